@@ -1,0 +1,55 @@
+"""Files that are never half written: temporary file, fsync, rename, read back."""
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.errors import RolloutError
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it should be. `owner` is a uid (and gid); None leaves it to the writer."""
+
+    path: Path
+    content: bytes = field(repr=False)
+    mode: int = 0o644
+    owner: int | None = None
+    keep_previous: bool = True
+
+
+def write(file: File) -> None:
+    """Put the file in place atomically; the one before stays beside it as `.previous`."""
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    old = file.path.read_bytes() if file.path.exists() else None
+    if file.keep_previous and old is not None and old != file.content:
+        _replace(_previous(file.path), old, file.mode, file.owner)
+    _replace(file.path, file.content, file.mode, file.owner)
+    if file.path.read_bytes() != file.content:
+        raise RolloutError(f"{file.path}: read back other bytes than were written; check the disk")
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(path.name + ".previous")
+
+
+def _replace(path: Path, content: bytes, mode: int, owner: int | None) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)
+            if owner is not None and os.geteuid() == 0:
+                os.fchown(stream.fileno(), owner, owner)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

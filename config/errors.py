@@ -1,0 +1,32 @@
+"""Errors a user can act on: they are printed as they are, without a traceback."""
+
+
+class RolloutError(Exception):
+    """Something the operator can mend; `str()` is the whole message, free of secrets."""
+
+
+class ConfigError(RolloutError):
+    """Bad input in files or environment variables; one line per problem.
+
+    Each line reads `file: path.to.key: what is wrong; what is expected`.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StepError(RolloutError):
+    """A step that stopped: which one, why, what was tried, what to do about it."""
+
+    def __init__(self, step: str, cause: str, *, tried: str = "", advice: str = "") -> None:
+        parts = [f"{step}: {cause}"]
+        if tried:
+            parts.append(f"  tried: {tried}")
+        if advice:
+            parts.append(f"  do: {advice}")
+        super().__init__("\n".join(parts))
+        self.step = step
+        self.cause = cause
+        self.tried = tried
+        self.advice = advice

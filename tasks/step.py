@@ -1,0 +1,99 @@
+"""The shape of a step, and the one loop that all steps share."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from config.errors import StepError
+
+log = logging.getLogger("rollout")
+log.setLevel(logging.INFO)
+
+Actual = TypeVar("Actual")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between what is and what should be.
+
+    `what` says what will be done, as people read it; `before` and `after` show
+    the difference, secrets already masked. `action` is the step's own data for
+    `apply`: a Command, a File, a statement.
+    """
+
+    what: str
+    before: str = ""
+    after: str = ""
+    action: Any = field(default=None, repr=False, compare=False)
+
+
+class Step(Protocol[Actual]):
+    """One idempotent part of a rollout.
+
+    `observe` only reads, and answers "absent" on a bare node instead of raising.
+    `plan` is pure. `apply` makes exactly one change. `settle_s`: seconds the
+    world may take after the last change until `plan` is empty.
+    """
+
+    name: str
+    settle_s: float
+
+    def observe(self) -> Actual: ...
+    def plan(self, actual: Actual) -> Sequence[Change]: ...
+    def apply(self, change: Change) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step did (or, in a dry run, would do)."""
+
+    step: str
+    changes: tuple[Change, ...]
+    seconds: float
+    applied: bool
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        """Two parts of one step reported as one."""
+        return Outcome(
+            self.step,
+            self.changes + other.changes,
+            self.seconds + other.seconds,
+            self.applied or other.applied,
+        )
+
+
+class NotConverged(StepError):
+    """Everything was applied without an error, and the world still differs."""
+
+
+def converge(step: Step[Any], *, dry_run: bool = False) -> Outcome:
+    """Make the world as the step wants it; a second call finds nothing to do.
+
+    Raises:
+        NotConverged: the changes went through but are not seen `settle_s` later.
+    """
+    began = time.monotonic()
+    changes = tuple(step.plan(step.observe()))
+    if dry_run or not changes:
+        return Outcome(step.name, changes, time.monotonic() - began, applied=False)
+    for change in changes:
+        log.info("%s: %s", step.name, change.what)
+        step.apply(change)
+    left = _settled(step)
+    if left:
+        raise NotConverged(
+            step.name,
+            "applied, but still to do: " + "; ".join(change.what for change in left),
+            tried="; ".join(change.what for change in changes),
+            advice="look at the log of this step above; running the deploy again resumes here",
+        )
+    return Outcome(step.name, changes, time.monotonic() - began, applied=True)
+
+
+def _settled(step: Step[Any]) -> Sequence[Change]:
+    deadline = time.monotonic() + step.settle_s
+    while (left := step.plan(step.observe())) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return left
