@@ -1,0 +1,32 @@
+# Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
+.PHONY: setup sandbox test lint unit integration e2e
+
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+RUN := $(UV) run --frozen
+
+setup:
+	./bootstrap
+
+sandbox: setup
+	$(RUN) rollout sandbox
+
+lint: setup
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) pyright
+	$(RUN) lint-imports
+
+test: setup lint
+	./bootstrap test
+	$(RUN) pytest tests
+
+unit: setup
+	$(RUN) pytest tests/unit
+
+integration: setup
+	./bootstrap test
+	$(RUN) pytest tests/integration
+
+e2e: setup
+	./bootstrap test
+	$(RUN) pytest tests/e2e

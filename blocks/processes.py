@@ -1,0 +1,110 @@
+"""What runs on this machine and who listens where, read from /proc."""
+
+import ipaddress
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+_LISTEN = "0A"
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running process. `title` is its command line; `started` seconds since the epoch."""
+
+    pid: int
+    parent: int
+    name: str
+    title: str
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening TCP socket."""
+
+    address: str
+    port: int
+    inode: str
+
+
+def process(pid: int) -> Process | None:
+    """The live process with this id; None if there is none (a zombie is none)."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text(errors="replace")
+        title = (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return None
+    # The name stands in parentheses and may itself contain spaces and parentheses.
+    name, rest = stat[stat.index("(") + 1 :].rsplit(")", 1)
+    fields = rest.split()
+    if fields[0] in "ZX":
+        return None
+    text = title.replace(b"\0", b" ").decode(errors="replace").strip()
+    return Process(pid, int(fields[1]), name, text, _since_epoch(int(fields[19])))
+
+
+def processes() -> Iterator[Process]:
+    """Every live process."""
+    for entry in PROC.iterdir():
+        if entry.name.isdigit() and (found := process(int(entry.name))):
+            yield found
+
+
+def open_files(pid: int) -> list[str]:
+    """What the process has open, as /proc names it; empty if that is not ours to see."""
+    found: list[str] = []
+    try:
+        entries = list((PROC / str(pid) / "fd").iterdir())
+    except OSError:
+        return []
+    for entry in entries:
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:
+            continue
+    return found
+
+
+def listeners(ports: Iterable[int]) -> list[Listener]:
+    """The listening sockets on these ports, IPv4 and IPv6."""
+    wanted = set(ports)
+    found: list[Listener] = []
+    for table in (PROC / "net/tcp", PROC / "net/tcp6"):
+        try:
+            lines = table.read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            address, port = fields[1].rsplit(":", 1)
+            if fields[3] == _LISTEN and int(port, 16) in wanted:
+                found.append(Listener(_address(address), int(port, 16), fields[9]))
+    return found
+
+
+def holders(sockets: Iterable[Listener]) -> dict[str, Process]:
+    """By inode, the oldest process that holds each socket; what we may not see is missing."""
+    wanted = {f"socket:[{socket.inode}]": socket.inode for socket in sockets}
+    found: dict[str, Process] = {}
+    for candidate in processes() if wanted else ():
+        for target in open_files(candidate.pid):
+            inode = wanted.get(target)
+            if inode and (inode not in found or candidate.started < found[inode].started):
+                found[inode] = candidate
+    return found
+
+
+def _since_epoch(ticks: int) -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / _TICKS
+
+
+def _address(text: str) -> str:
+    """An address as /proc/net writes it: 32-bit words, each in the machine's byte order."""
+    raw = bytes.fromhex(text)
+    words = [raw[i : i + 4][::-1] for i in range(0, len(raw), 4)]
+    return str(ipaddress.ip_address(b"".join(words)))

@@ -1,0 +1,37 @@
+"""The generated secrets of one environment, kept as a Prefect block."""
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+
+class DifySecrets(Block):
+    """Every secret of one environment's Dify.
+
+    Encrypted in the Prefect server's database with a key that lies in that same
+    database unless `PREFECT_ENCRYPTION_KEY`-like settings say otherwise.
+    """
+
+    _block_type_name = "Dify secrets"
+    _block_type_slug = "dify-secrets"
+    _description = "Secrets generated at the first deploy of an environment; they never rotate."
+
+    values: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Name of each secret and its value"
+    )
+
+
+def load(environment: str) -> dict[str, SecretStr]:
+    """The secrets saved for the environment, empty before its first deploy."""
+    try:
+        block = DifySecrets.load(_name(environment))
+    except ValueError:
+        return {}
+    return block.values
+
+
+def save(environment: str, values: dict[str, SecretStr]) -> None:
+    DifySecrets(values=values).save(_name(environment), overwrite=True)
+
+
+def _name(environment: str) -> str:
+    return "dify-" + environment.replace("_", "-").lower()

@@ -1,0 +1,151 @@
+"""`rollout sandbox`: a Prefect server on the sandbox's own PostgreSQL, and a deploy through it."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cli import output, runs
+from config.errors import RolloutError
+from config.load import ROOT, load_environment, load_release
+
+POLL_S = 0.3
+WORKER_WITHIN_S = 60.0
+
+
+def sandbox(name: str) -> None:
+    """Start what is missing, apply prefect.yaml and deploy through `deploy/<name>`."""
+    environment = load_environment(name)
+    if environment.platform.kind != "sandbox":
+        raise RolloutError(
+            f"{name} is not a sandbox (platform.kind is {environment.platform.kind!r}); "
+            f"expected `rollout deploy {name}`"
+        )
+    runs.tell_steps()
+    url = _configured_server() or _own_server(name)
+    os.environ["PREFECT_API_URL"] = url
+    _apply_deployments()
+    run = _start(name)
+    _follow(run, name)
+    output.closing(name, _rehearsal(name), url.removesuffix("/api"))
+
+
+def _configured_server() -> str | None:
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value()
+
+
+def _own_server(name: str) -> str:
+    from blocks.node import LocalNode
+    from tasks.docker import docker_steps
+    from tasks.pgsql import prefect_database_steps
+    from tasks.preflight import preflight, require
+    from tasks.sandbox import prefect
+    from tasks.sandbox.home import prepare_home
+    from tasks.sandbox.postgres import server_steps
+    from tasks.site import Site
+    from tasks.step import converge
+
+    environment = load_environment(name)
+    site = Site(environment, load_release(environment.dify.release), {}, LocalNode())
+    require(preflight(site))
+    prepare_home(site)
+    password = prefect.database_password(site)
+    for step in (
+        *docker_steps(site),
+        *server_steps(site),
+        *prefect_database_steps(site, password),
+        *prefect.prefect_steps(site),
+    ):
+        converge(step)
+    return prefect.api_url(site)
+
+
+def _apply_deployments() -> None:
+    """Create the work pool if it is missing and apply prefect.yaml."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+
+    from tasks.sandbox.prefect import POOL
+
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    prefect = str(Path(sys.executable).parent / "prefect")
+    words = [prefect, "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RolloutError(f"prefect deploy --all failed:\n{done.stdout}{done.stderr}")
+
+
+def _start(name: str) -> Any:
+    from prefect.deployments import run_deployment
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return run_deployment(f"deploy/{name}", timeout=0)
+    except ObjectNotFound:
+        raise RolloutError(
+            f"prefect.yaml: no deployment deploy/{name}; add one beside deploy/sandbox"
+        ) from None
+
+
+def _follow(run: Any, name: str) -> None:
+    """Print the run's log as it grows, until it ends; raise what it failed with."""
+    from prefect.client.orchestration import get_client
+
+    began, shown = time.monotonic(), 0
+    with get_client(sync_client=True) as client:
+        while True:
+            state = client.read_flow_run(run.id).state
+            ended = state is not None and state.is_final()
+            shown = _show_log(client, run.id, shown)
+            if state is not None and ended:
+                break
+            if state is not None and not state.is_running():
+                _check_worker(time.monotonic() - began)
+            time.sleep(POLL_S)
+        time.sleep(2 * POLL_S)
+        _show_log(client, run.id, shown)
+    if not state.is_completed():
+        raise RolloutError(f"deploy {name} ended as {state.name}: {state.message or 'see its log'}")
+
+
+def _show_log(client: Any, run: UUID, shown: int) -> int:
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+    from prefect.client.schemas.sorting import LogSort
+
+    lines = client.read_logs(
+        log_filter=LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])),
+        sort=LogSort.TIMESTAMP_ASC,
+        limit=200,
+        offset=shown,
+    )
+    for line in lines:
+        if line.name == "rollout":
+            at = line.timestamp.astimezone().strftime("%H:%M:%S")
+            sys.stderr.write(f"{at} {line.message}\n")
+    return shown + len(lines)
+
+
+def _check_worker(waited_s: float) -> None:
+    if waited_s > WORKER_WITHIN_S:
+        from tasks.sandbox.prefect import POOL
+
+        raise RolloutError(
+            f"no worker took the run within {waited_s:.0f} s; "
+            f"start one: uv run prefect worker start --pool {POOL}"
+        )
+
+
+def _rehearsal(name: str) -> list[str]:
+    from tasks.images import rehearsal_images
+    from tasks.site import Site
+
+    environment = load_environment(name)
+    return rehearsal_images(Site(environment, load_release(environment.dify.release), {}))

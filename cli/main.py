@@ -1,0 +1,96 @@
+"""The `rollout` command: each subcommand calls one flow. Prefect is imported only when needed."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from config.errors import RolloutError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run Dify in production on your own machines.",
+)
+
+Environment = Annotated[str, typer.Argument(help="A file of config/environments, without .toml")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this step; repeatable")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+
+FINE, FAILED, CHANGES = 0, 1, 2
+
+
+@app.command()
+def plan(environment: Environment, json: Json = False, only: Only = None) -> None:
+    """Show every change a deploy would make; nothing is applied. Exit status 2: there are some."""
+    from cli import output, runs
+
+    report = runs.deploy(environment, dry_run=True, only=only or [])
+    output.plan(report, as_json=json)
+    raise typer.Exit(CHANGES if report.changes else FINE)
+
+
+@app.command()
+def deploy(
+    environment: Environment, json: Json = False, only: Only = None, yes: Yes = False
+) -> None:
+    """Make the environment what its file says."""
+    from cli import output, runs
+
+    runs.confirm_if_protected(environment, yes=yes)
+    output.deploy(runs.deploy(environment, dry_run=False, only=only or []), as_json=json)
+
+
+@app.command()
+def verify(environment: Environment, json: Json = False) -> None:
+    """Prove that the environment works, from SQL to a workflow run through the domain."""
+    from cli import output, runs
+
+    output.verify(runs.verify(environment), as_json=json)
+
+
+@app.command()
+def down(
+    environment: Environment,
+    purge: Annotated[bool, typer.Option(help="Also delete all of its data")] = False,
+    yes: Yes = False,
+) -> None:
+    """Stop the environment's containers and, in the sandbox, its services."""
+    from cli import ending
+
+    ending.down(environment, purge=purge, yes=yes)
+
+
+@app.command()
+def sandbox(environment: Annotated[str, typer.Argument()] = "sandbox") -> None:
+    """Start a local Prefect server and deploy the sandbox through it."""
+    from cli import local
+
+    local.sandbox(environment)
+
+
+@app.command()
+def secrets(environment: Environment, name: Annotated[str, typer.Argument()] = "") -> None:
+    """Print one secret, or the names of all."""
+    from cli import runs
+
+    for line in runs.secrets(environment, name):
+        typer.echo(line)
+
+
+def main() -> Any:
+    """Run the command; what a user can mend is one sentence on stderr and exit status 1."""
+    try:
+        return app(standalone_mode=True)
+    except RolloutError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: run the same command again, it resumes", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

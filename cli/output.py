@@ -1,0 +1,80 @@
+"""What a subcommand prints on stdout: a table for people, or JSON alone."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from config.load import load_environment
+from flows.report import Report, check_rows, plan_rows, step_rows
+
+
+def plan(report: Report, *, as_json: bool) -> None:
+    rows = plan_rows(report.outcomes)
+    if as_json:
+        _json({"environment": report.environment, "changes": rows, "seconds": _s(report.seconds)})
+        return
+    if rows:
+        _table(rows, f"What a deploy of {report.environment} would change")
+    _say(f"{len(rows)} changes; nothing was applied ({report.seconds:.1f} s)")
+
+
+def deploy(report: Report, *, as_json: bool) -> None:
+    rows = step_rows(report.outcomes)
+    if as_json:
+        _json(
+            {
+                "environment": report.environment,
+                "run": report.run,
+                "steps": rows,
+                "changes": report.changes,
+                "seconds": _s(report.seconds),
+            }
+        )
+        return
+    _table(rows, f"{report.environment}: {report.changes} changes in {report.seconds:.1f} s")
+    closing(report.environment, list(report.rehearsal))
+
+
+def verify(report: Report, *, as_json: bool) -> None:
+    rows = check_rows(report.checks)
+    if as_json:
+        _json({"environment": report.environment, "checks": rows, "seconds": _s(report.seconds)})
+        return
+    _table(rows, f"{report.environment}: {len(rows)} checks passed in {report.seconds:.1f} s")
+
+
+def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:
+    """The last lines of a deploy: where to go and how to log in."""
+    environment = load_environment(name)
+    _say(f"Dify     {environment.public_url}")
+    if prefect_url:
+        _say(f"Prefect  {prefect_url}")
+    _say(
+        f"Log in   {environment.dify.admin_email}, "
+        f"password: uv run rollout secrets {name} admin_password"
+    )
+    if rehearsal:
+        _say("REHEARSAL: stand-ins built on this machine, not Dify: " + ", ".join(rehearsal))
+
+
+def _table(rows: list[dict[str, Any]], title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in rows[0] if rows else ():
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _say(line: str) -> None:
+    Console(soft_wrap=True, highlight=False, markup=False).print(line)
+
+
+def _json(content: dict[str, Any]) -> None:
+    print(json.dumps(content))  # noqa: T201
+
+
+def _s(seconds: float) -> float:
+    return round(seconds, 2)

@@ -1,0 +1,108 @@
+"""Flows run in this process, on the configured server, the sandbox's own or an ephemeral one."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+import typer
+
+from config.errors import RolloutError
+from config.load import load_environment, load_release
+
+# Read by Prefect when it is imported: its console lines would double ours.
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def confirm_if_protected(environment: str, *, yes: bool) -> None:
+    """Ask before a protected environment is changed."""
+    if not load_environment(environment).protected or yes:
+        return
+    if not sys.stdin.isatty():
+        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
+    typer.confirm(f"{environment} is protected. Deploy now?", abort=True)
+
+
+def deploy(environment: str, *, dry_run: bool, only: list[str]) -> Any:
+    """The report of the deploy flow. Raises what stopped it."""
+    check_steps(only)
+    use_server(environment)
+    from flows.deploy import deploy as flow
+
+    return _run(flow, environment=environment, dry_run=dry_run, only=only)
+
+
+def verify(environment: str) -> Any:
+    use_server(environment)
+    from flows.verify import verify as flow
+
+    return _run(flow, environment=environment)
+
+
+def secrets(environment: str, name: str) -> list[str]:
+    use_server(environment)
+    from blocks.secrets import load
+
+    values = load(environment)
+    if not name:
+        return sorted(values)
+    if name not in values:
+        known = ", ".join(sorted(values)) or "none saved yet; deploy first"
+        raise RolloutError(f"{environment} has no secret {name!r}; expected one of: {known}")
+    return [values[name].get_secret_value()]
+
+
+def check_steps(only: list[str]) -> None:
+    from flows.names import STEPS
+
+    for name in only:
+        if name not in STEPS:
+            raise RolloutError(
+                f"--only: unknown step {name!r}; expected one of: {', '.join(STEPS)}"
+            )
+
+
+def use_server(environment: str) -> None:
+    """Point Prefect at the sandbox's own server if none is configured and it is up."""
+    desired = load_environment(environment)
+    load_release(desired.dify.release)
+    if desired.platform.kind != "sandbox" or os.environ.get("PREFECT_API_URL"):
+        return
+    from prefect.settings import PREFECT_API_URL
+
+    url = f"http://127.0.0.1:{desired.sandbox.prefect_port}/api"
+    if PREFECT_API_URL.value() is None and _answers(url):
+        os.environ["PREFECT_API_URL"] = url
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(f"{url}/health", timeout=1).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _run(flow: Any, **parameters: Any) -> Any:
+    """Run the flow here, its steps told on stderr.
+
+    No heartbeat: the terminal is watching, and it would cost a second at the end of every run.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    tell_steps()
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        state = flow(**parameters, return_state=True)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def tell_steps() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log = logging.getLogger("rollout")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)

@@ -1,0 +1,60 @@
+"""Deploy Dify: from what is there to a Dify that answers behind its domain."""
+
+import time
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Failed, State
+
+from config.errors import RolloutError
+from flows import steps
+from flows.opening import opened
+from flows.order import Order
+from flows.report import Report, publish
+from tasks.images import rehearsal_images
+from tasks.site import Site
+
+
+@flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)
+def deploy(
+    environment: str, dry_run: bool = False, only: list[str] | None = None
+) -> Report | State[Any]:
+    """Make the environment what its file says; with `dry_run` only show what that would change."""
+    try:
+        run = str(flow_run.name)
+        with opened(environment, run=run, dry_run=dry_run) as site:
+            return rollout(site, run=run, dry_run=dry_run, only=only or [])
+    except RolloutError as error:
+        return Failed(message=str(error), data=error)
+
+
+def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
+    """Every step, in the order of the graph. Read top to bottom: this is a rollout."""
+    began = time.monotonic()
+    order = Order(site, dry_run=dry_run, only=only)
+    if not dry_run and order.wants("preflight"):
+        steps.preflight(site)
+    engine = order.submit(steps.docker, after=[])
+    pgsql = order.submit(steps.pgsql, after=[engine])
+    redis = order.submit(steps.redis, after=[engine])
+    images = order.submit(steps.images, after=[engine])
+    settings = order.submit(steps.settings, after=[pgsql, redis, images])
+    migrate = order.submit(steps.migrate, after=[settings])
+    compose = order.submit(steps.compose, after=[migrate])
+    portal = order.submit(steps.portal, after=[compose])
+    order.submit(steps.hosts, after=[portal])
+    outcomes = tuple(order.outcomes())
+    changed = any(outcome.changes for outcome in outcomes)
+    checks = [] if dry_run or not order.wants("verify") else steps.verify(site, deep=changed)
+    report = Report(
+        environment=site.name,
+        run=run,
+        url=site.environment.public_url,
+        seconds=time.monotonic() - began,
+        outcomes=outcomes,
+        checks=tuple(checks),
+        rehearsal=tuple(rehearsal_images(site)),
+    )
+    publish(report, site, dry_run=dry_run)
+    return report

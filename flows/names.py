@@ -1,0 +1,15 @@
+"""The names of the steps, in the order of a rollout; light to import."""
+
+STEPS = (
+    "preflight",
+    "docker",
+    "pgsql",
+    "redis",
+    "images",
+    "settings",
+    "migrate",
+    "compose",
+    "portal",
+    "hosts",
+    "verify",
+)

@@ -1,0 +1,30 @@
+"""Opening an environment for a run: files, release, secrets, lock."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from blocks.node import LocalNode
+from config.environment import Environment
+from config.load import load_environment, load_release
+from tasks.lock import rollout_lock
+from tasks.sandbox.home import prepare_home
+from tasks.secrets import open_secrets
+from tasks.site import Site
+
+
+@contextmanager
+def opened(environment: str, *, run: str, dry_run: bool = False) -> Generator[Site]:
+    """The environment's site, locked against other runs unless nothing will be changed."""
+    desired = load_environment(environment)
+    if dry_run:
+        yield _site(desired, save=False)
+        return
+    prepare_home(desired)
+    with rollout_lock(desired.dify.home.parent / "rollout.lock", environment=environment, run=run):
+        yield _site(desired, save=True)
+
+
+def _site(environment: Environment, *, save: bool) -> Site:
+    release = load_release(environment.dify.release)
+    node = LocalNode()
+    return Site(environment, release, open_secrets(environment, release, node, save=save), node)

@@ -1,0 +1,53 @@
+"""Submitting steps as a graph and collecting what became of them."""
+
+from typing import Any
+
+from prefect.futures import PrefectFuture
+
+from config.errors import RolloutError
+from flows.steps import RolloutTask
+from tasks.site import Site
+from tasks.step import Outcome
+
+Future = PrefectFuture[Any]
+
+
+class Order:
+    """The steps of one run, in the order they were submitted."""
+
+    def __init__(self, site: Site, *, dry_run: bool, only: list[str]) -> None:
+        self.site = site
+        self.dry_run = dry_run
+        self.only = only
+        self._futures: list[Future] = []
+
+    def wants(self, name: str) -> bool:
+        return not self.only or name in self.only
+
+    def submit(self, step: RolloutTask, *, after: list[Future | None]) -> Future | None:
+        """Start the step when those before it are done; None if it is not wanted.
+
+        A dry run waits for nothing: no step changes what another one sees.
+        """
+        if not self.wants(step.name):
+            return None
+        before = [] if self.dry_run else [future for future in after if future]
+        future = step.submit(self.site, dry_run=self.dry_run, wait_for=before)
+        self._futures.append(future)
+        return future
+
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome, once all have ended.
+
+        Raises:
+            RolloutError: the first failure, in the order of the steps.
+        """
+        for future in self._futures:
+            future.wait()
+        results = [future.result(raise_on_failure=False) for future in self._futures]
+        for result in results:
+            if isinstance(result, RolloutError):
+                raise result
+        for future in self._futures:
+            future.result()
+        return [result for result in results if isinstance(result, Outcome)]

@@ -1,0 +1,92 @@
+"""The steps of a rollout as Prefect tasks: name, retries, timeout, logging, and nothing else."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Failed, State
+from prefect.tasks import Task
+
+from config.errors import RolloutError
+from tasks.compose import compose_steps
+from tasks.docker import docker_steps
+from tasks.hosts import hosts_steps
+from tasks.images import images_steps
+from tasks.migrate import migrate_steps
+from tasks.pgsql import pgsql_steps
+from tasks.portal import portal_steps
+from tasks.preflight import preflight as find
+from tasks.preflight import require
+from tasks.redis import redis_steps
+from tasks.settings import settings_steps
+from tasks.site import Site
+from tasks.step import Outcome, Step, converge
+from tasks.verify import Check, failed
+from tasks.verify import verify as check
+
+log = logging.getLogger("rollout")
+
+RolloutTask = Task[..., Any]
+
+
+def _told(work: Callable[..., Any], name: str) -> RolloutTask:
+    """A task that ends as Failed with one readable sentence instead of a traceback."""
+
+    @wraps(work)
+    def told(site: Site, *args: Any, **options: Any) -> Any | State[Any]:
+        try:
+            return work(site, *args, **options)
+        except RolloutError as error:
+            log.error("%s", error)
+            return Failed(message=str(error), data=error)
+
+    return task(
+        told,
+        name=name,
+        task_run_name=name + " {site.name}",
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+def _step(name: str, build: Callable[[Site], Sequence[Step[Any]]]) -> RolloutTask:
+    """The task that brings one step's parts, in order, to where they should be."""
+
+    def run(site: Site, *, dry_run: bool = False) -> Outcome:
+        total = Outcome(name, (), 0.0, applied=False)
+        for part in build(site):
+            total += converge(part, dry_run=dry_run)
+        verb = "would change" if dry_run else "changed"
+        log.info("%s: %d %s, %.1f s", name, len(total.changes), verb, total.seconds)
+        return total
+
+    return _told(run, name)
+
+
+def _preflight(site: Site) -> None:
+    require(find(site))
+    log.info("preflight: fine")
+
+
+def _verify(site: Site, *, deep: bool) -> list[Check]:
+    checks = check(site, deep=deep)
+    if error := failed(checks):
+        raise error
+    log.info("verify: %d of %d checks passed", len(checks), len(checks))
+    return checks
+
+
+preflight = _told(_preflight, "preflight")
+docker = _step("docker", docker_steps)
+pgsql = _step("pgsql", pgsql_steps)
+redis = _step("redis", redis_steps)
+images = _step("images", images_steps)
+settings = _step("settings", settings_steps)
+migrate = _step("migrate", migrate_steps)
+compose = _step("compose", compose_steps)
+portal = _step("portal", portal_steps)
+hosts = _step("hosts", hosts_steps)
+verify = _told(_verify, "verify")

@@ -1,0 +1,36 @@
+"""Prove that an environment works, without changing it."""
+
+import time
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Failed, State
+
+from config.errors import RolloutError
+from flows import steps
+from flows.opening import opened
+from flows.report import Report, publish
+from tasks.images import rehearsal_images
+
+
+@flow(name="verify", flow_run_name="verify {environment}", persist_result=False)
+def verify(environment: str) -> Report | State[Any]:
+    """Run every check against the environment; what the checks make is removed again."""
+    began = time.monotonic()
+    try:
+        run = str(flow_run.name)
+        with opened(environment, run=run) as site:
+            checks = steps.verify(site, deep=True)
+            report = Report(
+                environment=environment,
+                run=run,
+                url=site.environment.public_url,
+                seconds=time.monotonic() - began,
+                checks=tuple(checks),
+                rehearsal=tuple(rehearsal_images(site)),
+            )
+            publish(report, site, dry_run=False)
+            return report
+    except RolloutError as error:
+        return Failed(message=str(error), data=error)

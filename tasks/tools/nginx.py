@@ -1,0 +1,66 @@
+"""nginx's command line: argv out, complaints in."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks.command import Command
+
+_COMPLAINT = re.compile(r"\[(?:emerg|alert)\] (?:\d+#\d+: )?(.+)")
+_PLACE = re.compile(r"(.+?) in (/.+):(\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Why nginx refused: the reason, and the file and line if it named them."""
+
+    reason: str
+    path: Path | None = None
+    line: int = 0
+
+
+def start(prefix: Path, user: str | None) -> Command:
+    """Start in the background; returns when the ports are bound."""
+    return Command(_nginx(prefix, user), timeout_s=30)
+
+
+def test(prefix: Path, user: str | None) -> Command:
+    """Read the whole configuration as a start would; nothing that runs notices."""
+    return Command((*_nginx(prefix, user), "-t", "-q"), timeout_s=30)
+
+
+def reload(prefix: Path, user: str | None) -> Command:
+    """Have the running master read its configuration again; it keeps the old one if it cannot."""
+    return Command((*_nginx(prefix, user), "-s", "reload"), timeout_s=30)
+
+
+def is_master(title: str, prefix: Path) -> bool:
+    """Whether a process title is that of the master with this prefix."""
+    return title.startswith("nginx: master process") and f" -p {prefix} " in title
+
+
+def is_worker(title: str) -> bool:
+    """Whether it is a worker's, a worker that is shutting down included."""
+    return title.startswith("nginx: worker process")
+
+
+def is_current_worker(title: str) -> bool:
+    """Whether it is a worker's that takes new connections."""
+    return title == "nginx: worker process"
+
+
+def complaint(text: str) -> Complaint | None:
+    """The first fatal line of nginx's output or error log."""
+    found = _COMPLAINT.search(text)
+    if found is None:
+        return None
+    place = _PLACE.match(found[1].strip())
+    if place is None:
+        return Complaint(found[1].strip())
+    return Complaint(place[1], Path(place[2]), int(place[3]))
+
+
+def _nginx(prefix: Path, user: str | None) -> tuple[str, ...]:
+    """nginx with its own directory only. `user`: whom root's workers run as."""
+    as_user = ("-g", f"user {user};") if user else ()
+    return ("nginx", "-p", str(prefix), "-c", str(prefix / "nginx.conf"), *as_user)
