@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blocks.command import Command
 
-_COMPLAINT = re.compile(r"\[(?:emerg|alert)\] (?:\d+#\d+: )?(.+)")
+_COMPLAINT = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
 _PLACE = re.compile(r"(.+?) in (/.+):(\d+)$")
 
 
@@ -27,11 +27,6 @@ def start(prefix: Path, user: str | None) -> Command:
 def test(prefix: Path, user: str | None) -> Command:
     """Read the whole configuration as a start would; nothing that runs notices."""
     return Command((*_nginx(prefix, user), "-t", "-q"), timeout_s=30)
-
-
-def reload(prefix: Path, user: str | None) -> Command:
-    """Have the running master read its configuration again; it keeps the old one if it cannot."""
-    return Command((*_nginx(prefix, user), "-s", "reload"), timeout_s=30)
 
 
 def is_master(title: str, prefix: Path) -> bool:

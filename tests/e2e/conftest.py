@@ -1,0 +1,103 @@
+"""One real sandbox, deployed cold through its own Prefect server, shared by the tests here."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.load import ROOT
+
+ROLLOUT = Path(sys.executable).parent / "rollout"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now."""
+    holders = [socket.socket() for _ in range(count)]
+    try:
+        for holder in holders:
+            holder.bind(("127.0.0.1", 0))
+        return [holder.getsockname()[1] for holder in holders]
+    finally:
+        for holder in holders:
+            holder.close()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A sandbox of its own on this machine: its directory and the variables that select it."""
+
+    home: Path
+    variables: Mapping[str, str]
+
+    def rollout(
+        self, *words: str, check: bool = True, timeout_s: float = 900, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(ROLLOUT), *words],
+            cwd=ROOT,
+            env={**os.environ, **self.variables, **more},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"rollout {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *words: str, **more: str) -> dict[str, Any]:
+        return json.loads(self.rollout(*words, "--json", check=False, **more).stdout)
+
+    def secret(self, name: str) -> str:
+        return self.rollout("secrets", "sandbox", name).stdout.strip()
+
+    @property
+    def project(self) -> str:
+        return self.variables["ROLLOUT__DIFY__PROJECT"]
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.variables['ROLLOUT__SANDBOX__PREFECT_PORT']}/api"
+
+
+def machine(name: str, subnet: str) -> Machine:
+    """Another sandbox beside any that runs here: own directory, ports, network, domain."""
+    home = Path(tempfile.mkdtemp(prefix=f"rollout-{name}-"))
+    dify, postgres, redis, http, https, prefect = free_ports(6)
+    variables = {
+        "ROLLOUT__SANDBOX__HOME": str(home / "sandbox"),
+        "ROLLOUT__SANDBOX__PREFECT_PORT": str(prefect),
+        "ROLLOUT__DIFY__PROJECT": f"dify-{name}",
+        "ROLLOUT__DIFY__SUBNET": subnet,
+        "ROLLOUT__DIFY__PORT": str(dify),
+        "ROLLOUT__POSTGRES__PORT": str(postgres),
+        "ROLLOUT__REDIS__PORT": str(redis),
+        "ROLLOUT__PORTAL__HTTP_PORT": str(http),
+        "ROLLOUT__PORTAL__HTTPS_PORT": str(https),
+        "ROLLOUT__PORTAL__DOMAIN": f"{name}.test",
+        "PREFECT_HOME": str(home / "prefect-client"),
+    }
+    return Machine(home, variables)
+
+
+@pytest.fixture(scope="session")
+def cold() -> Generator[tuple[Machine, subprocess.CompletedProcess[str]]]:
+    """A machine on which `rollout sandbox` ran once, and what it printed."""
+    made = machine("e2e", "172.30.41.0/24")
+    try:
+        yield made, made.rollout("sandbox", "sandbox")
+    finally:
+        made.rollout("down", "sandbox", "--purge", "--yes", check=False)
+
+
+@pytest.fixture(scope="session")
+def deployed(cold: tuple[Machine, subprocess.CompletedProcess[str]]) -> Machine:
+    return cold[0]
