@@ -102,7 +102,7 @@ class Api(Strict):
 class Secret(Strict):
     """A secret generated at the first deploy; `length` in characters."""
 
-    form: Literal["letters", "base64", "password"]
+    form: Literal["letters", "base64"]
     length: Annotated[int, Field(ge=8, le=128)]
 
 

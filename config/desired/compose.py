@@ -1,0 +1,128 @@
+"""The stack's `compose.yaml`: containers only, no secret inside."""
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from config.desired.services import active, published
+from config.environment import Environment
+from config.release import Health, Release, Service
+
+HEADER = "# Written by dify-rollout from config/; values come from .env beside it.\n"
+_REFERENCE = re.compile(r"^\$\{[A-Z][A-Z0-9_]*\}$")
+
+
+def render(environment: Environment, release: Release, files: Mapping[str, str]) -> str:
+    """The file's text; `files` are the rendered files services mount, by name."""
+    document = {
+        "name": environment.dify.project,
+        "services": {
+            name: _service(name, service, environment, release, files)
+            for name, service in active(environment, release).items()
+        },
+        "networks": {
+            "default": {"ipam": {"config": [{"subnet": environment.dify.subnet}]}},
+            "ssrf": {"internal": True},
+        },
+    }
+    yaml = YAML()
+    yaml.width = 1000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(document, stream)  # pyright: ignore[reportUnknownMemberType]
+    return HEADER + stream.getvalue()
+
+
+def _service(
+    name: str,
+    service: Service,
+    environment: Environment,
+    release: Release,
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "image": release.images[service.image],
+        "pull_policy": "never",
+        "restart": "unless-stopped",
+        "init": True,
+        "stop_grace_period": f"{service.stop_s}s",
+        "environment": environment_of(service, release),
+        "networks": list(service.networks),
+        "labels": _labels(environment, service, files),
+        "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
+    }
+    if service.entrypoint:
+        described["entrypoint"] = [_literal(word) for word in service.entrypoint]
+    if service.command:
+        described["command"] = [_literal(word) for word in service.command]
+    if service.memory_mb:
+        described["mem_limit"] = f"{service.memory_mb}m"
+    if port := published(environment, service):
+        described["ports"] = [f"{environment.dify.bind}:{port}:{service.port}"]
+    if mounts := _mounts(service, environment, release):
+        described["volumes"] = mounts
+    if service.health:
+        described["healthcheck"] = _health(service.health)
+    return {key: value for key, value in described.items() if value}
+
+
+def environment_of(service: Service, release: Release) -> dict[str, str]:
+    """The container's variables: references to keys of `.env`, or literals."""
+    keys = [key for group in service.env for key in release.env[group]]
+    return {key: f"${{{key}}}" for key in keys} | {
+        key: value if _REFERENCE.match(value) else _literal(value)
+        for key, value in service.environment.items()
+    }
+
+
+def _literal(text: str) -> str:
+    """Compose reads `$` as a reference."""
+    return text.replace("$", "$$")
+
+
+def _labels(
+    environment: Environment, service: Service, files: Mapping[str, str]
+) -> dict[str, str]:
+    """A changed file is mounted unseen by Compose: its digest as a label recreates the container."""
+    labels = {"dify-rollout.environment": environment.name}
+    if service.files:
+        content = "\0".join(files[name] for name in service.files)
+        labels["dify-rollout.files"] = hashlib.sha256(content.encode()).hexdigest()
+    return labels
+
+
+def _mounts(service: Service, environment: Environment, release: Release) -> list[dict[str, Any]]:
+    states = [
+        {
+            "type": "bind",
+            "source": _literal(str(environment.dify.data / release.state[name].path)),
+            "target": path,
+            "bind": {"create_host_path": False},
+        }
+        for name, path in service.volumes.items()
+    ]
+    rendered = [
+        {
+            "type": "bind",
+            "source": _literal(str(environment.dify.home / name)),
+            "target": path,
+            "read_only": True,
+            "bind": {"create_host_path": False},
+        }
+        for name, path in service.files.items()
+    ]
+    return states + rendered
+
+
+def _health(health: Health) -> dict[str, Any]:
+    return {
+        "test": ["CMD", *(_literal(word) for word in health.command)],
+        "interval": f"{health.interval_s}s",
+        "timeout": f"{health.timeout_s}s",
+        "retries": health.retries,
+        "start_period": f"{health.start_s}s",
+    }

@@ -1,0 +1,35 @@
+"""Which services of a release an environment runs."""
+
+from config.environment import Environment
+from config.release import Release, Route, Service
+
+
+def active(environment: Environment, release: Release) -> dict[str, Service]:
+    """The services to run: optional ones only if asked for, the stack's nginx only if routed to."""
+    return {
+        name: service
+        for name, service in release.services.items()
+        if (not service.optional or name in environment.dify.services)
+        and service.only_with_route in (None, environment.portal.route)
+    }
+
+
+def images(environment: Environment, release: Release) -> dict[str, str]:
+    """Role → reference of every image the active services need."""
+    needed = {service.image for service in active(environment, release).values()}
+    return {role: image for role, image in release.images.items() if role in needed}
+
+
+def routes(environment: Environment, release: Release) -> list[Route]:
+    """Routes whose service runs, most specific first."""
+    running = active(environment, release)
+    found = [route for route in release.routes if route.service in running]
+    return sorted(found, key=lambda route: -len(route.path))
+
+
+def published(environment: Environment, service: Service) -> int | None:
+    """The port of the machine the service is reached on, None if only the stack reaches it."""
+    direct = environment.portal.route == "services"
+    if service.publish is None or (service.publish != "port" and not direct):
+        return None
+    return int(getattr(environment.dify, service.publish))

@@ -1,0 +1,32 @@
+"""Which secrets an environment needs, and how new ones are made."""
+
+import secrets as random
+import string
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from config.environment import Environment
+from config.release import Release, Secret
+
+ALPHABET = {
+    "letters": string.ascii_letters + string.digits,
+    "base64": string.ascii_letters + string.digits + "+/",
+}
+S3 = ("s3_access_key", "s3_secret_key")
+
+
+def required(environment: Environment, release: Release) -> list[str]:
+    """Names of all secrets; those of S3 can only be given by the operator."""
+    return [*release.secrets, *(S3 if environment.storage.kind == "s3" else ())]
+
+
+def generate(release: Release, have: Mapping[str, SecretStr]) -> dict[str, SecretStr]:
+    """`have` and a new strong secret for each one missing; what is there never changes."""
+    made = {name: _make(form) for name, form in release.secrets.items() if name not in have}
+    return {**made, **have}
+
+
+def _make(form: Secret) -> SecretStr:
+    alphabet = ALPHABET[form.form]
+    return SecretStr("".join(random.choice(alphabet) for _ in range(form.length)))
