@@ -56,10 +56,14 @@ def processes() -> Iterator[Process]:
 
 
 def open_files(pid: int) -> list[str]:
-    """What the process has open, as /proc names it; empty if that is not ours to see."""
+    """What the process has open, its working directory included, as /proc names it.
+
+    Empty for a process of another user, unless we are root.
+    """
     found: list[str] = []
+    folder = PROC / str(pid)
     try:
-        entries = list((PROC / str(pid) / "fd").iterdir())
+        entries = [folder / "cwd", *(folder / "fd").iterdir()]
     except OSError:
         return []
     for entry in entries:
@@ -91,11 +95,15 @@ def holders(sockets: Iterable[Listener]) -> dict[str, Process]:
     """By inode, the oldest process that holds each socket; what we may not see is missing."""
     wanted = {f"socket:[{socket.inode}]": socket.inode for socket in sockets}
     found: dict[str, Process] = {}
-    for candidate in processes() if wanted else ():
-        for target in open_files(candidate.pid):
-            inode = wanted.get(target)
-            if inode and (inode not in found or candidate.started < found[inode].started):
-                found[inode] = candidate
+    if not wanted:
+        return found
+    # Kernel threads have no command line, and no sockets.
+    programs = [candidate for candidate in processes() if candidate.title]
+    for candidate in sorted(programs, key=lambda candidate: candidate.started):
+        for target in wanted.keys() & set(open_files(candidate.pid)):
+            found.setdefault(wanted[target], candidate)
+        if len(found) == len(wanted):
+            break
     return found
 
 

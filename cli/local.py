@@ -26,18 +26,14 @@ def sandbox(name: str) -> None:
             f"expected `rollout deploy {name}`"
         )
     runs.tell_steps()
-    url = _configured_server() or _own_server(name)
-    os.environ["PREFECT_API_URL"] = url
-    _apply_deployments()
-    run = _start(name)
-    _follow(run, name)
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = PREFECT_API_URL.value() or _own_server(name)
+    with temporary_settings({PREFECT_API_URL: url}):
+        _apply_deployments(url)
+        run = _start(name)
+        _follow(run, name)
     output.closing(name, _rehearsal(name), url.removesuffix("/api"))
-
-
-def _configured_server() -> str | None:
-    from prefect.settings import PREFECT_API_URL
-
-    return PREFECT_API_URL.value()
 
 
 def _own_server(name: str) -> str:
@@ -66,7 +62,7 @@ def _own_server(name: str) -> str:
     return prefect.api_url(site)
 
 
-def _apply_deployments() -> None:
+def _apply_deployments(url: str) -> None:
     """Create the work pool if it is missing and apply prefect.yaml."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -78,7 +74,8 @@ def _apply_deployments() -> None:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
     prefect = str(Path(sys.executable).parent / "prefect")
     words = [prefect, "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PREFECT_API_URL": url}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RolloutError(f"prefect deploy --all failed:\n{done.stdout}{done.stderr}")
 

@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -12,6 +14,8 @@ from config.load import load_environment, load_release
 
 # Read by Prefect when it is imported: its console lines would double ours.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+# Without a server Prefect starts one for the run; on a busy machine that takes a while.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 
 def confirm_if_protected(environment: str, *, yes: bool) -> None:
@@ -26,24 +30,24 @@ def confirm_if_protected(environment: str, *, yes: bool) -> None:
 def deploy(environment: str, *, dry_run: bool, only: list[str]) -> Any:
     """The report of the deploy flow. Raises what stopped it."""
     check_steps(only)
-    use_server(environment)
-    from flows.deploy import deploy as flow
+    with server(environment):
+        from flows.deploy import deploy as flow
 
-    return _run(flow, environment=environment, dry_run=dry_run, only=only)
+        return _run(flow, environment=environment, dry_run=dry_run, only=only)
 
 
 def verify(environment: str) -> Any:
-    use_server(environment)
-    from flows.verify import verify as flow
+    with server(environment):
+        from flows.verify import verify as flow
 
-    return _run(flow, environment=environment)
+        return _run(flow, environment=environment)
 
 
 def secrets(environment: str, name: str) -> list[str]:
-    use_server(environment)
-    from blocks.secrets import load
+    with server(environment):
+        from blocks.secrets import load
 
-    values = load(environment)
+        values = load(environment)
     if not name:
         return sorted(values)
     if name not in values:
@@ -62,24 +66,24 @@ def check_steps(only: list[str]) -> None:
             )
 
 
-def use_server(environment: str) -> None:
-    """Point Prefect at the sandbox's own server if none is configured and it is up."""
+@contextmanager
+def server(environment: str) -> Generator[None]:
+    """Prefect points at the server configured, else at the sandbox's own if that is up."""
     desired = load_environment(environment)
     load_release(desired.dify.release)
-    if desired.platform.kind != "sandbox" or os.environ.get("PREFECT_API_URL"):
-        return
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     url = f"http://127.0.0.1:{desired.sandbox.prefect_port}/api"
-    if PREFECT_API_URL.value() is None and _answers(url):
-        os.environ["PREFECT_API_URL"] = url
+    own = PREFECT_API_URL.value() is None and desired.platform.kind == "sandbox" and _answers(url)
+    with temporary_settings({PREFECT_API_URL: url} if own else {}):
+        yield
 
 
 def _answers(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(f"{url}/health", timeout=1).status_code == httpx.codes.OK
+        return httpx.get(f"{url}/health", timeout=1).is_success
     except httpx.HTTPError:
         return False
 

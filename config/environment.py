@@ -1,22 +1,29 @@
 """What an environment is: one complete Dify with its own state, minus its secrets."""
 
-import ipaddress
 import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-_LABEL = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)$")
-_IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
-_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-_EMAIL = re.compile(r"^[^@\s]+@[^@\s]+$")
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
+_SMALLEST = 28
+_LONGEST_DOMAIN = 253
 
 
 def _domain(value: str) -> str:
-    if len(value) > 253 or not all(_LABEL.match(label) for label in value.split(".")):  # noqa: PLR2004
+    if len(value) > _LONGEST_DOMAIN or not all(_LABEL.fullmatch(x) for x in value.split(".")):
         raise ValueError(
             f"{value!r} is not a domain name; "
             "expected lower-case labels joined by dots, like 'dify.example.com'"
@@ -24,8 +31,17 @@ def _domain(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a usable name; expected lower-case letters, digits, '-' and '_', "
+            "at most 63, starting with a letter or digit"
+        )
+    return value
+
+
 def _identifier(value: str) -> str:
-    if not _IDENTIFIER.match(value):
+    if not _IDENTIFIER.fullmatch(value):
         raise ValueError(
             f"{value!r} is not a usable PostgreSQL name; "
             "expected lower-case letters, digits and '_', at most 63, not starting with a digit"
@@ -33,52 +49,89 @@ def _identifier(value: str) -> str:
     return value
 
 
-def _host(value: str) -> str:
+def _address(value: str) -> str:
     try:
-        ipaddress.ip_address(value)
+        return str(IPv4Address(value))
     except ValueError:
-        if re.fullmatch(r"[0-9.]+", value):
-            raise ValueError(
-                f"{value!r} is not an IP address; expected four numbers 0-255"
-            ) from None
-        return _domain(value)
+        raise ValueError(
+            f"{value!r} is not an IPv4 address; expected four numbers 0-255, like '10.10.10.10'"
+        ) from None
+
+
+def _bind(value: str) -> str:
+    if IPv4Address(_address(value)).is_unspecified:
+        raise ValueError(
+            f"{value!r} opens the stack to every network, beside the portal; "
+            "expected one address of this machine, like '127.0.0.1'"
+        )
     return value
+
+
+def _host(value: str) -> str:
+    if ":" in value or re.fullmatch(r"[0-9.]+", value):
+        return _address(value)
+    return _domain(value)
 
 
 def _subnet(value: str) -> str:
     try:
-        network = ipaddress.ip_network(value)
+        network = IPv4Network(value)
     except ValueError as error:
         raise ValueError(f"{error}; expected a network like '172.30.31.0/24'") from None
-    if not network.is_private:
-        raise ValueError(f"{value!r} is a public network; expected a private one")
+    if not network.is_private or network.is_loopback or network.is_link_local:
+        raise ValueError(
+            f"{value!r} is not a private network; expected a part of 10.0.0.0/8, "
+            "172.16.0.0/12 or 192.168.0.0/16"
+        )
+    if network.prefixlen > _SMALLEST:
+        raise ValueError(
+            f"{value!r} is too small for the stack's containers; expected /{_SMALLEST} or larger"
+        )
     return value
 
 
 def _email(value: str) -> str:
-    if not _EMAIL.match(value):
+    if not _EMAIL.fullmatch(value):
         raise ValueError(f"{value!r} is not an e-mail address; expected 'name@example.com'")
     return value
 
 
 def _url(value: str) -> str:
-    if value and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+    if value and not _URL.fullmatch(value):
         raise ValueError(f"{value!r} is not a URL; expected 'http://…' or 'https://…'")
     return value
 
 
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError(f"{value!r} is not a language of Dify; expected one like 'en-US'")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
+Bind = Annotated[str, AfterValidator(_bind)]
 Host = Annotated[str, AfterValidator(_host)]
 Subnet = Annotated[str, AfterValidator(_subnet)]
 Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
+Language = Annotated[str, AfterValidator(_language)]
+Folder = Annotated[Path, Field(strict=False)]
+
+PROBLEMS = "problems"
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Fail the model with all of `problems`, each `key: what is wrong; what is expected`."""
+    if found := "\n".join(problems):
+        raise PydanticCustomError(PROBLEMS, "{found}", {"found": found})
 
 
 class Strict(BaseModel):
-    """Unknown keys are errors; a loaded value never changes."""
+    """Unknown keys are errors, types are not converted; a loaded value never changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Platform(Strict):
@@ -86,16 +139,16 @@ class Platform(Strict):
 
 
 class Sandbox(Strict):
-    home: Path
+    home: Folder
     prefect_port: Port
 
 
 class Dify(Strict):
     release: str
-    project: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-    home: Path
-    data: Path
-    bind: Host
+    project: Name
+    home: Folder
+    data: Folder
+    bind: Bind
     port: Port
     web_port: Port
     api_port: Port
@@ -105,7 +158,7 @@ class Dify(Strict):
     services: list[str]
     admin_email: Email
     admin_name: Annotated[str, Field(min_length=1, max_length=30)]
-    language: str
+    language: Language
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     api_workers: Annotated[int, Field(ge=1, le=64)]
     celery_workers: Annotated[int, Field(ge=1, le=64)]
@@ -143,12 +196,13 @@ class Storage(Strict):
 
     @model_validator(mode="after")
     def s3_is_complete(self) -> Self:
-        for name in ("bucket", "plugin_bucket"):
-            value = getattr(self, name)
-            if self.kind == "s3" and not _BUCKET.match(value):
-                raise ValueError(
-                    f"{name}: {value!r} is not a bucket name; storage.kind 's3' needs one"
-                )
+        if self.kind == "s3":
+            buckets = {"bucket": self.bucket, "plugin_bucket": self.plugin_bucket}
+            refuse(
+                f"{key}: {value!r} is not a bucket name; storage.kind 's3' needs one"
+                for key, value in buckets.items()
+                if not _BUCKET.fullmatch(value)
+            )
         return self
 
 
@@ -157,7 +211,7 @@ class Images(Strict):
     archive: str
     registry_timeout_s: Annotated[int, Field(ge=1, le=600)]
     pull_within_s: Annotated[int, Field(ge=10, le=86_400)]
-    rehearsal: Path
+    rehearsal: Folder
 
 
 class Portal(Strict):
@@ -177,7 +231,7 @@ class Preflight(Strict):
 class Environment(Strict):
     """One environment: the whole desired state, minus secrets."""
 
-    name: str
+    name: Name
     protected: bool
     platform: Platform
     sandbox: Sandbox
@@ -190,52 +244,9 @@ class Environment(Strict):
     preflight: Preflight
 
     @model_validator(mode="after")
-    def paths_have_an_owner(self) -> Self:
-        if self.platform.kind != "sandbox":
-            for key in ("home", "data"):
-                path: Path = getattr(self.dify, key)
-                if not path.is_absolute():
-                    raise ValueError(
-                        f"dify.{key}: {str(path)!r} is relative; expected an absolute path"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def ports_are_distinct(self) -> Self:
-        ports = {"dify.port": self.dify.port, "portal.https_port": self.portal.https_port}
-        ports["portal.http_port"] = self.portal.http_port
-        if self.portal.route == "services":
-            for key in ("web_port", "api_port", "plugin_port", "websocket_port"):
-                ports[f"dify.{key}"] = getattr(self.dify, key)
-        if self.platform.kind == "sandbox":
-            ports |= {
-                "postgres.port": self.postgres.port,
-                "redis.port": self.redis.port,
-                "sandbox.prefect_port": self.sandbox.prefect_port,
-            }
-        seen: dict[int, str] = {}
-        for key, port in ports.items():
-            if port in seen:
-                raise ValueError(f"{key}: {port} is also {seen[port]}; expected a port of its own")
-            seen[port] = key
-        return self
-
-    @model_validator(mode="after")
-    def redis_databases_differ(self) -> Self:
-        if self.redis.database == self.redis.broker_database:
-            raise ValueError(
-                "redis.broker_database: same as redis.database; expected another number, "
-                "so that flushing the cache does not lose queued jobs"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def rehearsal_is_for_the_sandbox(self) -> Self:
-        if self.platform.kind != "sandbox" and self.images.source in ("auto", "rehearsal"):
-            raise ValueError(
-                f"images.source: {self.images.source!r} may run rehearsal images; "
-                "expected 'registry' or 'archive' outside the sandbox platform"
-            )
+    def sections_agree(self) -> Self:
+        rules = (_paths, _ports, _databases, _images, _sizes, _addresses)
+        refuse(problem for rule in rules for problem in rule(self))
         return self
 
     @property
@@ -247,3 +258,71 @@ class Environment(Strict):
             else ("http", self.portal.http_port, 80)
         )
         return f"{scheme}://{self.portal.domain}" + ("" if port == usual else f":{port}")
+
+
+def _paths(environment: Environment) -> Iterator[str]:
+    if environment.platform.kind != "sandbox":
+        for key in ("home", "data"):
+            path: Path = getattr(environment.dify, key)
+            if not path.is_absolute():
+                yield f"dify.{key}: {str(path)!r} is relative; expected an absolute path"
+
+
+def _ports(environment: Environment) -> Iterator[str]:
+    dify, portal = environment.dify, environment.portal
+    ports = {"portal.http_port": portal.http_port, "portal.https_port": portal.https_port}
+    direct = ("web_port", "api_port", "plugin_port", "websocket_port")
+    for key in ("port",) if portal.route == "stack" else direct:
+        ports[f"dify.{key}"] = getattr(dify, key)
+    if environment.platform.kind == "sandbox":
+        ports["postgres.port"] = environment.postgres.port
+        ports["redis.port"] = environment.redis.port
+        ports["sandbox.prefect_port"] = environment.sandbox.prefect_port
+    owner: dict[int, str] = {}
+    for key, port in ports.items():
+        if port in owner:
+            yield f"{key}: {port} is also {owner[port]}; expected a port of its own"
+        owner.setdefault(port, key)
+
+
+def _databases(environment: Environment) -> Iterator[str]:
+    redis, postgres = environment.redis, environment.postgres
+    if redis.database == redis.broker_database:
+        yield (
+            f"redis.broker_database: {redis.database} is also redis.database; expected another "
+            "number, so that flushing the cache does not lose queued jobs"
+        )
+    if postgres.database == postgres.plugin_database:
+        yield (
+            f"postgres.plugin_database: {postgres.database!r} is also postgres.database; "
+            "expected a database of its own"
+        )
+
+
+def _images(environment: Environment) -> Iterator[str]:
+    source = environment.images.source
+    if environment.platform.kind != "sandbox" and source in ("auto", "rehearsal"):
+        yield (
+            f"images.source: {source!r} may run rehearsal images; "
+            "expected 'registry' or 'archive' outside the sandbox platform"
+        )
+
+
+def _sizes(environment: Environment) -> Iterator[str]:
+    body, upload = environment.portal.body_size_mb, environment.dify.upload_limit_mb
+    if body < upload:
+        yield (
+            f"portal.body_size_mb: {body} is less than dify.upload_limit_mb; "
+            f"expected at least {upload}"
+        )
+
+
+def _addresses(environment: Environment) -> Iterator[str]:
+    network = IPv4Network(environment.dify.subnet)
+    hosts = {"postgres.host": environment.postgres.host, "redis.host": environment.redis.host}
+    for key, host in {"dify.bind": environment.dify.bind, **hosts}.items():
+        if not re.search("[a-z]", host) and IPv4Address(host) in network:
+            yield (
+                f"{key}: {host!r} is inside dify.subnet, which belongs to the containers; "
+                "expected an address outside it"
+            )

@@ -5,14 +5,17 @@
 the file or variable it comes from.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from config.agreement import check
+from config.complaints import Complaint, complaints
 from config.environment import Environment
 from config.errors import ConfigError
 from config.release import Release
@@ -23,8 +26,45 @@ RELEASES = ROOT / "config" / "releases"
 PREFIX = "ROLLOUT__"
 
 Tree = dict[str, Any]
-Origins = dict[tuple[str, ...], str]
+At = tuple[str, ...]
 M = TypeVar("M", bound=BaseModel)
+
+
+class Layers:
+    """Values laid over each other, where each came from, and what was wrong on the way."""
+
+    def __init__(self, source: str, defaults: str = "") -> None:
+        self.source = source
+        self.defaults = defaults
+        self.tree: Tree = {}
+        self.origins: dict[At, str] = {}
+        self.problems: list[str] = []
+
+    def lay(self, tree: Tree, origin: str) -> None:
+        self.tree = _merged(self.tree, tree)
+        self._note(tree, origin, ())
+
+    def complain(self, complaint: Complaint) -> None:
+        """Under the file or variable that set the key or its section.
+
+        What disagrees with a default is for the environment's own file to change.
+        """
+        at = complaint.path
+        known = (self.origins.get(at[:length]) for length in range(len(at), 0, -1))
+        origin = next((origin for origin in known if origin), self.source)
+        if complaint.agreement and origin == self.defaults:
+            origin = self.source
+        self.problems.append(f"{origin}: {'.'.join(at)}: {complaint.message}")
+
+    def refuse(self) -> None:
+        if self.problems:
+            raise ConfigError(self.problems)
+
+    def _note(self, tree: Tree, origin: str, at: At) -> None:
+        for key, value in tree.items():
+            self.origins[*at, key] = origin
+            if _is_tree(value):
+                self._note(value, origin, (*at, key))
 
 
 def environment_names(folder: Path = ENVIRONMENTS) -> list[str]:
@@ -33,39 +73,41 @@ def environment_names(folder: Path = ENVIRONMENTS) -> list[str]:
 
 
 def release_names(folder: Path = RELEASES) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.toml"))
+    """Every release that has a file, oldest first."""
+    names = (path.stem for path in folder.glob("*.toml"))
+    return sorted(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
 
 
 def load_environment(name: str, folder: Path = ENVIRONMENTS) -> Environment:
-    """The environment `name`, checked, with all paths absolute.
+    """The environment `name`, checked alone and against its release, with absolute paths.
 
     Raises:
         ConfigError: every problem of the files and variables, one line each.
     """
     if name not in environment_names(folder):
-        known = ", ".join(environment_names(folder)) or "none"
-        raise ConfigError(
-            [f"{_show(folder / name)}.toml: no such environment {name!r}; expected one of: {known}"]
-        )
-    origins: Origins = {}
-    tree: Tree = {}
-    for path in (folder / "base.toml", folder / f"{name}.toml"):
-        layer = _read(path)
-        _note(layer, _show(path), origins)
-        tree = _merge(tree, layer)
-    variables = _variables()
-    _note(variables, "", origins)
-    tree = _merge(tree, variables) | {"name": name}
-    environment = _validate(Environment, tree, origins, _show(folder / f"{name}.toml"))
-    if environment.dify.release not in release_names():
-        where = origins.get(("dify", "release"), name)
-        known = ", ".join(release_names())
-        raise ConfigError(
-            [
-                f"{where}: dify.release: unknown release {environment.dify.release!r}; "
-                f"expected one of: {known}"
-            ]
-        )
+        file = f"{_show(folder / name)}.toml"
+        raise ConfigError([f"{file}: no such environment; {_one_of(environment_names(folder))}"])
+    files = (folder / "base.toml", folder / f"{name}.toml")
+    layers = Layers(_show(files[1]), _show(files[0]))
+    for path in files:
+        _lay_file(layers, path)
+    layers.refuse()
+    _lay_variables(layers)
+    if "name" in layers.tree:
+        message = "unknown key; an environment is named by its file"
+        layers.complain(Complaint(("name",), message))
+    layers.tree["name"] = name
+    environment = _validated(Environment, layers)
+    dify = layers.tree.get("dify")
+    release = dify.get("release") if _is_tree(dify) else None
+    if isinstance(release, str) and release not in release_names():
+        message = f"unknown release {release!r}; {_one_of(release_names())}"
+        layers.complain(Complaint(("dify", "release"), message))
+    layers.refuse()
+    assert environment is not None  # noqa: S101 - refused above
+    for problem in check(environment, load_release(environment.dify.release)):
+        layers.complain(Complaint.of(problem))
+    layers.refuse()
     return _with_absolute_paths(environment)
 
 
@@ -73,102 +115,85 @@ def load_release(version: str, folder: Path = RELEASES) -> Release:
     """The release `version`. Raises ConfigError as `load_environment` does."""
     path = folder / f"{version}.toml"
     if version not in release_names(folder):
-        known = ", ".join(release_names(folder))
-        raise ConfigError([f"{_show(path)}: no such release; expected one of: {known}"])
-    return _validate(Release, _read(path), {}, _show(path))
+        raise ConfigError([f"{_show(path)}: no such release; {_one_of(release_names(folder))}"])
+    layers = Layers(_show(path))
+    _lay_file(layers, path)
+    layers.refuse()
+    release = _validated(Release, layers)
+    if layers.tree.get("version") not in (None, version):
+        message = f"{layers.tree['version']!r} is not the file's name; expected {version!r}"
+        layers.complain(Complaint(("version",), message))
+    layers.refuse()
+    assert release is not None  # noqa: S101 - refused above
+    return release
 
 
-def _read(path: Path) -> Tree:
+def _validated(model: type[M], layers: Layers) -> M | None:
+    """The model, or None with every problem noted."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return model.model_validate(layers.tree)
+    except ValidationError as error:
+        for complaint in complaints(error, model):
+            layers.complain(complaint)
+        return None
+
+
+def _lay_file(layers: Layers, path: Path) -> None:
+    origin = _show(path)
+    try:
+        layers.lay(tomllib.loads(path.read_text(encoding="utf-8")), origin)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{_show(path)}: not TOML: {error}; expected valid TOML"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{_show(path)}: cannot be read: {error}"]) from None
+        layers.problems.append(f"{origin}: not TOML: {error}; expected valid TOML")
+    except UnicodeDecodeError as error:
+        layers.problems.append(f"{origin}: byte {error.start} is not UTF-8; expected UTF-8 text")
+    except OSError as error:
+        layers.problems.append(f"{origin}: cannot be read: {error.strerror}; expected a file")
 
 
-def _variables() -> Tree:
-    """The `ROLLOUT__…` environment variables as a tree, values parsed as pydantic-settings does."""
+def _lay_variables(layers: Layers) -> None:
+    """The `ROLLOUT__…` variables, each laid over what is there."""
 
     class Variables(BaseSettings):
-        model_config = {
-            "env_prefix": PREFIX,
-            "env_nested_delimiter": "__",
-            "extra": "allow",
-        }
+        model_config = {"env_prefix": PREFIX, "case_sensitive": True}
 
-    source = EnvSettingsSource(Variables)
-    tree: Tree = {}
-    for variable, value in source.env_vars.items():
-        if variable.upper().startswith(PREFIX) and value is not None:
-            path = variable[len(PREFIX) :].lower().split("__")
-            _put(tree, path, _scalar(value))
-    return tree
+    found = EnvSettingsSource(Variables).env_vars
+    for variable in sorted(found):
+        if variable.startswith(PREFIX):
+            at = variable.removeprefix(PREFIX).lower().split("__")
+            value: Any = _value(tuple(at), found[variable] or "")
+            for part in reversed(at):
+                value = {part: value}
+            layers.lay(value, f"variable {variable}")
 
 
-def _put(tree: Tree, path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        tree = tree.setdefault(part, {})
-    tree[path[-1]] = value
-
-
-def _scalar(text: str) -> Any:
-    """A list, number or truth value as TOML writes it; anything else is the text itself."""
+def _value(at: At, text: str) -> Any:
+    """As TOML reads it where the key takes a number, truth value or list; else the text itself."""
+    model: Any = Environment
+    for part in at:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field else None
+    if model not in (int, float, bool, list[str]):
+        return text
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
 
 
-def _merge(below: Tree, above: Tree) -> Tree:
+def _merged(below: Tree, above: Tree) -> Tree:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        merged[key] = (
-            _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-        )
+        merged[key] = _merged(old, value) if _is_tree(old) and _is_tree(value) else value
     return merged
 
 
-def _note(tree: Tree, origin: str, origins: Origins, at: tuple[str, ...] = ()) -> None:
-    for key, value in tree.items():
-        path = (*at, key)
-        origins[path] = origin or f"variable {PREFIX}{'__'.join(path).upper()}"
-        if isinstance(value, dict):
-            _note(value, origin, origins, path)
+def _is_tree(value: Any) -> TypeGuard[Tree]:
+    return isinstance(value, dict)
 
 
-def _validate(model: type[M], tree: Tree, origins: Origins, source: str) -> M:
-    try:
-        return model.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError([_line(issue, origins, source) for issue in error.errors()]) from None
-
-
-def _line(issue: Mapping[str, Any], origins: Origins, source: str) -> str:
-    path = tuple(str(part) for part in issue["loc"])
-    message = str(issue["msg"]).removeprefix("Value error, ")
-    if issue["type"] == "extra_forbidden":
-        message = "unknown key; expected one of those in config/environments/base.toml"
-    elif issue["type"] == "missing":
-        message = "missing; expected a value"
-    elif issue["type"] != "value_error":
-        expected = message.removeprefix("Input should be ")
-        message = f"{issue['input']!r} is not allowed; expected {expected}"
-    if issue["type"] == "value_error" and not path:
-        path, _, message = _split(message)
-    elif issue["type"] == "value_error" and ": " in message and len(path) == 1:
-        key, _, rest = message.partition(": ")
-        path, message = (*path, key), rest
-    where = next(
-        (origins[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origins), source
-    )
-    return f"{where}: {'.'.join(path)}: {message}"
-
-
-def _split(message: str) -> tuple[tuple[str, ...], str, str]:
-    key, colon, rest = message.partition(": ")
-    return tuple(key.split(".")), colon, rest
+def _one_of(names: Iterable[str]) -> str:
+    return f"expected one of: {', '.join(names) or 'none there'}"
 
 
 def _show(path: Path) -> str:

@@ -1,11 +1,29 @@
 """What a Dify release is: images, services, env contract, probes, migration, state."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
 
+from jinja2 import Environment as Jinja
+from jinja2 import TemplateSyntaxError
 from pydantic import Field, model_validator
 
-from config.environment import Port, Strict
+from config import environment
+from config.environment import Port, Strict, refuse
+
+REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+S3 = ("s3_access_key", "s3_secret_key")
+SECTIONS = {
+    "dify": list(environment.Dify.model_fields),
+    "postgres": list(environment.Postgres.model_fields),
+    "redis": list(environment.Redis.model_fields),
+    "storage": list(environment.Storage.model_fields),
+    "portal": list(environment.Portal.model_fields),
+}
+
+_JINJA = Jinja(autoescape=False)  # noqa: S701 - settings, not HTML
+_EXPRESSION = re.compile(r"\{\{.*?\}\}")
+_NAMED = re.compile(rf"\b(secret|{'|'.join(SECTIONS)})\.(\w+)")
 
 
 class PostgresNeeds(Strict):
@@ -33,7 +51,8 @@ class Service(Strict):
     `env` names groups of `[env.*]` passed through under their own names;
     `environment` adds to them: a value may name a key of `.env` as `${KEY}`.
     `volumes` maps a name of `[state]` to the path inside; `files` maps a
-    rendered file to the path inside. `port` is where it listens.
+    rendered file to the path inside. `port` is where it listens. `memory_mb` is
+    the most it may use; where `processes` names a key of `[dify]`, each of them.
     """
 
     image: str
@@ -50,7 +69,8 @@ class Service(Strict):
     files: dict[str, str] = {}
     health: Health | None = None
     stop_s: int = 30
-    memory_mb: int | None = None
+    memory_mb: Annotated[int, Field(ge=16)]
+    processes: Literal["api_workers"] | None = None
 
 
 class State(Strict):
@@ -85,7 +105,7 @@ class Migration(Strict):
 class Route(Strict):
     """A path prefix of the domain and the service that answers it."""
 
-    path: str
+    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*$")]
     service: str
     websocket: bool = False
     headers: dict[str, str] = {}
@@ -122,19 +142,55 @@ class Release(Strict):
 
     @model_validator(mode="after")
     def names_exist(self) -> Self:
-        for name, service in self.services.items():
-            at = f"services.{name}"
-            _known(f"{at}.image", [service.image], self.images)
-            _known(f"{at}.env", service.env, self.env)
-            _known(f"{at}.volumes", service.volumes, self.state)
-        _known("routes", [route.service for route in self.routes], self.services)
-        _known("migration.writers", self.migration.writers, self.services)
-        runs = [self.migration.run.service, self.migration.head.service]
-        _known("migration", runs, self.services)
+        refuse([*_services(self), *_templates(self), *_routes(self), *_migration(self)])
         return self
 
 
-def _known(at: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+def _services(release: Release) -> Iterator[str]:
+    settings = {key for group in release.env.values() for key in group}
+    for name, service in release.services.items():
+        at = f"services.{name}"
+        yield from _unknown(f"{at}.image", [service.image], release.images)
+        yield from _unknown(f"{at}.env", service.env, release.env)
+        yield from _unknown(f"{at}.volumes", service.volumes, release.state)
+        for key, value in service.environment.items():
+            if (named := REFERENCE.fullmatch(value)) and named[1] not in settings:
+                yield f"{at}.environment.{key}: {value} is no key of [env]; expected one that is"
+        if service.publish and service.port is None:
+            yield f"{at}.port: missing; expected the port to publish"
+
+
+def _templates(release: Release) -> Iterator[str]:
+    """What `{{ … }}` may name: sections of an environment and the release's secrets."""
+    for group, settings in release.env.items():
+        for key, template in settings.items():
+            at = f"env.{group}.{key}"
+            try:
+                _JINJA.parse(template)
+            except TemplateSyntaxError as error:
+                yield f"{at}: not a template: {error.message}; expected {{{{ section.key }}}}"
+            for section, name in _NAMED.findall("".join(_EXPRESSION.findall(template))):
+                known = [*release.secrets, *S3] if section == "secret" else SECTIONS[section]
+                yield from _unknown(at, [name], known)
+
+
+def _routes(release: Release) -> Iterator[str]:
+    yield from _unknown("routes", [route.service for route in release.routes], release.services)
+    for route in release.routes:
+        service = release.services.get(route.service)
+        if service and service.port is None:
+            yield f"routes: {route.path} leads to {route.service}, which has no port; expected one"
+
+
+def _migration(release: Release) -> Iterator[str]:
+    migration = release.migration
+    yield from _unknown("migration.writers", migration.writers, release.services)
+    yield from _unknown("migration.run.service", [migration.run.service], release.services)
+    yield from _unknown("migration.head.service", [migration.head.service], release.services)
+
+
+def _unknown(at: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    known = list(known)
     for name in names:
         if name not in known:
-            raise ValueError(f"{at}: unknown name {name!r}; expected one of: {', '.join(known)}")
+            yield f"{at}: unknown name {name!r}; expected one of: {', '.join(known)}"

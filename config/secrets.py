@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from config.environment import Environment
-from config.release import Release, Secret
+from config.release import S3, Release, Secret
 
 ALPHABET = {
     "letters": string.ascii_letters + string.digits,
     "base64": string.ascii_letters + string.digits + "+/",
 }
-S3 = ("s3_access_key", "s3_secret_key")
 
 
 def required(environment: Environment, release: Release) -> list[str]:
@@ -28,5 +27,9 @@ def generate(release: Release, have: Mapping[str, SecretStr]) -> dict[str, Secre
 
 
 def _make(form: Secret) -> SecretStr:
+    """A random text with a letter and a digit: Dify takes no password without both."""
     alphabet = ALPHABET[form.form]
-    return SecretStr("".join(random.choice(alphabet) for _ in range(form.length)))
+    while True:
+        text = "".join(random.choice(alphabet) for _ in range(form.length))
+        if any(c.isalpha() for c in text) and any(c.isdigit() for c in text):
+            return SecretStr(text)

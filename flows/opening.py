@@ -19,7 +19,7 @@ def opened(environment: str, *, run: str, dry_run: bool = False) -> Generator[Si
     if dry_run:
         yield _site(desired, save=False)
         return
-    prepare_home(desired)
+    prepare_home(Site(desired, load_release(desired.dify.release), {}))
     with rollout_lock(desired.dify.home.parent / "rollout.lock", environment=environment, run=run):
         yield _site(desired, save=True)
 

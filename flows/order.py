@@ -44,10 +44,9 @@ class Order:
         """
         for future in self._futures:
             future.wait()
-        results = [future.result(raise_on_failure=False) for future in self._futures]
+        ended = [future for future in self._futures if future.state.is_final()]
+        results = [future.result(raise_on_failure=False) for future in ended]
         for result in results:
-            if isinstance(result, RolloutError):
+            if isinstance(result, Exception):
                 raise result
-        for future in self._futures:
-            future.result()
         return [result for result in results if isinstance(result, Outcome)]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
 from prefect.tasks import Task
 
 from config.errors import RolloutError
@@ -43,7 +43,7 @@ def _told(work: Callable[..., Any], name: str) -> RolloutTask:
             log.error("%s", error)
             return Failed(message=str(error), data=error)
 
-    return task(
+    return Task(
         told,
         name=name,
         task_run_name=name + " {site.name}",

@@ -4,8 +4,9 @@ import time
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed, State
+from prefect.states import Failed
 
 from config.errors import RolloutError
 from flows import steps

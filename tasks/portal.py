@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blocks.files import File
 from config.desired.portal import server_block
@@ -23,7 +24,7 @@ from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools.nginx import Complaint
 
-FOLDERS = ("conf.d", "logs", "run", "temp")
+FOLDERS = ("conf.d", "logs", "temp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Home:
     def plan(self, actual: list[Path]) -> Sequence[Change]:
         if not actual:
             return []
-        return [Change(f"create {actual[0].parent}", "absent", ", ".join(p.name for p in actual))]
+        names = [path.name for path in actual]
+        return [Change(f"create {actual[0].parent}", "absent", ", ".join(names), names)]
 
     def apply(self, change: Change) -> None:
         prepare_home(self.site)
-        for name in FOLDERS:
+        for name in change.action:
             (nginx.folder(self.site) / name).mkdir(parents=True, exist_ok=True)
 
 
@@ -100,7 +102,7 @@ class Portal:
             self._put_back(found)
             raise _refused(complaint, self.site, prefix, serving=found is not None)
         if found is None:
-            nginx.start(self.site.node, prefix)
+            nginx.start(self.site)
         else:
             try:
                 nginx.reload(prefix)
@@ -117,7 +119,7 @@ class Portal:
                 self.site.node.write(File(path, previous, keep_previous=False))
 
 
-def portal_steps(site: Site) -> list[Step[object]]:
+def portal_steps(site: Site) -> list[Step[Any]]:
     """What makes the domain answer, in order; elsewhere than in the sandbox it is not ours."""
     if site.environment.platform.kind != "sandbox":
         return []

@@ -2,18 +2,18 @@
 
 import hashlib
 import io
-import re
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from config.desired.services import active, published
+from config.desired.services import active, processes, published
 from config.environment import Environment
-from config.release import Health, Release, Service
+from config.release import REFERENCE, Health, Release, Service
 
 HEADER = "# Written by dify-rollout from config/; values come from .env beside it.\n"
-_REFERENCE = re.compile(r"^\$\{[A-Z][A-Z0-9_]*\}$")
 
 
 def render(environment: Environment, release: Release, files: Mapping[str, str]) -> str:
@@ -21,7 +21,7 @@ def render(environment: Environment, release: Release, files: Mapping[str, str])
     document = {
         "name": environment.dify.project,
         "services": {
-            name: _service(name, service, environment, release, files)
+            name: _service(service, environment, release, files)
             for name, service in active(environment, release).items()
         },
         "networks": {
@@ -29,16 +29,21 @@ def render(environment: Environment, release: Release, files: Mapping[str, str])
             "ssrf": {"internal": True},
         },
     }
+    return HEADER + _yaml(json.dumps(document))
+
+
+@lru_cache(maxsize=8)
+def _yaml(document: str) -> str:
+    """The JSON document as YAML; kept, since writing takes 50 ms and a run asks several times."""
     yaml = YAML()
     yaml.width = 1000
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
-    yaml.dump(document, stream)  # pyright: ignore[reportUnknownMemberType]
-    return HEADER + stream.getvalue()
+    yaml.dump(json.loads(document), stream)  # pyright: ignore[reportUnknownMemberType]
+    return stream.getvalue()
 
 
 def _service(
-    name: str,
     service: Service,
     environment: Environment,
     release: Release,
@@ -49,6 +54,7 @@ def _service(
         "pull_policy": "never",
         "restart": "unless-stopped",
         "init": True,
+        "mem_limit": f"{service.memory_mb * processes(environment, service)}m",
         "stop_grace_period": f"{service.stop_s}s",
         "environment": environment_of(service, release),
         "networks": list(service.networks),
@@ -59,8 +65,6 @@ def _service(
         described["entrypoint"] = [_literal(word) for word in service.entrypoint]
     if service.command:
         described["command"] = [_literal(word) for word in service.command]
-    if service.memory_mb:
-        described["mem_limit"] = f"{service.memory_mb}m"
     if port := published(environment, service):
         described["ports"] = [f"{environment.dify.bind}:{port}:{service.port}"]
     if mounts := _mounts(service, environment, release):
@@ -74,7 +78,7 @@ def environment_of(service: Service, release: Release) -> dict[str, str]:
     """The container's variables: references to keys of `.env`, or literals."""
     keys = [key for group in service.env for key in release.env[group]]
     return {key: f"${{{key}}}" for key in keys} | {
-        key: value if _REFERENCE.match(value) else _literal(value)
+        key: value if REFERENCE.fullmatch(value) else _literal(value)
         for key, value in service.environment.items()
     }
 
@@ -84,10 +88,8 @@ def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _labels(
-    environment: Environment, service: Service, files: Mapping[str, str]
-) -> dict[str, str]:
-    """A changed file is mounted unseen by Compose: its digest as a label recreates the container."""
+def _labels(environment: Environment, service: Service, files: Mapping[str, str]) -> dict[str, str]:
+    """Compose does not see into mounted files: their digest here recreates the container."""
     labels = {"dify-rollout.environment": environment.name}
     if service.files:
         content = "\0".join(files[name] for name in service.files)

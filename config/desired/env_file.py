@@ -2,29 +2,39 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from jinja2 import Environment as Jinja
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from pydantic import SecretStr
 
 from config.desired.services import active
 from config.environment import Environment
 from config.errors import StepError
-from config.release import Release
-from config.secrets import S3
+from config.release import S3, Release
 
 HEADER = "# Written by dify-rollout; a change made here is shown as drift and replaced.\n"
-_LINE = re.compile(r"^(?P<key>[A-Za-z_][A-Za-z0-9_]*)=(?P<value>.*)$")
-_ESCAPED = re.compile(r"\\(.)")
+
+_SECRET = re.compile(r"\bsecret\b")
+_PLAIN = re.compile(r"[A-Za-z0-9_.,:/@%+{}-]*")
+_ENTRY = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*[=:][ \t]*
+    (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<bare>[^\n]*))""",
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+_COMMENT = re.compile(r"(^|\s+)#.*")
+_ESCAPED = re.compile(r"\\([nrt\\\"$])")
+_MEANT = {"n": "\n", "r": "\r", "t": "\t"}
+
+_JINJA = Jinja(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - settings, not HTML
+_JINJA.filters["urlencode"] = lambda text: quote(str(text), safe="")
 
 
 def settings(
     environment: Environment, release: Release, secrets: Mapping[str, SecretStr]
 ) -> dict[str, str]:
     """Every key of `.env` and its value, in the order of the release."""
-    jinja = Jinja(undefined=StrictUndefined, autoescape=False)  # noqa: S701
-    jinja.filters["urlencode"] = lambda text: quote(str(text), safe="")
     context = {
         **environment.model_dump(),
         "public_url": environment.public_url,
@@ -35,7 +45,7 @@ def settings(
         },
     }
     return {
-        key: jinja.from_string(template).render(context)
+        key: _compiled(template).render(context)
         for group in release.env.values()
         for key, template in group.items()
     }
@@ -47,7 +57,7 @@ def secret_keys(release: Release) -> frozenset[str]:
         key
         for group in release.env.values()
         for key, template in group.items()
-        if "secret." in template
+        if _SECRET.search(template)
     )
 
 
@@ -57,30 +67,34 @@ def render(values: Mapping[str, str]) -> str:
 
 
 def parse(text: str) -> dict[str, str]:
-    """Key → value, as Compose reads what `render` writes; bare values as people type them."""
+    """Key → value as Compose reads it, but a `$NAME` typed by hand stays as it is."""
     values: dict[str, str] = {}
-    for line in text.splitlines():
-        if match := _LINE.match(line.strip()):
-            values[match["key"]] = _unquoted(match["value"].strip())
+    for entry in _ENTRY.finditer(text):
+        double, single, bare = entry["double"], entry["single"], entry["bare"]
+        if double is not None:
+            value = _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), double)
+        elif single is not None:
+            value = single
+        else:
+            value = _COMMENT.sub("", bare).strip()
+        values[entry["key"]] = value
     return values
+
+
+@lru_cache(maxsize=1024)
+def _compiled(template: str) -> Template:
+    return _JINJA.from_string(template)
 
 
 def _quoted(key: str, value: str) -> str:
     if not value.isprintable():
         raise StepError(
             "settings",
-            f".env: {key} holds a line break or control character",
-            advice="use printable characters",
+            f"the value of {key} holds a line break or another character that cannot be printed, "
+            "which no .env file can carry to a container",
+            advice="give it a value of printable characters",
         )
-    if re.fullmatch(r"[A-Za-z0-9_.,:/@%+{}-]*", value):
+    if _PLAIN.fullmatch(value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'"{escaped}"'
-
-
-def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        return _ESCAPED.sub(r"\1", value[1:-1])
-    if len(value) > 1 and value[0] == value[-1] == "'":
-        return value[1:-1]
-    return value

@@ -1,20 +1,25 @@
 """The hosts file with one line of ours."""
 
+import re
+
 
 def with_entry(text: str, address: str, domain: str, marker: str) -> str:
     """`text` with exactly one line that carries `marker`; every other line as it was."""
-    line = f"{address} {domain}  # {marker}"
-    lines = text.splitlines()
-    if line in lines and sum(_ours(other, marker) for other in lines) == 1:
+    line = f"{address} {domain}  # {marker}\n"
+    if [other for other in _lines(text) if _ours(other, marker)] == [line]:
         return text
-    kept = [other for other in lines if not _ours(other, marker)]
-    return "\n".join([*kept, line]) + "\n"
+    kept = without_entry(text, marker)
+    return kept + ("\n" if kept and not kept.endswith("\n") else "") + line
 
 
 def without_entry(text: str, marker: str) -> str:
-    kept = [line for line in text.splitlines() if not _ours(line, marker)]
-    return "\n".join(kept) + "\n" if len(kept) != len(text.splitlines()) else text
+    """`text` without our lines; every other line as it was."""
+    return "".join(line for line in _lines(text) if not _ours(line, marker))
+
+
+def _lines(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _ours(line: str, marker: str) -> bool:
-    return line.endswith(f"  # {marker}")
+    return line.rstrip("\r\n").endswith(f"  # {marker}")

@@ -1,12 +1,12 @@
 """The portal's nginx file for the domain."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from config.desired.locations import Location, location
 from config.desired.services import active, published, routes
 from config.desired.templates import render
 from config.environment import Environment
-from config.release import Release
+from config.release import Release, Route
 
 
 def server_block(environment: Environment, release: Release, certificate: Path, key: Path) -> str:
@@ -14,25 +14,19 @@ def server_block(environment: Environment, release: Release, certificate: Path, 
     return render(
         "portal.conf.j2",
         environment=environment,
-        public_port=urlsplit(environment.public_url).port,
         certificate=certificate,
         key=key,
-        routes=_routes(environment, release),
+        locations=_locations(environment, release),
     )
 
 
-def _routes(environment: Environment, release: Release) -> list[dict[str, object]]:
+def _locations(environment: Environment, release: Release) -> list[Location]:
     dify = environment.dify
     if environment.portal.route == "stack":
-        upstream = f"{dify.bind}:{dify.port}"
-        return [{"path": "/", "upstream": upstream, "websocket": True, "headers": {}}]
+        everything = Route(path="/", service="nginx", websocket=True)
+        return [location(everything, f"{dify.bind}:{dify.port}", "$scheme")]
     running = active(environment, release)
     return [
-        {
-            "path": route.path,
-            "upstream": f"{dify.bind}:{published(environment, running[route.service])}",
-            "websocket": route.websocket,
-            "headers": route.headers,
-        }
+        location(route, f"{dify.bind}:{published(environment, running[route.service])}", "$scheme")
         for route in routes(environment, release)
     ]

@@ -28,10 +28,10 @@ def postgresql_conf(environment: Environment, socket: Path) -> dict[str, str]:
 def pg_hba_conf(environment: Environment, owner: str) -> str:
     """Who may log in: the server's own OS user by socket, Dify and Prefect by password."""
     postgres = environment.postgres
-    networks = [f"{address}/32" for address in addresses(postgres.host)]
+    # From this machine to the bridge a connection may carry any address of the machine.
     rules = [("local", "all", owner, "", "trust")]
     for database in (postgres.database, postgres.plugin_database):
-        for network in [*networks, environment.dify.subnet]:
+        for network in ("samehost", environment.dify.subnet):
             rules.append(("host", database, postgres.user, network, "scram-sha-256"))
     rules.append(("host", "prefect", "prefect", "127.0.0.1/32", "scram-sha-256"))
     lines = ["  ".join(word for word in rule if word) for rule in rules]

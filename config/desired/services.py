@@ -33,3 +33,8 @@ def published(environment: Environment, service: Service) -> int | None:
     if service.publish is None or (service.publish != "port" and not direct):
         return None
     return int(getattr(environment.dify, service.publish))
+
+
+def processes(environment: Environment, service: Service) -> int:
+    """How many processes of Dify share the container, each with its own memory and connections."""
+    return int(getattr(environment.dify, service.processes)) if service.processes else 1

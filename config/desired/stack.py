@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from config.desired import compose, env_file
+from config.desired.locations import location
 from config.desired.services import active, routes
 from config.desired.templates import render
 from config.environment import Environment
@@ -37,17 +38,12 @@ def stack_files(
 def mounted_files(environment: Environment, release: Release) -> dict[str, str]:
     """Name → content of what active services mount; each is a template of the same name."""
     running = active(environment, release)
-    names = [name for service in running.values() for name in service.files]
-    values = {
-        "environment": environment,
-        "routes": [
-            {
-                "path": route.path,
-                "upstream": f"{route.service}:{running[route.service].port}",
-                "websocket": route.websocket,
-                "headers": route.headers,
-            }
-            for route in routes(environment, release)
-        ],
+    names = {name for service in running.values() for name in service.files}
+    locations = [
+        location(route, f"{route.service}:{running[route.service].port}", "$public_scheme")
+        for route in routes(environment, release)
+    ]
+    return {
+        name: render(f"{name}.j2", environment=environment, locations=locations)
+        for name in sorted(names)
     }
-    return {name: render(f"{name}.j2", **values) for name in sorted(set(names))}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from blocks.command import Command, CommandFailed
 from blocks.node import Node
-from blocks.processes import Process, open_files, process, processes
+from blocks.processes import Process, open_files, processes
 from config.errors import StepError
+from tasks.sandbox.daemons import end, require_free
 from tasks.sandbox.home import service_user
 from tasks.site import Site
 from tasks.step import Change
@@ -18,6 +19,7 @@ from tasks.tools import nginx
 from tasks.tools.nginx import Complaint
 
 PACKAGE = "nginx-light"
+EVERYWHERE = "0.0.0.0"  # noqa: S104
 RELOAD_WITHIN_S = 8.0
 STOP_WITHIN_S = 10.0
 
@@ -58,22 +60,25 @@ def check(node: Node, prefix: Path) -> Complaint | None:
     return nginx.complaint(done.stderr) or Complaint(done.stderr.strip() or "no reason given")
 
 
-def start(node: Node, prefix: Path) -> None:
+def start(site: Site) -> None:
     """Make it run, after an end of any kind.
 
     Raises:
-        StepError: it does not start; says why.
+        StepError: somebody holds its port, or it does not start; says who or why.
     """
+    prefix, portal = folder(site), site.environment.portal
     _end_orphans(prefix)
+    for port in (portal.http_port, *([portal.https_port] if portal.tls else [])):
+        require_free("portal", [EVERYWHERE], port)
     try:
-        node.run(nginx.start(prefix, service_user()))
+        site.node.run(nginx.start(prefix, service_user()))
     except CommandFailed as error:
         why = nginx.complaint(error.output)
         raise StepError(
             "portal",
             f"nginx does not start: {why.reason if why else error.reason}",
             tried=str(error.command),
-            advice="free the port or set another one in the environment's file, then deploy again",
+            advice=f"read {prefix}/logs/error.log",
         ) from None
 
 
@@ -91,12 +96,15 @@ def reload(prefix: Path) -> None:
     old = {worker.pid for worker in before.workers}
     os.kill(before.master.pid, signal.SIGHUP)  # what `nginx -s reload` sends
     deadline = time.monotonic() + RELOAD_WITHIN_S
-    while time.monotonic() < deadline:
+    said = ""
+    # A taken port is tried for some seconds before nginx gives up.
+    while time.monotonic() < deadline and "still could not bind" not in said:
         now = running(prefix)
         if now and now.workers and old.isdisjoint(worker.pid for worker in now.workers):
             return
         time.sleep(0.02)
-    why = nginx.complaint(journal.read_bytes()[read:].decode(errors="replace"))
+        said = _since(journal, read)
+    why = nginx.complaint(said)
     raise StepError(
         "portal",
         f"nginx keeps its old configuration: {why.reason if why else 'no new workers'}",
@@ -105,12 +113,21 @@ def reload(prefix: Path) -> None:
     )
 
 
+def _since(journal: Path, offset: int) -> str:
+    """What was logged after the first `offset` bytes."""
+    if not journal.exists():
+        return ""
+    with journal.open("rb") as stream:
+        stream.seek(offset)
+        return stream.read().decode(errors="replace")
+
+
 def stop(site: Site) -> None:
     """No process of the sandbox's nginx is left; requests under way get `STOP_WITHIN_S` s."""
     prefix = folder(site)
     found = running(prefix)
     if found:
-        _end([found.master], signal.SIGQUIT)
+        end([found.master], signal.SIGQUIT, STOP_WITHIN_S)
     _end_orphans(prefix)
 
 
@@ -126,30 +143,7 @@ def _end_orphans(prefix: Path) -> None:
         and p.parent != master
         and any(name.startswith(ours) for name in open_files(p.pid))
     ]
-    _end(orphans, signal.SIGTERM)
-
-
-def _end(victims: Sequence[Process], how: signal.Signals) -> None:
-    """None of these processes is left: asked first, killed with their children after the limit."""
-    for victim in victims:
-        _signal(victim, how)
-    deadline = time.monotonic() + STOP_WITHIN_S
-    while (left := [v for v in victims if _alive(v)]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for victim in left:
-        _signal(victim, signal.SIGKILL)
-
-
-def _alive(known: Process) -> bool:
-    now = process(known.pid)
-    return now is not None and now.parent == known.parent and now.title == known.title
-
-
-def _signal(victim: Process, how: signal.Signals) -> None:
-    try:
-        os.kill(victim.pid, how)
-    except ProcessLookupError:
-        return
+    end(orphans, signal.SIGTERM, STOP_WITHIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +158,9 @@ class Program:
         return self.node.which("nginx")
 
     def plan(self, actual: str | None) -> Sequence[Change]:
-        return [] if actual else [Change(f"install {PACKAGE}", "absent", "from the distribution")]
+        if actual:
+            return []
+        return [Change(f"install {PACKAGE}", "absent", "from the distribution", PACKAGE)]
 
     def apply(self, change: Change) -> None:
         if os.geteuid() != 0 or self.node.which("apt-get") is None:
@@ -175,7 +171,7 @@ class Program:
             )
         quiet = (("DEBIAN_FRONTEND", "noninteractive"),)
         apt = ("apt-get", "--quiet", "--quiet", "-o", "DPkg::Lock::Timeout=300")
-        install = (*apt, "install", "--yes", "--no-install-recommends", PACKAGE)
+        install = (*apt, "install", "--yes", "--no-install-recommends", change.action)
         self.node.run(Command((*apt, "update"), env=quiet, timeout_s=300))
         self.node.run(Command(install, env=quiet, timeout_s=600))
         if Path("/run/systemd/system").exists():

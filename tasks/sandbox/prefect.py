@@ -44,7 +44,7 @@ def database_password(site: Site) -> SecretStr:
 
 def is_up(url: str, timeout_s: float = 1.0) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=timeout_s).status_code == httpx.codes.OK
+        return httpx.get(f"{url}/health", timeout=timeout_s).is_success
     except httpx.HTTPError:
         return False
 

@@ -1,7 +1,7 @@
-"""A light Celery app for `celery -A celery_healthcheck.celery inspect ping`."""
+"""A light application for `celery -A celery_healthcheck.celery inspect ping`."""
 
 import os
 
 from celery import Celery
 
-celery = Celery(broker=os.environ["CELERY_BROKER_URL"])
+celery = Celery(broker=os.environ["CELERY_BROKER_URL"], backend=os.environ["CELERY_BROKER_URL"])

@@ -1,4 +1,4 @@
-"""Dify's pages, rehearsed: every page says what it is."""
+"""The console's addresses, each answered with one page that says it is a rehearsal."""
 
 import os
 import signal
@@ -6,28 +6,43 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-PAGE = Path(__file__).with_name("page.html").read_text().replace("RELEASE", os.environ["RELEASE"])
+PAGES = {"/apps", "/datasets", "/explore", "/install", "/init", "/plugins", "/signin", "/tools"}
+PAGE = (
+    Path(__file__)
+    .with_name("page.html")
+    .read_text()
+    .replace("{{ release }}", os.environ.get("RELEASE", ""))
+    .encode()
+)
 
 
-class Pages(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path = self.path.partition("?")[0].rstrip("/") or "/"
         if path == "/":
-            self.send_response(307)
-            self.send_header("Location", "/apps")
-            self.end_headers()
-            return
-        known = path.rstrip("/") in ("/apps", "/signin", "/install", "/datasets")
-        body = (PAGE if known else "not found").encode()
-        self.send_response(200 if known else 404)
+            self._answer(307, b"", Location="/apps")
+        elif path in PAGES:
+            self._answer(200, PAGE)
+        else:
+            self._answer(404, PAGE)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-ThreadingHTTPServer(("0.0.0.0", 3000), Pages).serve_forever()
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    port = int(os.environ.get("PORT", "3000"))
+    print(f"ready on port {port}")
+    ThreadingHTTPServer(("", port), Handler).serve_forever()

@@ -1,0 +1,64 @@
+"""What an environment and the release it names must agree on."""
+
+from collections.abc import Iterator
+
+from config.desired.services import active, processes
+from config.environment import Environment
+from config.release import Release
+
+SANDBOX_POSTGRES = 16
+PLUGIN_CONNECTIONS = 30
+SPARE_CONNECTIONS = 10
+
+
+def check(environment: Environment, release: Release) -> list[str]:
+    """Every disagreement as `path.to.key: what is wrong; what is expected`."""
+    return [
+        *_services(environment, release),
+        *_postgres(environment, release),
+        *_connections(environment, release),
+        *_loopback(environment),
+    ]
+
+
+def _services(environment: Environment, release: Release) -> Iterator[str]:
+    optional = [name for name, service in release.services.items() if service.optional]
+    for name in environment.dify.services:
+        if name not in optional:
+            yield (
+                f"dify.services: {name!r} is not an optional service of release "
+                f"{release.version}; expected some of: {', '.join(optional) or 'it has none'}"
+            )
+
+
+def _postgres(environment: Environment, release: Release) -> Iterator[str]:
+    needs = release.postgres
+    if environment.platform.kind == "sandbox" and not needs.min <= SANDBOX_POSTGRES <= needs.max:
+        yield (
+            f"dify.release: {release.version} takes PostgreSQL {needs.min} to {needs.max}, "
+            f"the sandbox has {SANDBOX_POSTGRES}; expected another release or platform"
+        )
+
+
+def _connections(environment: Environment, release: Release) -> Iterator[str]:
+    """Each Dify process has a pool of its own; the plugin daemon opens 30 at most."""
+    postgres = environment.postgres
+    running = active(environment, release).values()
+    pools = sum(processes(environment, s) for s in running if "database" in s.env)
+    needed = pools * (postgres.pool_size + postgres.pool_overflow) + SPARE_CONNECTIONS
+    needed += PLUGIN_CONNECTIONS if "plugin_daemon" in release.services else 0
+    if postgres.max_connections < needed:
+        yield (
+            f"postgres.max_connections: {postgres.max_connections} is too few for {pools} Dify "
+            f"processes of pool_size + pool_overflow connections; expected at least {needed}"
+        )
+
+
+def _loopback(environment: Environment) -> Iterator[str]:
+    hosts = {"postgres.host": environment.postgres.host, "redis.host": environment.redis.host}
+    for key, host in hosts.items():
+        if host == "localhost" or host.startswith("127."):
+            yield (
+                f"{key}: {host!r} is each container itself; expected an address of the server "
+                "that containers reach"
+            )

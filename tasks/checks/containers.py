@@ -1,0 +1,86 @@
+"""The stack's containers, seen from outside and asked from inside."""
+
+from functools import partial
+from typing import Any
+
+from blocks.docker import Container, Docker
+from config.desired.services import active
+from tasks.checks.probe import Probe, Wrong
+from tasks.site import Site
+
+CONTAINERS = "containers run and are healthy"
+
+
+def probes(site: Site, docker: Docker, *, deep: bool) -> list[Probe]:
+    """That everything runs; `deep` also tries what the stack must not reach."""
+    running = active(site.environment, site.release)
+    logs = f"look at its log: docker compose -p {site.environment.dify.project} logs"
+    found = [Probe(CONTAINERS, partial(healthy, site, docker), within_s=15, advice=logs)]
+    if beats(site):
+        found.append(Probe("exactly one beat", partial(one_beat, site, docker), within_s=15))
+    if deep and "ssrf_proxy" in running:
+        ask = partial(blocks_private, site, docker)
+        found.append(Probe("SSRF proxy blocks private addresses", ask, (CONTAINERS,), 20))
+    return found
+
+
+def healthy(site: Site, docker: Docker) -> str:
+    containers = _containers(site, docker)
+    present = {container.service for container in containers}
+    missing = [f"{name} is missing" for name in _wanted(site) if name not in present]
+    troubled = [f"{c.service} is {c.health or c.state}" for c in containers if not c.ready]
+    if missing or troubled:
+        raise Wrong(", ".join(missing + troubled))
+    return f"{len(containers)} containers"
+
+
+def one_beat(site: Site, docker: Docker) -> str:
+    """Two of them would run everything scheduled twice: Celery's beat has no lock."""
+    names = beats(site)
+    found = [c.name for c in _containers(site, docker) if c.service in names]
+    if len(found) != 1:
+        raise Wrong(
+            f"{len(found)} beat containers: {', '.join(found) or 'none'}",
+            "more than one runs every schedule twice: remove all but one"
+            if found
+            else f"run: rollout deploy {site.name}",
+        )
+    return found[0]
+
+
+def beats(site: Site) -> list[str]:
+    """Names of the services that run Celery's beat; old releases have none."""
+    running = active(site.environment, site.release).items()
+    return [name for name, service in running if service.environment.get("MODE") == "beat"]
+
+
+def blocks_private(site: Site, docker: Docker) -> str:
+    """Code of users goes out through the proxy; it must not reach the database that way."""
+    postgres = site.environment.postgres
+    target = f"http://{postgres.host}:{postgres.port}/"
+    words = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "10"]
+    words += ["-x", "http://ssrf_proxy:3128", target]
+    said = _inside(site, docker, "api", words).strip()
+    if said != "403":
+        why = "the proxy does not answer" if said == "000" else f"status {said}, expected 403"
+        raise Wrong(f"{target} through the proxy: {why}", "look at squid.conf of the stack")
+    return f"{postgres.host}:{postgres.port} is refused"
+
+
+def _containers(site: Site, docker: Docker) -> list[Container]:
+    found = docker.containers(site.environment.dify.project)
+    return [container for container in found if not container.one_off]
+
+
+def _wanted(site: Site) -> list[str]:
+    return list(active(site.environment, site.release))
+
+
+def _inside(site: Site, docker: Docker, service: str, words: list[str]) -> str:
+    """What the words, run in a container of the service, print. They bring their own timeout."""
+    containers = [c for c in _containers(site, docker) if c.service == service and c.ready]
+    if not containers:
+        raise Wrong(f"no container of {service} to ask from")
+    api: Any = docker.client.api
+    begun = api.exec_create(containers[0].id, words, stderr=False)
+    return bytes(api.exec_start(begun["Id"])).decode(errors="replace")

@@ -1,0 +1,146 @@
+"""The stack's containers run, from the wanted images and settings, and are healthy."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from blocks.command import CommandFailed
+from blocks.docker import Container, Docker
+from config.desired.services import active, images
+from config.errors import StepError
+from tasks import release_file
+from tasks.docker import compose_prefix
+from tasks.masking import masked
+from tasks.site import Site
+from tasks.step import Change, Step
+from tasks.tools import compose
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Containers by service, the hash each should have, the id of each image by reference."""
+
+    containers: dict[str, list[Container]]
+    hashes: dict[str, str]
+    images: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Every active service runs once and is healthy; nothing else of the project runs."""
+
+    site: Site
+    docker: Docker = field(default_factory=Docker)
+    name: str = "compose"
+    settle_s: float = 10.0
+
+    def observe(self) -> Seen:
+        environment = self.site.environment
+        if (
+            self.docker.trouble()
+            or self.site.node.read(environment.dify.home / "compose.yaml") is None
+        ):
+            return Seen({}, {}, {})
+        found: dict[str, list[Container]] = {}
+        for container in self.docker.containers(environment.dify.project):
+            if not container.one_off:
+                found.setdefault(container.service, []).append(container)
+        hashes = self.site.node.attempt(
+            compose.hashes(compose_prefix(self.site.node), environment.dify.home)
+        )
+        present: dict[str, str] = {}
+        for reference in images(environment, self.site.release).values():
+            if image := self.docker.image(reference):
+                present[reference] = image.id
+        return Seen(found, compose.parse_hashes(hashes.stdout), present)
+
+    def plan(self, actual: Seen) -> list[Change]:
+        running = active(self.site.environment, self.site.release)
+        changes: list[Change] = []
+        for name, service in running.items():
+            image = actual.images.get(self.site.release.images[service.image])
+            changes += _gap(name, actual.containers.get(name, []), actual.hashes.get(name), image)
+        orphans = [name for name in actual.containers if name not in running]
+        return changes + [Change(f"remove {name}", "running", "not wanted") for name in orphans]
+
+    def apply(self, change: Change) -> None:
+        """One `up` serves every change: called again it finds nothing to do."""
+        environment = self.site.environment
+        seen = self.observe()
+        if not self.plan(seen):
+            return
+        for containers in seen.containers.values():
+            for container in containers:
+                if container.state == "running" and container.health == "unhealthy":
+                    self.docker.remove(container.id)
+        command = compose.up(
+            compose_prefix(self.site.node),
+            environment.dify.home,
+            wait_s=environment.dify.start_within_s,
+        )
+        try:
+            self.site.node.run(command)
+        except CommandFailed as error:
+            raise self._trouble(error) from None
+        release_file.update(
+            environment,
+            self.site.node,
+            version=self.site.release.version,
+            images=self.observe().images,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _trouble(self, error: CommandFailed) -> StepError:
+        """Which service is not well, in its own last words."""
+        for container in self.docker.containers(self.site.environment.dify.project):
+            if not container.ready and not container.one_off:
+                words = masked(self.docker.logs(container.id), self.site)
+                return StepError(
+                    "compose",
+                    f"{container.service} is {container.health or container.state}:\n{words}",
+                    tried="docker compose up --wait",
+                    advice="mend what it says and deploy again",
+                )
+        return StepError("compose", masked(str(error), self.site), advice="deploy again")
+
+
+def compose_steps(site: Site) -> list[Step[Seen]]:
+    return [Stack(site)]
+
+
+def down(site: Site) -> None:
+    """No container or network of the project is left; data stays."""
+    docker = Docker()
+    if docker.trouble():
+        return
+    home = site.environment.dify.home
+    if site.node.read(home / "compose.yaml") is not None:
+        site.node.run(compose.down(compose_prefix(site.node), home))
+    for container in docker.containers(site.environment.dify.project):
+        docker.remove(container.id)
+
+
+def stop_services(site: Site, services: list[str]) -> None:
+    """These services do not run, if they did."""
+    docker = Docker()
+    project = site.environment.dify.project
+    up = {c.service for c in docker.containers(project) if c.state == "running" and not c.one_off}
+    if wanted := [name for name in services if name in up]:
+        home = site.environment.dify.home
+        site.node.run(compose.stop(compose_prefix(site.node), home, wanted))
+
+
+def _gap(
+    name: str, containers: list[Container], wanted_hash: str | None, image: str | None
+) -> list[Change]:
+    if not containers:
+        return [Change(f"start {name}", "absent", "running")]
+    found = containers[0]
+    if image is not None and found.image != image:
+        return [Change(f"recreate {name}", found.image[7:19], image[7:19])]
+    if wanted_hash is not None and found.config_hash != wanted_hash:
+        return [Change(f"recreate {name}", "other settings", "as config says")]
+    if not found.ready:
+        return [Change(f"recover {name}", found.health or found.state, "running")]
+    if len(containers) > 1:
+        return [Change(f"remove {len(containers) - 1} extra {name}", "running", "one")]
+    return []

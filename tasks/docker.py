@@ -1,0 +1,115 @@
+"""Docker Engine answers and Compose v2 is at hand."""
+
+import importlib.util
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks.command import Command
+from blocks.docker import Docker
+from blocks.node import Node
+from config.errors import StepError
+from tasks.site import Site
+from tasks.step import Change, Step
+from tasks.tools import compose
+
+PACKAGES = ("docker.io", "iptables")
+START_S = 60.0
+PIDFILE = Path("/var/run/docker.pid")
+
+
+def compose_prefix(node: Node) -> compose.Prefix:
+    """How Compose v2 is called here: Docker's plugin, else the binary the wheel carries.
+
+    Raises:
+        StepError: neither is there, or it is older than 2.20.
+    """
+    candidates: list[compose.Prefix] = []
+    if node.which("docker"):
+        candidates.append(("docker", "compose"))
+    spec = importlib.util.find_spec("compose")
+    if spec and spec.origin:
+        candidates.append((str(Path(spec.origin).parent / "docker-compose"),))
+    for prefix in candidates:
+        found = node.attempt(compose.version(prefix))
+        known = compose.parse_version(found.stdout) if found.status == 0 else None
+        if known and known >= compose.MINIMUM:
+            return prefix
+    raise StepError(
+        "docker",
+        "Compose v2.20 or newer was not found",
+        tried=" and ".join(" ".join(prefix) for prefix in candidates),
+        advice="uv sync, which brings one, or install the package docker-compose-plugin",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Whether the engine is installed, and why it cannot be used."""
+
+    installed: bool
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Docker Engine, installed from the distribution and started if missing and root."""
+
+    site: Site
+    name: str = "docker"
+    settle_s: float = START_S
+
+    def observe(self) -> Seen:
+        installed = self.site.node.which("dockerd") is not None
+        return Seen(installed, Docker().trouble())
+
+    def plan(self, actual: Seen) -> list[Change]:
+        if actual.trouble is None:
+            return []
+        start = Change("start Docker Engine", actual.trouble, "answers", action="start")
+        if actual.installed:
+            return [start]
+        what = f"install {' '.join(PACKAGES)}"
+        return [Change(what, "absent", "from the distribution", action="install"), start]
+
+    def apply(self, change: Change) -> None:
+        if os.geteuid() != 0:
+            raise StepError(
+                "docker", change.before, advice="install and start it as root, or log in anew"
+            )
+        if change.action == "install":
+            self._install()
+        else:
+            self._start()
+
+    def _install(self) -> None:
+        node = self.site.node
+        if node.which("apt-get") is None:
+            raise StepError(
+                "docker", "not installed", advice="install Docker Engine, then deploy again"
+            )
+        quiet = (("DEBIAN_FRONTEND", "noninteractive"),)
+        lock = ("-o", "DPkg::Lock::Timeout=300")
+        node.run(Command(("apt-get", "update", "-qq"), env=quiet, timeout_s=300))
+        words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *lock, *PACKAGES)
+        node.run(Command(words, env=quiet, timeout_s=900))
+
+    def _start(self) -> None:
+        node = self.site.node
+        if Path("/run/systemd/system").exists():
+            node.run(Command(("systemctl", "start", "docker"), timeout_s=120))
+            return
+        if PIDFILE.exists() and not Path("/proc", PIDFILE.read_text().strip() or "0").exists():
+            PIDFILE.unlink()
+        log_file = Path("/var/log/dockerd.log")
+        node.spawn(Command(("dockerd",)), log_file)
+        deadline = time.monotonic() + START_S
+        while trouble := Docker().trouble():
+            if time.monotonic() > deadline:
+                raise StepError("docker", trouble, tried="dockerd", advice=f"read {log_file}")
+            time.sleep(0.2)
+
+
+def docker_steps(site: Site) -> list[Step[Seen]]:
+    return [Engine(site)]

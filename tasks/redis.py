@@ -1,0 +1,69 @@
+"""Redis as Dify needs it: run in the sandbox, only checked where it is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blocks.redis import RedisRefused, RedisServer, RedisUnreachable
+from config.errors import StepError
+from tasks.sandbox.redis import server_steps
+from tasks.site import Site
+from tasks.step import Change, Step
+
+CONNECT_WITHIN_S = 10.0
+
+
+def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
+    """Dify's cache, or the database of Celery's queues, as Dify reaches it."""
+    redis = site.environment.redis
+    database = redis.broker_database if broker else redis.database
+    return RedisServer(redis.host, redis.port, site.secrets["redis_password"], database)
+
+
+@dataclass(frozen=True, slots=True)
+class Suitable:
+    """Redis lets Dify in where Dify will ask, and forgets nothing when memory is short."""
+
+    site: Site
+    name: str = "redis"
+    settle_s: float = 0
+
+    def observe(self) -> list[StepError]:
+        for broker in (False, True):
+            try:
+                with dify_redis(self.site, broker=broker).client(CONNECT_WITHIN_S) as client:
+                    memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
+            except RedisRefused as error:
+                advice = f"rollout secrets {self.site.name} set redis_password"
+                return [StepError("redis", str(error), advice=advice)]
+            except RedisUnreachable as error:
+                advice = "start it, or mend redis.host and redis.port in the environment's file"
+                return [StepError("redis", str(error), advice=advice)]
+            policy = memory.get("maxmemory_policy", "noeviction")
+            if policy != "noeviction":
+                cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
+                advice = "as administrator: CONFIG SET maxmemory-policy noeviction"
+                return [StepError("redis", cause, advice=advice)]
+        return []
+
+    def plan(self, actual: list[StepError]) -> Sequence[Change]:
+        return [Change(error.cause, "", error.advice, error) for error in actual]
+
+    def apply(self, change: Change) -> None:
+        raise change.action
+
+
+def redis_steps(site: Site) -> list[Step[Any]]:
+    """What makes Redis ready for Dify, in order.
+
+    Raises:
+        StepError: this version does not deploy on the environment's platform.
+    """
+    kind = site.environment.platform.kind
+    if kind == "pigsty":
+        raise StepError(
+            "redis",
+            "platform 'pigsty' is not supported: this version deploys on 'sandbox' and 'external'",
+            advice="set platform.kind in the environment's file",
+        )
+    return server_steps(site) if kind == "sandbox" else [Suitable(site)]

@@ -1,0 +1,107 @@
+"""Private sandboxes for tests: own directory, own ports, nothing shared with one that runs here."""
+
+import os
+import shutil
+import socket
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from pydantic import SecretStr
+
+from config.environment import Environment
+from config.load import load_environment, load_release
+from config.secrets import generate
+from tasks.sandbox import postgres, redis
+from tasks.sandbox.home import prepare_home, reachable_home
+from tasks.site import Site
+
+
+class MakeSite(Protocol):
+    def __call__(
+        self, name: str = ..., *, secrets: Mapping[str, str] = ..., **sections: Mapping[str, Any]
+    ) -> Site: ...
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now."""
+    holders = [socket.socket() for _ in range(count)]
+    try:
+        for holder in holders:
+            holder.bind(("127.0.0.1", 0))
+        return [holder.getsockname()[1] for holder in holders]
+    finally:
+        for holder in holders:
+            holder.close()
+
+
+def _environment(home: Path, sections: Mapping[str, Mapping[str, Any]]) -> Environment:
+    tree = load_environment("sandbox").model_dump()
+    ports = free_ports(10)
+    private: dict[str, dict[str, Any]] = {
+        "sandbox": {"home": home, "prefect_port": ports[0]},
+        "postgres": {"host": "127.0.0.1", "port": ports[1]},
+        "redis": {"host": "127.0.0.1", "port": ports[2]},
+        "portal": {"http_port": ports[3], "https_port": ports[4]},
+        "dify": {
+            "project": f"dify-test-{ports[5]}",
+            "home": home / "stack",
+            "data": home / "data",
+            "port": ports[5],
+            "web_port": ports[6],
+            "api_port": ports[7],
+            "plugin_port": ports[8],
+            "websocket_port": ports[9],
+        },
+    }
+    for layer in (private, sections):
+        for section, values in layer.items():
+            tree[section] = {**tree[section], **values}
+    return Environment.model_validate(tree)
+
+
+@contextmanager
+def _sandboxes(folder: Path) -> Generator[MakeSite]:
+    made: list[Site] = []
+
+    def make(
+        name: str = "home", *, secrets: Mapping[str, str] = {}, **sections: Mapping[str, Any]
+    ) -> Site:
+        environment = _environment(folder / name, sections)
+        release = load_release(environment.dify.release)
+        given = {key: SecretStr(value) for key, value in secrets.items()}
+        site = Site(environment, release, generate(release, given))
+        prepare_home(site)
+        made.append(site)
+        return site
+
+    try:
+        yield make
+    finally:
+        for site in made:
+            for server in (postgres, redis):
+                server.stop(site)
+            if os.geteuid() == 0:
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(reachable_home(site))
+
+
+@pytest.fixture
+def sandbox_site(tmp_path: Path) -> Generator[MakeSite]:
+    """Makes sites of private sandboxes; stops their servers and deletes them at the end.
+
+    `sandbox_site("a", redis={"max_memory_mb": 32}, secrets={"redis_password": "x"})`:
+    `name` tells several apart, each section's keys override the environment's.
+    Hosts are loopback unless given.
+    """
+    with _sandboxes(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_sandbox_site(tmp_path_factory: pytest.TempPathFactory) -> Generator[MakeSite]:
+    """The same, for a sandbox that a whole file of tests shares."""
+    with _sandboxes(tmp_path_factory.mktemp("sandbox")) as make:
+        yield make

@@ -1,0 +1,63 @@
+"""Whose a port is, decided on real processes: our nginx, somebody else's."""
+
+import subprocess
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from tasks.portal import portal_steps
+from tasks.ports import taken
+from tasks.sandbox import nginx
+from tasks.site import Site
+from tasks.step import converge
+
+
+@pytest.fixture
+def site(sandbox_site: Callable[..., Site]) -> Generator[Site]:
+    site = sandbox_site()
+    yield site
+    nginx.stop(site)
+
+
+def test_the_portals_own_ports_are_ours(site: Site):
+    assert taken(site.environment) == []
+    for step in portal_steps(site):
+        converge(step)
+    assert {(found.key, found.ours) for found in taken(site.environment)} == {
+        ("portal.http_port", True),
+        ("portal.https_port", True),
+    }
+
+
+def test_the_portal_of_another_sandbox_is_not_ours(site: Site, tmp_path: Path):
+    for step in portal_steps(site):
+        converge(step)
+    elsewhere = site.environment.sandbox.model_copy(update={"home": tmp_path / "hom"})
+    other = site.environment.model_copy(update={"sandbox": elsewhere})
+    found = {socket.key: socket for socket in taken(other)}
+    assert not found["portal.http_port"].ours
+    assert found["portal.http_port"].holder.startswith("nginx (pid ")
+
+
+@pytest.mark.parametrize(
+    ("address", "ours"), [("172.30.31.5", True), ("172.30.32.5", False)], ids=["ours", "theirs"]
+)
+def test_a_container_is_ours_by_its_network(site: Site, address: str, ours: bool):
+    """Docker's own forwarder, started as the engine does for a container at that address."""
+    port = site.environment.dify.port
+    words = f"-proto tcp -host-ip 127.0.0.1 -host-port {port} -container-ip {address}".split()
+    # It tells its parent on descriptor 3 that it listens.
+    forwarder = subprocess.Popen(
+        ["bash", "-c", 'exec docker-proxy "$@" 3>&1', "bash", *words, "-container-port", "80"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert forwarder.stdout
+        assert forwarder.stdout.read(1) == b"0"
+        assert [(found.key, found.ours) for found in taken(site.environment)] == [
+            ("dify.port", ours)
+        ]
+    finally:
+        forwarder.kill()
+        forwarder.communicate()

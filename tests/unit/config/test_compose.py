@@ -1,0 +1,152 @@
+import pytest
+from ruamel.yaml import YAML
+
+from config.desired import compose
+from config.desired.services import active
+from config.desired.stack import mounted_files, stack_files
+from config.load import load_environment, load_release, release_names
+from config.release import Release
+from config.secrets import generate
+
+
+def rendered(environment, release):
+    text = compose.render(environment, release, mounted_files(environment, release))
+    return YAML(typ="safe", pure=True).load(text)
+
+
+@pytest.fixture
+def stack(environment, release):
+    return rendered(environment, release)
+
+
+def test_every_service_is_bounded_and_comes_back(stack):
+    assert len(stack["services"]) == 9
+    for service in stack["services"].values():
+        assert service["restart"] == "unless-stopped"
+        assert service["pull_policy"] == "never"
+        assert service["mem_limit"].endswith("m")
+        options = {"max-size": "20m", "max-file": "5"}
+        assert service["logging"] == {"driver": "json-file", "options": options}
+        assert service["labels"]["dify-rollout.environment"] == "sandbox"
+
+
+def test_memory_grows_with_processes(environment, release, changed):
+    services = rendered(changed(environment, dify={"api_workers": 3}), release)["services"]
+    assert services["api"]["mem_limit"] == "4608m"
+    assert services["worker"]["mem_limit"] == "2048m"
+
+
+def test_the_project_and_its_networks(stack):
+    assert stack["name"] == "dify-sandbox"
+    assert stack["networks"] == {
+        "default": {"ipam": {"config": [{"subnet": "172.30.31.0/24"}]}},
+        "ssrf": {"internal": True},
+    }
+    networks = {name: service["networks"] for name, service in stack["services"].items()}
+    assert networks["api"] == networks["worker"] == ["default", "ssrf"]
+    assert networks["ssrf_proxy"] == networks["plugin_daemon"] == ["default", "ssrf"]
+    assert networks["sandbox"] == ["ssrf"]
+    assert networks["web"] == networks["nginx"] == ["default"]
+
+
+@pytest.mark.parametrize("version", release_names())
+def test_only_nginx_publishes_on_the_stacks_route(environment, version, changed):
+    plain = changed(environment, dify={"services": []})
+    services = rendered(plain, load_release(version))["services"]
+    published = {name: s["ports"] for name, s in services.items() if "ports" in s}
+    assert published == {"nginx": ["127.0.0.1:8001:80"]}
+
+
+def test_each_service_publishes_its_own_on_the_direct_route(environment, release, changed):
+    services = rendered(changed(environment, portal={"route": "services"}), release)["services"]
+    assert {name: s["ports"] for name, s in services.items() if "ports" in s} == {
+        "api": ["127.0.0.1:5001:5001"],
+        "api_websocket": ["127.0.0.1:5003:5001"],
+        "web": ["127.0.0.1:3000:3000"],
+        "plugin_daemon": ["127.0.0.1:5002:5002"],
+    }
+    assert "nginx" not in services
+
+
+def test_settings_are_named_and_never_written(stack):
+    api = stack["services"]["api"]["environment"]
+    assert api["SECRET_KEY"] == "${SECRET_KEY}"
+    assert api["MODE"] == "api"
+    plugin = stack["services"]["plugin_daemon"]["environment"]
+    assert plugin["SERVER_KEY"] == "${PLUGIN_DAEMON_KEY}"
+    assert plugin["AWS_SECRET_KEY"] == "${PLUGIN_AWS_SECRET_KEY}"
+    assert stack["services"]["sandbox"]["environment"]["API_KEY"] == "${CODE_EXECUTION_API_KEY}"
+    assert stack["services"]["web"]["environment"]["NEXT_PUBLIC_SOCKET_URL"] == (
+        "${NEXT_PUBLIC_SOCKET_URL}"
+    )
+
+
+@pytest.mark.parametrize("version", release_names())
+def test_every_reference_has_a_line_in_env(environment, version):
+    from config.desired import env_file
+    from config.release import REFERENCE
+
+    release = load_release(version)
+    settings = env_file.settings(environment, release, generate(release, {}))
+    for service in active(environment, release).values():
+        for value in compose.environment_of(service, release).values():
+            if named := REFERENCE.fullmatch(value):
+                assert named[1] in settings
+
+
+def with_web(release: Release, **keys: object) -> Release:
+    web = release.services["web"].model_copy(update=keys)
+    return release.model_copy(update={"services": {**release.services, "web": web}})
+
+
+def test_only_an_exact_reference_is_one_and_every_other_dollar_is_itself(environment, release):
+    literal = {"A": "$x", "B": "${DB_HOST}", "C": "a${DB_HOST}", "D": "$$", "E": "${db}", "F": "$"}
+    shell = ["sh", "-c", "echo $HOME ${DB_HOST}"]
+    odd = with_web(
+        release,
+        environment=literal,
+        command=shell,
+        entrypoint=shell,
+        health=release.services["api"].health.model_copy(update={"command": shell}),
+    )
+    web = rendered(environment, odd)["services"]["web"]
+    escaped = ["sh", "-c", "echo $$HOME $${DB_HOST}"]
+    assert {key: web["environment"][key] for key in literal} == {
+        "A": "$$x", "B": "${DB_HOST}", "C": "a$${DB_HOST}", "D": "$$$$", "E": "$${db}", "F": "$$",
+    }  # fmt: skip
+    assert web["command"] == web["entrypoint"] == escaped
+    assert web["healthcheck"]["test"] == ["CMD", *escaped]
+
+
+def test_state_and_files_are_mounted(stack, environment):
+    home, data = environment.dify.home, environment.dify.data
+    bind = {"create_host_path": False}
+    state = {"type": "bind", "source": str(data / "app/storage"), "target": "/app/api/storage"}
+    assert stack["services"]["api"]["volumes"] == [{**state, "bind": bind}]
+    assert stack["services"]["worker"]["volumes"] == stack["services"]["api"]["volumes"]
+    conf = {"type": "bind", "source": str(home / "nginx.conf"), "target": "/etc/nginx/nginx.conf"}
+    assert stack["services"]["nginx"]["volumes"] == [{**conf, "read_only": True, "bind": bind}]
+
+
+def test_a_changed_file_changes_the_label_of_who_mounts_it(environment, release, changed):
+    def labels(body_size_mb):
+        env = changed(environment, portal={"body_size_mb": body_size_mb})
+        services = rendered(env, release)["services"]
+        return {n: s["labels"].get("dify-rollout.files") for n, s in services.items()}
+
+    before, after = labels(100), labels(200)
+    assert {name for name in before if before[name] != after[name]} == {"nginx"}
+    assert {name for name, label in before.items() if label} == {"sandbox", "ssrf_proxy", "nginx"}
+
+
+def test_rendering_twice_gives_the_same_text(release):
+    first, second = (
+        stack_files(load_environment("prod"), load_release("1.15.0"), generate(release, {}))
+        for _ in range(2)
+    )
+    assert [f for f in first if f.name != ".env"] == [f for f in second if f.name != ".env"]
+
+
+def test_the_file_says_who_wrote_it(environment, release):
+    text = compose.render(environment, release, mounted_files(environment, release))
+    assert text.startswith("# Written by dify-rollout")

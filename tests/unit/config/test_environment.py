@@ -1,0 +1,166 @@
+"""One bad input, one exact sentence."""
+
+import pytest
+
+OURS = "platform.kind = 'external'\npostgres.host = '10.0.0.1'\nredis.host = '10.0.0.1'\n"
+DOMAIN = "expected lower-case labels joined by dots, like 'dify.example.com'"
+ADDRESS = "is not an IPv4 address; expected four numbers 0-255, like '10.10.10.10'"
+IDENTIFIER = (
+    "is not a usable PostgreSQL name; "
+    "expected lower-case letters, digits and '_', at most 63, not starting with a digit"
+)
+NAME = (
+    "is not a usable name; expected lower-case letters, digits, '-' and '_', "
+    "at most 63, starting with a letter or digit"
+)
+BUCKET = "is not a bucket name; storage.kind 's3' needs one"
+
+BAD = [
+    ("dify.port = 70000", "dify.port: 70000 is not allowed; expected at most 65535"),
+    ("dify.port = 0", "dify.port: 0 is not allowed; expected at least 1"),
+    ("dify.port = '8001'", "dify.port: '8001' is not allowed; expected a whole number"),
+    ("dify.port = true", "dify.port: true is not allowed; expected a whole number"),
+    ("dify.port = 80.5", "dify.port: 80.5 is not allowed; expected a whole number"),
+    ("dify.port = []", "dify.port: a list is not allowed; expected a whole number"),
+    ("dify.port = {a = 1}", "dify.port: a section is not allowed; expected a whole number"),
+    ("protected = 'yes'", "protected: 'yes' is not allowed; expected true or false"),
+    ("protected = 1", "protected: 1 is not allowed; expected true or false"),
+    ("preflight.memory_gb = '4'", "preflight.memory_gb: '4' is not allowed; expected a number"),
+    ("preflight.memory_gb = -1", "preflight.memory_gb: -1 is not allowed; expected at least 0.0"),
+    ("dify.home = 3", "dify.home: 3 is not allowed; expected a path in quotes"),
+    ("dify.admin_name = 3", "dify.admin_name: 3 is not allowed; expected text in quotes"),
+    (
+        "dify.admin_name = ''",
+        "dify.admin_name: '' is not allowed; expected at least 1 character",
+    ),
+    (
+        f"dify.admin_name = '{'x' * 99}'",
+        f"dify.admin_name: '{'x' * 59}… is not allowed; expected at most 30 characters",
+    ),
+    ("dify = 'x'", "dify: 'x' is not allowed; expected a section"),
+    (
+        "dify.services = 'api'",
+        "dify.services: 'api' is not allowed; expected a list like [\"a\", \"b\"]",
+    ),
+    ("dify.services = [1]", "dify.services.0: 1 is not allowed; expected text in quotes"),
+    (
+        "dify.log_level = 'debug'",
+        "dify.log_level: 'debug' is not allowed; expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+    ),
+    ("dify.language = 'en'", "dify.language: 'en' is not a language of Dify; expected one like 'en-US'"),
+    ("dify.project = 'My App'", f"dify.project: 'My App' {NAME}"),
+    ('dify.project = "a\\n"', f"dify.project: 'a\\n' {NAME}"),
+    ("dify.bind = 'here'", f"dify.bind: 'here' {ADDRESS}"),
+    (
+        "dify.bind = '0.0.0.0'",
+        "dify.bind: '0.0.0.0' opens the stack to every network, beside the portal; "
+        "expected one address of this machine, like '127.0.0.1'",
+    ),
+    ("dify.subnet = '10.0.0.1/24'", "dify.subnet: 10.0.0.1/24 has host bits set; expected a network like '172.30.31.0/24'"),
+    (
+        "dify.subnet = '8.8.8.0/24'",
+        "dify.subnet: '8.8.8.0/24' is not a private network; expected a part of 10.0.0.0/8, "
+        "172.16.0.0/12 or 192.168.0.0/16",
+    ),
+    (
+        "dify.subnet = '10.0.0.0/30'",
+        "dify.subnet: '10.0.0.0/30' is too small for the stack's containers; expected /28 or larger",
+    ),
+    ("dify.admin_email = 'me'", "dify.admin_email: 'me' is not an e-mail address; expected 'name@example.com'"),
+    ("dify.home = 'dify'", "dify.home: 'dify' is relative; expected an absolute path"),
+    ("dify.data = 'dify'", "dify.data: 'dify' is relative; expected an absolute path"),
+    ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.15.0"),
+    (
+        "dify.services = ['web']",
+        "dify.services: 'web' is not an optional service of release 1.15.0; "
+        "expected some of: api_websocket",
+    ),
+    (
+        "dify.release = '0.6.11'\ndify.services = ['api_websocket']",
+        "dify.services: 'api_websocket' is not an optional service of release 0.6.11; "
+        "expected some of: ssrf_proxy",
+    ),
+    ("postgres.host = '10.0.0.256'", f"postgres.host: '10.0.0.256' {ADDRESS}"),
+    ("postgres.host = '::1'", f"postgres.host: '::1' {ADDRESS}"),
+    ("postgres.host = 'my host'", f"postgres.host: 'my host' is not a domain name; {DOMAIN}"),
+    (
+        "postgres.host = '127.0.0.1'",
+        "postgres.host: '127.0.0.1' is each container itself; expected an address of the server "
+        "that containers reach",
+    ),
+    (
+        "redis.host = 'localhost'",
+        "redis.host: 'localhost' is each container itself; expected an address of the server "
+        "that containers reach",
+    ),
+    (
+        "postgres.host = '172.30.31.9'",
+        "postgres.host: '172.30.31.9' is inside dify.subnet, which belongs to the containers; "
+        "expected an address outside it",
+    ),
+    ("postgres.user = 'Dify'", f"postgres.user: 'Dify' {IDENTIFIER}"),
+    ("postgres.database = '1a'", f"postgres.database: '1a' {IDENTIFIER}"),
+    (
+        "postgres.plugin_database = 'dify'",
+        "postgres.plugin_database: 'dify' is also postgres.database; expected a database of its own",
+    ),
+    (
+        "postgres.max_connections = 99",
+        "postgres.max_connections: 99 is too few for 3 Dify processes of pool_size + "
+        "pool_overflow connections; expected at least 100",
+    ),
+    (
+        "dify.api_workers = 8",
+        "postgres.max_connections: 200 is too few for 10 Dify processes of pool_size + "
+        "pool_overflow connections; expected at least 240",
+    ),
+    ("redis.database = 16", "redis.database: 16 is not allowed; expected at most 15"),
+    (
+        "redis.broker_database = 0",
+        "redis.broker_database: 0 is also redis.database; expected another number, "
+        "so that flushing the cache does not lose queued jobs",
+    ),
+    ("storage.kind = 'ftp'", "storage.kind: 'ftp' is not allowed; expected 'local' or 's3'"),
+    ("storage.endpoint = 'minio:9000'", "storage.endpoint: 'minio:9000' is not a URL; expected 'http://…' or 'https://…'"),
+    ("storage.kind = 's3'\nstorage.bucket = 'dify'", f"storage.plugin_bucket: '' {BUCKET}"),
+    (
+        "images.source = 'auto'",
+        "images.source: 'auto' may run rehearsal images; "
+        "expected 'registry' or 'archive' outside the sandbox platform",
+    ),
+    ("portal.domain = 'Dify.Test'", f"portal.domain: 'Dify.Test' is not a domain name; {DOMAIN}"),
+    ("portal.domain = ''", f"portal.domain: '' is not a domain name; {DOMAIN}"),
+    ("portal.domain = '-a.b'", f"portal.domain: '-a.b' is not a domain name; {DOMAIN}"),
+    ('portal.domain = "a.b\\n"', f"portal.domain: 'a.b\\n' is not a domain name; {DOMAIN}"),
+    ("portal.body_size_mb = 14", "portal.body_size_mb: 14 is less than dify.upload_limit_mb; expected at least 15"),
+    ("portal.https_port = 80", "portal.https_port: 80 is also portal.http_port; expected a port of its own"),
+    ("dify.port = 443", "dify.port: 443 is also portal.https_port; expected a port of its own"),
+    (
+        "portal.route = 'services'\ndify.api_port = 3000",
+        "dify.api_port: 3000 is also dify.web_port; expected a port of its own",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD, ids=[sentence[:40] for _, sentence in BAD])
+def test_one_sentence_says_what_is_wrong_and_what_to_do(problems, text, sentence):
+    lines = [line for line in OURS.splitlines() if line.split(" ")[0] not in text]
+    assert problems("\n".join([*lines, text])) == [f"mine.toml: {sentence}"]
+
+
+def test_all_problems_of_the_file_are_said_at_once(problems):
+    said = problems("dify.port = 'x'\ndify.bind = 'y'\nredis.database = 99\nstorage.kind = 's3'\n")
+    assert [line.split(": ")[1] for line in said] == [
+        "dify.bind", "dify.port", "redis.database", "storage.bucket", "storage.plugin_bucket",
+    ]  # fmt: skip
+
+
+def test_all_disagreements_of_sections_are_said_at_once(problems):
+    said = problems(f"{OURS}portal.https_port = 80\nredis.broker_database = 0\ndify.home = 'x'\n")
+    keys = [line.split(": ")[1] for line in said]
+    assert keys == ["dify.home", "portal.https_port", "redis.broker_database"]
+
+
+def test_a_port_that_is_not_used_may_be_anything(folder, problems):
+    said = problems(f"{OURS}dify.api_port = 3000\nportal.https_port = 80\n")
+    assert [line.split(": ")[1] for line in said] == ["portal.https_port"]

@@ -1,0 +1,177 @@
+import tomllib
+
+import pytest
+from pydantic import SecretStr
+
+from config.desired import env_file
+from config.desired.services import active, images, published, routes
+from config.errors import ConfigError
+from config.load import RELEASES, load_release
+
+OLD = "0.6.11"
+NEW = "1.15.0"
+SECRET = SecretStr("x")
+
+
+@pytest.fixture
+def said(tmp_path):
+    """What is said of release 1.15.0 with one text replaced by another."""
+
+    def say(old: str, new: str) -> list[str]:
+        text = (RELEASES / f"{NEW}.toml").read_text()
+        assert old in text
+        (tmp_path / f"{NEW}.toml").write_text(text.replace(old, new, 1))
+        with pytest.raises(ConfigError) as refused:
+            load_release(NEW, tmp_path)
+        return [line.replace(f"{tmp_path}/", "") for line in refused.value.problems]
+
+    return say
+
+
+SERVICES = (
+    "expected one of: api, worker, worker_beat, api_websocket, web, sandbox, plugin_daemon, "
+    "ssrf_proxy, nginx"
+)
+IMAGES = "expected one of: api, web, sandbox, plugin_daemon, ssrf_proxy, nginx"
+BAD = [
+    ('image = "web"', 'image = "wb"', f"services.web.image: unknown name 'wb'; {IMAGES}"),
+    ('image = "web"', "imag = 1", "services.web.image: missing; expected a value"),
+    (
+        'env = ["web"]',
+        'env = ["weeb"]',
+        "services.web.env: unknown name 'weeb'; expected one of: core, database, redis, broker, "
+        "vector, storage, peers, plugin, web",
+    ),
+    (
+        '"${CONSOLE_API_URL}"',
+        '"${CONSOLE_URL}"',
+        "services.web.environment.CONSOLE_API_URL: ${CONSOLE_URL} is no key of [env]; "
+        "expected one that is",
+    ),
+    (
+        "{{ secret.sandbox_key }}",
+        "{{ secret.sandbx_key }}",
+        "env.peers.CODE_EXECUTION_API_KEY: unknown name 'sandbx_key'; expected one of: "
+        "secret_key, postgres_password, redis_password, init_password, admin_password, "
+        "sandbox_key, plugin_daemon_key, inner_api_key, s3_access_key, s3_secret_key",
+    ),
+    (
+        "{{ redis.port }}",
+        "{{ redis.prt }}",
+        "env.redis.REDIS_PORT: unknown name 'prt'; expected one of: host, port, database, "
+        "broker_database, max_memory_mb",
+    ),
+    (
+        "{{ redis.port }}",
+        "{{ redis.port }",
+        "env.redis.REDIS_PORT: not a template: unexpected '}'; expected {{ section.key }}",
+    ),
+    ('service = "web"', 'service = "wub"', f"routes: unknown name 'wub'; {SERVICES}"),
+    ('service = "web"', 'service = "worker"', "routes: / leads to worker, which has no port; expected one"),
+    ('path = "/mcp"', 'path = "mcp; }"', "routes.5.path: 'mcp; }' is not allowed; expected text like ^/[A-Za-z0-9._/-]*$"),
+    ('writers = ["api"', 'writers = ["app"', f"migration.writers: unknown name 'app'; {SERVICES}"),
+    ('version = "1.15.0"', 'version = "1.15.1"', "version: '1.15.1' is not the file's name; expected '1.15.0'"),
+    ("memory_mb = 1024", "memory_mb = '1g'", "services.api_websocket.memory_mb: '1g' is not allowed; expected a whole number"),
+    ('volumes = { storage =', 'volumes = { stuff =', "services.api.volumes: unknown name 'stuff'; expected one of: storage, plugin_daemon"),
+    ("lock_s = 60", "lock = 60", "migration.lock_s: missing; expected a value"),
+    ("port = 3000\n", "", "services.web.port: missing; expected the port to publish"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), BAD, ids=[bad[2][:40] for bad in BAD])
+def test_one_sentence_says_what_is_wrong_with_a_release(said, old, new, sentence):
+    assert f"{NEW}.toml: {sentence}" in said(old, new)
+
+
+def test_an_unknown_key_of_a_service_gets_a_suggestion(said):
+    assert said("stop_s = 60", "stop = 60") == [
+        f"{NEW}.toml: services.worker.stop: unknown key; did you mean services.worker.stop_s?"
+    ]
+
+
+def test_all_problems_of_a_release_are_said_at_once(said):
+    text = (RELEASES / f"{NEW}.toml").read_text()
+    broken = text.replace('image = "web"', 'image = "x"').replace('env = ["web"]', 'env = ["y"]')
+    assert len(said(text, broken)) == 2
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_no_setting_is_given_twice(version):
+    env = tomllib.loads((RELEASES / f"{version}.toml").read_text())["env"]
+    keys = [key for group in env.values() for key in group]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_current_line_has_its_services(environment, release, changed):
+    assert list(active(environment, release)) == [
+        "api", "worker", "worker_beat", "api_websocket", "web", "sandbox", "plugin_daemon",
+        "ssrf_proxy", "nginx",
+    ]  # fmt: skip
+    beats = [
+        s for s in active(environment, release).values() if s.environment.get("MODE") == "beat"
+    ]
+    assert len(beats) == 1
+    assert "api_websocket" not in active(changed(environment, dify={"services": []}), release)
+
+
+def test_the_original_recipe_has_its_services(environment, changed):
+    release = load_release(OLD)
+    plain = changed(environment, dify={"services": []})
+    assert list(active(plain, release)) == ["api", "worker", "web", "nginx"]
+    proxied = changed(environment, dify={"services": ["ssrf_proxy"]})
+    assert list(active(proxied, release)) == ["api", "worker", "web", "ssrf_proxy", "nginx"]
+    assert plain.dify.port == 8001
+
+
+@pytest.mark.parametrize(
+    ("services", "proxy"), [([], ""), (["ssrf_proxy"], "http://ssrf_proxy:3128")]
+)
+def test_requests_go_through_the_proxy_only_where_it_runs(environment, changed, services, proxy):
+    release = load_release(OLD)
+    settings = env_file.settings(changed(environment, dify={"services": services}), release, dict.fromkeys(release.secrets, SECRET))  # fmt: skip
+    assert settings["SSRF_PROXY_HTTP_URL"] == settings["SSRF_PROXY_HTTPS_URL"] == proxy
+
+
+def test_images_are_those_that_run(environment, changed):
+    release = load_release(OLD)
+    direct = changed(environment, dify={"services": []}, portal={"route": "services"})
+    assert images(direct, release) == {
+        "api": "langgenius/dify-api:0.6.11",
+        "web": "langgenius/dify-web:0.6.11",
+    }
+
+
+def test_routes_lead_to_what_runs_longest_path_first(environment, release, changed):
+    without = changed(environment, dify={"services": []})
+    paths = [route.path for route in routes(without, release)]
+    assert "/socket.io/" not in paths
+    assert paths[-1] == "/"
+    assert [len(path) for path in paths] == sorted(map(len, paths), reverse=True)
+    assert "/socket.io/" in [route.path for route in routes(environment, release)]
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_nothing_of_the_inside_is_routed(version):
+    release = load_release(version)
+    for path in ("/inner/api/x", "/health", "/threads", "/db-pool-stat"):
+        matching = [route for route in release.routes if path.startswith(route.path)]
+        assert [route.service for route in matching] == ["web"]
+
+
+def test_only_the_route_publishes(environment, release, changed):
+    def ports(route):
+        env = changed(environment, portal={"route": route})
+        running = active(env, release)
+        return {n: p for n, s in running.items() if (p := published(env, s)) is not None}
+
+    assert ports("stack") == {"nginx": 8001}
+    assert ports("services") == {
+        "api": 5001, "api_websocket": 5003, "web": 3000, "plugin_daemon": 5002,
+    }  # fmt: skip
+
+
+def test_migrations_run_once_and_elsewhere_never(environment, release, secrets):
+    assert release.migration.run.environment["MIGRATION_ENABLED"] == "true"
+    assert env_file.settings(environment, release, secrets)["MIGRATION_ENABLED"] == "false"
+    writers = [n for n, s in release.services.items() if s.image == "api"]
+    assert release.migration.writers == writers

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from tasks.tools import nginx
+from tasks.tools.nginx import Complaint
+
+PREFIX = Path("/srv/.sandbox/nginx")
+
+# Recorded from nginx 1.22.1: `nginx -t -q`, a start on a taken port, and its error log.
+BAD_DIRECTIVE = (
+    'nginx: [emerg] unknown directive "prox_pass" in /srv/.sandbox/nginx/conf.d/my.conf:3\n'
+    "nginx: configuration file /srv/.sandbox/nginx/nginx.conf test failed\n"
+)
+NO_KEY = (
+    'nginx: [emerg] cannot load certificate "/srv/x.crt": BIO_new_file() failed (SSL: '
+    "error:80000002:system library::No such file or directory:calling fopen(/srv/x.crt, r) "
+    "error:10000080:BIO routines::no such file)\n"
+)
+TAKEN = (
+    "nginx: [emerg] bind() to 127.0.0.1:8080 failed (98: Address already in use)\n"
+    "nginx: [emerg] still could not bind()\n"
+)
+LOGGED = (
+    "2026/08/25 10:00:00 [notice] 4711#4711: signal process started\n"
+    "2026/08/25 10:00:00 [emerg] 4711#4711: bind() to 127.0.0.1:8443 failed "
+    "(98: Address already in use)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            BAD_DIRECTIVE,
+            Complaint('unknown directive "prox_pass"', PREFIX / "conf.d" / "my.conf", 3),
+        ),
+        (TAKEN, Complaint("bind() to 127.0.0.1:8080 failed (98: Address already in use)")),
+        (LOGGED, Complaint("bind() to 127.0.0.1:8443 failed (98: Address already in use)")),
+        ("nginx: the configuration file is ok\n", None),
+        ("", None),
+    ],
+)
+def test_what_nginx_says_is_understood(text: str, expected: Complaint | None):
+    assert nginx.complaint(text) == expected
+
+
+def test_a_complaint_without_a_place_keeps_its_whole_reason():
+    found = nginx.complaint(NO_KEY)
+    assert found is not None
+    assert found.path is None
+    assert found.reason.startswith('cannot load certificate "/srv/x.crt"')
+
+
+def test_only_the_master_of_this_very_directory_is_ours():
+    title = f"nginx: master process nginx -p {PREFIX} -c {PREFIX}/nginx.conf"
+    assert nginx.is_master(title, PREFIX)
+    assert not nginx.is_master(title, Path("/srv/.sandbox/nginx2"))
+    assert not nginx.is_master(title, Path("/srv/.sandbox"))
+    assert not nginx.is_master(f"vi -p {PREFIX} -c nginx.conf", PREFIX)
+
+
+def test_a_worker_that_is_shutting_down_is_not_a_current_one():
+    assert nginx.is_current_worker("nginx: worker process")
+    leaving = "nginx: worker process is shutting down"
+    assert nginx.is_worker(leaving)
+    assert not nginx.is_current_worker(leaving)
+    assert not nginx.is_worker("nginx: cache manager process")
+
+
+def test_commands_use_this_directory_only_and_say_who_the_workers_are():
+    assert str(nginx.test(PREFIX, None)) == (f"nginx -p {PREFIX} -c {PREFIX}/nginx.conf -t -q")
+    assert "-g 'user dify-rollout;'" in str(nginx.start(PREFIX, "dify-rollout"))
