@@ -1,5 +1,7 @@
 """The generated secrets of one environment, kept as a Prefect block."""
 
+from typing import cast
+
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
@@ -23,7 +25,7 @@ class DifySecrets(Block):
 def load(environment: str) -> dict[str, SecretStr]:
     """The secrets saved for the environment, empty before its first deploy."""
     try:
-        block = DifySecrets.load(_name(environment))
+        block = cast(DifySecrets, DifySecrets.load(_name(environment)))
     except ValueError:
         return {}
     return block.values

@@ -15,6 +15,7 @@ from flows.order import Order
 from flows.report import Report, publish
 from tasks.images import rehearsal_images
 from tasks.site import Site
+from tasks.verify import Check
 
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)
@@ -47,7 +48,9 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     order.submit(steps.hosts, after=[portal])
     outcomes = tuple(order.outcomes())
     changed = any(outcome.changes for outcome in outcomes)
-    checks = [] if dry_run or not order.wants("verify") else steps.verify(site, deep=changed)
+    checks: list[Check] = []
+    if order.wants("verify") and not dry_run:
+        checks = steps.verify(site, deep=changed)
     report = Report(
         environment=site.name,
         run=run,

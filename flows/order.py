@@ -4,7 +4,6 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from config.errors import RolloutError
 from flows.steps import RolloutTask
 from tasks.site import Site
 from tasks.step import Outcome
@@ -32,7 +31,9 @@ class Order:
         if not self.wants(step.name):
             return None
         before = [] if self.dry_run else [future for future in after if future]
-        future = step.submit(self.site, dry_run=self.dry_run, wait_for=before)
+        future: Future = step.submit(  # pyright: ignore[reportUnknownMemberType]
+            self.site, dry_run=self.dry_run, wait_for=before
+        )
         self._futures.append(future)
         return future
 

@@ -1,6 +1,7 @@
 """Dify's console and service API, as the releases 0.6 to 1.15 speak it."""
 
 import ssl
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,14 @@ from blocks.dify.workflow import Workflows
 from config.release import Api
 
 __all__ = ["Dify", "DifyError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Whether the first account exists, and the version the API says it is, if it does."""
+
+    set_up: bool
+    version: str
 
 
 class Dify:
@@ -29,8 +38,7 @@ class Dify:
         resolve: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        usual = Pinned(resolve, verify) if resolve else httpx.HTTPTransport(verify=verify)
-        self.session = Session(base_url, api, transport or usual)
+        self.session = Session(base_url, api, transport or _transport(verify, resolve))
         self.knowledge = Knowledge(self.session)
         self.workflows = Workflows(self.session)
 
@@ -45,13 +53,14 @@ class Dify:
     ) -> None:
         self.session.close()
 
-    def is_set_up(self) -> bool:
-        """Whether the first account exists. Unlike /health this fails without the database."""
-        return self.session.json("GET", "/console/api/setup")["step"] == "finished"
-
-    def version(self) -> str:
-        """The version the API says it is; empty if it does not say."""
-        return self.session.ask("GET", "/console/api/setup").headers.get("X-Version", "")
+    def status(self) -> Status:
+        """How far Dify is. Unlike /health this fails without the database."""
+        response = self.session.ask("GET", "/console/api/setup")
+        try:
+            step = str(response.json()["step"])
+        except (ValueError, KeyError, TypeError):
+            raise DifyError("GET /console/api/setup", "not the answer of Dify's API", 200) from None
+        return Status(step == "finished", response.headers.get("X-Version", ""))
 
     def page(self, path: str) -> str:
         """The HTML of a page of the web frontend. Raises DifyError if it is anything else."""
@@ -90,3 +99,7 @@ class Dify:
         if not response.text.startswith('0{"sid":'):
             raise DifyError("GET /socket.io/", "the answer is not an Engine.IO session")
         return response.text.split('"')[3]
+
+
+def _transport(verify: ssl.SSLContext | bool, resolve: str | None) -> httpx.BaseTransport:
+    return Pinned(resolve, verify) if resolve else httpx.HTTPTransport(verify=verify)

@@ -23,7 +23,7 @@ _ENTRY = re.compile(
     (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<bare>[^\n]*))""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
-_COMMENT = re.compile(r"(^|\s+)#.*")
+_COMMENT = re.compile(r"\s+#.*")
 _ESCAPED = re.compile(r"\\([nrt\\\"$])")
 _MEANT = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -76,7 +76,7 @@ def parse(text: str) -> dict[str, str]:
         elif single is not None:
             value = single
         else:
-            value = _COMMENT.sub("", bare).strip()
+            value = _COMMENT.sub("", bare.strip())
         values[entry["key"]] = value
     return values
 

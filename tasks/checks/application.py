@@ -12,6 +12,7 @@ from blocks.dify.workflow import finished
 from config.desired.services import active
 from tasks.checks.portal import API
 from tasks.checks.probe import Probe, Wrong
+from tasks.pgsql import dify_database
 from tasks.site import Site
 
 PREFIX = "rollout-verify-"
@@ -71,7 +72,7 @@ class Trial:
         return found
 
     def setup(self) -> str:
-        if self.dify.is_set_up():
+        if self.dify.status().set_up:
             return "already"
         dify = self.site.environment.dify
         self.dify.setup(
@@ -186,8 +187,21 @@ class Trial:
         for app in self.dify.workflows.named(PREFIX):
             self.dify.workflows.delete(app)
         with suppress(DifyError):
+            for file in self._lone_uploads():
+                self.dify.knowledge.index(file)
             for dataset in self.dify.knowledge.named(PREFIX):
                 self.dify.knowledge.delete(dataset)
+
+    def _lone_uploads(self) -> list[str]:
+        """Files of ours in no dataset: Dify lists uploads nowhere but in its own table."""
+        with dify_database(self.site).connect() as connection:
+            found = connection.execute(
+                "SELECT f.id::text FROM upload_files f WHERE f.name LIKE %s"
+                " AND NOT EXISTS (SELECT FROM documents d WHERE d.name = f.name)"
+                " AND f.created_at < now() AT TIME ZONE 'utc' - interval '10 minutes'",
+                [PREFIX + "%"],
+            )
+            return [str(row[0]) for row in found]
 
 
 def _same(outputs: dict[str, object], wanted: str) -> None:

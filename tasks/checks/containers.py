@@ -36,8 +36,10 @@ def healthy(site: Site, docker: Docker) -> str:
 
 def one_beat(site: Site, docker: Docker) -> str:
     """Two of them would run everything scheduled twice: Celery's beat has no lock."""
-    names = beats(site)
-    found = [c.name for c in _containers(site, docker) if c.service in names]
+    project, (beat, *_) = site.environment.dify.project, beats(site)
+    labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={beat}"]
+    running = docker.client.api.containers(filters={"label": labels})
+    found = [str(container["Names"][0]).lstrip("/") for container in running]
     if len(found) != 1:
         raise Wrong(
             f"{len(found)} beat containers: {', '.join(found) or 'none'}",

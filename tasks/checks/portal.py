@@ -4,10 +4,9 @@ import socket
 import ssl
 from datetime import UTC, datetime
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import httpx
 
 from blocks.dify import Dify
 from config.desired.services import active
@@ -19,6 +18,7 @@ CERTIFICATE = "certificate is valid"
 API = "API answers through the domain"
 LOOPBACK = "127.0.0.1"
 _CONNECT_S = 5
+_REDIRECTS = (301, 302, 307, 308)
 
 
 def probes(site: Site, dify: Dify) -> list[Probe]:
@@ -74,33 +74,34 @@ def redirect(environment: Environment) -> str:
     portal = environment.portal
     host = address(environment) or portal.domain
     asked = f"http://{portal.domain}:{portal.http_port}/"
+    connection = HTTPConnection(host, portal.http_port, timeout=_CONNECT_S)
     try:
-        answer = httpx.get(
-            f"http://{host}:{portal.http_port}/",
-            headers={"Host": portal.domain},
-            timeout=_CONNECT_S,
-            trust_env=False,
-        )
-    except httpx.HTTPError as error:
+        connection.request("GET", "/", headers={"Host": portal.domain})
+        answer = connection.getresponse()
+    except (OSError, HTTPException) as error:
         raise Wrong(f"{asked}: {error or type(error).__name__}") from None
-    target = answer.headers.get("location", "")
+    finally:
+        connection.close()
+    target = answer.getheader("location", "")
     wanted = urlsplit(environment.public_url)
-    if not answer.is_redirect or urlsplit(target)[:2] != wanted[:2]:
+    if answer.status not in _REDIRECTS or urlsplit(target)[:2] != wanted[:2]:
         where = f"to {target}" if target else "nowhere"
-        raise Wrong(f"{asked}: status {answer.status_code}, leads {where}")
+        raise Wrong(f"{asked}: status {answer.status}, leads {where}")
     return f"to {environment.public_url}"
 
 
 def api(site: Site, dify: Dify) -> str:
     """Asks for the setup state: unlike /health that needs the database."""
-    ready = dify.is_set_up()
-    version = dify.version()
+    status = dify.status()
+    version = status.version
     if version and version != site.release.version:
         raise Wrong(
             f"it is Dify {version}, expected {site.release.version}",
             f"run: rollout deploy {site.name}",
         )
-    return f"Dify {version or 'of unknown version'}, {'set up' if ready else 'not set up yet'}"
+    return (
+        f"Dify {version or 'of unknown version'}, {'set up' if status.set_up else 'not set up yet'}"
+    )
 
 
 def web(dify: Dify) -> str:

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from threading import Thread
 
 from config.errors import RolloutError
 
@@ -59,18 +60,13 @@ class _Round:
         self.started: set[str] = set()
 
     def finish(self) -> list[Check]:
-        # Every client has timeouts of its own; a deadline here only stops the waiting.
-        pool = ThreadPoolExecutor(max_workers=max(1, len(self.probes)))
-        try:
-            while len(self.done) < len(self.probes):
-                self._start(pool)
-                if self.running:
-                    self._collect()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while len(self.done) < len(self.probes):
+            self._start()
+            if self.running:
+                self._collect()
         return [self.done[probe.name] for probe in self.probes]
 
-    def _start(self, pool: ThreadPoolExecutor) -> None:
+    def _start(self) -> None:
         for probe in self.probes:
             if probe.name in self.started:
                 continue
@@ -80,7 +76,7 @@ class _Round:
                 self._note(Check(probe.name, False, detail, 0, checked=False))
             elif all(name in self.done for name in probe.needs):
                 self.started.add(probe.name)
-                self.running[pool.submit(probe.ask)] = (probe, time.monotonic())
+                self.running[_asked(probe)] = (probe, time.monotonic())
 
     def _collect(self) -> None:
         now = time.monotonic()
@@ -95,6 +91,20 @@ class _Round:
     def _note(self, check: Check) -> None:
         self.done[check.name] = check
         self.on_check(check)
+
+
+def _asked(probe: Probe) -> Future[str]:
+    """The answer to come. A thread that hangs past the deadline does not keep the process alive."""
+    future: Future[str] = Future()
+
+    def ask() -> None:
+        try:
+            future.set_result(probe.ask())
+        except BaseException as error:  # noqa: BLE001 - told as a failed check
+            future.set_exception(error)
+
+    Thread(target=ask, name=probe.name, daemon=True).start()
+    return future
 
 
 def _lost(needs: Iterable[str], done: dict[str, Check]) -> str:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Machine:
         return f"http://127.0.0.1:{self.variables['ROLLOUT__SANDBOX__PREFECT_PORT']}/api"
 
 
-def machine(name: str, subnet: str) -> Machine:
+def machine(name: str, subnet: str, **more: str) -> Machine:
     """Another sandbox beside any that runs here: own directory, ports, network, domain."""
     home = Path(tempfile.mkdtemp(prefix=f"rollout-{name}-"))
     dify, postgres, redis, http, https, prefect = free_ports(6)
@@ -84,6 +84,7 @@ def machine(name: str, subnet: str) -> Machine:
         "ROLLOUT__PORTAL__HTTPS_PORT": str(https),
         "ROLLOUT__PORTAL__DOMAIN": f"{name}.test",
         "PREFECT_HOME": str(home / "prefect-client"),
+        **more,
     }
     return Machine(home, variables)
 
@@ -101,3 +102,8 @@ def cold() -> Generator[tuple[Machine, subprocess.CompletedProcess[str]]]:
 @pytest.fixture(scope="session")
 def deployed(cold: tuple[Machine, subprocess.CompletedProcess[str]]) -> Machine:
     return cold[0]
+
+
+@pytest.fixture(scope="session")
+def new_machine() -> Callable[..., Machine]:
+    return machine

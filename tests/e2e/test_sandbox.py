@@ -25,14 +25,17 @@ def containers(project: str) -> dict[str, str]:
 
 
 def daemons(home: Path) -> dict[str, str]:
-    """Pid → command line of every process that belongs to the sandbox's directory."""
+    """Pid → command line of every server that works in the sandbox's directory."""
     found: dict[str, str] = {}
+    real = str((home / "sandbox").resolve())
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            place = str((process / "cwd").readlink())
         except OSError:
             continue
-        if str(home) in line and any(name in line for name in ("postgres", "redis", "nginx")):
+        mine = real in line or place.startswith(real)
+        if mine and any(name in line for name in ("postgres", "redis", "nginx")):
             found[process.name] = line
     return found
 

@@ -1,11 +1,10 @@
 """Verification of a whole private stack: that it passes, and that it sees what is broken."""
 
-import os
 import random
-import ssl
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +12,15 @@ from pydantic import SecretStr
 
 from blocks.dify import Dify
 from blocks.docker import Docker
-from tasks.checks import portal
-from tasks.checks.application import PREFIX, Trial
+from tasks.checks import application, portal
+from tasks.checks.application import LOGIN, PREFIX, SETUP
 from tasks.checks.containers import CONTAINERS
+from tasks.checks.state import POSTGRES, REDIS
 from tasks.compose import compose_steps, down
 from tasks.docker import docker_steps
 from tasks.images import images_steps
 from tasks.migrate import migrate_steps
-from tasks.pgsql import dify_database, pgsql_steps
+from tasks.pgsql import admin, dify_database, pgsql_steps
 from tasks.portal import portal_steps
 from tasks.redis import dify_redis, redis_steps
 from tasks.sandbox import nginx
@@ -30,7 +30,7 @@ from tasks.step import converge
 from tasks.verify import Check, failed, verify
 
 BRIDGE = "172.17.0.1"
-ORDER: list[Callable[[Site], Sequence[Any]]] = [
+STEPS: list[Callable[[Site], Sequence[Any]]] = [
     docker_steps,
     pgsql_steps,
     redis_steps,
@@ -42,23 +42,42 @@ ORDER: list[Callable[[Site], Sequence[Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module", params=["1.15.0"])
-def stack(request: pytest.FixtureRequest, module_sandbox_site: Any) -> Generator[Site]:
-    """A deployed sandbox of the release; nobody has set Dify up yet."""
-    site: Site = module_sandbox_site(
+@contextmanager
+def deployed(make_site: Any, release: str) -> Generator[Site]:
+    """A sandbox of the release; nobody has set its Dify up yet."""
+    site: Site = make_site(
         postgres={"host": BRIDGE},
         redis={"host": BRIDGE},
-        dify={"release": request.param, "subnet": f"172.29.{random.randint(100, 250)}.0/24"},
+        dify={"release": release, "subnet": f"172.29.{random.randint(100, 250)}.0/24"},
         images={"source": "rehearsal"},
     )
     try:
-        for build in ORDER:
+        for build in STEPS:
             for step in build(site):
                 converge(step)
         yield site
     finally:
         down(site)
         nginx.stop(site)
+
+
+@pytest.fixture(scope="module")
+def fresh(module_sandbox_site: Any) -> Generator[Site]:
+    with deployed(module_sandbox_site, "1.15.0") as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def first(fresh: Site) -> list[Check]:
+    """What the first verification of a new stack says."""
+    return verify(fresh, deep=True)
+
+
+@pytest.fixture
+def stack(fresh: Site, first: list[Check]) -> Site:
+    """A stack that was verified, and so set up, before."""
+    assert wrong(first) == {}
+    return fresh
 
 
 @pytest.fixture
@@ -75,6 +94,38 @@ def dify(stack: Site) -> Generator[Dify]:
         yield client
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of the worker are given up after 2 s."""
+    monkeypatch.setattr(application, "_INDEX_S", 2)
+    monkeypatch.setattr(application, "_STREAM_S", 2)
+
+
+@contextmanager
+def stopped(site: Site, *services: str) -> Generator[None]:
+    """Without these services; afterwards they run and are healthy again."""
+    docker = Docker()
+    client: Any = docker.client
+    project = site.environment.dify.project
+    chosen = [c for c in docker.containers(project) if c.service in services]
+    assert len(chosen) == len(services)
+    try:
+        for container in chosen:
+            client.api.stop(container.id, timeout=1)
+        yield
+    finally:
+        for container in chosen:
+            client.api.start(container.id)
+        until(lambda: all(c.ready for c in docker.containers(project)))
+
+
+def until(true: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def by_name(checks: Sequence[Check]) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
@@ -84,13 +135,239 @@ def wrong(checks: Sequence[Check]) -> dict[str, str]:
     return {check.name: check.detail for check in checks if not check.ok and check.checked}
 
 
-def test_a_new_stack_passes_is_set_up_and_passes_again(stack: Site):
-    heard: list[str] = []
-    first = verify(stack, deep=True, on_check=lambda check: heard.append(check.name))
+def with_secret(site: Site, name: str, value: str) -> Site:
+    return Site(site.environment, site.release, {**site.secrets, name: SecretStr(value)}, site.node)
+
+
+def count(site: Site, statement: str) -> int:
+    with dify_database(site).connect() as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_new_stack_passes_and_is_set_up_by_it(fresh: Site, first: list[Check]):
     assert wrong(first) == {}
     assert failed(first) is None
-    assert sorted(heard) == sorted(check.name for check in first)
-    assert by_name(first)["Dify is set up"].detail.startswith("now")
-    second = verify(stack, deep=True)
-    assert wrong(second) == {}
-    assert by_name(second)["Dify is set up"].detail == "already"
+    assert by_name(first)[SETUP].detail == "now, with the account admin@dify.local"
+
+
+def test_a_second_time_it_passes_with_what_is_there(stack: Site):
+    heard: list[str] = []
+    checks = verify(stack, deep=True, on_check=lambda check: heard.append(check.name))
+    assert wrong(checks) == {}
+    assert by_name(checks)[SETUP].detail == "already"
+    assert sorted(heard) == sorted(by_name(checks))
+
+
+def test_the_quick_round_changes_nothing_in_dify(stack: Site, dify: Dify):
+    rows = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
+    before = count(stack, rows)
+    checks = verify(stack, deep=False)
+    assert wrong(checks) == {}
+    assert LOGIN not in by_name(checks)
+    assert count(stack, rows) == before
+
+
+def test_nothing_of_it_is_left(stack: Site, dify: Dify):
+    assert wrong(verify(stack, deep=True)) == {}
+    assert dify.workflows.named(PREFIX) == []
+    assert dify.knowledge.named(PREFIX) == []
+    uploads = f"SELECT count(*) FROM upload_files WHERE name LIKE '{PREFIX}%'"
+    until(lambda: count(stack, uploads) == 0)
+    assert count(stack, "SELECT count(*) FROM pg_class WHERE relname LIKE 'rollout_verify%'") == 0
+    with dify_redis(stack, broker=True).client() as client:
+        assert client.keys("rollout-verify*") == []
+    uploaded = stack.environment.dify.data / "app/storage/upload_files"
+    until(lambda: [path for path in uploaded.rglob("*") if path.is_file()] == [])
+
+
+def test_what_a_killed_run_left_is_removed(stack: Site, dify: Dify):
+    app = dify.workflows.create(f"{PREFIX}dead0000")
+    kept = dify.workflows.create("somebody's rollout-verify-app")
+    file = dify.knowledge.upload(f"{PREFIX}dead0000.txt", "left behind")
+    dataset = dify.knowledge.index(file).dataset
+    lone = dify.knowledge.upload(f"{PREFIX}lone0000.txt", "left behind, in no dataset")
+    with dify_database(stack).connect() as connection:
+        connection.execute(
+            "UPDATE upload_files SET created_at = created_at - interval '1 hour' WHERE id = %s",
+            [lone],
+        )
+    assert wrong(verify(stack, deep=True)) == {}
+    assert app not in dify.workflows.named("")
+    assert dataset not in dify.knowledge.named("")
+    assert kept in dify.workflows.named("")
+    dify.workflows.delete(kept)
+    uploads = f"SELECT count(*) FROM upload_files WHERE name LIKE '{PREFIX}%'"
+    until(lambda: count(stack, uploads) == 0)
+
+
+def test_without_a_worker_what_it_does_fails_and_is_still_removed(
+    stack: Site, dify: Dify, impatient: None
+):
+    with stopped(stack, "worker"):
+        checks = verify(stack, deep=True)
+        assert wrong(checks) == {
+            CONTAINERS: "worker is exited",
+            "a document is indexed and found": "indexing: still waiting after 2 s",
+            "a workflow runs (streaming)": wrong(checks)["a workflow runs (streaming)"],
+        }
+        assert "in time" in wrong(checks)["a workflow runs (streaming)"]
+        assert dify.workflows.named(PREFIX) == []
+        assert dify.knowledge.named(PREFIX) == []
+        error = failed(checks)
+        assert error is not None
+        assert "done by the worker: look at its log" in str(error)
+
+
+def test_a_missing_plugin_daemon_and_sandbox_are_named(stack: Site, dify: Dify):
+    with stopped(stack, "plugin_daemon", "sandbox"):
+        checks = verify(stack, deep=True)
+        assert set(wrong(checks)) == {
+            CONTAINERS,
+            "plugin daemon answers the API",
+            "sandbox runs code",
+        }
+        assert "Failed to request plugin daemon" in wrong(checks)["plugin daemon answers the API"]
+        assert dify.workflows.named(PREFIX) == []
+    assert dify.knowledge.named(PREFIX) == []
+
+
+def test_another_admin_password_is_told_with_advice_and_tried_once(stack: Site):
+    checks = verify(with_secret(stack, "admin_password", "another-pw-1"), deep=True)
+    assert set(wrong(checks)) == {LOGIN}
+    assert "does not accept the saved password of admin@dify.local" in wrong(checks)[LOGIN]
+    assert by_name(checks)["an upload is read back"].detail == f"not checked: {LOGIN} failed"
+    error = failed(checks)
+    assert error is not None and "flask reset-password" in str(error)
+    assert "another-pw-1" not in str(error)
+
+
+def test_wrong_passwords_of_the_state_are_told(stack: Site):
+    broken = with_secret(with_secret(stack, "postgres_password", "x"), "redis_password", "y")
+    checks = verify(broken, deep=False)
+    assert set(wrong(checks)) == {POSTGRES, "plugin database answers", REDIS}
+    assert by_name(checks)["pgvector computes"].detail == f"not checked: {POSTGRES} failed"
+
+
+@pytest.mark.parametrize("word", ["SUPERUSER", "CREATEDB"])
+def test_a_role_with_superpowers_is_told(stack: Site, word: str):
+    role = stack.environment.postgres.user
+    with admin(stack) as connection:
+        connection.execute(f"ALTER ROLE {role} {word}".encode())
+        try:
+            checks = verify(stack, deep=False)
+        finally:
+            connection.execute(f"ALTER ROLE {role} NO{word}".encode())
+    assert wrong(checks) == {"PostgreSQL role has no superpowers": f"{role} is {word}"}
+
+
+def test_a_missing_vector_extension_is_told_with_the_statement(stack: Site):
+    # What Dify keeps in vectors, and is not there at this point, goes with it.
+    name = stack.environment.postgres.database
+    with admin(stack, name) as connection:
+        connection.execute("DROP EXTENSION vector")
+        try:
+            checks = verify(stack, deep=False)
+        finally:
+            connection.execute("CREATE EXTENSION vector")
+    assert set(wrong(checks)) == {"pgvector computes"}
+    error = failed(checks)
+    assert error is not None and 'CREATE EXTENSION "vector"' in str(error)
+
+
+def test_a_redis_that_evicts_is_told(stack: Site):
+    with dify_redis(stack).client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            checks = verify(stack, deep=False)
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    assert set(wrong(checks)) == {"Redis evicts nothing"}
+
+
+def test_a_second_beat_is_told(stack: Site):
+    docker = Docker()
+    client: Any = docker.client
+    project = stack.environment.dify.project
+    beat = next(c for c in docker.containers(project) if c.service == "worker_beat")
+    labels = {"com.docker.compose.project": project, "com.docker.compose.service": "worker_beat"}
+    second = client.containers.run(
+        beat.image, ["600"], entrypoint=["sleep"], labels=labels, detach=True
+    )
+    try:
+        checks = verify(stack, deep=False)
+    finally:
+        second.remove(force=True)
+    assert set(wrong(checks)) == {"exactly one beat"}
+    assert "2 beat containers" in wrong(checks)["exactly one beat"]
+
+
+def test_an_open_proxy_is_told(stack: Site):
+    """Another squid in its place, that lets everything through."""
+    conf: Path = stack.environment.dify.home / "squid.conf"
+    text = conf.read_text()
+    opened = "\n".join(line for line in text.splitlines() if not line.startswith("http_access"))
+    with stopped(stack, "ssrf_proxy"):
+        conf.write_text(opened + "\nhttp_access allow all\n")
+    try:
+        checks = verify(stack, deep=True)
+    finally:
+        with stopped(stack, "ssrf_proxy"):
+            conf.write_text(text)
+    assert set(wrong(checks)) == {"SSRF proxy blocks private addresses"}
+    assert wrong(verify(stack, deep=False)) == {}
+
+
+def test_a_certificate_nobody_vouches_for_is_told(stack: Site, tmp_path: Path):
+    sandbox = stack.environment.sandbox.model_copy(update={"home": tmp_path})
+    environment = stack.environment.model_copy(update={"sandbox": sandbox})
+    with_ca_elsewhere = Site(environment, stack.release, stack.secrets, stack.node)
+    found = wrong(portal_checks(with_ca_elsewhere))
+    assert set(found) == {portal.CERTIFICATE}
+    assert "self-signed certificate" in found[portal.CERTIFICATE]
+
+
+def test_a_dead_portal_is_told(stack: Site):
+    nginx.stop(stack)
+    try:
+        found = wrong(portal_checks(stack))
+    finally:
+        for step in portal_steps(stack):
+            converge(step)
+    assert set(found) == {portal.CERTIFICATE, "http leads to https"}
+    assert "Connection refused" in found[portal.CERTIFICATE]
+    assert wrong(portal_checks(stack)) == {}
+
+
+def portal_checks(site: Site) -> list[Check]:
+    from tasks.checks.probe import run
+
+    with Dify(
+        site.environment.public_url,
+        site.release.api,
+        verify=portal.trust(site.environment),
+        resolve=portal.address(site.environment),
+    ) as client:
+        return run(portal.probes(site, client), lambda _: None)
+
+
+def test_another_version_than_asked_for_is_told(stack: Site):
+    newer = stack.release.model_copy(update={"version": "1.16.0"})
+    checks = verify(Site(stack.environment, newer, stack.secrets, stack.node), deep=False)
+    assert wrong(checks) == {portal.API: "it is Dify 1.15.0, expected 1.16.0"}
+
+
+def test_no_check_says_a_secret(stack: Site, first: list[Check], impatient: None):
+    with stopped(stack, "api", "worker"):
+        said = repr([*first, *verify(stack, deep=True)])
+    assert "Bad Gateway" in said
+    assert [name for name in stack.secrets if stack.secret(name) in said] == []
+
+
+def test_dify_0_6_passes_too(sandbox_site: Any):
+    with deployed(sandbox_site, "0.6.11") as site:
+        assert wrong(verify(site, deep=True)) == {}
+        again = verify(site, deep=True)
+        assert wrong(again) == {}
+        assert by_name(again)[SETUP].detail == "already"

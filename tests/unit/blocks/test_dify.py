@@ -135,7 +135,7 @@ def test_setup_passes_the_gate_only_where_it_is_closed():
         ),
         (
             httpx.Response(200, html="<html>the wrong site</html>"),
-            "GET /console/api/setup: not JSON but OK (text/html)",
+            "GET /console/api/setup: not the answer of Dify's API",
         ),
         (
             httpx.Response(308, headers={"location": "https://elsewhere"}),
@@ -145,7 +145,7 @@ def test_setup_passes_the_gate_only_where_it_is_closed():
 )
 def test_what_went_wrong_is_one_sentence(response: httpx.Response, sentence: str):
     with pytest.raises(DifyError) as wrong:
-        dify(lambda _: response).is_set_up()
+        dify(lambda _: response).status()
     assert str(wrong.value) == sentence
 
 
@@ -279,7 +279,7 @@ def test_it_connects_to_the_given_address_and_names_the_domain():
         port = server.getsockname()[1]
         api = load_release("1.15.0").api
         with Dify(f"http://dify.invalid:{port}", api, resolve="127.0.0.1") as client:
-            assert client.is_set_up()
+            assert client.status().set_up
         thread.join()
     assert f"Host: dify.invalid:{port}\r\n".lower().encode() in heard[0].lower()
 
@@ -303,7 +303,7 @@ def test_tls_asks_for_the_domain_not_the_address():
             Dify(f"https://dify.invalid:{port}", api, resolve="127.0.0.1") as client,
             pytest.raises(DifyError),
         ):
-            client.is_set_up()
+            client.status()
         thread.join()
     assert named == ["dify.invalid"]
 
@@ -316,5 +316,5 @@ def test_nobody_there_is_one_sentence():
         Dify(f"http://dify.invalid:{port}", api, resolve="127.0.0.1") as client,
         pytest.raises(DifyError, match="Connection refused") as wrong,
     ):
-        client.is_set_up()
+        client.status()
     assert wrong.value.status == 0

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases
 """One bad input, one exact sentence."""
 
 import pytest

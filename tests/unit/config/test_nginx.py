@@ -72,7 +72,7 @@ def test_the_portal_leads_to_the_stack(environment, release):
     assert 'proxy_set_header Upgrade "$http_upgrade";' in text
     assert "return 308 https://dify.test:8443$request_uri;" in text
     assert "listen 8443 ssl;" in text
-    assert "ssl_certificate /etc/ssl/dify.crt;" in text
+    assert 'ssl_certificate "/etc/ssl/dify.crt";' in text
     assert "Strict-Transport-Security" not in text
 
 

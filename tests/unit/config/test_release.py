@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases
 import tomllib
 
 import pytest

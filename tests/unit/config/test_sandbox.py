@@ -24,7 +24,7 @@ def test_who_may_log_in(environment):
     databases = {rule[1] for rule in rules if rule[2] == "dbuser_dify"}
     assert databases == {"dify", "dify_plugin"}
     networks = {rule[3] for rule in rules if rule[2] == "dbuser_dify"}
-    assert networks == {"127.0.0.1/32", "172.17.0.1/32", "172.30.31.0/24"}
+    assert networks == {"samehost", "172.30.31.0/24"}
     assert not any("all" in rule[1:3] for rule in rules[1:])
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 
 RELEASE = os.environ.get("RELEASE") or "1.15.0"
 VERSION = tuple(int(part) for part in re.findall(r"\d+", RELEASE)[:3])
@@ -29,10 +28,14 @@ def text(key: str, default: str = "") -> str:
     return os.environ.get(key) or default
 
 
+class ValidationError(Exception):
+    """A setting is missing. Not a SystemExit: gunicorn would start the worker again, forever."""
+
+
 def require(*keys: str) -> None:
-    """End the process, naming them, if any of the variables has no value."""
+    """Raises ValidationError, naming them, if any of the variables has no value."""
     if missing := [key for key in keys if not os.environ.get(key)]:
-        sys.exit(f"ValidationError: these variables are not set: {', '.join(missing)}")
+        raise ValidationError(f"these variables are not set: {', '.join(missing)}")
 
 
 def https() -> bool:
