@@ -11,7 +11,7 @@ from config.secrets import generate
 
 def rendered(environment, release):
     text = compose.render(environment, release, mounted_files(environment, release))
-    return YAML(typ="safe", pure=True).load(text)
+    return YAML(typ="safe").load(text)
 
 
 @pytest.fixture

@@ -58,8 +58,7 @@ def test_there_is_the_original_recipe_and_the_current_line():
 
 @pytest.mark.parametrize("version", release_names())
 @pytest.mark.parametrize("name", environment_names())
-@pytest.mark.parametrize("route", ["stack", "services"])
-@pytest.mark.parametrize("storage", ["local", "s3"])
+@pytest.mark.parametrize(("route", "storage"), [("stack", "local"), ("services", "s3")])
 def test_every_environment_renders_with_every_release(changed, name, version, route, storage):
     s3 = {"kind": storage, "bucket": "dify-files", "plugin_bucket": "dify-plugins"}
     environment = changed(load_environment(name), portal={"route": route}, storage=s3)

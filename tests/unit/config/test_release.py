@@ -40,8 +40,8 @@ BAD = [
     (
         'env = ["web"]',
         'env = ["weeb"]',
-        "services.web.env: unknown name 'weeb'; expected one of: core, database, redis, broker, "
-        "vector, storage, peers, plugin, web",
+        "services.web.env: unknown name 'weeb'; expected one of: rollout, core, database, "
+        "redis, broker, vector, storage, peers, plugin, web",
     ),
     (
         '"${CONSOLE_API_URL}"',
@@ -176,3 +176,19 @@ def test_migrations_run_once_and_elsewhere_never(environment, release, secrets):
     assert env_file.settings(environment, release, secrets)["MIGRATION_ENABLED"] == "false"
     writers = [n for n, s in release.services.items() if s.image == "api"]
     assert release.migration.writers == writers
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_env_holds_every_secret_by_itself_so_that_a_stack_can_be_adopted(environment, version):
+    release = load_release(version)
+    secrets = {name: SecretStr(f"/@{name}") for name in release.secrets}
+    values = env_file.settings(environment, release, secrets).values()
+    assert {f"/@{name}" for name in secrets} <= set(values)
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_no_container_gets_the_password_of_the_first_account(version):
+    release = load_release(version)
+    for service in release.services.values():
+        assert "rollout" not in service.env
+        assert "${ROLLOUT_ADMIN_PASSWORD}" not in service.environment.values()
