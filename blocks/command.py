@@ -18,7 +18,8 @@ class Command:
     """Words to execute, never a shell line.
 
     `user`: run as that user (only root can). `changes`: False promises that
-    nothing on the node differs afterwards. `env` is added to the node's own.
+    nothing on the node differs afterwards. `env` is added to the node's own
+    variables, or with `own_env` to those every program needs and no other.
     """
 
     words: tuple[str | Secret, ...]
@@ -26,6 +27,7 @@ class Command:
     user: str | None = None
     stdin: Secret | None = None
     env: tuple[tuple[str, str | Secret], ...] = ()
+    own_env: bool = False
     timeout_s: float = 60
     changes: bool = True
 

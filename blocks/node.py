@@ -17,6 +17,9 @@ from blocks.files import File
 
 log = logging.getLogger("rollout")
 
+NEEDED = ("PATH", "HOME", "LANG", "XDG_", "DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+          "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+
 
 class Node(Protocol):
     def run(self, command: Command, on_line: Callable[[str], None] | None = None) -> str: ...
@@ -125,7 +128,12 @@ class LocalNode:
 def _environment(command: Command) -> dict[str, str]:
     added = {k: v if isinstance(v, str) else v.value for k, v in command.env}
     path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
-    return {**os.environ, "PATH": path, **added}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not command.own_env or name.startswith(NEEDED)
+    }
+    return {**kept, "PATH": path, **added}
 
 
 def _reader(

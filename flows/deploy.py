@@ -50,7 +50,7 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     changed = any(outcome.changes for outcome in outcomes)
     checks: list[Check] = []
     if order.wants("verify") and not dry_run:
-        checks = steps.verify(site, deep=changed)
+        checks = steps.verify(site, changed=changed)
     report = Report(
         environment=site.name,
         run=run,

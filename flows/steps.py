@@ -20,12 +20,12 @@ from tasks.pgsql import pgsql_steps
 from tasks.portal import portal_steps
 from tasks.preflight import preflight as find
 from tasks.preflight import require
+from tasks.proof import prove
 from tasks.redis import redis_steps
 from tasks.settings import settings_steps
 from tasks.site import Site
 from tasks.step import Outcome, Step, converge
-from tasks.verify import Check, failed
-from tasks.verify import verify as check
+from tasks.verify import Check
 
 log = logging.getLogger("rollout")
 
@@ -71,10 +71,8 @@ def _preflight(site: Site) -> None:
     log.info("preflight: fine")
 
 
-def _verify(site: Site, *, deep: bool) -> list[Check]:
-    checks = check(site, deep=deep)
-    if error := failed(checks):
-        raise error
+def _verify(site: Site, *, changed: bool) -> list[Check]:
+    checks = prove(site, changed=changed)
     log.info("verify: %d of %d checks passed", len(checks), len(checks))
     return checks
 

@@ -76,8 +76,9 @@ def run(
 def _compose(
     prefix: Prefix, home: Path, *words: str | Secret, timeout_s: float = 60, changes: bool = True
 ) -> Command:
+    """A variable of the operator's shell would win over the same key of `.env`: none is passed."""
     return Command(
         (*prefix, "--project-directory", str(home), "--file", str(home / "compose.yaml"),
          "--progress", "plain", *words),
-        timeout_s=timeout_s, changes=changes,
+        timeout_s=timeout_s, changes=changes, own_env=True,
     )  # fmt: skip

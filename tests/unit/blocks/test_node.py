@@ -90,3 +90,13 @@ def test_a_reader_never_sees_half_a_file_or_another_mode(tmp_path: Path) -> None
         seen.add(path.read_bytes())
         assert node.mode(path) == 0o600
     assert seen <= set(big)
+
+
+def test_a_command_with_an_environment_of_its_own_sees_no_variable_of_the_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "AMBIENT")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///x.sock")
+    show = "echo ${LOG_LEVEL:-none} $DOCKER_HOST $OWN"
+    assert node.run(sh(show, env=(("OWN", "1"),))) == "AMBIENT unix:///x.sock 1\n"
+    assert node.run(sh(show, env=(("OWN", "1"),), own_env=True)) == "none unix:///x.sock 1\n"
