@@ -6,6 +6,7 @@ import logging
 import lzma
 import random
 import time
+import zlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -186,7 +187,7 @@ def load_archive(docker: Docker, path: Path, wanted: list[str]) -> None:
             docker.load(stream)
     except FileNotFoundError:
         raise StepError("images", f"images.archive: no file {path}", advice=advice) from None
-    except (RolloutError, DockerException, OSError, EOFError, lzma.LZMAError) as error:
+    except (RolloutError, DockerException, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise StepError(
             "images", f"images.archive: {path} is broken or not made by docker save: {error}",
             advice=advice,

@@ -1,7 +1,10 @@
 """The main job: two commands from nothing to a Dify that answers, and a second run that rests."""
 
 import json
+import os
+import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +147,6 @@ def test_everything_comes_back_after_all_of_it_was_killed(deployed: Any) -> None
         ({"ROLLOUT__DIFY__PORT": "99999"}, "dify.port: 99999 is not allowed"),
         ({"ROLLOUT__PORTAL__DOMAIN": "no_domain"}, "'no_domain' is not a domain name"),
         ({"ROLLOUT__DIFY__RELEASE": "9.9.9"}, "unknown release '9.9.9'"),
-        ({"ROLLOUT__PREFLIGHT__DISK_FREE_GB": "99999"}, "disk"),
     ],
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(
@@ -160,4 +162,41 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 
 def test_help_needs_no_prefect() -> None:
     code = "import sys, cli.main; sys.exit('prefect' in sys.modules)"
-    subprocess.run(["python", "-c", code], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_plan_of_a_bare_machine_names_every_step_and_creates_nothing(
+    deployed: Any, new_machine: Any
+) -> None:
+    bare = new_machine("bare", "172.30.43.0/24", PREFECT_API_URL=deployed.api_url)
+    done = bare.rollout("plan", "sandbox", "--json", check=False)
+    assert done.returncode == 2, done.stderr
+    steps = {change["step"] for change in json.loads(done.stdout)["changes"]}
+    assert steps >= {"pgsql", "redis", "settings", "migrate", "compose", "portal", "hosts"}
+    assert not (bare.home / "sandbox").exists()
+    assert deployed.secret("secret_key") not in done.stdout
+
+
+def test_a_machine_without_room_is_refused_before_anything_is_made(
+    deployed: Any, new_machine: Any
+) -> None:
+    small = {"ROLLOUT__PREFLIGHT__DISK_FREE_GB": "99999"}
+    bare = new_machine("small", "172.30.44.0/24", PREFECT_API_URL=deployed.api_url, **small)
+    done = bare.rollout("deploy", "sandbox", check=False)
+    assert done.returncode == 1
+    assert "preflight.disk_free_gb" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (bare.home / "sandbox" / "stack").exists()
+
+
+def test_a_port_somebody_else_holds_is_named_with_its_holder(
+    deployed: Any, new_machine: Any
+) -> None:
+    bare = new_machine("taken", "172.30.45.0/24", PREFECT_API_URL=deployed.api_url)
+    port = int(bare.variables["ROLLOUT__PORTAL__HTTP_PORT"])
+    with socket.create_server(("127.0.0.1", port)):
+        done = bare.rollout("deploy", "sandbox", check=False)
+    assert done.returncode == 1
+    assert f"portal.http_port: {port} is taken by" in done.stderr
+    assert f"(pid {os.getpid()})" in done.stderr
+    assert not (bare.home / "sandbox" / "stack").exists()

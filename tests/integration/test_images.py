@@ -1,0 +1,224 @@
+"""Images from a real registry and real archives, on the real engine."""
+
+import gzip
+import io
+import socket
+import subprocess
+import tarfile
+import time
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from blocks.docker import Docker
+from config.errors import StepError
+from config.load import load_environment, load_release
+from tasks import images
+from tasks.images import Images, answers, load_archive, pull
+from tasks.site import Site
+from tasks.step import converge
+
+CONFIG = """
+version: 0.1
+storage: { filesystem: { rootdirectory: %s } }
+http: { addr: "127.0.0.1:%d" }
+"""
+
+
+@pytest.fixture(scope="module")
+def docker() -> Docker:
+    engine = Docker()
+    assert engine.trouble() is None
+    return engine
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Host and port of a registry of its own."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "config.yml"
+    config.write_text(CONFIG % (folder / "data", port))
+    with subprocess.Popen(
+        ["docker-registry", "serve", str(config)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 20
+        while not answers(f"127.0.0.1:{port}", 1):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+        process.terminate()
+
+
+def make(docker: Docker, reference: str) -> str:
+    """A tiny image of random content under this name; its id."""
+    content, tree = uuid.uuid4().bytes * 1000, io.BytesIO()
+    with tarfile.open(fileobj=tree, mode="w") as archive:
+        entry = tarfile.TarInfo("data")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    name, _, tag = reference.rpartition(":")
+    tree.seek(0)
+    docker.import_filesystem(tree, name, tag)
+    made = docker.image(reference)
+    assert made
+    return made.id
+
+
+def forget(docker: Docker, *references: str) -> None:
+    for reference in references:
+        if docker.image(reference):
+            docker.client.images.remove(reference, force=True)
+
+
+@pytest.fixture
+def pushed(docker: Docker, registry: str) -> Generator[tuple[str, str]]:
+    """Reference and id of an image that is in the registry and not in the engine."""
+    reference = f"{registry}/org/thing:{uuid.uuid4().hex[:8]}"
+    identity = make(docker, reference)
+    docker.client.images.push(reference)
+    forget(docker, reference)
+    assert docker.image(reference) is None
+    yield reference, identity
+    forget(docker, reference)
+
+
+def test_what_the_registry_has_is_pulled(docker: Docker, pushed: tuple[str, str]) -> None:
+    reference, identity = pushed
+    pull(docker, [reference], 60)
+    found = docker.image(reference)
+    assert found
+    assert found.id == identity
+
+
+def test_a_missing_tag_is_said_at_once_and_not_tried_again(docker: Docker, registry: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(StepError) as caught:
+        pull(docker, [f"{registry}/org/thing:none"], 60)
+    assert f"{registry}/org/thing:none: the registry has no such image or tag" in str(caught.value)
+    assert time.monotonic() - began < images.BACKOFF_S
+
+
+def test_a_registry_that_is_away_is_tried_again_and_then_named(
+    docker: Docker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(images, "BACKOFF_S", 0.01)
+    caplog.set_level("INFO", logger="rollout")
+    with pytest.raises(StepError, match="cannot be reached"):
+        pull(docker, ["127.0.0.1:9/org/thing:1"], 60)
+    assert caplog.text.count("again in") == images.ATTEMPTS - 1
+
+
+def test_whether_a_registry_answers(registry: str) -> None:
+    assert answers(registry, 5)
+    assert not answers("127.0.0.1:9", 5)
+    assert httpx.get(f"http://{registry}/v2/").status_code == 200
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_archive_is_loaded_plain_or_compressed(
+    docker: Docker, tmp_path: Path, packed: bool
+) -> None:
+    reference = f"rollout-test/thing:{uuid.uuid4().hex[:8]}"
+    identity = make(docker, reference)
+    archive = save(docker, tmp_path, reference, packed=packed)
+    forget(docker, reference)
+    load_archive(docker, archive, [reference])
+    found = docker.image(reference)
+    assert found
+    assert found.id == identity
+    forget(docker, reference)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: data[: len(data) // 2], "is broken or not made by docker save"),
+        (lambda _: b"not an archive" * 100, "is broken or not made by docker save"),
+        (lambda data: data[:40] + b"\xff" * 40 + data[80:], "is broken or not made by docker save"),
+    ],
+)
+def test_a_broken_archive_is_refused_by_name(
+    docker: Docker, tmp_path: Path, damage, sentence: str
+) -> None:
+    reference = f"rollout-test/thing:{uuid.uuid4().hex[:8]}"
+    make(docker, reference)
+    archive = save(docker, tmp_path, reference, packed=True)
+    forget(docker, reference)
+    archive.write_bytes(damage(archive.read_bytes()))
+    with pytest.raises(StepError, match=sentence) as caught:
+        load_archive(docker, archive, [reference])
+    assert str(archive) in str(caught.value)
+    assert docker.image(reference) is None
+
+
+def test_an_archive_without_a_wanted_image_says_which(docker: Docker, tmp_path: Path) -> None:
+    reference = f"rollout-test/thing:{uuid.uuid4().hex[:8]}"
+    make(docker, reference)
+    archive = save(docker, tmp_path, reference, packed=False)
+    with pytest.raises(StepError, match=r"does not hold rollout-test/other:1"):
+        load_archive(docker, archive, [reference, "rollout-test/other:1"])
+    forget(docker, reference)
+
+
+def test_no_archive_is_no_traceback(docker: Docker, tmp_path: Path) -> None:
+    with pytest.raises(StepError, match="no file"):
+        load_archive(docker, tmp_path / "none.tar", [])
+
+
+def test_the_step_pulls_what_is_missing_and_then_rests(docker: Docker, registry: str) -> None:
+    site = site_of(docker, registry, source="registry")
+    references = list(site.release.images.values())
+    first = converge(Images(site))
+    assert len(first.changes) == 3
+    assert all(docker.image(reference) for reference in references)
+    assert converge(Images(site)).changes == ()
+    forget(docker, *references)
+
+
+def test_a_rehearsal_does_not_serve_where_real_images_are_wanted(
+    docker: Docker, registry: str
+) -> None:
+    site = site_of(docker, registry, source="registry")
+    reference = site.release.images["api"]
+    docker.client.images.build(
+        fileobj=io.BytesIO(b"FROM scratch\nLABEL dify-rollout.rehearsal=true\n"), tag=reference
+    )
+    planned = {c.what: c.before for c in converge(Images(site), dry_run=True).changes}
+    assert planned[f"get {reference}"] == "rehearsal"
+    forget(docker, reference)
+
+
+def site_of(docker: Docker, registry: str, *, source: str) -> Site:
+    """The 0.6.11 stack with images of this test's registry, none of them in the engine."""
+    environment, release = load_environment("sandbox"), load_release("0.6.11")
+    config = environment.images.model_copy(update={"source": source})
+    environment = environment.model_copy(
+        update={
+            "images": config,
+            "dify": environment.dify.model_copy(update={"services": [], "release": "0.6.11"}),
+        }
+    )
+    tag = uuid.uuid4().hex[:8]
+    names = {role: f"{registry}/test/{role}:{tag}" for role in ("api", "web", "nginx")}
+    for reference in names.values():
+        make(docker, reference)
+        docker.client.images.push(reference)
+        forget(docker, reference)
+    release = release.model_copy(update={"images": release.images | names})
+    wanted = {role: image for role, image in release.images.items() if role in names}
+    return Site(environment, release.model_copy(update={"images": wanted}), {})
+
+
+def save(docker: Docker, folder: Path, reference: str, *, packed: bool) -> Path:
+    data = b"".join(docker.client.images.get(reference).save(named=True))
+    path = folder / ("image.tar.gz" if packed else "image.tar")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    return path
