@@ -92,4 +92,7 @@ def hosts_steps(site: Site, path: Path = HOSTS) -> list[Step[Any]]:
 
 
 def _hosts(site: Site, path: Path) -> Hosts:
-    return Hosts(site.node, site.environment.portal.domain, f"dify-rollout {site.name}", path)
+    environment = site.environment
+    return Hosts(
+        site.node, environment.portal.domain, f"dify-rollout {environment.dify.project}", path
+    )

@@ -12,7 +12,7 @@ from tasks.site import Site
 from tasks.step import converge
 
 MACHINE = "127.0.0.1 localhost\n"
-LINE = "127.0.0.1 dify.test  # dify-rollout sandbox\n"
+LINE = "127.0.0.1 dify.test  # dify-rollout dify-sandbox\n"
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root names the domain")
 

@@ -10,8 +10,8 @@ from config.errors import StepError
 from tasks.hosts import Hosts
 from tasks.step import converge
 
-MARKER = "dify-rollout sandbox"
-LINE = "127.0.0.1 dify.test  # dify-rollout sandbox"
+MARKER = "dify-rollout dify-sandbox"
+LINE = "127.0.0.1 dify.test  # dify-rollout dify-sandbox"
 MACHINE = "127.0.0.1\tlocalhost\n::1 ip6-localhost\n\n# by hand\n10.0.0.5 db.internal\n"
 
 
@@ -47,14 +47,14 @@ def test_one_line_is_added_once_and_the_rest_is_as_it_was(tmp_path, node):
 
 def test_in_place_also_gets_shorter(tmp_path):
     path = tmp_path / "hosts"
-    path.write_text(MACHINE + "127.0.0.1 a-much-longer-name.test  # dify-rollout sandbox\n")
+    path.write_text(MACHINE + "127.0.0.1 a-much-longer-name.test  # dify-rollout dify-sandbox\n")
     converge(step(path, node=Mounted()))
     assert path.read_text() == MACHINE + LINE + "\n"
 
 
 def test_another_domain_replaces_only_our_line(tmp_path):
     path = tmp_path / "hosts"
-    theirs = "127.0.0.1 other.test  # dify-rollout sandbox-two\n"
+    theirs = "127.0.0.1 other.test  # dify-rollout dify-sandbox-two\n"
     path.write_text(MACHINE + LINE + "\n" + theirs)
     (change,) = converge(step(path, "moved.test")).changes
     assert change.before == LINE
