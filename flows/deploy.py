@@ -36,7 +36,7 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     began = time.monotonic()
     order = Order(site, dry_run=dry_run, only=only)
     if not dry_run and order.wants("preflight"):
-        steps.preflight(site)
+        steps.finish(steps.preflight, site)
     engine = order.submit(steps.docker, after=[])
     pgsql = order.submit(steps.pgsql, after=[engine])
     redis = order.submit(steps.redis, after=[engine])
@@ -50,7 +50,7 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     changed = any(outcome.changes for outcome in outcomes)
     checks: list[Check] = []
     if order.wants("verify") and not dry_run:
-        checks = steps.verify(site, changed=changed)
+        checks = steps.finish(steps.verify, site, changed=changed)
     report = Report(
         environment=site.name,
         run=run,

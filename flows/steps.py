@@ -52,6 +52,19 @@ def _told(work: Callable[..., Any], name: str) -> RolloutTask:
     )
 
 
+def finish(step: RolloutTask, site: Site, **options: Any) -> Any:
+    """Run the step here and now; its result.
+
+    Raises:
+        RolloutError: what it failed with. (A task that returns a state is not raised by Prefect.)
+    """
+    state = step(site, return_state=True, **options)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
 def _step(name: str, build: Callable[[Site], Sequence[Step[Any]]]) -> RolloutTask:
     """The task that brings one step's parts, in order, to where they should be."""
 

@@ -22,7 +22,7 @@ def verify(environment: str) -> Report | State[Any]:
     try:
         run = str(flow_run.name)
         with opened(environment, run=run) as site:
-            checks = steps.verify(site, changed=True)
+            checks = steps.finish(steps.verify, site, changed=True)
             report = Report(
                 environment=environment,
                 run=run,

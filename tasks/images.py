@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -141,7 +142,11 @@ def pull(docker: Docker, references: list[str], within_s: float) -> None:
     """
     deadline = time.monotonic() + within_s
     with ThreadPoolExecutor(PULLS_AT_ONCE) as pool:
-        running = {pool.submit(_pull_one, docker, r, deadline): r for r in references}
+        running = {
+            # The run's log is found through the context.
+            pool.submit(copy_context().run, _pull_one, docker, r, deadline): r
+            for r in references
+        }
         for future in as_completed(running):
             future.result()
             log.info("images: pulled %s", running[future])
@@ -160,7 +165,8 @@ def _pull_one(docker: Docker, reference: str, deadline: float) -> None:
         except (DockerException, RolloutError, OSError) as error:
             if isinstance(error, StepError):
                 raise
-            refusal = judge(str(error))
+            reason = _reason(error)
+            refusal = judge(reason)
             if refusal is not Refusal.PASSING or attempt == ATTEMPTS:
                 raise StepError(
                     "images",
@@ -169,10 +175,15 @@ def _pull_one(docker: Docker, reference: str, deadline: float) -> None:
                     advice=refusal.advice,
                 ) from None
             wait = BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-            log.info("images: %s did not come (%s); again in %.0f s", reference, error, wait)
+            log.info("images: %s did not come (%s); again in %.0f s", reference, reason, wait)
             time.sleep(wait)
         else:
             return
+
+
+def _reason(error: Exception) -> str:
+    """The engine's own words, without the address of its socket around them."""
+    return str(getattr(error, "explanation", None) or error)
 
 
 def load_archive(docker: Docker, path: Path, wanted: list[str]) -> None:
