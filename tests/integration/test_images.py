@@ -17,6 +17,7 @@ from blocks.docker import Docker
 from config.errors import StepError
 from config.load import load_environment, load_release
 from tasks import images
+from tasks.docker import Engine
 from tasks.images import Images, answers, load_archive, pull
 from tasks.site import Site
 from tasks.step import converge
@@ -30,9 +31,10 @@ http: { addr: "127.0.0.1:%d" }
 
 @pytest.fixture(scope="module")
 def docker() -> Docker:
-    engine = Docker()
-    assert engine.trouble() is None
-    return engine
+    """The engine, started by the step itself on a machine where nothing has yet."""
+    environment = load_environment("sandbox")
+    converge(Engine(Site(environment, load_release(environment.dify.release), {})))
+    return Docker()
 
 
 @pytest.fixture(scope="module")
