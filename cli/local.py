@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from config.errors import RolloutError
 from config.load import ROOT, load_environment, load_release
 
 POLL_S = 0.3
+PAGE = 200
+LOG_WITHIN_S = 10.0
 WORKER_WITHIN_S = 60.0
 
 
@@ -96,38 +99,61 @@ def _follow(run: Any, name: str) -> None:
     """Print the run's log as it grows, until it ends; raise what it failed with."""
     from prefect.client.orchestration import get_client
 
-    began, shown = time.monotonic(), 0
+    began = time.monotonic()
+    shown: set[UUID] = set()
     with get_client(sync_client=True) as client:
         while True:
             state = client.read_flow_run(run.id).state
             ended = state is not None and state.is_final()
-            shown = _show_log(client, run.id, shown)
+            _show_log(client, run.id, shown)
             if state is not None and ended:
                 break
             if state is not None and not state.is_running():
                 _check_worker(time.monotonic() - began)
             time.sleep(POLL_S)
-        time.sleep(2 * POLL_S)
-        _show_log(client, run.id, shown)
+        _show_rest(client, run.id, shown)
     if not state.is_completed():
         raise RolloutError(f"deploy {name} ended as {state.name}: {state.message or 'see its log'}")
 
 
-def _show_log(client: Any, run: UUID, shown: int) -> int:
+def _show_rest(client: Any, run: UUID, shown: set[UUID]) -> None:
+    """The run's process sends its last lines after its end; Prefect's own is the very last."""
+    deadline = time.monotonic() + LOG_WITHIN_S
+    while time.monotonic() < deadline:
+        if any(_is_last(line) for line in _show_log(client, run, shown)):
+            return
+        time.sleep(POLL_S)
+
+
+def _is_last(line: Any) -> bool:
+    return line.name == "prefect.flow_runs" and line.message.startswith("Finished in state")
+
+
+def _show_log(client: Any, run: UUID, shown: set[UUID]) -> list[Any]:
+    """Print the lines that are not `shown` yet and add them there; those lines."""
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
     from prefect.client.schemas.sorting import LogSort
 
-    lines = client.read_logs(
-        log_filter=LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])),
-        sort=LogSort.TIMESTAMP_ASC,
-        limit=200,
-        offset=shown,
-    )
-    for line in lines:
-        if line.name == "rollout":
-            at = line.timestamp.astimezone().strftime("%H:%M:%S")
-            sys.stderr.write(f"{at} {line.message}\n")
-    return shown + len(lines)
+    new: list[Any] = []
+    # Lines of worker and run arrive in batches out of order, so each page is looked at anew.
+    for offset in count(0, PAGE):
+        lines = client.read_logs(
+            log_filter=LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])),
+            sort=LogSort.TIMESTAMP_ASC,
+            limit=PAGE,
+            offset=offset,
+        )
+        for line in lines:
+            if line.id in shown:
+                continue
+            shown.add(line.id)
+            new.append(line)
+            if line.name == "rollout":
+                at = line.timestamp.astimezone().strftime("%H:%M:%S")
+                sys.stderr.write(f"{at} {line.message}\n")
+        if len(lines) < PAGE:
+            break
+    return new
 
 
 def _check_worker(waited_s: float) -> None:

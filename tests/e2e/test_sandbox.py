@@ -28,7 +28,10 @@ def containers(project: str) -> dict[str, str]:
 
 
 def daemons(home: Path) -> dict[str, str]:
-    """Pid → command line of every server that works in the sandbox's directory."""
+    """Pid → command line of every server that works in the sandbox's directory.
+
+    Not PostgreSQL's own children: autovacuum workers and connections come and go.
+    """
     found: dict[str, str] = {}
     real = str((home / "sandbox").resolve())
     for process in Path("/proc").glob("[0-9]*"):
@@ -37,7 +40,7 @@ def daemons(home: Path) -> dict[str, str]:
             place = str((process / "cwd").readlink())
         except OSError:
             continue
-        mine = real in line or place.startswith(real)
+        mine = (real in line or place.startswith(real)) and not line.startswith("postgres: ")
         if mine and any(name in line for name in ("postgres", "redis", "nginx")):
             found[process.name] = line
     return found
