@@ -29,6 +29,7 @@ def sandbox(name: str) -> None:
             f"expected `rollout deploy {name}`"
         )
     runs.tell_steps()
+    runs.collect_garbage_again()
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     url = PREFECT_API_URL.value() or _own_server(name)

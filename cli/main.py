@@ -1,5 +1,6 @@
 """The `rollout` command: each subcommand calls one flow. Prefect is imported only when needed."""
 
+import gc
 import sys
 from typing import Annotated, Any
 
@@ -82,6 +83,7 @@ def secrets(environment: Environment, name: Annotated[str, typer.Argument()] = "
 
 def main() -> Any:
     """Run the command; what a user can mend is one sentence on stderr and exit status 1."""
+    gc.disable()  # importing makes a million objects and no garbage
     try:
         return app(standalone_mode=True)
     except RolloutError as error:

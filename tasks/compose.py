@@ -60,15 +60,12 @@ class Stack:
             image = actual.images.get(self.site.release.images[service.image])
             changes += _gap(name, actual.containers.get(name, []), actual.hashes.get(name), image)
         orphans = [name for name in actual.containers if name not in running]
-        return changes + [Change(f"remove {name}", "running", "not wanted") for name in orphans]
+        changes += [_change(f"remove {name}", "running", "not wanted") for name in orphans]
+        return changes
 
     def apply(self, change: Change) -> None:
-        """One `up` serves every change: called again it finds nothing to do."""
         environment = self.site.environment
-        seen = self.observe()
-        if not self.plan(seen):
-            return
-        for containers in seen.containers.values():
+        for containers in self.observe().containers.values():
             for container in containers:
                 if container.state == "running" and container.health == "unhealthy":
                     self.docker.remove(container.id)
@@ -133,14 +130,19 @@ def _gap(
     name: str, containers: list[Container], wanted_hash: str | None, image: str | None
 ) -> list[Change]:
     if not containers:
-        return [Change(f"start {name}", "absent", "running")]
+        return [_change(f"start {name}", "absent", "running")]
     found = containers[0]
     if image is not None and found.image != image:
-        return [Change(f"recreate {name}", found.image[7:19], image[7:19])]
+        return [_change(f"recreate {name}", found.image[7:19], image[7:19])]
     if wanted_hash is not None and found.config_hash != wanted_hash:
-        return [Change(f"recreate {name}", "other settings", "as config says")]
+        return [_change(f"recreate {name}", "other settings", "as config says")]
     if not found.ready:
-        return [Change(f"recover {name}", found.health or found.state, "running")]
+        return [_change(f"recover {name}", found.health or found.state, "running")]
     if len(containers) > 1:
-        return [Change(f"remove {len(containers) - 1} extra {name}", "running", "one")]
+        return [_change(f"remove {len(containers) - 1} extra {name}", "running", "one")]
     return []
+
+
+def _change(what: str, before: str, after: str) -> Change:
+    """One `up` serves every change."""
+    return Change(what, before, after, action="up")

@@ -65,10 +65,6 @@ class Files:
     def apply(self, change: Change) -> None:
         file: StackFile = change.action
         home = self.site.environment.dify.home
-        if self.site.node.read(home / file.name) == file.content.encode() and (
-            self.site.node.mode(home / file.name) == file.mode
-        ):
-            return
         self.site.node.write(File(home / file.name, file.content.encode(), mode=file.mode))
         if file.name == ".env":
             written = release_file.digests(env_file.parse(file.content), self._key())

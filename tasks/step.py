@@ -11,6 +11,8 @@ from config.errors import StepError
 log = logging.getLogger("rollout")
 log.setLevel(logging.INFO)
 
+TOLD = 9
+
 Actual = TypeVar("Actual")
 
 
@@ -20,7 +22,8 @@ class Change:
 
     `what` says what will be done, as people read it; `before` and `after` show
     the difference, secrets already masked. `action` is the step's own data for
-    `apply`: a Command, a File, a statement.
+    `apply`: a Command, a File, a statement. Neighbours with the same action are
+    one thing to do, seen as several differences: they are applied once.
     """
 
     what: str
@@ -33,7 +36,7 @@ class Step(Protocol[Actual]):
     """One idempotent part of a rollout.
 
     `observe` only reads, and answers "absent" on a bare node instead of raising.
-    `plan` is pure. `apply` makes exactly one change. `settle_s`: seconds the
+    `plan` is pure. `apply` makes exactly one action. `settle_s`: seconds the
     world may take after the last change until `plan` is empty.
     """
 
@@ -80,9 +83,9 @@ def converge(step: Step[Any], *, dry_run: bool = False) -> Outcome:
     changes = tuple(step.plan(step.observe()))
     if dry_run or not changes:
         return Outcome(step.name, changes, time.monotonic() - began, applied=False)
-    for change in changes:
-        log.info("%s: %s", step.name, change.what)
-        step.apply(change)
+    for same in _by_action(changes):
+        _tell(step.name, same)
+        step.apply(same[0])
     left = _settled(step)
     if left:
         raise NotConverged(
@@ -92,6 +95,24 @@ def converge(step: Step[Any], *, dry_run: bool = False) -> Outcome:
             advice="look at the log of this step above; running the deploy again resumes here",
         )
     return Outcome(step.name, changes, time.monotonic() - began, applied=True)
+
+
+def _tell(step: str, same: Sequence[Change]) -> None:
+    """A line each; a whole file's worth of differences is read in the report, not in the log."""
+    for change in same[:TOLD]:
+        log.info("%s: %s", step, change.what)
+    if len(same) > TOLD:
+        log.info("%s: and %d more", step, len(same) - TOLD)
+
+
+def _by_action(changes: Sequence[Change]) -> list[list[Change]]:
+    groups: list[list[Change]] = []
+    for change in changes:
+        if groups and change.action is not None and groups[-1][0].action == change.action:
+            groups[-1].append(change)
+        else:
+            groups.append([change])
+    return groups
 
 
 def _settled(step: Step[Any]) -> Sequence[Change]:
