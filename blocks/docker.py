@@ -1,4 +1,4 @@
-"""Docker Engine on this node, through its socket."""
+"""Docker Engine of a node, through its socket."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import IO, Any, cast
 import docker
 from docker.errors import DockerException, ImageNotFound, NotFound
 
+from blocks.node import LocalNode, Node
 from config.errors import RolloutError
 
 Progress = Callable[[str], None]
@@ -44,11 +45,16 @@ class Container:
 
 
 class Docker:
-    """A client that connects when it is first asked something."""
+    """A client that connects when it is first asked something; without a node, to this machine."""
+
+    def __init__(self, node: Node | None = None) -> None:
+        self.node: Node = node or LocalNode()
 
     @cached_property
     def client(self) -> Any:
         try:
+            if url := self.node.docker_url():
+                return docker.DockerClient(base_url=url, timeout=600)
             return docker.from_env(timeout=600)
         except DockerException as error:
             raise DockerUnusable(_why(error)) from None

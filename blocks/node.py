@@ -1,19 +1,27 @@
-"""A machine commands run on. The only place that starts processes."""
+"""A machine commands run on: what every node can do, and this machine doing it."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from blocks import files
+from blocks import files, processes
 from blocks.command import Command, CommandFailed, Completed
 from blocks.files import File
+from blocks.processes import Listener, Process
+from config.environment import LOCAL
+from config.errors import RolloutError
 
 log = logging.getLogger("rollout")
 
@@ -21,18 +29,76 @@ NEEDED = ("PATH", "HOME", "LANG", "XDG_", "DOCKER_", "HTTP_PROXY", "HTTPS_PROXY"
           "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lies at a path. A directory has no content."""
+
+    content: bytes | None = field(repr=False)
+    mode: int
+    owner: int
+
+
+class Held(RolloutError):
+    """A lock is taken; `holder` is what whoever has it wrote into the file."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"{path} is locked by {holder or 'somebody'}")
+        self.holder = holder
+
+
 class Node(Protocol):
+    """`name` is how the configuration calls it.
+
+    Raises:
+        NodeError: from every method, where the node itself is the trouble.
+    """
+
+    @property
+    def name(self) -> str: ...
+    def is_root(self) -> bool:
+        """Whether commands run as root there."""
+        ...
+
     def run(self, command: Command, on_line: Callable[[str], None] | None = None) -> str: ...
     def attempt(self, command: Command) -> Completed: ...
     def spawn(self, command: Command, log_file: Path) -> int: ...
     def which(self, program: str) -> str | None: ...
     def read(self, path: Path) -> bytes | None: ...
     def mode(self, path: Path) -> int | None: ...
+    def look(self, paths: Iterable[Path]) -> dict[Path, Entry | None]:
+        """What lies at each path, None where nothing does; one round trip for all."""
+        ...
+
     def write(self, file: File) -> None: ...
+    def hold(self, path: Path, holder: str) -> AbstractContextManager[None]:
+        """Lock the file as long as this process lives. Raises Held if another one has it."""
+        ...
+
+    def listeners(self, ports: Iterable[int]) -> list[tuple[Listener, Process | None]]:
+        """Listening sockets on these ports, and whose they are where we may see it."""
+        ...
+
+    def processes(self) -> Iterable[Process]: ...
+    def knock(self, host: str, port: int, within_s: float) -> str:
+        """Why nobody answers the node at host:port; empty if somebody does."""
+        ...
+
+    def reach(self, host: str, port: int) -> tuple[str, int]:
+        """Where this process reaches what the node reaches at host:port."""
+        ...
+
+    def docker_url(self) -> str | None:
+        """Where this process reaches the node's Docker Engine; None: as the environment says."""
+        ...
 
 
 class LocalNode:
     """This machine."""
+
+    name = LOCAL
+
+    def is_root(self) -> bool:
+        return os.geteuid() == 0
 
     def run(self, command: Command, on_line: Callable[[str], None] | None = None) -> str:
         """Return stdout; every line of either stream goes to `on_line` as it comes.
@@ -87,8 +153,48 @@ class LocalNode:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def look(self, paths: Iterable[Path]) -> dict[Path, Entry | None]:
+        return {path: _entry(path) for path in paths}
+
     def write(self, file: File) -> None:
         files.write(file)
+
+    @contextmanager
+    def hold(self, path: Path, holder: str) -> Generator[None]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Held(path, file.read()) from None
+            os.ftruncate(file.fileno(), 0)
+            os.pwrite(file.fileno(), holder.encode(), 0)
+            os.fsync(file.fileno())
+            try:
+                yield
+            finally:
+                os.ftruncate(file.fileno(), 0)
+
+    def listeners(self, ports: Iterable[int]) -> list[tuple[Listener, Process | None]]:
+        sockets = processes.listeners(ports)
+        known = processes.holders(sockets)
+        return [(socket, known.get(socket.inode)) for socket in sockets]
+
+    def processes(self) -> Iterable[Process]:
+        return processes.processes()
+
+    def knock(self, host: str, port: int, within_s: float) -> str:
+        try:
+            socket.create_connection((host, port), timeout=within_s).close()
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+    def reach(self, host: str, port: int) -> tuple[str, int]:
+        return host, port
+
+    def docker_url(self) -> str | None:
+        return None
 
     def _finish(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
         process = subprocess.Popen(
@@ -123,6 +229,15 @@ class LocalNode:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         return Completed(process.returncode, "".join(out), "".join(err))
+
+
+def _entry(path: Path) -> Entry | None:
+    try:
+        found = path.stat()
+        content = None if stat.S_ISDIR(found.st_mode) else path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Entry(content, found.st_mode & 0o7777, found.st_uid)
 
 
 def _environment(command: Command) -> dict[str, str]:

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from pydantic import SecretStr
 
+from blocks.node import LocalNode, Node
 from config.errors import RolloutError
 
 CONNECT_TIMEOUT_S = 5
@@ -40,13 +41,17 @@ class DatabaseMissing(PostgresRefused):
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """Where and as whom to connect. `host` is an address, or the directory of a unix socket."""
+    """Where and as whom to connect, as `node` reaches it.
+
+    `host` is an address, or the directory of a unix socket.
+    """
 
     host: str
     port: int
     user: str
     password: SecretStr
     database: str
+    node: Node = field(default_factory=LocalNode)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
@@ -76,11 +81,12 @@ class Postgres:
             connection.close()
 
     def _open(self, deadline: float, alive: Callable[[], bool]) -> Connection:
+        host, port = self.node.reach(self.host, self.port)
         while True:
             try:
                 return psycopg.connect(
-                    host=self.host,
-                    port=self.port,
+                    host=host,
+                    port=port,
                     user=self.user,
                     password=self.password.get_secret_value() or None,
                     dbname=self.database,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -18,6 +18,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from blocks.node import LocalNode, Node
 from config.errors import RolloutError
 
 TIMEOUT_S = 5.0
@@ -33,12 +34,13 @@ class RedisRefused(RolloutError):
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """Where to connect and with what password."""
+    """Where to connect, as `node` reaches it, and with what password."""
 
     host: str
     port: int
     password: SecretStr
     database: int = 0
+    node: Node = field(default_factory=LocalNode)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
@@ -68,9 +70,10 @@ class RedisServer:
             client.close()
 
     def _client(self) -> "redis.Redis":
+        host, port = self.node.reach(self.host, self.port)
         options: dict[str, Any] = {
-            "host": self.host,
-            "port": self.port,
+            "host": host,
+            "port": port,
             "password": self.password.get_secret_value() or None,
             "db": self.database,
             "socket_timeout": TIMEOUT_S,

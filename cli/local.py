@@ -41,7 +41,6 @@ def sandbox(name: str) -> None:
 
 
 def _own_server(name: str) -> str:
-    from blocks.node import LocalNode
     from tasks.docker import docker_steps
     from tasks.pgsql import prefect_database_steps
     from tasks.preflight import preflight, require
@@ -52,7 +51,7 @@ def _own_server(name: str) -> str:
     from tasks.step import converge
 
     environment = load_environment(name)
-    site = Site(environment, load_release(environment.dify.release), {}, LocalNode())
+    site = Site(environment, load_release(environment.dify.release), {})
     require(preflight(site))
     prepare_home(site)
     password = prefect.database_password(site)

@@ -43,10 +43,14 @@ def _postgres(environment: Environment, release: Release) -> Iterator[str]:
 def _connections(environment: Environment, release: Release) -> Iterator[str]:
     """Each Dify process has a pool of its own; the plugin daemon opens 30 at most."""
     postgres = environment.postgres
-    running = active(environment, release).values()
-    pools = sum(processes(environment, s) for s in running if "database" in s.env)
+    nodes = len(environment.nodes.dify)
+    pools = sum(
+        processes(environment, service) * (1 if service.single else nodes)
+        for service in active(environment, release).values()
+        if "database" in service.env
+    )
     needed = pools * (postgres.pool_size + postgres.pool_overflow) + SPARE_CONNECTIONS
-    needed += PLUGIN_CONNECTIONS if "plugin_daemon" in release.services else 0
+    needed += PLUGIN_CONNECTIONS * nodes if "plugin_daemon" in release.services else 0
     if postgres.max_connections < needed:
         yield (
             f"postgres.max_connections: {postgres.max_connections} is too few for {pools} Dify "

@@ -29,6 +29,7 @@ _WANTED = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "string_too_short": "at least {min_length} character",
+    "too_short": "at least {min_length} entry",
     "string_too_long": "at most {max_length} characters",
     "literal_error": "{expected}",
     "string_pattern_mismatch": "text like {pattern}",

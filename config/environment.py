@@ -17,6 +17,7 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_DESTINATION = re.compile(r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+")
 _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
 _SMALLEST = 28
 _LONGEST_DOMAIN = 253
@@ -102,6 +103,15 @@ def _url(value: str) -> str:
     return value
 
 
+def _destination(value: str) -> str:
+    if not _DESTINATION.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a machine; expected 'local' or a destination of OpenSSH: "
+            "an alias, 'user@host' or 'ssh://user@host:port'"
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError(f"{value!r} is not a language of Dify; expected one like 'en-US'")
@@ -116,8 +126,11 @@ Host = Annotated[str, AfterValidator(_host)]
 Subnet = Annotated[str, AfterValidator(_subnet)]
 Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
+Destination = Annotated[str, AfterValidator(_destination)]
 Language = Annotated[str, AfterValidator(_language)]
 Folder = Annotated[Path, Field(strict=False)]
+
+LOCAL = "local"
 
 PROBLEMS = "problems"
 
@@ -141,6 +154,22 @@ class Platform(Strict):
 class Sandbox(Strict):
     home: Folder
     prefect_port: Port
+
+
+class Nodes(Strict):
+    admin: Destination
+    dify: Annotated[list[Destination], Field(min_length=1)]
+    addresses: list[Bind]
+    sudo: bool
+    ssh_config: str
+
+    @model_validator(mode="after")
+    def each_is_listed_once(self) -> Self:
+        for key in ("dify", "addresses"):
+            named: list[str] = getattr(self, key)
+            twice = sorted({name for name in named if named.count(name) > 1})
+            refuse(f"{key}: {name!r} is listed twice; expected each node once" for name in twice)
+        return self
 
 
 class Dify(Strict):
@@ -235,6 +264,7 @@ class Environment(Strict):
     protected: bool
     platform: Platform
     sandbox: Sandbox
+    nodes: Nodes
     dify: Dify
     postgres: Postgres
     redis: Redis
@@ -245,7 +275,7 @@ class Environment(Strict):
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
-        rules = (_paths, _ports, _databases, _images, _sizes, _addresses)
+        rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes)
         refuse(problem for rule in rules for problem in rule(self))
         return self
 
@@ -325,4 +355,29 @@ def _addresses(environment: Environment) -> Iterator[str]:
             yield (
                 f"{key}: {host!r} is inside dify.subnet, which belongs to the containers; "
                 "expected an address outside it"
+            )
+
+
+def _nodes(environment: Environment) -> Iterator[str]:
+    nodes, count = environment.nodes, len(environment.nodes.dify)
+    if environment.platform.kind == "sandbox":
+        for key, value in (("admin", [nodes.admin]), ("dify", nodes.dify)):
+            if value != [LOCAL]:
+                said = ", ".join(value)
+                yield f"nodes.{key}: {said!r} is elsewhere; expected 'local' for a sandbox"
+    if count > 1 and environment.storage.kind == "local":
+        yield (
+            f"storage.kind: 'local' keeps uploads apart on each of {count} nodes of nodes.dify; "
+            "expected 's3'"
+        )
+    if len(nodes.addresses) != count and (nodes.addresses or count > 1):
+        yield (
+            f"nodes.addresses: {len(nodes.addresses)} for {count} nodes of nodes.dify; "
+            "expected one address for each, in the same order"
+        )
+    for address in nodes.addresses if count > 1 else ():
+        if IPv4Address(address).is_loopback:
+            yield (
+                f"nodes.addresses: {address!r} reaches only the node itself; "
+                "expected an address the portal reaches"
             )

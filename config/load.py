@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -172,7 +172,7 @@ def _value(at: At, text: str) -> Any:
     for part in at:
         field = getattr(model, "model_fields", {}).get(part)
         model = field.annotation if field else None
-    if model not in (int, float, bool, list[str]):
+    if model not in (int, float, bool) and get_origin(model) is not list:
         return text
     try:
         return tomllib.loads(f"v = {text}")["v"]

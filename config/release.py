@@ -53,10 +53,12 @@ class Service(Strict):
     `volumes` maps a name of `[state]` to the path inside; `files` maps a
     rendered file to the path inside. `port` is where it listens. `memory_mb` is
     the most it may use; where `processes` names a key of `[dify]`, each of them.
+    `single`: only the first of several nodes runs it.
     """
 
     image: str
     optional: bool = False
+    single: bool = False
     only_with_route: Literal["stack", "services"] | None = None
     env: list[str] = []
     environment: dict[str, str] = {}

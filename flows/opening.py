@@ -3,10 +3,10 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from blocks.node import LocalNode
+from blocks.nodes import open_node
 from config.environment import Environment
 from config.load import load_environment, load_release
-from tasks.lock import rollout_lock
+from tasks.lock import lock_file, rollout_lock
 from tasks.sandbox.home import prepare_home
 from tasks.secrets import open_secrets
 from tasks.site import Site
@@ -19,12 +19,13 @@ def opened(environment: str, *, run: str, dry_run: bool = False) -> Generator[Si
     if dry_run:
         yield _site(desired, save=False)
         return
-    prepare_home(Site(desired, load_release(desired.dify.release), {}))
-    with rollout_lock(desired.dify.home.parent / "rollout.lock", environment=environment, run=run):
+    site = Site(desired, load_release(desired.dify.release), {})
+    prepare_home(site)
+    with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
         yield _site(desired, save=True)
 
 
 def _site(environment: Environment, *, save: bool) -> Site:
     release = load_release(environment.dify.release)
-    node = LocalNode()
+    node = open_node(environment.nodes, environment.nodes.dify[0])
     return Site(environment, release, open_secrets(environment, release, node, save=save), node)

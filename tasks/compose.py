@@ -1,15 +1,16 @@
 """The stack's containers run, from the wanted images and settings, and are healthy."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blocks.command import CommandFailed
-from blocks.docker import Container, Docker
+from blocks.docker import Container
 from config.desired.services import active, images
 from config.errors import StepError
 from tasks import release_file
 from tasks.docker import compose_prefix
 from tasks.masking import masked
+from tasks.nodes import on_each
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import compose
@@ -29,19 +30,16 @@ class Stack:
     """Every active service runs once and is healthy; nothing else of the project runs."""
 
     site: Site
-    docker: Docker = field(default_factory=Docker)
     name: str = "compose"
     settle_s: float = 10.0
 
     def observe(self) -> Seen:
         environment = self.site.environment
-        if (
-            self.docker.trouble()
-            or self.site.node.read(environment.dify.home / "compose.yaml") is None
-        ):
+        written = self.site.node.read(environment.dify.home / "compose.yaml") is not None
+        if not written or self.site.docker.trouble():
             return Seen({}, {}, {})
         found: dict[str, list[Container]] = {}
-        for container in self.docker.containers(environment.dify.project):
+        for container in self.site.docker.containers(environment.dify.project):
             if not container.one_off:
                 found.setdefault(container.service, []).append(container)
         hashes = self.site.node.attempt(
@@ -49,7 +47,7 @@ class Stack:
         )
         present: dict[str, str] = {}
         for reference in images(environment, self.site.release).values():
-            if image := self.docker.image(reference):
+            if image := self.site.docker.image(reference):
                 present[reference] = image.id
         return Seen(found, compose.parse_hashes(hashes.stdout), present)
 
@@ -68,7 +66,7 @@ class Stack:
         for containers in self.observe().containers.values():
             for container in containers:
                 if container.state == "running" and container.health == "unhealthy":
-                    self.docker.remove(container.id)
+                    self.site.docker.remove(container.id)
         command = compose.up(
             compose_prefix(self.site.node),
             environment.dify.home,
@@ -88,9 +86,9 @@ class Stack:
 
     def _trouble(self, error: CommandFailed) -> StepError:
         """Which service is not well, in its own last words."""
-        for container in self.docker.containers(self.site.environment.dify.project):
+        for container in self.site.docker.containers(self.site.environment.dify.project):
             if not container.ready and not container.one_off:
-                words = masked(self.docker.logs(container.id), self.site)
+                words = masked(self.site.docker.logs(container.id), self.site)
                 return StepError(
                     "compose",
                     f"{container.service} is {container.health or container.state}:\n{words}",
@@ -101,29 +99,29 @@ class Stack:
 
 
 def compose_steps(site: Site) -> list[Step[Seen]]:
-    return [Stack(site)]
+    return on_each(site, lambda each: [Stack(each)])
 
 
 def down(site: Site) -> None:
-    """No container or network of the project is left; data stays."""
-    docker = Docker()
-    if docker.trouble():
-        return
-    home = site.environment.dify.home
-    if site.node.read(home / "compose.yaml") is not None:
-        site.node.run(compose.down(compose_prefix(site.node), home))
-    for container in docker.containers(site.environment.dify.project):
-        docker.remove(container.id)
+    """No container or network of the project is left on any node; data stays."""
+    home, project = site.environment.dify.home, site.environment.dify.project
+    for each in site.on_each():
+        if each.docker.trouble():
+            continue
+        if each.node.read(home / "compose.yaml") is not None:
+            each.node.run(compose.down(compose_prefix(each.node), home))
+        for container in each.docker.containers(project):
+            each.docker.remove(container.id)
 
 
 def stop_services(site: Site, services: list[str]) -> None:
-    """These services do not run, if they did."""
-    docker = Docker()
-    project = site.environment.dify.project
-    up = {c.service for c in docker.containers(project) if c.state == "running" and not c.one_off}
-    if wanted := [name for name in services if name in up]:
-        home = site.environment.dify.home
-        site.node.run(compose.stop(compose_prefix(site.node), home, wanted))
+    """These services do not run on any node, if they did."""
+    home, project = site.environment.dify.home, site.environment.dify.project
+    for each in site.on_each():
+        found = each.docker.containers(project)
+        up = {c.service for c in found if c.state == "running" and not c.one_off}
+        if wanted := [name for name in services if name in up]:
+            each.node.run(compose.stop(compose_prefix(each.node), home, wanted))
 
 
 def _gap(

@@ -1,15 +1,15 @@
 """Docker Engine answers and Compose v2 is at hand."""
 
 import importlib.util
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from blocks.command import Command
-from blocks.docker import Docker
 from blocks.node import Node
+from config.environment import LOCAL
 from config.errors import StepError
+from tasks.nodes import on_each
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import compose
@@ -17,10 +17,11 @@ from tasks.tools import compose
 PACKAGES = ("docker.io", "iptables")
 START_S = 60.0
 PIDFILE = Path("/var/run/docker.pid")
+SYSTEMD = Path("/run/systemd/system")
 
 
 def compose_prefix(node: Node) -> compose.Prefix:
-    """How Compose v2 is called here: Docker's plugin, else the binary the wheel carries.
+    """How Compose v2 is called there: Docker's plugin, a program of its own, or our wheel's.
 
     Raises:
         StepError: neither is there, or it is older than 2.20.
@@ -28,8 +29,10 @@ def compose_prefix(node: Node) -> compose.Prefix:
     candidates: list[compose.Prefix] = []
     if node.which("docker"):
         candidates.append(("docker", "compose"))
+    if node.which("docker-compose"):
+        candidates.append(("docker-compose",))
     spec = importlib.util.find_spec("compose")
-    if spec and spec.origin:
+    if node.name == LOCAL and spec and spec.origin:
         candidates.append((str(Path(spec.origin).parent / "docker-compose"),))
     for prefix in candidates:
         found = node.attempt(compose.version(prefix))
@@ -38,9 +41,9 @@ def compose_prefix(node: Node) -> compose.Prefix:
             return prefix
     raise StepError(
         "docker",
-        "Compose v2.20 or newer was not found",
+        f"Compose v2.20 or newer was not found on {node.name}",
         tried=" and ".join(" ".join(prefix) for prefix in candidates),
-        advice="uv sync, which brings one, or install the package docker-compose-plugin",
+        advice="install the package docker-compose-plugin there",
     )
 
 
@@ -61,8 +64,9 @@ class Engine:
     settle_s: float = START_S
 
     def observe(self) -> Seen:
-        installed = self.site.node.which("dockerd") is not None
-        return Seen(installed, Docker().trouble())
+        trouble = self.site.docker.trouble()
+        installed = trouble is None or self.site.node.which("dockerd") is not None
+        return Seen(installed, trouble)
 
     def plan(self, actual: Seen) -> list[Change]:
         if actual.trouble is None:
@@ -74,7 +78,7 @@ class Engine:
         return [Change(what, "absent", "from the distribution", action="install"), start]
 
     def apply(self, change: Change) -> None:
-        if os.geteuid() != 0:
+        if not self.site.node.is_root():
             raise StepError(
                 "docker", change.before, advice="install and start it as root, or log in anew"
             )
@@ -97,19 +101,20 @@ class Engine:
 
     def _start(self) -> None:
         node = self.site.node
-        if Path("/run/systemd/system").exists():
+        if node.look([SYSTEMD])[SYSTEMD]:
             node.run(Command(("systemctl", "start", "docker"), timeout_s=120))
             return
-        if PIDFILE.exists() and not Path("/proc", PIDFILE.read_text().strip() or "0").exists():
-            PIDFILE.unlink()
+        running = Path("/proc", (node.read(PIDFILE) or b"").decode().strip() or "0")
+        if not node.look([running])[running]:
+            node.run(Command(("rm", "-f", str(PIDFILE))))
         log_file = Path("/var/log/dockerd.log")
         node.spawn(Command(("dockerd",)), log_file)
         deadline = time.monotonic() + START_S
-        while trouble := Docker().trouble():
+        while trouble := self.site.docker.trouble():
             if time.monotonic() > deadline:
                 raise StepError("docker", trouble, tried="dockerd", advice=f"read {log_file}")
             time.sleep(0.2)
 
 
 def docker_steps(site: Site) -> list[Step[Seen]]:
-    return [Engine(site)]
+    return on_each(site, lambda each: [Engine(each)])

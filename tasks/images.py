@@ -11,7 +11,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -22,6 +22,7 @@ from blocks.docker import Docker, Image
 from config.desired.services import images
 from config.errors import RolloutError, StepError
 from tasks import rehearsal
+from tasks.nodes import on_each
 from tasks.rehearsal import read_recipe
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -47,14 +48,15 @@ class Images:
     """Each wanted reference names an image that is acceptable to `images.source`."""
 
     site: Site
-    docker: Docker = field(default_factory=Docker)
     name: str = "images"
     settle_s: float = 0.0
 
     def observe(self) -> Seen:
-        if self.docker.trouble():
+        if self.site.docker.trouble():
             return Seen({})
-        found = {reference: self.docker.image(reference) for reference in self._wanted().values()}
+        found = {
+            reference: self.site.docker.image(reference) for reference in self._wanted().values()
+        }
         return Seen({reference: image for reference, image in found.items() if image})
 
     def plan(self, actual: Seen) -> list[Change]:
@@ -72,13 +74,13 @@ class Images:
             return
         config = self.site.environment.images
         if config.source == "archive" or (config.source == "auto" and config.archive):
-            load_archive(self.docker, Path(config.archive), list(missing.values()))
+            load_archive(self.site.docker, Path(config.archive), list(missing.values()))
         elif config.source == "rehearsal" or (
             config.source == "auto" and not self._reachable(missing)
         ):
             self._rehearse(missing)
         else:
-            pull(self.docker, list(missing.values()), config.pull_within_s)
+            pull(self.site.docker, list(missing.values()), config.pull_within_s)
 
     def _accepts(self, role: str, image: Image | None) -> bool:
         """A rehearsal serves only where one may run, and only while its recipe is unchanged."""
@@ -104,7 +106,7 @@ class Images:
         recipe = read_recipe(self.site.environment.images.rehearsal)
         for role, reference in missing.items():
             release = self.site.release.version
-            rehearsal.build(self.docker, self.site.node, recipe, role, release, reference)
+            rehearsal.build(self.site.docker, self.site.node, recipe, role, release, reference)
             log.info("images: built %s (rehearsal)", reference)
 
     def _wanted(self) -> dict[str, str]:
@@ -112,16 +114,15 @@ class Images:
 
 
 def images_steps(site: Site) -> list[Step[Seen]]:
-    return [Images(site)]
+    return on_each(site, lambda each: [Images(each)])
 
 
 def rehearsal_images(site: Site) -> list[str]:
     """Those of the wanted images that are stand-ins."""
-    docker = Docker()
-    if docker.trouble():
+    if site.docker.trouble():
         return []
     wanted = images(site.environment, site.release).values()
-    return [reference for reference in wanted if _is_rehearsal(docker.image(reference))]
+    return [reference for reference in wanted if _is_rehearsal(site.docker.image(reference))]
 
 
 def answers(host: str, timeout_s: float) -> bool:

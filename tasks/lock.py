@@ -1,39 +1,41 @@
 """One rollout per environment at a time."""
 
-import fcntl
 import getpass
 import json
 import os
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from blocks.node import Held, Node
+from config.environment import Environment
 from config.errors import StepError
 
 
+def lock_file(environment: Environment) -> Path:
+    """Beside the stack's directory on the first node, so that every worker finds the same."""
+    home = environment.dify.home
+    return home.with_name(home.name + ".lock")
+
+
 @contextmanager
-def rollout_lock(path: Path, *, environment: str, run: str) -> Generator[None]:
-    """Hold the environment's lock file; the kernel frees it when the holder dies.
+def rollout_lock(node: Node, path: Path, *, environment: str, run: str) -> Generator[None]:
+    """Hold the environment's lock file on the node; the kernel frees it when the holder dies.
 
     Raises:
         StepError: somebody holds it; says who and since when.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _refusal(environment, file.read()) from None
-        _say(file.fileno(), run)
-        try:
-            yield
-        finally:
-            os.ftruncate(file.fileno(), 0)
+            held.enter_context(node.hold(path, _holder(run)))
+        except Held as error:
+            raise _refusal(environment, error.holder) from None
+        yield
 
 
-def _say(descriptor: int, run: str) -> None:
+def _holder(run: str) -> str:
     holder = {
         "user": getpass.getuser(),
         "host": socket.gethostname(),
@@ -41,9 +43,7 @@ def _say(descriptor: int, run: str) -> None:
         "run": run,
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-    os.fsync(descriptor)
+    return json.dumps(holder)
 
 
 def _refusal(environment: str, text: str) -> StepError:

@@ -3,10 +3,9 @@
 import logging
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from blocks.command import CommandFailed
-from blocks.docker import Docker
 from blocks.postgres import PostgresUnreachable
 from config.errors import StepError
 from config.release import Run
@@ -43,7 +42,6 @@ class Migrate:
     """
 
     site: Site
-    docker: Docker = field(default_factory=Docker)
     name: str = "migrate"
     settle_s: float = 0.0
 
@@ -63,7 +61,7 @@ class Migrate:
         if self._in_database() != head:
             stop_services(self.site, self.site.release.migration.writers)
             self._migrate(head)
-        image = self.docker.image(self._reference())
+        image = self.site.docker.image(self._reference())
         if image is not None:
             known = release_file.read(self.site.environment, self.site.node).heads
             heads = {**known, image.id: head}
@@ -137,13 +135,13 @@ class Migrate:
         project = self.site.environment.dify.project
         while any(
             c.name == self._container() and c.state == "running"
-            for c in self.docker.containers(project)
+            for c in self.site.docker.containers(project)
         ):
             if time.monotonic() > deadline:
                 break
             log.info("migrate: waiting for the migration of an earlier run to end")
             time.sleep(1)
-        self.docker.remove(self._container())
+        self.site.docker.remove(self._container())
 
     def _container(self) -> str:
         return f"{self.site.environment.dify.project}-migrate"
@@ -154,9 +152,9 @@ class Migrate:
 
     def _known_head(self) -> str | None:
         """What this very image told when it was asked before."""
-        if self.docker.trouble():
+        if self.site.docker.trouble():
             return None
-        image = self.docker.image(self._reference())
+        image = self.site.docker.image(self._reference())
         known = release_file.read(self.site.environment, self.site.node).heads
         return known.get(image.id) if image else None
 

@@ -48,7 +48,7 @@ def admin(site: Site, database: str = "postgres") -> Generator[Connection]:
 
 
 def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
-    """Dify's main database, or the plugin daemon's, as Dify's role reaches it from this machine.
+    """Dify's main database, or the plugin daemon's, as Dify's role reaches it from the node.
 
     The sandbox's own server is asked over loopback: what a process of this machine sends to the
     docker bridge, Docker's MASQUERADE rule gives another sender, which pg_hba.conf does not know.
@@ -57,7 +57,7 @@ def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
     host = LOOPBACK if site.environment.platform.kind == "sandbox" else postgres.host
     database = postgres.plugin_database if plugin else postgres.database
     password = site.secrets["postgres_password"]
-    return Postgres(host, postgres.port, postgres.user, password, database)
+    return Postgres(host, postgres.port, postgres.user, password, database, site.node)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""The ports an environment opens on this machine, and who holds them."""
+"""The ports an environment opens on a node, and who holds them."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.processes import Process, holders, listeners, open_files, processes
+from blocks.node import Node
+from blocks.processes import Process, open_files
 from config.environment import Environment
 
 _PROXY = re.compile(r"docker-proxy .*-host-port (\d+) .*-container-ip (\S+)")
@@ -35,17 +36,17 @@ def ports(environment: Environment) -> dict[str, int]:
     return found | ({"portal.https_port": portal.https_port} if portal.tls else {})
 
 
-def taken(environment: Environment) -> list[Taken]:
+def taken(environment: Environment, node: Node) -> list[Taken]:
     """The ports among them that are held, and whether by a part of this environment."""
     wanted = ports(environment)
-    sockets = listeners(wanted.values())
+    sockets = node.listeners(wanted.values())
     if not sockets:
         return []
-    known, proxies = holders(sockets), _proxies()
+    proxies = _proxies(node)
     found: dict[str, Taken] = {}
     for key, port in wanted.items():
-        for socket in (socket for socket in sockets if socket.port == port):
-            held = _held(environment, key, port, known.get(socket.inode), proxies)
+        for holder in (holder for socket, holder in sockets if socket.port == port):
+            held = _held(environment, key, port, holder, proxies)
             # One foreign socket is enough to be in the way.
             if key not in found or not held.ours:
                 found[key] = held
@@ -67,16 +68,18 @@ def _held(
         return Taken(key, port, f"a container at {address} ({_name(holder)})", ours=False)
     if holder is None:
         return Taken(key, port, "a process of another user", ours=False)
-    return Taken(key, port, _name(holder), ours=_lives_in(holder, environment.sandbox.home))
+    embedded = environment.platform.kind == "sandbox"
+    ours = embedded and _lives_in(holder, environment.sandbox.home)
+    return Taken(key, port, _name(holder), ours=ours)
 
 
-def _proxies() -> dict[int, tuple[Process, str]]:
+def _proxies(node: Node) -> dict[int, tuple[Process, str]]:
     """Docker's port forwarders, by host port, with the container's address.
 
     Their command line tells, which anybody may read; their sockets only root.
     """
     found: dict[int, tuple[Process, str]] = {}
-    for candidate in processes():
+    for candidate in node.processes():
         if match := _PROXY.search(candidate.title):
             found[int(match[1])] = (candidate, match[2])
     return found

@@ -1,30 +1,29 @@
 """What stands in the way of a rollout, found before anything is changed. Only reads."""
 
-import os
-import platform
-import shutil
 import socket
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blocks.docker import Docker
 from config.environment import Environment
 from config.errors import StepError
 from tasks.ports import Taken, ports, taken
 from tasks.sandbox.postgres import MAJOR
 from tasks.site import Site
+from tasks.tools import machine
+from tasks.tools.machine import Machine, Place
 
 ARCHITECTURES = ("x86_64", "aarch64")
 RESOLVE_WITHIN_S = 0.15
 CONNECT_WITHIN_S = 2.0
+IMAGES = Path("/var/lib/docker")
 _GB = 1000**3
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One question asked of the machine. `advice` says what to do when it is not `ok`."""
+    """One question asked of a machine. `advice` says what to do when it is not `ok`."""
 
     name: str
     ok: bool
@@ -40,17 +39,32 @@ def preflight(site: Site) -> list[Finding]:
     environment = site.environment
     if environment.platform.kind == "pigsty":
         return [_unsupported(site)]
-    sockets = taken(environment)
+    nodes = site.on_each()
+    found: list[Finding] = []
+    for each in nodes:
+        where = f"{each.node.name}: " if len(nodes) > 1 else ""
+        found += [replace(finding, name=where + finding.name) for finding in _on_node(each)]
+    if environment.platform.kind == "sandbox":
+        found += _postgres_version(site)
+    return [*found, _domain(environment)]
+
+
+def _on_node(site: Site) -> list[Finding]:
+    """What a node that runs Dify must bring."""
+    environment = site.environment
+    home, data = environment.dify.home, environment.dify.data
+    there = machine.parse(site.node.run(machine.survey([home, data, IMAGES])))
+    sockets = taken(environment, site.node)
     ours = any(socket.ours for socket in sockets)
     return [
-        _machine(),
-        *_disk(environment),
-        _memory(environment, running=ours),
-        *_ports(site, sockets),
-        *_permissions(environment),
-        _docker(),
-        *(_postgres_version(site) if environment.platform.kind == "sandbox" else _given(site)),
-        _domain(environment),
+        _machine(there),
+        *_disk(there, environment.preflight.disk_free_gb),
+        _memory(there, environment.preflight.memory_gb, running=ours),
+        *_ports(site, there, sockets),
+        _writable("dify.home", home, there.places[0], there.uid),
+        _writable("dify.data", data, there.places[1], there.uid),
+        _docker(site),
+        *(_given(site) if environment.platform.kind == "external" else []),
     ]
 
 
@@ -76,41 +90,31 @@ def _unsupported(site: Site) -> Finding:
     )
 
 
-def _machine() -> Finding:
-    machine = platform.machine()
-    detail = f"{machine}, {_system()}, kernel {platform.release()}, {os.cpu_count()} CPUs"
-    if machine in ARCHITECTURES:
+def _machine(there: Machine) -> Finding:
+    detail = f"{there.architecture}, {there.system}, kernel {there.kernel}, {there.processors} CPUs"
+    if there.architecture in ARCHITECTURES:
         return Finding("machine", ok=True, detail=detail)
     return Finding("machine", ok=False, detail=detail, advice="Dify has images for x86_64, aarch64")
 
 
-def _system() -> str:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    except OSError:
-        return platform.system()
-
-
-def _disk(environment: Environment) -> list[Finding]:
+def _disk(there: Machine, needed_gb: float) -> list[Finding]:
     """Free space of every filesystem that images, data or the sandbox go to."""
-    places = [environment.dify.home, environment.dify.data, Path("/var/lib/docker")]
-    filesystems = {existing(place).stat().st_dev: existing(place) for place in places}
-    return [_free(place, environment.preflight.disk_free_gb) for place in filesystems.values()]
+    filesystems = {place.filesystem: place for place in there.places}
+    return [_free(place, needed_gb) for place in filesystems.values()]
 
 
-def _free(place: Path, needed_gb: float) -> Finding:
-    free_gb = shutil.disk_usage(place).free / _GB
-    detail = f"{free_gb:.1f} GB free in {place}, needed {needed_gb:g} GB"
+def _free(place: Place, needed_gb: float) -> Finding:
+    free_gb = place.free / _GB
+    detail = f"{free_gb:.1f} GB free in {place.at}, needed {needed_gb:g} GB"
     if free_gb >= needed_gb:
         return Finding("disk", ok=True, detail=detail)
     advice = "free some, or lower preflight.disk_free_gb"
     return Finding("disk", ok=False, detail=detail, advice=advice)
 
 
-def _memory(environment: Environment, *, running: bool) -> Finding:
+def _memory(there: Machine, needed_gb: float, *, running: bool) -> Finding:
     """Memory for a start; what already runs has taken its part."""
-    needed_gb = environment.preflight.memory_gb
-    free_gb = _meminfo()["MemAvailable"] * 1024 / _GB
+    free_gb = there.memory / _GB
     detail = f"{free_gb:.1f} GB available, needed {needed_gb:g} GB"
     if running or free_gb >= needed_gb:
         return Finding("memory", ok=True, detail=detail + (", already running" if running else ""))
@@ -118,53 +122,39 @@ def _memory(environment: Environment, *, running: bool) -> Finding:
     return Finding("memory", ok=False, detail=detail, advice=advice)
 
 
-def _meminfo() -> Mapping[str, int]:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
-
-
-def _ports(site: Site, sockets: Iterable[Taken]) -> list[Finding]:
+def _ports(site: Site, there: Machine, sockets: Iterable[Taken]) -> list[Finding]:
     foreign = {socket.key: socket.holder for socket in sockets if not socket.ours}
     wanted = ports(site.environment).items()
-    return [_port(key, port, foreign.get(key), _file(site)) for key, port in wanted]
+    return [_port(key, port, foreign.get(key), _file(site), there) for key, port in wanted]
 
 
-def _port(key: str, port: int, holder: str | None, file: str) -> Finding:
+def _port(key: str, port: int, holder: str | None, file: str, there: Machine) -> Finding:
     if holder:
         advice = f"stop it or set another port in {file}"
         return Finding(key, ok=False, detail=f"{port} is taken by {holder}", advice=advice)
-    if key.startswith("portal.") and port < _first_free_for_all() and os.geteuid() != 0:
+    if key.startswith("portal.") and port < there.lowest_port and there.uid != 0:
         detail = f"{port} can only be opened by root"
-        advice = f"run as root or set {key} to {_first_free_for_all()} or more in {file}"
+        advice = f"run as root or set {key} to {there.lowest_port} or more in {file}"
         return Finding(key, ok=False, detail=detail, advice=advice)
     return Finding(key, ok=True, detail=f"{port} is free or ours")
 
 
-def _first_free_for_all() -> int:
-    return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
-
-
-def _permissions(environment: Environment) -> list[Finding]:
-    places = {"dify.home": environment.dify.home, "dify.data": environment.dify.data}
-    return [_writable(key, place) for key, place in places.items()]
-
-
-def _writable(key: str, place: Path) -> Finding:
-    if os.access(existing(place), os.W_OK | os.X_OK):
-        return Finding(key, ok=True, detail=f"{place} can be written")
+def _writable(key: str, path: Path, place: Place, uid: int) -> Finding:
+    if place.writable:
+        return Finding(key, ok=True, detail=f"{path} can be written")
     return Finding(
         key,
         ok=False,
-        detail=f"{existing(place)} cannot be written by this user",
-        advice=f"run as root, or give it the directory: chown {os.getuid()} {existing(place)}",
+        detail=f"{place.at} cannot be written by this user",
+        advice=f"run as root, or give it the directory: chown {uid} {place.at}",
     )
 
 
-def _docker() -> Finding:
-    reason = Docker().trouble()
+def _docker(site: Site) -> Finding:
+    reason = site.docker.trouble()
     if reason is None:
         return Finding("docker", ok=True, detail="answers")
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    if site.node.is_root() and site.node.which("apt-get"):
         return Finding("docker", ok=True, detail="will be installed or started")
     return Finding(
         "docker",
@@ -196,10 +186,8 @@ def _given(site: Site) -> list[Finding]:
 
 
 def _answers(name: str, host: str, port: int, site: Site) -> Finding:
-    try:
-        socket.create_connection((host, port), timeout=CONNECT_WITHIN_S).close()
-    except OSError as error:
-        detail = f"{host}:{port} does not answer: {error.strerror or error}"
+    if trouble := site.node.knock(host, port, CONNECT_WITHIN_S):
+        detail = f"{host}:{port} does not answer: {trouble}"
         advice = f"start it, or mend {name}.host and {name}.port in {_file(site)}"
         return Finding(name, ok=False, detail=detail, advice=advice)
     return Finding(name, ok=True, detail=f"{host}:{port} answers")
@@ -221,13 +209,6 @@ def _resolve(domain: str, found: list[str]) -> None:
         found.append(socket.gethostbyname(domain))
     except OSError:
         return
-
-
-def existing(path: Path) -> Path:
-    """The path, or its nearest ancestor that exists."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
 
 
 def _file(site: Site) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from blocks.docker import Docker
 from tasks import release_file
 from tasks.site import Site
 from tasks.verify import Check, failed, verify
@@ -26,6 +25,7 @@ def prove(site: Site, *, changed: bool) -> list[Check]:
 
 def _fingerprint(site: Site) -> str:
     """Digest of the containers that run now; a killed run's verification is made up for."""
-    containers = Docker().containers(site.environment.dify.project)
+    project = site.environment.dify.project
+    containers = [c for each in site.on_each() for c in each.docker.containers(project)]
     names = sorted(f"{c.service} {c.id}" for c in containers if not c.one_off)
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -17,7 +17,8 @@ def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
     """Dify's cache, or the database of Celery's queues, as Dify reaches it."""
     redis = site.environment.redis
     database = redis.broker_database if broker else redis.database
-    return RedisServer(redis.host, redis.port, site.secrets["redis_password"], database)
+    password = site.secrets["redis_password"]
+    return RedisServer(redis.host, redis.port, password, database, site.node)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """The stack's files and directories are what config says."""
 
 import difflib
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blocks.command import Command
 from blocks.files import File
+from blocks.node import Entry
 from config.desired import env_file
 from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from tasks import release_file
+from tasks.nodes import on_each
 from tasks.site import Site
 from tasks.step import Change, Step
 
@@ -37,13 +39,10 @@ class Files:
 
     def observe(self) -> Seen:
         node, home = self.site.node, self.site.environment.dify.home
-        names = [file.name for file in self._wanted()]
-        raw = {name: node.read(home / name) for name in names}
+        found = node.look([home / file.name for file in self._wanted()])
         return Seen(
-            content={
-                n: c.decode(errors="replace") if c is not None else None for n, c in raw.items()
-            },
-            modes={name: node.mode(home / name) for name in names},
+            content={path.name: _text(entry) for path, entry in found.items()},
+            modes={path.name: entry and entry.mode for path, entry in found.items()},
             written=release_file.read(self.site.environment, node).settings,
         )
 
@@ -64,8 +63,8 @@ class Files:
 
     def apply(self, change: Change) -> None:
         file: StackFile = change.action
-        home = self.site.environment.dify.home
-        self.site.node.write(File(home / file.name, file.content.encode(), mode=file.mode))
+        path = self.site.environment.dify.home / file.name
+        self.site.node.write(File(path, file.content.encode(), mode=file.mode))
         if file.name == ".env":
             written = release_file.digests(env_file.parse(file.content), self._key())
             release_file.update(self.site.environment, self.site.node, settings=written)
@@ -104,7 +103,8 @@ class Folders:
 
     def observe(self) -> dict[Path, int | None]:
         """Directory → uid of its owner, None where there is none."""
-        return {path: _owner(path) for path in self._wanted()}
+        found = self.site.node.look(self._wanted())
+        return {path: entry and entry.owner for path, entry in found.items()}
 
     def plan(self, actual: dict[Path, int | None]) -> list[Change]:
         return [
@@ -115,11 +115,11 @@ class Folders:
 
     def apply(self, change: Change) -> None:
         path, owner = change.action
-        path.mkdir(parents=True, exist_ok=True)
-        if _owner(path) == owner:
+        self.site.node.run(Command(("mkdir", "-p", str(path))))
+        if self.observe()[path] == owner:
             return
-        if os.geteuid() == 0:
-            os.chown(path, owner, owner)
+        if self.site.node.is_root():
+            self.site.node.run(Command(("chown", f"{owner}:{owner}", str(path))))
             return
         image = self.site.release.images["api"]
         words = ("docker", "run", "--rm", "--user", "0", "--volume", f"{path}:/state")
@@ -136,8 +136,8 @@ class Folders:
         }
 
 
-def settings_steps(site: Site) -> list[Step[Seen] | Step[dict[Path, int | None]]]:
-    return [Folders(site), Files(site)]
+def settings_steps(site: Site) -> list[Step[Any]]:
+    return on_each(site, lambda each: [Folders(each), Files(each)])
 
 
 def _file(file: StackFile, content: str | None) -> Change:
@@ -163,11 +163,10 @@ def _shown(key: str, values: dict[str, str], secret: frozenset[str], *, known: b
     return MASK if key in secret or not known else values[key]
 
 
-def _owner(path: Path) -> int | None:
-    try:
-        return path.stat().st_uid
-    except (FileNotFoundError, NotADirectoryError):
+def _text(entry: Entry | None) -> str | None:
+    if entry is None or entry.content is None:
         return None
+    return entry.content.decode(errors="replace")
 
 
 def _uid(owner: int | None) -> str:

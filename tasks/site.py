@@ -1,14 +1,22 @@
 """Everything one run needs to know of one environment, opened once."""
 
+from functools import cached_property
+
 from pydantic import SecretStr
 
-from blocks.node import LocalNode, Node
+from blocks.docker import Docker
+from blocks.node import Node
+from blocks.nodes import open_node
+from config.desired.nodes import on_node
 from config.environment import Environment
 from config.release import Release
 
 
 class Site:
-    """An environment with its release, secrets and node.
+    """An environment with its release and secrets, as one of its nodes has them.
+
+    `node` is the first that runs Dify, `admin` where Pigsty's tree is. What every node gets
+    is done `on_each`; there `environment` and `release` are what that node runs.
 
     A plain class on purpose: Prefect walks into dataclasses and models handed
     to a task; this one it passes through as it is.
@@ -24,11 +32,29 @@ class Site:
         self.environment = environment
         self.release = release
         self.secrets = secrets
-        self.node: Node = node or LocalNode()
+        self.node: Node = node or open_node(environment.nodes, environment.nodes.dify[0])
 
     @property
     def name(self) -> str:
         return self.environment.name
+
+    @cached_property
+    def admin(self) -> Node:
+        return open_node(self.environment.nodes, self.environment.nodes.admin)
+
+    @cached_property
+    def docker(self) -> Docker:
+        return Docker(self.node)
+
+    def on_each(self) -> list["Site"]:
+        """A site for each node that runs Dify, the first one first."""
+        return [self._on(index) for index in range(len(self.environment.nodes.dify))]
+
+    def _on(self, index: int) -> "Site":
+        nodes = self.environment.nodes
+        environment, release = on_node(self.environment, self.release, index)
+        node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
+        return Site(environment, release, self.secrets, node)
 
     def secret(self, name: str) -> str:
         """The clear text, for the one place that hands it to a service."""

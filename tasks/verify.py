@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from blocks.dify import Dify
-from blocks.docker import Docker
 from config.errors import StepError
 from tasks.checks import containers, portal, state
 from tasks.checks.application import Trial
@@ -22,7 +21,7 @@ def verify(site: Site, *, deep: bool, on_check: OnCheck | None = None) -> list[C
     told = on_check or _silent
     with _dify(site) as dify:
         probes = state.probes(site, deep=deep)
-        probes += containers.probes(site, Docker(), deep=deep)
+        probes += containers.probes(site, deep=deep)
         probes += portal.probes(site, dify)
         return _with_trial(Trial(site, dify), probes, told) if deep else run(probes, told)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from config.desired.locations import Location, location
+from config.desired.nodes import upstreams
 from config.desired.services import active, published, routes
 from config.desired.templates import render
 from config.environment import Environment
@@ -17,16 +18,33 @@ def server_block(environment: Environment, release: Release, certificate: Path, 
         certificate=certificate,
         key=key,
         locations=_locations(environment, release),
+        pools=_pools(environment, release),
     )
 
 
 def _locations(environment: Environment, release: Release) -> list[Location]:
-    dify = environment.dify
     if environment.portal.route == "stack":
         everything = Route(path="/", service="nginx", websocket=True)
-        return [location(everything, f"{dify.bind}:{dify.port}", "$scheme")]
+        return [location(everything, _upstream(environment, environment.dify.port), "$scheme")]
     running = active(environment, release)
-    return [
-        location(route, f"{dify.bind}:{published(environment, running[route.service])}", "$scheme")
-        for route in routes(environment, release)
-    ]
+    found: list[Location] = []
+    for route in routes(environment, release):
+        port = published(environment, running[route.service])
+        if port:
+            found.append(location(route, _upstream(environment, port), "$scheme"))
+    return found
+
+
+def _upstream(environment: Environment, port: int) -> str:
+    """The one node's address, or the name of the pool of all."""
+    servers = upstreams(environment, port)
+    return servers[0] if len(servers) == 1 else f"{environment.dify.project}_{port}"
+
+
+def _pools(environment: Environment, release: Release) -> dict[str, list[str]]:
+    """Name → servers of every port that several nodes answer on."""
+    if len(environment.nodes.dify) == 1:
+        return {}
+    services = active(environment, release).values()
+    ports = sorted({port for s in services if (port := published(environment, s))})
+    return {_upstream(environment, port): upstreams(environment, port) for port in ports}

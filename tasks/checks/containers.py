@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from blocks.docker import Container, Docker
+from blocks.docker import Container
 from config.desired.services import active
 from tasks.checks.probe import Probe, Wrong
 from tasks.site import Site
@@ -11,35 +11,45 @@ from tasks.site import Site
 CONTAINERS = "containers run and are healthy"
 
 
-def probes(site: Site, docker: Docker, *, deep: bool) -> list[Probe]:
+def probes(site: Site, *, deep: bool) -> list[Probe]:
     """That everything runs; `deep` also tries what the stack must not reach."""
     running = active(site.environment, site.release)
     logs = f"look at its log: docker compose -p {site.environment.dify.project} logs"
-    found = [Probe(CONTAINERS, partial(healthy, site, docker), within_s=15, advice=logs)]
+    found = [Probe(CONTAINERS, partial(healthy, site), within_s=15, advice=logs)]
     if beats(site):
-        found.append(Probe("exactly one beat", partial(one_beat, site, docker), within_s=15))
+        found.append(Probe("exactly one beat", partial(one_beat, site), within_s=15))
     if deep and "ssrf_proxy" in running:
-        ask = partial(blocks_private, site, docker)
+        ask = partial(blocks_private, site)
         found.append(Probe("SSRF proxy blocks private addresses", ask, (CONTAINERS,), 20))
     return found
 
 
-def healthy(site: Site, docker: Docker) -> str:
-    containers = _containers(site, docker)
-    present = {container.service for container in containers}
-    missing = [f"{name} is missing" for name in _wanted(site) if name not in present]
-    troubled = [f"{c.service} is {c.health or c.state}" for c in containers if not c.ready]
-    if missing or troubled:
-        raise Wrong(", ".join(missing + troubled))
-    return f"{len(containers)} containers"
+def healthy(site: Site) -> str:
+    """Of every node what should run there."""
+    nodes, total = site.on_each(), 0
+    wrong: list[str] = []
+    for each in nodes:
+        containers = _containers(each)
+        total += len(containers)
+        present = {container.service for container in containers}
+        wanted = active(each.environment, each.release)
+        found = [f"{name} is missing" for name in wanted if name not in present]
+        found += [f"{c.service} is {c.health or c.state}" for c in containers if not c.ready]
+        wrong += [f"{text} on {each.node.name}" if len(nodes) > 1 else text for text in found]
+    if wrong:
+        raise Wrong(", ".join(wrong))
+    return f"{total} containers" + (f" on {len(nodes)} nodes" if len(nodes) > 1 else "")
 
 
-def one_beat(site: Site, docker: Docker) -> str:
+def one_beat(site: Site) -> str:
     """Two of them would run everything scheduled twice: Celery's beat has no lock."""
     project, (beat, *_) = site.environment.dify.project, beats(site)
     labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={beat}"]
-    running = docker.client.api.containers(filters={"label": labels})
-    found = [str(container["Names"][0]).lstrip("/") for container in running]
+    found = [
+        str(container["Names"][0]).lstrip("/")
+        for each in site.on_each()
+        for container in each.docker.client.api.containers(filters={"label": labels})
+    ]
     if len(found) != 1:
         raise Wrong(
             f"{len(found)} beat containers: {', '.join(found) or 'none'}",
@@ -56,33 +66,29 @@ def beats(site: Site) -> list[str]:
     return [name for name, service in running if service.environment.get("MODE") == "beat"]
 
 
-def blocks_private(site: Site, docker: Docker) -> str:
+def blocks_private(site: Site) -> str:
     """Code of users goes out through the proxy; it must not reach the database that way."""
     postgres = site.environment.postgres
     target = f"http://{postgres.host}:{postgres.port}/"
     words = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "10"]
     words += ["-x", "http://ssrf_proxy:3128", target]
-    said = _inside(site, docker, "api", words).strip()
+    said = _inside(site, "api", words).strip()
     if said != "403":
         why = "the proxy does not answer" if said == "000" else f"status {said}, expected 403"
         raise Wrong(f"{target} through the proxy: {why}", "look at squid.conf of the stack")
     return f"{postgres.host}:{postgres.port} is refused"
 
 
-def _containers(site: Site, docker: Docker) -> list[Container]:
-    found = docker.containers(site.environment.dify.project)
+def _containers(site: Site) -> list[Container]:
+    found = site.docker.containers(site.environment.dify.project)
     return [container for container in found if not container.one_off]
 
 
-def _wanted(site: Site) -> list[str]:
-    return list(active(site.environment, site.release))
-
-
-def _inside(site: Site, docker: Docker, service: str, words: list[str]) -> str:
+def _inside(site: Site, service: str, words: list[str]) -> str:
     """What the words, run in a container of the service, print. They bring their own timeout."""
-    containers = [c for c in _containers(site, docker) if c.service == service and c.ready]
+    containers = [c for c in _containers(site) if c.service == service and c.ready]
     if not containers:
         raise Wrong(f"no container of {service} to ask from")
-    api: Any = docker.client.api
+    api: Any = site.docker.client.api
     begun = api.exec_create(containers[0].id, words, stderr=False)
     return bytes(api.exec_start(begun["Id"])).decode(errors="replace")

@@ -112,11 +112,11 @@ def test_the_next_deploy_finishes_the_job_and_nothing_is_doubled(victim: Any) ->
 
 def test_two_deploys_at_once_one_is_refused_and_told_who_holds_the_lock(victim: Any) -> None:
     hold = (
-        "import os,sys,time;from pathlib import Path;from tasks.lock import rollout_lock\n"
-        "with rollout_lock(Path(sys.argv[1]),environment='sandbox',run='first'):\n"
+        "import os,sys,time;from pathlib import Path;from blocks.node import LocalNode;from tasks.lock import rollout_lock\n"
+        "with rollout_lock(LocalNode(),Path(sys.argv[1]),environment='sandbox',run='first'):\n"
         " print('held',flush=True);time.sleep(120)"
     )
-    lock = victim.home / "sandbox" / "rollout.lock"
+    lock = victim.home / "sandbox" / "stack.lock"
     first = subprocess.Popen(
         [sys.executable, "-c", hold, str(lock)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )

@@ -21,10 +21,10 @@ def site(sandbox_site: Callable[..., Site]) -> Generator[Site]:
 
 
 def test_the_portals_own_ports_are_ours(site: Site):
-    assert taken(site.environment) == []
+    assert taken(site.environment, site.node) == []
     for step in portal_steps(site):
         converge(step)
-    assert {(found.key, found.ours) for found in taken(site.environment)} == {
+    assert {(found.key, found.ours) for found in taken(site.environment, site.node)} == {
         ("portal.http_port", True),
         ("portal.https_port", True),
     }
@@ -35,7 +35,7 @@ def test_the_portal_of_another_sandbox_is_not_ours(site: Site, tmp_path: Path):
         converge(step)
     elsewhere = site.environment.sandbox.model_copy(update={"home": tmp_path / "hom"})
     other = site.environment.model_copy(update={"sandbox": elsewhere})
-    found = {socket.key: socket for socket in taken(other)}
+    found = {socket.key: socket for socket in taken(other, site.node)}
     assert not found["portal.http_port"].ours
     assert found["portal.http_port"].holder.startswith("nginx (pid ")
 
@@ -55,7 +55,7 @@ def test_a_container_is_ours_by_its_network(site: Site, address: str, ours: bool
     try:
         assert forwarder.stdout
         assert forwarder.stdout.read(1) == b"0"
-        assert [(found.key, found.ours) for found in taken(site.environment)] == [
+        assert [(found.key, found.ours) for found in taken(site.environment, site.node)] == [
             ("dify.port", ours)
         ]
     finally:

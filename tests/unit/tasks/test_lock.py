@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks.node import LocalNode
 from config.errors import StepError
 from config.load import ROOT
 from tasks.lock import rollout_lock
@@ -14,8 +15,9 @@ from tasks.lock import rollout_lock
 HOLD = """
 import sys, time
 from pathlib import Path
+from blocks.node import LocalNode
 from tasks.lock import rollout_lock
-with rollout_lock(Path(sys.argv[1]), environment="prod", run="calm-otter"):
+with rollout_lock(LocalNode(), Path(sys.argv[1]), environment="prod", run="calm-otter"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -35,7 +37,7 @@ def test_the_second_is_told_who_holds_it_since_when_and_what_to_do(tmp_path: Pat
     try:
         with (
             pytest.raises(StepError) as caught,
-            rollout_lock(path, environment="prod", run="second"),
+            rollout_lock(LocalNode(), path, environment="prod", run="second"),
         ):
             pass
     finally:
@@ -51,13 +53,13 @@ def test_a_dead_holders_lock_frees_itself(tmp_path: Path) -> None:
     process = holder(path)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    with rollout_lock(path, environment="prod", run="next"):
+    with rollout_lock(LocalNode(), path, environment="prod", run="next"):
         assert str(os.getpid()) in path.read_text()
 
 
 def test_it_is_free_afterwards_and_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rollout.lock"
     for run in ("one", "two"):
-        with rollout_lock(path, environment="prod", run=run):
+        with rollout_lock(LocalNode(), path, environment="prod", run=run):
             assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text() == ""

@@ -1,23 +1,28 @@
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blocks.docker import Docker
+from blocks.node import LocalNode
 from config.environment import Environment
 from config.errors import StepError
 from config.load import load_environment, load_release
 from tasks import preflight as module
 from tasks.ports import ports
-from tasks.preflight import Finding, existing, preflight, require
+from tasks.preflight import Finding, preflight, require
 from tasks.site import Site
+from tasks.tools import machine
+from tasks.tools.machine import Place
 
 
 @pytest.fixture(autouse=True)
 def docker_answers(monkeypatch: pytest.MonkeyPatch):
     """Docker's own answer is the business of the integration tests."""
-    monkeypatch.setattr(module.Docker, "trouble", lambda *_: None)
+    monkeypatch.setattr(Docker, "trouble", lambda *_: None)
 
 
 def changed(environment: Environment, section: str, **values: Any) -> Environment:
@@ -45,6 +50,12 @@ def _free_ports(found: list[int] = []) -> list[int]:  # noqa: B006
 
 def site(environment: Environment) -> Site:
     return Site(environment, load_release(environment.dify.release), {})
+
+
+def seen(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
+    """The machine surveyed is this one, but for these values."""
+    parse = machine.parse
+    monkeypatch.setattr(machine, "parse", lambda text: replace(parse(text), **values))
 
 
 def bad(environment: Environment) -> list[str]:
@@ -108,6 +119,7 @@ def test_pigsty_says_what_is_supported(environment):
 
 def test_external_asks_the_given_servers(environment, tmp_path):
     environment = changed(environment, "platform", kind="external")
+    environment = changed(environment, "preflight", disk_free_gb=0.001, memory_gb=0.001)
     environment = changed(environment, "dify", home=tmp_path / "opt", data=tmp_path / "data")
     environment = changed(environment, "postgres", host="127.0.0.1")
     environment = changed(environment, "redis", host="127.0.0.1")
@@ -120,23 +132,24 @@ def test_external_asks_the_given_servers(environment, tmp_path):
 
 
 def test_a_folder_nobody_lets_us_write_is_named(environment, monkeypatch):
-    monkeypatch.setattr(module.os, "access", lambda *_: False)
+    seen(monkeypatch, places=tuple(Place(Path("/opt"), False, "1", 10**12) for _ in range(3)))
     obstacles = bad(environment)
     assert [line.split(":")[0] for line in obstacles] == ["dify.home", "dify.data"]
+    assert "chown 0 /opt" in obstacles[0]
 
 
 def test_only_root_opens_the_usual_ports(environment, monkeypatch):
     environment = changed(environment, "portal", http_port=80)
-    monkeypatch.setattr(module.os, "geteuid", lambda: 1000)
+    seen(monkeypatch, uid=1000)
     monkeypatch.setattr(module, "taken", lambda *_: [])
     assert [line for line in bad(environment) if line.startswith("portal.http_port: 80 can only")]
 
 
 def test_no_docker_is_fine_only_where_we_can_install_it(environment, monkeypatch):
-    monkeypatch.setattr(module.Docker, "trouble", lambda *_: "permission denied")
-    monkeypatch.setattr(module.shutil, "which", lambda *_: "/usr/bin/apt-get")
-    for user, obstacles in ((0, []), (1000, ["docker"])):
-        monkeypatch.setattr(module.os, "geteuid", lambda user=user: user)
+    monkeypatch.setattr(Docker, "trouble", lambda *_: "permission denied")
+    monkeypatch.setattr(LocalNode, "which", lambda *_: "/usr/bin/apt-get")
+    for root, obstacles in ((True, []), (False, ["docker"])):
+        monkeypatch.setattr(LocalNode, "is_root", lambda _, root=root: root)
         assert [line.split(":")[0] for line in bad(environment)] == obstacles
 
 
@@ -157,6 +170,10 @@ def test_which_ports_are_asked_for_follows_the_route(environment):
     assert set(ports(external)) == {"dify.port"}
 
 
-def test_the_nearest_folder_that_exists(tmp_path):
-    assert existing(tmp_path / "a" / "b" / "c") == tmp_path
-    assert existing(Path("/nowhere/at/all")) == Path("/")
+def test_a_place_that_is_not_there_yet_is_judged_by_the_nearest_folder(tmp_path):
+    wanted = [tmp_path / "a" / "b", tmp_path, Path("/nowhere/at/all")]
+    there = machine.parse(LocalNode().run(machine.survey(wanted)))
+    assert [place.at for place in there.places] == [tmp_path, tmp_path, Path("/")]
+    assert there.uid == os.geteuid()
+    assert there.places[0].free > 0 and there.memory > 0
+    assert there.places[0].filesystem == str(tmp_path.stat().st_dev)
