@@ -73,11 +73,21 @@ def sandbox(environment: Annotated[str, typer.Argument()] = "sandbox") -> None:
 
 
 @app.command()
-def secrets(environment: Environment, name: Annotated[str, typer.Argument()] = "") -> None:
-    """Print one secret, or the names of all."""
-    from cli import runs
+def secrets(
+    environment: Environment,
+    name: Annotated[str, typer.Argument()] = "",
+    give: Annotated[
+        bool, typer.Option("--set", help="Save a value, typed unseen or read from stdin")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Print one secret, or the names of all; --set gives one that only you can know."""
+    from cli import keys
 
-    for line in runs.secrets(environment, name):
+    if give:
+        keys.give(environment, name, yes=yes)
+        return
+    for line in keys.show(environment, name):
         typer.echo(line)
 
 

@@ -46,19 +46,6 @@ def verify(environment: str) -> Any:
         return _run(flow, environment=environment)
 
 
-def secrets(environment: str, name: str) -> list[str]:
-    with server(environment):
-        from blocks.secrets import load
-
-        values = load(environment)
-    if not name:
-        return sorted(values)
-    if name not in values:
-        known = ", ".join(sorted(values)) or "none saved yet; deploy first"
-        raise RolloutError(f"{environment} has no secret {name!r}; expected one of: {known}")
-    return [values[name].get_secret_value()]
-
-
 def check_steps(only: list[str]) -> None:
     from flows.names import STEPS
 

@@ -35,7 +35,7 @@ class Suitable:
                 with dify_redis(self.site, broker=broker).client(CONNECT_WITHIN_S) as client:
                     memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
             except RedisRefused as error:
-                advice = f"rollout secrets {self.site.name} set redis_password"
+                advice = f"rollout secrets {self.site.name} redis_password --set"
                 return [StepError("redis", str(error), advice=advice)]
             except RedisUnreachable as error:
                 advice = "start it, or mend redis.host and redis.port in the environment's file"

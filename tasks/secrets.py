@@ -35,7 +35,7 @@ def open_secrets(
         raise StepError(
             "secrets",
             f"{', '.join(missing)} not given",
-            advice=f"rollout secrets {environment.name} set {missing[0]}",
+            advice=f"rollout secrets {environment.name} {missing[0]} --set",
         )
     if save and values != have:
         saved.save(environment.name, values)

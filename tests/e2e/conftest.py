@@ -38,7 +38,7 @@ class Machine:
     variables: Mapping[str, str]
 
     def rollout(
-        self, *words: str, check: bool = True, timeout_s: float = 900, **more: str
+        self, *words: str, check: bool = True, stdin: str = "", timeout_s: float = 900, **more: str
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [str(ROLLOUT), *words],
@@ -47,7 +47,7 @@ class Machine:
             capture_output=True,
             text=True,
             timeout=timeout_s,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
         )
         if check and done.returncode != 0:
             pytest.fail(f"rollout {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
