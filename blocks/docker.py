@@ -1,17 +1,26 @@
 """Docker Engine of a node, through its socket."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any, cast
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import docker
+from docker import auth
 from docker.errors import DockerException, ImageNotFound, NotFound
 
 from blocks.node import LocalNode, Node
 from config.errors import RolloutError
 
-Progress = Callable[[str], None]
+# Untyped as it is shipped.
+_auth = cast(Any, auth)
+
+if TYPE_CHECKING:
+    # Prefect is slow to import, and most callers have no login.
+    from blocks.login import Login
 
 
 class DockerUnusable(RolloutError):
@@ -24,6 +33,22 @@ class Image:
 
     id: str
     labels: dict[str, str]
+    layers: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, seen: dict[str, Any]) -> "Image":
+        """From what the engine says of it; digests without the names they came under."""
+        return cls(
+            id=str(seen["Id"]),
+            labels=dict(seen["Config"]["Labels"] or {}),
+            layers=tuple(seen["RootFS"].get("Layers") or ()),
+            digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
+            tags=tuple(seen.get("RepoTags") or ()),
+            size=int(seen["Size"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +98,73 @@ class Docker:
         return str(self.client.version()["Version"])
 
     def image(self, reference: str) -> Image | None:
+        """The image of this name or id; None if there is none."""
         try:
-            found = self.client.images.get(reference)
+            return Image.of(self.client.api.inspect_image(reference))
         except ImageNotFound:
             return None
-        return Image(str(found.id), dict(found.labels))
 
-    def load(self, stream: IO[bytes]) -> None:
+    def images(self) -> list[Image]:
+        """Every image that is not merely a step of a build."""
+        identities = {str(entry["Id"]) for entry in self.client.api.images()}
+        found = [self.image(identity) for identity in sorted(identities)]
+        return [image for image in found if image]
+
+    def images_in_use(self) -> set[str]:
+        """Ids of the images any container was made from, running or not."""
+        return {str(entry["ImageID"]) for entry in self.client.api.containers(all=True)}
+
+    def shares_layers(self) -> bool:
+        """Whether an archive may leave out layers the engine has: not with containerd's store."""
+        status = cast(list[list[str]], self.client.info().get("DriverStatus") or [])
+        return not any("io.containerd.snapshotter" in value for _, value in status)
+
+    def load(self, stream: IO[bytes] | Iterator[bytes]) -> None:
         """Take in an archive made by `docker save`, read as it is sent."""
         for line in self.client.api.load_image(stream):
             if "error" in line:
                 raise RolloutError(str(line["error"]))
 
-    def pull(self, reference: str) -> Iterator[dict[str, Any]]:
+    @contextmanager
+    def saved(self, references: list[str]) -> Generator[IO[bytes]]:
+        """What `docker save` writes of these images, as it comes."""
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/images/get"
+        with api.get(url, params={"names": references}, stream=True) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise RolloutError(f"Docker Engine does not save: {response.text.strip()}")
+            yield cast(IO[bytes], response.raw)
+
+    def pull(
+        self, reference: str, login: "Login | None" = None, *, quiet_s: float = 600
+    ) -> Generator[dict[str, Any]]:
         """The registry's progress messages, until the image is there.
 
+        `quiet_s`: seconds without any message until the pull is given up. Without a login the
+        engine is shown what `docker login` left.
+
         Raises:
-            docker.errors.APIError, RolloutError: the engine's or the registry's refusal.
+            requests.RequestException, RolloutError: the engine's or the registry's refusal.
         """
-        name, _, tag = reference.rpartition(":")
-        for line in self.client.api.pull(name, tag=tag, stream=True, decode=True):
-            if "error" in line:
-                raise RolloutError(str(line["error"]))
-            yield line
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/images/create"
+        header = (
+            _login_header(login) if login else _auth.get_config_header(api, _registry(reference))
+        )
+        with api.post(
+            url,
+            params={"fromImage": reference},
+            headers={"X-Registry-Auth": header} if header else {},
+            stream=True,
+            timeout=(quiet_s, quiet_s),
+        ) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise RolloutError(str(response.json().get("message", response.text)))
+            for text in filter(None, response.iter_lines()):
+                line: dict[str, Any] = json.loads(text)
+                if "error" in line:
+                    raise RolloutError(str(line["error"]))
+                yield line
 
     def build(
         self, folder: str, tag: str, labels: dict[str, str], arguments: dict[str, str]
@@ -111,6 +180,13 @@ class Docker:
 
     def tag(self, reference: str, name: str, tag: str) -> None:
         self.client.api.tag(reference, name, tag)
+
+    def forget(self, reference: str) -> None:
+        """The name is gone, and with its last name the image."""
+        try:
+            self.client.api.remove_image(reference)
+        except ImageNotFound:
+            return
 
     def import_filesystem(self, tree: IO[bytes], name: str, tag: str) -> None:
         """An image of one layer from a tar stream of a root filesystem."""
@@ -146,6 +222,16 @@ class Docker:
             health=str(seen["State"].get("Health", {}).get("Status", "")),
             one_off=labels.get("com.docker.compose.oneoff") == "True",
         )
+
+
+def _login_header(login: "Login") -> Any:
+    return _auth.encode_header(
+        {"username": login.username, "password": login.password.get_secret_value()}
+    )
+
+
+def _registry(reference: str) -> str:
+    return str(_auth.resolve_repository_name(reference.partition("@")[0])[0])
 
 
 def _why(error: Exception) -> str:

@@ -18,6 +18,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _DESTINATION = re.compile(r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+")
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
 _SMALLEST = 28
 _LONGEST_DOMAIN = 253
@@ -112,6 +113,15 @@ def _destination(value: str) -> str:
     return value
 
 
+def _registry(value: str) -> str:
+    if not _REGISTRY.fullmatch(value) or value.startswith(("http:", "https:")):
+        raise ValueError(
+            f"{value!r} is not a registry; expected 'origin' (the one an image names) or a host, "
+            "like 'quay.io', 'registry.example.com:5000' or 'registry.example.com/mirror'"
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError(f"{value!r} is not a language of Dify; expected one like 'en-US'")
@@ -127,6 +137,7 @@ Subnet = Annotated[str, AfterValidator(_subnet)]
 Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
 Destination = Annotated[str, AfterValidator(_destination)]
+Registry = Annotated[str, AfterValidator(_registry)]
 Language = Annotated[str, AfterValidator(_language)]
 Folder = Annotated[Path, Field(strict=False)]
 
@@ -238,7 +249,10 @@ class Storage(Strict):
 class Images(Strict):
     source: Literal["auto", "registry", "archive", "rehearsal"]
     archive: str
+    registries: Annotated[list[Registry], Field(min_length=1)]
+    logins: dict[str, str]
     registry_timeout_s: Annotated[int, Field(ge=1, le=600)]
+    stalled_after_s: Annotated[int, Field(ge=1, le=3600)]
     pull_within_s: Annotated[int, Field(ge=10, le=86_400)]
     rehearsal: Folder
 

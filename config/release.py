@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from jinja2 import Environment as Jinja
 from jinja2 import TemplateSyntaxError
@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from config import environment
 from config.environment import Port, Strict, refuse
 
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 S3 = ("s3_access_key", "s3_secret_key")
 SECTIONS = {
@@ -129,12 +130,16 @@ class Secret(Strict):
 
 
 class Release(Strict):
-    """One Dify version as data. A newer one is another file."""
+    """One Dify version as data. A newer one is another file.
+
+    `digests` pins images by role; `name:tag@sha256:…` among the images says the same.
+    """
 
     version: str
     postgres: PostgresNeeds
     secrets: dict[str, Secret]
     images: dict[str, str]
+    digests: dict[str, str] = {}
     env: dict[str, dict[str, str]]
     services: dict[str, Service]
     state: dict[str, State]
@@ -142,10 +147,41 @@ class Release(Strict):
     migration: Migration
     api: Api
 
+    @model_validator(mode="before")
+    @classmethod
+    def pins_apart(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        """Compose knows images by their tag only: a digest beside it becomes one of `digests`."""
+        images = tree.get("images")
+        if not isinstance(images, dict):
+            return tree
+        pinned = {
+            role: image.partition("@")
+            for role, image in cast(dict[str, Any], images).items()
+            if isinstance(image, str) and "@" in image
+        }
+        names = {role: name for role, (name, _, _) in pinned.items()}
+        pins = {role: digest for role, (_, _, digest) in pinned.items()}
+        return tree | {"images": images | names, "digests": tree.get("digests", {}) | pins}
+
     @model_validator(mode="after")
     def names_exist(self) -> Self:
-        refuse([*_services(self), *_templates(self), *_routes(self), *_migration(self)])
+        refuse(
+            [
+                *_digests(self),
+                *_services(self),
+                *_templates(self),
+                *_routes(self),
+                *_migration(self),
+            ]
+        )
         return self
+
+
+def _digests(release: Release) -> Iterator[str]:
+    yield from _unknown("digests", release.digests, release.images)
+    for role, digest in release.digests.items():
+        if not DIGEST.fullmatch(digest):
+            yield f"digests.{role}: {digest!r} is no digest; expected sha256: and 64 hex digits"
 
 
 def _services(release: Release) -> Iterator[str]:

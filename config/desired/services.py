@@ -20,6 +20,12 @@ def images(environment: Environment, release: Release) -> dict[str, str]:
     return {role: image for role, image in release.images.items() if role in needed}
 
 
+def digests(environment: Environment, release: Release) -> dict[str, str]:
+    """Reference → digest of those that are pinned."""
+    wanted = images(environment, release)
+    return {wanted[role]: pin for role, pin in release.digests.items() if role in wanted}
+
+
 def routes(environment: Environment, release: Release) -> list[Route]:
     """Routes whose service runs, most specific first."""
     running = active(environment, release)

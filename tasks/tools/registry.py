@@ -1,9 +1,7 @@
-"""What an image's name says of its registry, and what a registry's refusal means."""
+"""What a registry's refusal means."""
 
 import re
 from enum import Enum
-
-HUB = "registry-1.docker.io"
 
 
 class Refusal(Enum):
@@ -18,13 +16,15 @@ class Refusal(Enum):
     def advice(self) -> str:
         return {
             Refusal.MISSING: "check the name in config/releases",
-            Refusal.DENIED: "log in to it with docker login, or check the name",
+            Refusal.DENIED: "name a Login block in images.logins, or check the name",
             Refusal.NO_SPACE: "free space: docker image prune",
             Refusal.PASSING: "check network, proxy and mirror, or set images.source to 'archive'",
         }[self]
 
 
+# In this order: the page of an overloaded registry may say anything after its status.
 PATTERNS = {
+    Refusal.PASSING: r"toomanyrequests|\bHTTP (status: )?(429|5\d\d)\b",
     Refusal.NO_SPACE: r"no space left",
     Refusal.MISSING: r"manifest unknown|manifest for .* not found|\b404\b.*not found",
     Refusal.DENIED: r"unauthorized|denied|forbidden|authentication required",
@@ -37,12 +37,3 @@ def judge(message: str) -> Refusal:
         if re.search(pattern, message, re.IGNORECASE):
             return refusal
     return Refusal.PASSING
-
-
-def registry_of(reference: str) -> str:
-    """Host (and port) of the registry an image comes from.
-
-    Docker's rule: the first part is a host if it has a dot or a colon, or is `localhost`.
-    """
-    first, slash, _ = reference.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else HUB

@@ -16,12 +16,15 @@ import pytest
 from blocks.docker import Docker
 from config.errors import StepError
 from config.load import load_environment, load_release
-from tasks import images
+from tasks import pull as pulling
+from tasks.archive import load_archive
 from tasks.docker import Engine
-from tasks.images import Images, answers, load_archive, pull
+from tasks.images import Images, answers
+from tasks.pull import pull
 from tasks.site import Site
 from tasks.step import converge
 
+SETTINGS = load_environment("sandbox").images
 CONFIG = """
 version: 0.1
 storage: { filesystem: { rootdirectory: %s } }
@@ -94,7 +97,7 @@ def pushed(docker: Docker, registry: str) -> Generator[tuple[str, str]]:
 
 def test_what_the_registry_has_is_pulled(docker: Docker, pushed: tuple[str, str]) -> None:
     reference, identity = pushed
-    pull(docker, [reference], 60)
+    pull(docker, [reference], SETTINGS, {})
     found = docker.image(reference)
     assert found
     assert found.id == identity
@@ -103,19 +106,19 @@ def test_what_the_registry_has_is_pulled(docker: Docker, pushed: tuple[str, str]
 def test_a_missing_tag_is_said_at_once_and_not_tried_again(docker: Docker, registry: str) -> None:
     began = time.monotonic()
     with pytest.raises(StepError) as caught:
-        pull(docker, [f"{registry}/org/thing:none"], 60)
+        pull(docker, [f"{registry}/org/thing:none"], SETTINGS, {})
     assert f"{registry}/org/thing:none: the registry has no such image or tag" in str(caught.value)
-    assert time.monotonic() - began < images.BACKOFF_S
+    assert time.monotonic() - began < pulling.BACKOFF_S
 
 
 def test_a_registry_that_is_away_is_tried_again_and_then_named(
     docker: Docker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(images, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(pulling, "BACKOFF_S", 0.01)
     caplog.set_level("INFO", logger="rollout")
     with pytest.raises(StepError, match="cannot be reached"):
-        pull(docker, ["127.0.0.1:9/org/thing:1"], 60)
-    assert caplog.text.count("again in") == images.ATTEMPTS - 1
+        pull(docker, ["127.0.0.1:9/org/thing:1"], SETTINGS, {})
+    assert caplog.text.count("again in") == pulling.ATTEMPTS - 1
 
 
 def test_whether_a_registry_answers(registry: str) -> None:

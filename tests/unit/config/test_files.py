@@ -23,7 +23,7 @@ BASE = (ENVIRONMENTS / "base.toml").read_text(encoding="utf-8")
 
 def keys(tree, at=""):
     for name, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from keys(value, f"{at}{name}.")
         else:
             yield f"{at}{name}"

@@ -1,0 +1,126 @@
+"""What a bundle of images is made of: one tar that `tar`, `zstd` and `docker load` can open.
+
+README            how to open it without dify-rollout
+images/ID.json    an image's configuration, named by the image's id
+layers/ID.tar.zst a layer, compressed alone, named by the digest of its tar
+extra/NAME        files that were added
+manifest.json     for `docker load`
+bundle.json       the table of contents
+SHA256SUMS        for `sha256sum -c`; its first line vouches for the others
+"""
+
+import hashlib
+import json
+import re
+import tarfile
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+LONGEST = 100
+README, MANIFEST, TABLE, SUMS = "README", "manifest.json", "bundle.json", "SHA256SUMS"
+TITLE = "Images bundled by dify-rollout, format 1."
+INSTRUCTIONS = f"""{TITLE}
+
+dify-rollout:           rollout images load FILE
+Docker Engine from 23:  docker load --input FILE
+any Docker Engine:      tar xf FILE && sha256sum --check SHA256SUMS
+                        zstd --decompress --rm layers/*.zst
+                        sed -i 's/[.]tar[.]zst/.tar/g' manifest.json
+                        tar c manifest.json images layers | docker load
+"""
+
+_SUM = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+class Table(BaseModel):
+    """Frozen, and strict about what a file of another format would have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(Table):
+    """An entry of the tar; `raw` is its size unpacked."""
+
+    name: str
+    size: int
+    raw: int
+    sha256: str
+
+
+class Bundled(Table):
+    """An image: `id` is the digest of its configuration, `digest` what its registry calls it."""
+
+    reference: str
+    id: str
+    digest: str
+    layers: list[str]
+
+
+class Contents(Table):
+    """The table of contents."""
+
+    format: int
+    environment: str
+    release: str
+    made_at: str
+    images: list[Bundled]
+    parts: list[Part]
+
+    def part(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
+
+
+def config_part(identity: str) -> str:
+    return f"images/{identity.removeprefix('sha256:')}.json"
+
+
+def layer_part(diff: str) -> str:
+    return f"layers/{diff.removeprefix('sha256:')}.tar.zst"
+
+
+def extra_part(name: str) -> str:
+    return f"extra/{name}"
+
+
+def manifest(images: Iterable[Bundled], suffix: str = ".tar.zst") -> bytes:
+    """Docker's own table of an archive; layers are named with `suffix`."""
+    return json.dumps(
+        [
+            {
+                "Config": config_part(image.id),
+                "RepoTags": [image.reference],
+                "Layers": [
+                    layer_part(layer).removesuffix(".tar.zst") + suffix for layer in image.layers
+                ],
+            }
+            for image in images
+        ]
+    ).encode()
+
+
+def sums(parts: Iterable[tuple[str, str]]) -> bytes:
+    """The checksum file of these (name, sha256)."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in parts)
+    return f"# {hashlib.sha256(lines.encode()).hexdigest()}\n{lines}".encode()
+
+
+def parse_sums(content: bytes) -> dict[str, str] | None:
+    """Name → sha256; None if the file is not as `sums` wrote it."""
+    found = _SUM.findall(content.decode(errors="replace"))
+    parsed = {name: digest for digest, name in found}
+    return parsed if content == sums(parsed.items()) else None
+
+
+def header(name: str, size: int) -> bytes:
+    """The block before an entry; one block, as long as the name is no longer than LONGEST."""
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry.tobuf(tarfile.GNU_FORMAT)
+
+
+def padding(size: int) -> bytes:
+    """What fills an entry's last block."""
+    return bytes(-size % BLOCK)
