@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from blocks.docker import Docker, Image
+from blocks.docker import Image
 from config.desired.services import digests, images
 from config.desired.sources import HUB, sources
 from tasks import rehearsal
