@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from config import pigsty
 from config.desired.services import active, processes
 from config.environment import Environment
 from config.release import Release
@@ -18,6 +19,7 @@ def check(environment: Environment, release: Release) -> list[str]:
         *_postgres(environment, release),
         *_connections(environment, release),
         *_loopback(environment),
+        *pigsty.check(environment, release),
     ]
 
 

@@ -20,6 +20,9 @@ _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _DESTINATION = re.compile(r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
+_CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_PIGSTY = re.compile(r"v\d+\.\d+\.\d+")
+_TEMPLATE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)?")
 _SMALLEST = 28
 _LONGEST_DOMAIN = 253
 
@@ -128,6 +131,64 @@ def _language(value: str) -> str:
     return value
 
 
+def _cluster(value: str) -> str:
+    if not _CLUSTER.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a usable cluster name; expected lower-case letters, digits and '-', "
+            "at most 63, starting with a letter, like 'pg-meta'"
+        )
+    return value
+
+
+def _pigsty(value: str) -> str:
+    if not _PIGSTY.fullmatch(value):
+        raise ValueError(f"{value!r} is not a version of Pigsty; expected one like 'v4.5.0'")
+    return value
+
+
+def _template(value: str) -> str:
+    if not _TEMPLATE.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a template of Pigsty; expected a file of its conf/ without .yml, "
+            "like 'meta' or 'ha/trio'"
+        )
+    return value
+
+
+def _addresses_once(values: list[str]) -> list[str]:
+    for index, value in enumerate(values):
+        if _address(value) in values[:index]:
+            raise ValueError(f"{value!r} is there twice; expected every address once")
+    return values
+
+
+def _senders(values: list[str]) -> list[str]:
+    """Addresses as Pigsty's HBA rules take them: it aborts on names and on IPv6."""
+    for value in values:
+        if value in ("world", "all"):
+            raise ValueError(
+                f"{value!r} admits every machine to the password prompt; "
+                "expected the addresses Dify connects from"
+            )
+        try:
+            known = value in ("cluster", "admin", "infra", "intra") or IPv4Network(value)
+        except ValueError:
+            known = None
+        if not known:
+            raise ValueError(
+                f"{value!r} is no sender Pigsty knows; expected an IPv4 address, a network like "
+                "'10.0.0.0/8', 'cluster', 'admin', 'infra' or 'intra'"
+            )
+    return values
+
+
+def _urls(values: list[str]) -> list[str]:
+    for value in values:
+        if not _URL.fullmatch(value):
+            raise ValueError(f"{value!r} is not a URL; expected 'http://…' or 'https://…'")
+    return values
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -140,6 +201,8 @@ Destination = Annotated[str, AfterValidator(_destination)]
 Registry = Annotated[str, AfterValidator(_registry)]
 Language = Annotated[str, AfterValidator(_language)]
 Folder = Annotated[Path, Field(strict=False)]
+Address = Annotated[str, AfterValidator(_address)]
+Cluster = Annotated[str, AfterValidator(_cluster)]
 
 LOCAL = "local"
 
@@ -181,6 +244,39 @@ class Nodes(Strict):
             twice = sorted({name for name in named if named.count(name) > 1})
             refuse(f"{key}: {name!r} is listed twice; expected each node once" for name in twice)
         return self
+
+
+class Pigsty(Strict):
+    """Where Pigsty is, and what of it is Dify's.
+
+    Empty node lists say that the cluster stands in pigsty.yml already.
+    """
+
+    home: Folder
+    version: Annotated[str, AfterValidator(_pigsty)]
+    region: Literal["default", "china"]
+    source: str
+    packages: str
+    template: Annotated[str, AfterValidator(_template)]
+    admin_ip: Address
+    pg_cluster: Cluster
+    pg_version: Annotated[int, Field(ge=10, le=30)]
+    pg_nodes: Annotated[list[str], AfterValidator(_addresses_once)]
+    pg_senders: Annotated[list[str], AfterValidator(_senders)]
+    redis_cluster: Cluster
+    redis_mode: Literal["standalone", "replica", "sentinel"]
+    redis_nodes: Annotated[list[str], AfterValidator(_addresses_once)]
+    sentinel_nodes: Annotated[list[str], AfterValidator(_addresses_once)]
+    portal_entry: Name
+    certbot: bool
+    domain_record: Literal["dnsmasq", "hosts", "none"]
+    proxy: Url
+    registry_mirrors: Annotated[list[str], AfterValidator(_urls)]
+
+    @property
+    def sentinel_cluster(self) -> str:
+        """The group of the Sentinels that watch `redis_cluster`."""
+        return f"{self.redis_cluster}-sentinel"
 
 
 class Dify(Strict):
@@ -279,6 +375,7 @@ class Environment(Strict):
     platform: Platform
     sandbox: Sandbox
     nodes: Nodes
+    pigsty: Pigsty
     dify: Dify
     postgres: Postgres
     redis: Redis

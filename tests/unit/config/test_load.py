@@ -25,7 +25,7 @@ def test_unknown_environment_names_those_there_are():
         load_environment("nope")
     assert str(caught.value) == (
         "config/environments/nope.toml: no such environment; "
-        "expected one of: prod, sandbox, staging"
+        "expected one of: prod, recipe, sandbox, staging"
     )
 
 

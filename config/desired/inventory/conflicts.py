@@ -1,0 +1,194 @@
+"""What the file says that must not be changed silently: it or the environment has to give way."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from config.desired.inventory.data import items, mapping
+from config.desired.inventory.document import Path
+from config.desired.inventory.fragment import Cluster, Fragment
+from config.desired.inventory.groups import Group, find, groups
+
+Conflict = tuple[Path, str]
+Tree = dict[str, Any]
+
+
+def conflicts(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
+    """Every place and what is wrong there; what is expected."""
+    there = mapping(tree["all"].get("vars"))
+    if there.get("admin_ip", fragment.admin_ip) != fragment.admin_ip:
+        yield (
+            ("all", "vars", "admin_ip"),
+            f"{there['admin_ip']!r} is not pigsty.admin_ip; expected {fragment.admin_ip!r}",
+        )
+    yield from _cluster(tree, fragment.postgres, "pigsty.pg_cluster", "pigsty.pg_nodes")
+    yield from _cluster(tree, fragment.redis, "pigsty.redis_cluster", "pigsty.redis_nodes")
+    if fragment.sentinel:
+        yield from _cluster(
+            tree, fragment.sentinel, "pigsty.redis_cluster", "pigsty.sentinel_nodes"
+        )
+    if group := find(tree, fragment.postgres.name):
+        yield from _version(group, fragment)
+        yield from _user(group, fragment)
+        yield from _databases(group, fragment)
+    yield from _redis(tree, fragment)
+    yield from _portal(mapping(there.get("infra_portal")), fragment)
+    yield from _ports(there, fragment)
+    yield from _docker(tree, fragment)
+
+
+def _cluster(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
+    group = find(tree, cluster.name)
+    for other in groups(tree):
+        named = other.vars.get(cluster.identity)
+        if other.name == cluster.name and named not in (None, cluster.name):
+            message = f"{named!r} in the group {cluster.name!r}; expected {cluster.name!r}"
+            yield (*other.at, "vars", cluster.identity), message
+        elif other.name != cluster.name and named == cluster.name:
+            yield (
+                other.at,
+                f"holds the cluster {cluster.name!r} under another name; "
+                "expected the group to be named as its cluster",
+            )
+        elif other.name != cluster.name and named and (not group or cluster.name != other.name):
+            for host in other.hosts if not group else ():
+                if host in cluster.hosts:
+                    yield (
+                        (*other.at, "hosts", host),
+                        f"is a machine of {other.name!r} already, and Pigsty keeps one such "
+                        f"cluster a machine; expected another machine in {nodes}",
+                    )
+    if not group and not cluster.hosts:
+        there = [g.name for g in groups(tree) if cluster.identity in g.vars]
+        yield (
+            ("all", "children"),
+            f"no cluster {cluster.name!r}; expected {nodes} to make it on, or {key} to be one of: "
+            f"{', '.join(there) or 'none there'}",
+        )
+    if group and cluster.hosts and set(group.hosts) != set(cluster.hosts):
+        yield (
+            (*group.at, "hosts"),
+            f"{', '.join(map(str, group.hosts)) or 'none'} instead of "
+            f"{', '.join(cluster.hosts)}; expected the machines of {nodes}, or another {key}",
+        )
+
+
+def _version(group: Group, fragment: Fragment) -> Iterator[Conflict]:
+    wanted = fragment.postgres.fixed["pg_version"]
+    version = group.value("pg_version", fragment.generation.pg_version)
+    if str(version) != str(wanted):
+        at = (*group.at, "vars") if "pg_version" in group.vars else ("all", "vars")
+        yield (
+            (*at, "pg_version"),
+            f"{version} for the cluster {group.name!r}, and pigsty.pg_version is {wanted}; "
+            "expected the same: the version of a cluster is never changed in place",
+        )
+
+
+def _user(group: Group, fragment: Fragment) -> Iterator[Conflict]:
+    name = fragment.user["name"]
+    at = (*group.at, "vars", "pg_users", name)
+    for entry in _named(group.vars.get("pg_users"), name):
+        if entry.get("superuser"):
+            yield (*at, "superuser"), "true; expected false: Dify needs no superuser"
+        if entry.get("state", "create") != "create":
+            yield (*at, "state"), f"{entry['state']!r} would drop the role; expected 'create'"
+
+
+def _databases(group: Group, fragment: Fragment) -> Iterator[Conflict]:
+    for wanted in fragment.databases:
+        at = (*group.at, "vars", "pg_databases", wanted["name"])
+        for entry in _named(group.vars.get("pg_databases"), wanted["name"]):
+            if entry.get("owner", wanted["owner"]) != wanted["owner"]:
+                yield (
+                    (*at, "owner"),
+                    f"{entry['owner']!r} instead of {wanted['owner']!r}; expected the owner to be "
+                    "postgres.user, or another database",
+                )
+            if entry.get("state", "create") != "create":
+                yield (
+                    (*at, "state"),
+                    f"{entry['state']!r} would drop the database; expected 'create'",
+                )
+
+
+def _redis(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
+    for cluster in (fragment.redis, fragment.sentinel):
+        group = find(tree, cluster.name) if cluster else None
+        if not group or not cluster:
+            continue
+        if str(group.value("redis_password", "")) != cluster.fixed["redis_password"]:
+            yield (
+                (*group.at, "vars", "redis_password"),
+                "is not the secret redis_password; expected the same: give its value to the "
+                "environment's secrets, or name another pigsty.redis_cluster",
+            )
+        mode = group.value("redis_mode", "standalone")
+        if mode != cluster.fixed["redis_mode"]:
+            yield (
+                (*group.at, "vars", "redis_mode"),
+                f"{mode!r} is a kind of Redis this cluster cannot be; "
+                f"expected {cluster.fixed['redis_mode']!r}",
+            )
+
+
+def _portal(portal: Tree, fragment: Fragment) -> Iterator[Conflict]:
+    key, domain = fragment.portal_entry, fragment.domain
+    at: Path = ("all", "vars", "infra_portal")
+    entry = portal.get(key)
+    if entry is not None and fragment.portal is None:
+        yield (
+            (*at, key),
+            f"would overwrite the file written for portal.route 'services', {key}.conf; "
+            "expected no entry of this name, or another pigsty.portal_entry",
+        )
+    elif entry is not None:
+        if entry.get("domain", domain) != domain:
+            yield (
+                (*at, key, "domain"),
+                f"{entry['domain']!r} is another site; expected {domain!r}, "
+                "or another pigsty.portal_entry",
+            )
+        for instead in ("path", "conf"):
+            if entry.get(instead):
+                yield (
+                    (*at, key, instead),
+                    "serves this instead of Dify; expected no such key, "
+                    "or another pigsty.portal_entry",
+                )
+    for name, other in portal.items():
+        if name != key and domain in [
+            mapping(other).get("domain"),
+            *items(mapping(other).get("domains")),
+        ]:
+            yield (
+                (*at, name),
+                f"serves {domain!r} already; expected one entry for a domain: "
+                f"set pigsty.portal_entry to {name!r}, or another portal.domain",
+            )
+
+
+def _ports(there: Tree, fragment: Fragment) -> Iterator[Conflict]:
+    usual = {"nginx_port": (80, "http_port"), "nginx_ssl_port": (443, "https_port")}
+    for key, (default, setting) in usual.items():
+        port = there.get(key, default)
+        if port != fragment.ports[key]:
+            yield (
+                ("all", "vars", key),
+                f"the portal answers on {port}, and portal.{setting} is {fragment.ports[key]}; "
+                "expected the same",
+            )
+
+
+def _docker(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
+    group = find(tree, fragment.docker_group)
+    if group and not set(fragment.docker_hosts) & set(group.hosts):
+        yield (
+            (*group.at, "hosts"),
+            f"{', '.join(map(str, group.hosts)) or 'none'} instead of "
+            f"{', '.join(fragment.docker_hosts)}; expected the machines of Dify, "
+            "or another dify.project",
+        )
+
+
+def _named(entries: Any, name: str) -> list[Tree]:
+    return [entry for entry in items(entries) if entry.get("name") == name]

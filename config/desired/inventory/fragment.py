@@ -1,0 +1,251 @@
+"""What pigsty.yml must say for Dify: settings → data, nothing read from the file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from config.desired.inventory.generation import Generation
+from config.environment import Environment
+from config.errors import ConfigError
+from config.pigsty import pooled
+from config.release import Release
+
+SENTINEL_PORT = 26379
+FIRST_WITH_OWNED_PUBLIC = 15
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A group below `all.children`: `hosts` is empty where the cluster stands there already.
+
+    `fixed`: settings a cluster that is there must have; `settings`: what we set in it; `new`: what
+    only a cluster of ours gets.
+    """
+
+    name: str
+    identity: str
+    hosts: dict[str, Entry] = field(repr=False)
+    fixed: Entry = field(default_factory=dict[str, Any], repr=False)
+    settings: Entry = field(default_factory=dict[str, Any], repr=False)
+    new: Entry = field(default_factory=dict[str, Any], repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Everything of ours in pigsty.yml, part by part.
+
+    `portal` is None where the portal's file is written by hand (portal.route "services").
+    `docker_hosts` need Docker; `domain` goes where `domain_record` says.
+    """
+
+    generation: Generation
+    admin_ip: str
+    postgres: Cluster
+    user: Entry = field(repr=False)
+    databases: tuple[Entry, ...]
+    hba_rules: tuple[Entry, ...]
+    pooler_hba_rules: tuple[Entry, ...]
+    packages: tuple[str, ...]
+    redis: Cluster
+    sentinel: Cluster | None
+    portal_entry: str
+    portal: Entry | None
+    ports: dict[str, int]
+    docker_group: str
+    docker_hosts: tuple[str, ...]
+    registry_mirrors: tuple[str, ...]
+    proxy: Entry = field(repr=False)
+    domain: str
+    domain_record: str
+
+
+def fragment(
+    environment: Environment,
+    release: Release,
+    secrets: Mapping[str, SecretStr],
+    generation: Generation,
+) -> Fragment:
+    """Pure; `generation` is that of the tree the file lies in.
+
+    Raises:
+        ConfigError: a password that Pigsty's templates would break on.
+    """
+    _refuse_passwords(secrets)
+    pigsty, dify = environment.pigsty, environment.dify
+    databases = tuple(_databases(environment, release))
+    rules = tuple(_rules(environment, ",".join(entry["name"] for entry in databases)))
+    return Fragment(
+        generation=generation,
+        admin_ip=pigsty.admin_ip,
+        postgres=_postgres(environment, generation),
+        user=_user(environment, secrets["postgres_password"].get_secret_value()),
+        databases=databases,
+        hba_rules=rules,
+        pooler_hba_rules=rules if pooled(environment) else (),
+        packages=("pgvector",) if "vector" in release.postgres.extensions else (),
+        redis=_redis(environment, secrets["redis_password"].get_secret_value(), generation),
+        sentinel=_sentinel(environment, secrets["redis_password"].get_secret_value()),
+        portal_entry=pigsty.portal_entry,
+        portal=_portal(environment, generation),
+        ports={
+            "nginx_port": environment.portal.http_port,
+            "nginx_ssl_port": environment.portal.https_port,
+        },
+        docker_group=dify.project,
+        docker_hosts=(pigsty.admin_ip,),
+        registry_mirrors=tuple(pigsty.registry_mirrors),
+        proxy=dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), pigsty.proxy)
+        if pigsty.proxy
+        else {},
+        domain=environment.portal.domain,
+        domain_record=pigsty.domain_record,
+    )
+
+
+def _postgres(environment: Environment, generation: Generation) -> Cluster:
+    pigsty = environment.pigsty
+    new: Entry = {"pg_version": pigsty.pg_version}
+    if generation.removes_on_rerun:
+        new["pg_safeguard"] = True
+    return Cluster(
+        name=pigsty.pg_cluster,
+        identity="pg_cluster",
+        hosts={
+            host: {"pg_seq": number, "pg_role": "primary" if number == 1 else "replica"}
+            for number, host in enumerate(pigsty.pg_nodes, start=1)
+        },
+        fixed={"pg_version": pigsty.pg_version},
+        new=new,
+    )
+
+
+def _user(environment: Environment, password: str) -> Entry:
+    """Before PostgreSQL 15 the owner of a database may not create in its schema `public`."""
+    postgres, version = environment.postgres, environment.pigsty.pg_version
+    entry: Entry = {
+        "name": postgres.user,
+        "password": password,
+        "pgbouncer": pooled(environment),
+        "comment": "Dify",
+    }
+    return entry | ({} if version >= FIRST_WITH_OWNED_PUBLIC else {"roles": ["dbrole_admin"]})
+
+
+def _databases(environment: Environment, release: Release) -> Iterable[Entry]:
+    postgres, needs = environment.postgres, release.postgres
+    plugins = "plugin_daemon" in release.services
+    for name, extensions, comment in (
+        (postgres.database, needs.extensions, "Dify"),
+        (postgres.plugin_database, needs.plugin_extensions, "plugins of Dify"),
+    ):
+        if name == postgres.database or plugins:
+            yield {
+                "name": name,
+                "owner": postgres.user,
+                "revokeconn": True,
+                "extensions": [{"name": extension} for extension in extensions],
+                "comment": comment,
+            }
+
+
+def _rules(environment: Environment, databases: str) -> Iterable[Entry]:
+    """Containers keep their address on the server's machine; elsewhere that of theirs arrives."""
+    senders = [
+        (environment.dify.subnet, "containers"),
+        (f"{environment.pigsty.admin_ip}/32", "the admin node"),
+        ("cluster", "service ports"),
+        *((sender, sender) for sender in environment.pigsty.pg_senders),
+    ]
+    for sender, who in senders:
+        yield {
+            "user": environment.postgres.user,
+            "db": databases,
+            "addr": sender,
+            "auth": "pwd",
+            "title": f"Dify from {who}",
+        }
+
+
+def _redis(environment: Environment, password: str, generation: Generation) -> Cluster:
+    pigsty, redis = environment.pigsty, environment.redis
+    primary = f"{pigsty.redis_nodes[0]} {redis.port}" if pigsty.redis_nodes else ""
+    settings: Entry = {
+        "redis_max_memory": f"{redis.max_memory_mb}MB",
+        "redis_mem_policy": "noeviction",
+        "redis_aof_enabled": True,
+    }
+    if generation.removes_on_rerun:
+        settings["redis_clean"] = False
+    return Cluster(
+        name=pigsty.redis_cluster,
+        identity="redis_cluster",
+        hosts={
+            host: {
+                "redis_node": number,
+                "redis_instances": {redis.port: {} if number == 1 else {"replica_of": primary}},
+            }
+            for number, host in enumerate(pigsty.redis_nodes, start=1)
+        },
+        fixed={"redis_password": password, "redis_mode": "standalone"},
+        settings=settings,
+        new={"redis_password": password},
+    )
+
+
+def _sentinel(environment: Environment, password: str) -> Cluster | None:
+    pigsty, redis = environment.pigsty, environment.redis
+    if pigsty.redis_mode != "sentinel":
+        return None
+    watched = {
+        "name": pigsty.redis_cluster,
+        "host": pigsty.redis_nodes[0] if pigsty.redis_nodes else redis.host,
+        "port": redis.port,
+        "password": password,
+        "quorum": len(pigsty.sentinel_nodes) // 2 + 1,
+    }
+    return Cluster(
+        name=pigsty.sentinel_cluster,
+        identity="redis_cluster",
+        hosts={
+            host: {"redis_node": number, "redis_instances": {SENTINEL_PORT: {}}}
+            for number, host in enumerate(pigsty.sentinel_nodes, start=1)
+        },
+        fixed={"redis_password": password, "redis_mode": "sentinel"},
+        new={
+            "redis_password": password,
+            "redis_mode": "sentinel",
+            "redis_max_memory": "64MB",
+            "redis_sentinel_monitor": [watched],
+        },
+    )
+
+
+def _portal(environment: Environment, generation: Generation) -> Entry | None:
+    portal, dify = environment.portal, environment.dify
+    if portal.route != "stack":
+        return None
+    entry: Entry = {
+        "domain": portal.domain,
+        "endpoint": f"{dify.bind}:{dify.port}",
+        "websocket": True,
+    }
+    if generation.aliases:
+        entry["enforce_https"] = portal.tls
+    if environment.pigsty.certbot:
+        entry["certbot"] = portal.domain
+    return entry
+
+
+def _refuse_passwords(secrets: Mapping[str, SecretStr]) -> None:
+    problems = [
+        f"secret {name}: holds a space, quote, backslash, '#' or '{{'; expected none, since "
+        "Pigsty's templates write it unquoted"
+        for name in ("postgres_password", "redis_password")
+        if not secrets[name].get_secret_value()
+        or any(c in " \t\n'\"\\#{}" for c in secrets[name].get_secret_value())
+    ]
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,90 @@
+"""The user's pigsty.yml with what Dify needs, every other byte as it was."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from config.desired.inventory.conflicts import conflicts
+from config.desired.inventory.document import (
+    FILE,
+    MAPPING,
+    SEQUENCE,
+    Document,
+    Path,
+    dotted,
+    key_of,
+    line_of,
+    read,
+)
+from config.desired.inventory.edits import edited
+from config.desired.inventory.fragment import Fragment
+from config.desired.inventory.structure import misshapen
+from config.desired.inventory.wanted import wanted
+from config.desired.inventory.wants import laid
+from config.errors import ConfigError
+
+
+def problems(text: str, file: str = FILE) -> list[str]:
+    """What makes the text no inventory, each as `file:line: key: what; what is expected`."""
+    try:
+        document = read(text, file)
+    except ConfigError as error:
+        return error.problems
+    return _said(document, misshapen(document.tree), file)
+
+
+def merge(text: str, fragment: Fragment, file: str = FILE) -> str:
+    """`text` if it says everything already; else with the smallest edits that make it.
+
+    Raises:
+        ConfigError: the text is no inventory, or says something that we must not change; every
+            problem is named as by `problems`.
+    """
+    document = read(text, file)
+    if wrong := _said(document, misshapen(document.tree), file):
+        raise ConfigError(wrong)
+    if wrong := _said(document, conflicts(document.tree, fragment), file):
+        raise ConfigError(wrong)
+    want = wanted(document.tree, fragment)
+    result = edited(document, want, file)
+    if read(result, file).tree != laid(document.tree, want):
+        raise ConfigError(
+            [f"{file}: written in a way that cannot be edited safely; expected plain YAML"]
+        )
+    return result
+
+
+def _said(document: Document, found: Iterator[tuple[Path, str]], file: str) -> list[str]:
+    return [
+        f"{file}:{_line(document, path)}: {dotted(path) or 'all'}: {message}"
+        for path, message in found
+    ]
+
+
+def _line(document: Document, path: Path) -> int:
+    """Of the key, or of the nearest above it that is there."""
+    node: Any = document.root
+    line = 1
+    for part in path:
+        if node.id == MAPPING:
+            pair = next((p for p in node.value if str(key_of(p[0])) == str(part)), None)
+            if pair is None:
+                break
+            line, node = line_of(pair[0]), pair[1]
+        elif node.id == SEQUENCE:
+            item = _item(node, part)
+            if item is None:
+                break
+            line, node = line_of(item), item
+    return line
+
+
+def _item(node: Any, part: str | int) -> Any:
+    """By number or by its `name`."""
+    if isinstance(part, int):
+        return node.value[part] if part < len(node.value) else None
+    for item in node.value:
+        if item.id == MAPPING:
+            for key, value in item.value:
+                if key_of(key) == "name" and key_of(value) == part:
+                    return item
+    return None

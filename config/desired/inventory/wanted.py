@@ -1,0 +1,149 @@
+"""The fragment as wants, given what the file has already."""
+
+from typing import Any
+
+from config.desired.inventory.data import is_list, items, mapping
+from config.desired.inventory.fragment import Cluster, Entry, Fragment
+from config.desired.inventory.groups import Group, find, groups
+from config.desired.inventory.wants import Entries, Keep, Members
+
+RULE = ("user", "db", "addr")
+PGVECTOR = {"rpm": "pgvector_$v*", "deb": "postgresql-$v-pgvector"}
+
+
+def wanted(tree: dict[str, Any], fragment: Fragment) -> dict[str, Any]:
+    """What must be laid over the file's data."""
+    found = find(tree, fragment.postgres.name)
+    clusters = [
+        (found, fragment.postgres, _databases(tree, fragment, found)),
+        (find(tree, fragment.redis.name), fragment.redis, fragment.redis.settings),
+    ]
+    if fragment.sentinel:
+        clusters.append((find(tree, fragment.sentinel.name), fragment.sentinel, {}))
+    want: dict[str, Any] = {}
+    for group, cluster, settings in clusters:
+        _put(
+            want,
+            group.at if group else ("all", "children", cluster.name),
+            _cluster(group, cluster, settings),
+        )
+    if hosts := [host for host in fragment.docker_hosts if not _has_docker(tree, host)]:
+        group = find(tree, fragment.docker_group)
+        at = group.at if group else ("all", "children", fragment.docker_group)
+        _put(
+            want,
+            at,
+            {"hosts": {host: Keep({}) for host in hosts}, "vars": {"docker_enabled": True}},
+        )
+    _put(want, ("all", "vars"), _globals(fragment, mapping(tree["all"].get("vars"))))
+    return want
+
+
+def mentions_pgvector(item: Any, _: str) -> bool:
+    """An entry of pg_extensions may hold several packages, each by alias or by its own name."""
+    return "pgvector" in str(item)
+
+
+def names_domain(item: Any, domain_line: str) -> bool:
+    """Whoever gave the domain an address in this list has decided where it is."""
+    return domain_line.split()[1] in str(item).split()[1:]
+
+
+def _cluster(group: Group | None, cluster: Cluster, settings: Entry) -> Entry:
+    if group:
+        return {"vars": settings} if settings else {}
+    own = {cluster.identity: cluster.name, **cluster.new, **settings}
+    return {"hosts": cluster.hosts, "vars": own}
+
+
+def _databases(tree: dict[str, Any], fragment: Fragment, group: Group | None) -> Entry:
+    want: Entry = {}
+    if packages := _packages(tree, fragment, group):
+        want["pg_extensions"] = packages
+    want["pg_users"] = Entries((_user(fragment),))
+    want["pg_databases"] = Entries(tuple(map(_database, fragment.databases)))
+    want["pg_hba_rules"] = Entries(fragment.hba_rules, RULE)
+    if fragment.pooler_hba_rules:
+        want["pgb_hba_rules"] = Entries(fragment.pooler_hba_rules, RULE)
+    return want
+
+
+def _user(fragment: Fragment) -> Entry:
+    """A role that may use pgbouncer keeps that; its comment and further roles are the user's."""
+    return {
+        key: value
+        if key in ("name", "password") or (key == "pgbouncer" and value)
+        else _kept(value)
+        for key, value in fragment.user.items()
+    }
+
+
+def _kept(value: Any) -> Keep | Members:
+    if is_list(value):
+        return Members(tuple(value), lambda item, name: item in (name, {"name": name}))
+    return Keep(value)
+
+
+def _database(entry: Entry) -> Entry:
+    extensions = Entries(tuple(entry["extensions"]))
+    kept = {
+        key: Keep(value)
+        for key, value in entry.items()
+        if key in ("owner", "revokeconn", "comment")
+    }
+    return {"name": entry["name"], **kept} | (
+        {"extensions": extensions} if entry["extensions"] else {}
+    )
+
+
+def _packages(tree: dict[str, Any], fragment: Fragment, group: Group | None) -> Members | None:
+    """The package of pgvector; a cluster's own list hides the one for all clusters."""
+    above = mapping(tree["all"].get("vars"))
+    there = group.value("pg_extensions") if group else above.get("pg_extensions")
+    listed = items(there)
+    if not fragment.packages or any(mentions_pgvector(item, "") for item in listed):
+        return None
+    if fragment.generation.aliases:
+        return Members(fragment.packages, mentions_pgvector, tuple(listed))
+    if there is None:
+        return None  # the role's own list has it
+    family = "deb" if any(str(item).find("postgresql-$") >= 0 for item in listed) else "rpm"
+    return Members((PGVECTOR[family],), mentions_pgvector, tuple(listed))
+
+
+def _has_docker(tree: dict[str, Any], host: str) -> bool:
+    places = [group for group in groups(tree) if host in group.hosts]
+    values = [
+        mapping(group.hosts[host]).get("docker_enabled", group.value("docker_enabled"))
+        for group in places
+    ]
+    return any(values)
+
+
+def _globals(fragment: Fragment, there: Entry) -> Entry:
+    generation = fragment.generation
+    want: Entry = {}
+    if fragment.proxy:
+        want["proxy_env"] = {"no_proxy": Keep(generation.no_proxy), **fragment.proxy}
+    if fragment.registry_mirrors:
+        want["docker_registry_mirrors"] = Members(fragment.registry_mirrors, _same)
+    if fragment.portal:
+        others = {} if there.get("infra_portal") else generation.infra_portal
+        want["infra_portal"] = {**others, fragment.portal_entry: fragment.portal}
+    line = f"${{admin_ip}} {fragment.domain}"
+    if fragment.domain_record == "dnsmasq":
+        want["dns_records"] = Members((line,), names_domain, generation.dns_records)
+    elif fragment.domain_record == "hosts":
+        want["node_etc_hosts"] = Members((line,), names_domain)
+    return want
+
+
+def _same(item: Any, ours: str) -> bool:
+    return item == ours
+
+
+def _put(want: Entry, at: tuple[str, ...], value: Entry) -> None:
+    for part in at[:-1]:
+        want = want.setdefault(part, {})
+    if value:
+        want[at[-1]] = value

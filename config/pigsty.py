@@ -1,0 +1,142 @@
+"""What an environment on Pigsty must hold for its parts to work together."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from config.environment import Environment
+from config.release import Release
+
+DIRECT = 5432
+POOLER = 6432
+POOLED_PRIMARY = 5433
+PRIMARY = 5436
+READ_ONLY = {5434: "replicas", 5438: "offline replicas"}
+FEWEST_SENTINELS = 3
+
+
+def pooled(environment: Environment) -> bool:
+    """Whether Dify's connections go through pgbouncer."""
+    return environment.postgres.port in (POOLER, POOLED_PRIMARY)
+
+
+def check(environment: Environment, release: Release) -> list[str]:
+    """Every problem as `path.to.key: what is wrong; what is expected`."""
+    if environment.platform.kind != "pigsty":
+        return []
+    return [
+        *_paths(environment),
+        *_version(environment, release),
+        *_service(environment),
+        *_redis(environment),
+        *_sentinels(environment),
+        *_inside(environment),
+        *_portal(environment),
+    ]
+
+
+def _paths(environment: Environment) -> Iterator[str]:
+    pigsty = environment.pigsty
+    paths = {"home": str(pigsty.home), "source": pigsty.source, "packages": pigsty.packages}
+    for key, path in paths.items():
+        if path and not path.startswith("/"):
+            yield f"pigsty.{key}: {path!r} is relative; expected an absolute path"
+
+
+def _version(environment: Environment, release: Release) -> Iterator[str]:
+    needs, version = release.postgres, environment.pigsty.pg_version
+    if not needs.min <= version <= needs.max:
+        yield (
+            f"pigsty.pg_version: Dify {release.version} does not run on PostgreSQL {version}; "
+            f"expected {needs.min} to {needs.max}"
+        )
+
+
+def _service(environment: Environment) -> Iterator[str]:
+    """Which of Pigsty's service ports Dify may use."""
+    port, nodes = environment.postgres.port, environment.pigsty.pg_nodes
+    if port in READ_ONLY:
+        yield (
+            f"postgres.port: {port} leads to {READ_ONLY[port]}, which take no writes; "
+            f"expected {PRIMARY} (the primary)"
+        )
+    if port in (DIRECT, POOLER) and len(nodes) > 1:
+        yield (
+            f"postgres.port: {port} is one server and does not follow a failover; expected "
+            f"{PRIMARY} (the primary) or {POOLED_PRIMARY} (the primary through pgbouncer)"
+        )
+    if pooled(environment) and environment.pigsty.version.startswith(("v1.", "v2.")):
+        yield (
+            f"postgres.port: {port} is pgbouncer, which Pigsty {environment.pigsty.version} sets "
+            "up to refuse the start-up options and prepared statements Dify sends; "
+            f"expected {PRIMARY} (the primary) or {DIRECT}"
+        )
+
+
+def _redis(environment: Environment) -> Iterator[str]:
+    pigsty, redis = environment.pigsty, environment.redis
+    mode, nodes = pigsty.redis_mode, pigsty.redis_nodes
+    if mode == "standalone" and len(nodes) > 1:
+        yield (
+            f"pigsty.redis_nodes: redis_mode 'standalone' is one machine, here are {len(nodes)}; "
+            "expected one, or redis_mode 'replica' or 'sentinel'"
+        )
+    if mode != "standalone" and len(nodes) == 1:
+        yield (f"pigsty.redis_nodes: redis_mode {mode!r} needs a replica; expected two or more")
+    by_address = redis.host[-1].isdigit()
+    if mode == "standalone" and len(nodes) == 1 and by_address and redis.host != nodes[0]:
+        yield f"redis.host: {redis.host!r} is not in pigsty.redis_nodes; expected {nodes[0]!r}"
+
+
+def _sentinels(environment: Environment) -> Iterator[str]:
+    pigsty = environment.pigsty
+    sentinels = pigsty.sentinel_nodes
+    if pigsty.redis_mode != "sentinel":
+        if sentinels:
+            yield (
+                f"pigsty.sentinel_nodes: redis_mode is {pigsty.redis_mode!r}; "
+                "expected none, or redis_mode 'sentinel'"
+            )
+        return
+    if len(sentinels) < FEWEST_SENTINELS:
+        yield (
+            f"pigsty.sentinel_nodes: {len(sentinels)} cannot outvote a lost one; "
+            f"expected {FEWEST_SENTINELS} or more machines"
+        )
+    # Pigsty keeps redis_cluster and redis_instances by machine: it can be in one cluster only.
+    for address in sorted(set(sentinels) & set(pigsty.redis_nodes)):
+        yield (
+            f"pigsty.sentinel_nodes: {address!r} is also in redis_nodes; Pigsty keeps one Redis "
+            "cluster a machine, expected another machine"
+        )
+
+
+def _inside(environment: Environment) -> Iterator[str]:
+    """The containers' network belongs to no machine."""
+    pigsty, network = environment.pigsty, IPv4Network(environment.dify.subnet)
+    addresses = {
+        "admin_ip": [pigsty.admin_ip],
+        "pg_nodes": pigsty.pg_nodes,
+        "redis_nodes": pigsty.redis_nodes,
+        "sentinel_nodes": pigsty.sentinel_nodes,
+    }
+    for key, values in addresses.items():
+        for value in values:
+            if IPv4Address(value) in network:
+                yield (
+                    f"pigsty.{key}: {value!r} is inside dify.subnet, which belongs to the "
+                    "containers; expected an address outside it"
+                )
+            if IPv4Address(value).is_loopback:
+                yield (
+                    f"pigsty.{key}: {value!r} is each machine itself; expected the address the "
+                    "other machines reach it by"
+                )
+
+
+def _portal(environment: Environment) -> Iterator[str]:
+    domain = environment.portal.domain
+    if environment.pigsty.certbot and ("." not in domain or domain.endswith(".pigsty")):
+        yield (
+            f"pigsty.certbot: {domain!r} is no public name, so Let's Encrypt cannot reach it; "
+            "expected false, or a public portal.domain"
+        )
