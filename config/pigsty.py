@@ -19,6 +19,16 @@ def pooled(environment: Environment) -> bool:
     return environment.postgres.port in (POOLER, POOLED_PRIMARY)
 
 
+def by_hand(environment: Environment) -> bool:
+    """Whether the portal's file is ours: an entry of infra_portal leads to one address only."""
+    return environment.portal.route == "services" or len(environment.nodes.dify) > 1
+
+
+def dify_addresses(environment: Environment) -> list[str]:
+    """The machines of Dify as pigsty.yml names them."""
+    return environment.nodes.addresses or [environment.pigsty.admin_ip]
+
+
 def check(environment: Environment, release: Release) -> list[str]:
     """Every problem as `path.to.key: what is wrong; what is expected`."""
     if environment.platform.kind != "pigsty":
@@ -31,6 +41,7 @@ def check(environment: Environment, release: Release) -> list[str]:
         *_sentinels(environment),
         *_inside(environment),
         *_portal(environment),
+        *_reach(environment),
     ]
 
 
@@ -139,4 +150,13 @@ def _portal(environment: Environment) -> Iterator[str]:
         yield (
             f"pigsty.certbot: {domain!r} is no public name, so Let's Encrypt cannot reach it; "
             "expected false, or a public portal.domain"
+        )
+
+
+def _reach(environment: Environment) -> Iterator[str]:
+    nodes = environment.nodes
+    if not nodes.addresses and nodes.dify != [nodes.admin]:
+        yield (
+            f"nodes.addresses: none for {nodes.dify[0]!r}, which is not the admin node; "
+            "expected the address at which the portal reaches it"
         )

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from config.desired.inventory.generation import Generation
+from config.desired.nodes import upstreams
 from config.environment import Environment
 from config.errors import ConfigError
-from config.pigsty import pooled
+from config.pigsty import by_hand, dify_addresses, pooled
 from config.release import Release
 
 SENTINEL_PORT = 26379
@@ -37,7 +38,7 @@ class Cluster:
 class Fragment:
     """Everything of ours in pigsty.yml, part by part.
 
-    `portal` is None where the portal's file is written by hand (portal.route "services").
+    `portal` is None where the portal's file is written by hand (`config.pigsty.by_hand`).
     `docker_hosts` need Docker; `domain` goes where `domain_record` says.
     """
 
@@ -95,7 +96,7 @@ def fragment(
             "nginx_ssl_port": environment.portal.https_port,
         },
         docker_group=dify.project,
-        docker_hosts=(pigsty.admin_ip,),
+        docker_hosts=tuple(dify_addresses(environment)),
         registry_mirrors=tuple(pigsty.registry_mirrors),
         proxy=dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), pigsty.proxy)
         if pigsty.proxy
@@ -157,6 +158,7 @@ def _rules(environment: Environment, databases: str) -> Iterable[Entry]:
         (environment.dify.subnet, "containers"),
         (f"{environment.pigsty.admin_ip}/32", "the admin node"),
         ("cluster", "service ports"),
+        *((f"{address}/32", "its node") for address in environment.nodes.addresses),
         *((sender, sender) for sender in environment.pigsty.pg_senders),
     ]
     for sender, who in senders:
@@ -225,11 +227,12 @@ def _sentinel(environment: Environment, password: str) -> Cluster | None:
 
 def _portal(environment: Environment, generation: Generation) -> Entry | None:
     portal, dify = environment.portal, environment.dify
-    if portal.route != "stack":
+    if by_hand(environment):
         return None
+    (endpoint,) = upstreams(environment, dify.port)
     entry: Entry = {
         "domain": portal.domain,
-        "endpoint": f"{dify.bind}:{dify.port}",
+        "endpoint": endpoint,
         "websocket": True,
     }
     if generation.aliases:
