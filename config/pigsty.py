@@ -11,12 +11,29 @@ POOLER = 6432
 POOLED_PRIMARY = 5433
 PRIMARY = 5436
 READ_ONLY = {5434: "replicas", 5438: "offline replicas"}
+DIRECTLY = {POOLER: DIRECT, POOLED_PRIMARY: PRIMARY}
+SENTINEL_PORT = 26379
 FEWEST_SENTINELS = 3
 
 
 def pooled(environment: Environment) -> bool:
     """Whether Dify's connections go through pgbouncer."""
-    return environment.postgres.port in (POOLER, POOLED_PRIMARY)
+    return environment.platform.kind == "pigsty" and environment.postgres.port in DIRECTLY
+
+
+def migration_variables(environment: Environment) -> dict[str, str]:
+    """Migrations go past pgbouncer, as everything that wants a session of its own."""
+    if not pooled(environment):
+        return {}
+    return {"DB_PORT": str(DIRECTLY[environment.postgres.port])}
+
+
+def sentinels(environment: Environment) -> list[str]:
+    """Where Dify asks for Redis' primary; empty if there is only one address."""
+    pigsty = environment.pigsty
+    if environment.platform.kind != "pigsty" or pigsty.redis_mode != "sentinel":
+        return []
+    return [f"{address}:{SENTINEL_PORT}" for address in pigsty.sentinel_nodes]
 
 
 def by_hand(environment: Environment) -> bool:
@@ -39,6 +56,7 @@ def check(environment: Environment, release: Release) -> list[str]:
         *_service(environment),
         *_redis(environment),
         *_sentinels(environment),
+        *_failover(environment, release),
         *_inside(environment),
         *_portal(environment),
         *_reach(environment),
@@ -118,6 +136,24 @@ def _sentinels(environment: Environment) -> Iterator[str]:
         yield (
             f"pigsty.sentinel_nodes: {address!r} is also in redis_nodes; Pigsty keeps one Redis "
             "cluster a machine, expected another machine"
+        )
+
+
+def _failover(environment: Environment, release: Release) -> Iterator[str]:
+    """What of Dify cannot follow Redis' primary to another machine."""
+    pigsty, host = environment.pigsty, environment.redis.host
+    if pigsty.redis_mode != "sentinel":
+        return
+    if not release.redis.sentinel:
+        yield (
+            f"pigsty.redis_mode: Dify {release.version} cannot ask Sentinel; "
+            "expected 'standalone' or 'replica'"
+        )
+    elif not release.redis.event_bus_sentinel and host in pigsty.redis_nodes:
+        yield (
+            f"redis.host: {host!r} is one machine, and the event bus of Dify {release.version} "
+            "does not ask Sentinel; expected an address that follows the primary (HAProxy or a "
+            "virtual IP)"
         )
 
 

@@ -20,6 +20,7 @@ SECTIONS = {
     "redis": list(environment.Redis.model_fields),
     "storage": list(environment.Storage.model_fields),
     "portal": list(environment.Portal.model_fields),
+    "pigsty": list(environment.Pigsty.model_fields),
 }
 
 _JINJA = Jinja(autoescape=False)  # noqa: S701 - settings, not HTML
@@ -34,6 +35,13 @@ class PostgresNeeds(Strict):
     max: int
     extensions: list[str]
     plugin_extensions: list[str]
+
+
+class RedisNeeds(Strict):
+    """Which parts of the release ask Sentinel where the primary is."""
+
+    sentinel: bool
+    event_bus_sentinel: bool
 
 
 class Health(Strict):
@@ -137,6 +145,7 @@ class Release(Strict):
 
     version: str
     postgres: PostgresNeeds
+    redis: RedisNeeds
     secrets: dict[str, Secret]
     images: dict[str, str]
     digests: dict[str, str] = {}

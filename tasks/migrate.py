@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from blocks.command import CommandFailed
 from blocks.postgres import PostgresUnreachable
 from config.errors import StepError
+from config.pigsty import migration_variables
 from config.release import Run
 from tasks import release_file
 from tasks.compose import stop_services
@@ -104,7 +105,7 @@ class Migrate:
             self.site.environment.dify.home,
             run.service,
             name=self._container(),
-            environment=run.environment,
+            environment=run.environment | migration_variables(self.site.environment),
             entrypoint=run.entrypoint,
             command=run.command,
             timeout_s=timeout_s,

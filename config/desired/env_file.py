@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from config.desired.services import active
 from config.environment import Environment
 from config.errors import StepError
+from config.pigsty import sentinels
 from config.release import S3, Release
 
 HEADER = "# Written by dify-rollout; a change made here is shown as drift and replaced.\n"
@@ -39,6 +40,7 @@ def settings(
         **environment.model_dump(),
         "public_url": environment.public_url,
         "running": list(active(environment, release)),
+        "sentinels": sentinels(environment),
         "secret": {
             **dict.fromkeys(S3, ""),
             **{name: value.get_secret_value() for name, value in secrets.items()},

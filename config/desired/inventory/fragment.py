@@ -10,10 +10,9 @@ from config.desired.inventory.generation import Generation
 from config.desired.nodes import upstreams
 from config.environment import Environment
 from config.errors import ConfigError
-from config.pigsty import by_hand, dify_addresses, pooled
+from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled
 from config.release import Release
 
-SENTINEL_PORT = 26379
 FIRST_WITH_OWNED_PUBLIC = 15
 Entry = dict[str, Any]
 
@@ -156,12 +155,12 @@ def _rules(environment: Environment, databases: str) -> Iterable[Entry]:
     """Containers keep their address on the server's machine; elsewhere that of theirs arrives."""
     senders = [
         (environment.dify.subnet, "containers"),
-        (f"{environment.pigsty.admin_ip}/32", "the admin node"),
         ("cluster", "service ports"),
         *((f"{address}/32", "its node") for address in environment.nodes.addresses),
+        (f"{environment.pigsty.admin_ip}/32", "the admin node"),
         *((sender, sender) for sender in environment.pigsty.pg_senders),
     ]
-    for sender, who in senders:
+    for sender, who in dict(senders).items():
         yield {
             "user": environment.postgres.user,
             "db": databases,
