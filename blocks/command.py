@@ -20,6 +20,7 @@ class Command:
     `user`: run as that user (only root can). `changes`: False promises that
     nothing on the node differs afterwards. `env` is added to the node's own
     variables, or with `own_env` to those every program needs and no other.
+    `tied`: the kernel kills it when we die, so that no rerun meets it still at work.
     """
 
     words: tuple[str | Secret, ...]
@@ -28,14 +29,16 @@ class Command:
     stdin: Secret | None = None
     env: tuple[tuple[str, str | Secret], ...] = ()
     own_env: bool = False
+    tied: bool = False
     timeout_s: float = 60
     changes: bool = True
 
     def argv(self) -> list[str]:
         words = [w.value if isinstance(w, Secret) else w for w in self.words]
-        if self.user is None:
-            return words
-        return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *words]
+        options = ["--pdeathsig=KILL"] if self.tied else []
+        if self.user is not None:
+            options += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+        return ["setpriv", *options, *words] if options else words
 
     def __str__(self) -> str:
         """What people see: shell-quoted, secrets masked before quoting."""

@@ -10,7 +10,8 @@ import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Callable, Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,9 @@ class Node(Protocol):
 
     def run(self, command: Command, on_line: Callable[[str], None] | None = None) -> str: ...
     def attempt(self, command: Command) -> Completed: ...
+    def pipe(
+        self, commands: Sequence[Command], on_line: Callable[[str], None] | None = None
+    ) -> str: ...
     def spawn(self, command: Command, log_file: Path) -> int: ...
     def which(self, program: str) -> str | None: ...
     def read(self, path: Path) -> bytes | None: ...
@@ -118,6 +122,35 @@ class LocalNode:
             return self._finish(command, None)
         except FileNotFoundError:
             return Completed(127, "", f"{command.words[0]}: not found")
+
+    def pipe(
+        self, commands: Sequence[Command], on_line: Callable[[str], None] | None = None
+    ) -> str:
+        """Return what the last command prints; each reads what the one before it prints.
+
+        Raises:
+            CommandFailed: as `run`, for the first command that failed by itself.
+        """
+        with contextlib.ExitStack() as ends:
+            running: list[tuple[subprocess.Popen[str], list[str]]] = []
+            source: IO[str] | int = subprocess.DEVNULL
+            for command in commands:
+                process = _started(command, source)
+                ends.callback(_end, process)
+                if not isinstance(source, int):
+                    source.close()  # only the two processes hold the pipe now
+                source = process.stdout or subprocess.DEVNULL
+                errors: list[str] = []
+                _reader(process.stderr, errors, None)
+                running.append((process, errors))
+            out: list[str] = []
+            last = _reader(running[-1][0].stdout, out, on_line)
+            deadline = time.monotonic() + max(command.timeout_s for command in commands)
+            for command, (process, errors) in zip(commands, running, strict=True):
+                _wait(command, process, errors, deadline)
+            last.join(timeout=2)
+            _require(commands, running)
+        return "".join(out)
 
     def spawn(self, command: Command, log_file: Path) -> int:
         """Start a daemon that outlives this process; its pid. Output is appended to `log_file`."""
@@ -238,6 +271,51 @@ def _entry(path: Path) -> Entry | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Entry(content, found.st_mode & 0o7777, found.st_uid)
+
+
+def _started(command: Command, source: IO[str] | int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command.argv(),
+        cwd=command.cwd,
+        env=_environment(command),
+        stdin=source,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait(
+    command: Command, process: subprocess.Popen[str], errors: list[str], deadline: float
+) -> None:
+    try:
+        process.wait(timeout=max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        reason = f"no end within {command.timeout_s:g} s"
+        raise CommandFailed(command, reason, "".join(errors)) from None
+
+
+def _require(
+    commands: Sequence[Command], running: Sequence[tuple[subprocess.Popen[str], list[str]]]
+) -> None:
+    """A command that only lost its reader is not the one to blame."""
+    failed = [
+        CommandFailed(command, f"exit status {process.returncode}", "".join(errors))
+        for command, (process, errors) in zip(commands, running, strict=True)
+        if process.returncode != 0
+    ]
+    blamed = [error for error in failed if error.reason != f"exit status {-signal.SIGPIPE}"]
+    if failed:
+        raise (blamed or failed)[0]
 
 
 def _environment(command: Command) -> dict[str, str]:

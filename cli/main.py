@@ -53,6 +53,46 @@ def verify(environment: Environment, json: Json = False) -> None:
 
 
 @app.command()
+def backup(environment: Environment, json: Json = False) -> None:
+    """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
+    from cli import output, runs
+
+    output.points(runs.backup(environment), as_json=json)
+
+
+@app.command()
+def points(
+    environment: Environment,
+    json: Json = False,
+    check: Annotated[bool, typer.Option("--check", help="Read and verify all data")] = False,
+) -> None:
+    """List the restore points."""
+    from cli import output, runs
+
+    output.points(runs.points(environment, check=check), as_json=json)
+
+
+@app.command()
+def restore(
+    environment: Environment,
+    point: Annotated[str, typer.Argument(help="A restore point, or latest")] = "latest",
+    source: Annotated[str, typer.Option("--from", help="Another environment to clone")] = "",
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Only this part, or one file like storage/…; repeatable"),
+    ] = None,
+    json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Bring the environment back to a restore point; its state now is saved as one first."""
+    from cli import output, runs
+
+    runs.confirm_if_protected(environment, yes=yes, doing="Restore")
+    report = runs.restore(environment, point=point, source=source, only=only or [])
+    output.restore(report, as_json=json)
+
+
+@app.command()
 def down(
     environment: Environment,
     purge: Annotated[bool, typer.Option(help="Also delete all of its data")] = False,

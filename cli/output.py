@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import load_environment
+from flows.points_report import PointsReport, point_rows
 from flows.report import Report, check_rows, plan_rows, step_rows
+from flows.restore_report import RestoreReport
 
 
 def plan(report: Report, *, as_json: bool) -> None:
@@ -43,6 +45,52 @@ def verify(report: Report, *, as_json: bool) -> None:
         _json({"environment": report.environment, "checks": rows, "seconds": _s(report.seconds)})
         return
     _table(rows, f"{report.environment}: {len(rows)} checks passed in {report.seconds:.1f} s")
+
+
+def points(report: PointsReport, *, as_json: bool) -> None:
+    rows = point_rows(report)
+    if as_json:
+        _json(
+            {
+                "environment": report.environment,
+                "made": report.made,
+                "checked": report.checked,
+                "pruned": list(report.pruned),
+                "warnings": list(report.warnings),
+                "points": rows,
+                "seconds": _s(report.seconds),
+            }
+        )
+        return
+    if rows:
+        _table(rows, f"Restore points of {report.environment}")
+    for warning in report.warnings:
+        _say(f"warning: {warning}")
+    _say(f"{len(rows)} restore points" + (f"; made {report.made}" if report.made else ""))
+
+
+def restore(report: RestoreReport, *, as_json: bool) -> None:
+    rows = check_rows(report.checks)
+    if as_json:
+        _json(
+            {
+                "environment": report.environment,
+                "point": report.point,
+                "parts": list(report.parts),
+                "safety": report.safety,
+                "notes": list(report.notes),
+                "checks": rows,
+                "seconds": _s(report.seconds),
+            }
+        )
+        return
+    if rows:
+        _table(rows, f"{report.environment}: {len(rows)} checks passed")
+    for note in report.notes:
+        _say(f"note: {note}")
+    if report.safety:
+        _say(f"What was there before: rollout restore {report.environment} {report.safety}")
+    _say(f"{report.environment} is at {report.point} ({report.seconds:.1f} s)")
 
 
 def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:

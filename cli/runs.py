@@ -21,13 +21,13 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 
-def confirm_if_protected(environment: str, *, yes: bool) -> None:
+def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") -> None:
     """Ask before a protected environment is changed."""
     if not load_environment(environment).protected or yes:
         return
     if not sys.stdin.isatty():
         raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
-    typer.confirm(f"{environment} is protected. Deploy now?", abort=True)
+    typer.confirm(f"{environment} is protected. {doing} now?", abort=True)
 
 
 def deploy(environment: str, *, dry_run: bool, only: list[str]) -> Any:
@@ -44,6 +44,28 @@ def verify(environment: str) -> Any:
         from flows.verify import verify as flow
 
         return _run(flow, environment=environment)
+
+
+def backup(environment: str) -> Any:
+    with server(environment):
+        from flows.backup import backup as flow
+
+        return _run(flow, environment=environment)
+
+
+def points(environment: str, *, check: bool) -> Any:
+    with server(environment):
+        from flows.points import points as flow
+
+        return _run(flow, environment=environment, check=check)
+
+
+def restore(environment: str, *, point: str, source: str, only: list[str]) -> Any:
+    load_environment(source or environment)
+    with server(environment):
+        from flows.restore import restore as flow
+
+        return _run(flow, environment=environment, point=point, source=source, only=only)
 
 
 def check_steps(only: list[str]) -> None:

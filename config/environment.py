@@ -19,6 +19,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _DESTINATION = re.compile(r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
+_RECIPIENT = re.compile(r"age1[a-z0-9]{58}|ssh-(ed25519|rsa) \S+( .*)?")
 _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
 _CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _PIGSTY = re.compile(r"v\d+\.\d+\.\d+")
@@ -125,6 +126,14 @@ def _registry(value: str) -> str:
     return value
 
 
+def _recipient(value: str) -> str:
+    if not _RECIPIENT.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no public key; expected one of age ('age1…') or SSH ('ssh-ed25519 …')"
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError(f"{value!r} is not a language of Dify; expected one like 'en-US'")
@@ -199,6 +208,7 @@ Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
 Destination = Annotated[str, AfterValidator(_destination)]
 Registry = Annotated[str, AfterValidator(_registry)]
+Recipient = Annotated[str, AfterValidator(_recipient)]
 Language = Annotated[str, AfterValidator(_language)]
 Folder = Annotated[Path, Field(strict=False)]
 Address = Annotated[str, AfterValidator(_address)]
@@ -362,6 +372,29 @@ class Portal(Strict):
     body_size_mb: Annotated[int, Field(ge=1, le=10_240)]
 
 
+class Backup(Strict):
+    repository: str
+    ssh_key: str
+    recipients: list[Recipient]
+    keep_last: Annotated[int, Field(ge=1, le=1000)]
+    keep_daily: Annotated[int, Field(ge=0, le=1000)]
+    keep_weekly: Annotated[int, Field(ge=0, le=1000)]
+    keep_monthly: Annotated[int, Field(ge=0, le=1000)]
+    shrink: Annotated[float, Field(ge=0, le=1)]
+    verify_days: Annotated[int, Field(ge=1, le=256)]
+    window_h: Annotated[float, Field(gt=0, le=8760)]
+    lock_within_s: Annotated[int, Field(ge=0, le=86_400)]
+    drill_subnet: Subnet
+    drill_port: Port
+    drill_redis: Annotated[int, Field(ge=0, le=15)]
+    drill_broker: Annotated[int, Field(ge=0, le=15)]
+
+    @property
+    def remote(self) -> bool:
+        """Whether the repository is named by a scheme of restic's, and not by a path."""
+        return bool(re.match(r"[a-z][a-z0-9]*:", self.repository))
+
+
 class Preflight(Strict):
     disk_free_gb: Annotated[float, Field(ge=0)]
     memory_gb: Annotated[float, Field(ge=0)]
@@ -382,11 +415,12 @@ class Environment(Strict):
     storage: Storage
     images: Images
     portal: Portal
+    backup: Backup
     preflight: Preflight
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
-        rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes)
+        rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _drill)
         refuse(problem for rule in rules for problem in rule(self))
         return self
 
@@ -403,6 +437,12 @@ class Environment(Strict):
 
 def _paths(environment: Environment) -> Iterator[str]:
     if environment.platform.kind != "sandbox":
+        repository = environment.backup.repository
+        if repository and not environment.backup.remote and not Path(repository).is_absolute():
+            yield (
+                f"backup.repository: {repository!r} is relative; expected an absolute path, or a "
+                "repository of restic like 'sftp:host:/path'"
+            )
         for key in ("home", "data"):
             path: Path = getattr(environment.dify, key)
             if not path.is_absolute():
@@ -412,6 +452,7 @@ def _paths(environment: Environment) -> Iterator[str]:
 def _ports(environment: Environment) -> Iterator[str]:
     dify, portal = environment.dify, environment.portal
     ports = {"portal.http_port": portal.http_port, "portal.https_port": portal.https_port}
+    ports["backup.drill_port"] = environment.backup.drill_port
     direct = ("web_port", "api_port", "plugin_port", "websocket_port")
     for key in ("port",) if portal.route == "stack" else direct:
         ports[f"dify.{key}"] = getattr(dify, key)
@@ -492,3 +533,27 @@ def _nodes(environment: Environment) -> Iterator[str]:
                 f"nodes.addresses: {address!r} reaches only the node itself; "
                 "expected an address the portal reaches"
             )
+
+
+def _drill(environment: Environment) -> Iterator[str]:
+    backup, redis = environment.backup, environment.redis
+    if IPv4Network(backup.drill_subnet).overlaps(IPv4Network(environment.dify.subnet)):
+        yield (
+            f"backup.drill_subnet: {backup.drill_subnet!r} overlaps dify.subnet; "
+            "expected a network of its own"
+        )
+    numbers = {
+        "redis.database": redis.database,
+        "redis.broker_database": redis.broker_database,
+        "backup.drill_redis": backup.drill_redis,
+    }
+    for key, number in {
+        "drill_redis": backup.drill_redis,
+        "drill_broker": backup.drill_broker,
+    }.items():
+        for other, taken in numbers.items():
+            if number == taken and other != f"backup.{key}":
+                yield (
+                    f"backup.{key}: {number} is also {other}; expected another number, "
+                    "since a drill empties it"
+                )

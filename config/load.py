@@ -207,8 +207,18 @@ def _with_absolute_paths(environment: Environment) -> Environment:
         update={
             "sandbox": environment.sandbox.model_copy(update={"home": home}),
             "dify": dify.model_copy(update={"home": home / dify.home, "data": home / dify.data}),
+            "backup": environment.backup.model_copy(
+                update={"repository": _repository(environment, home)}
+            ),
             "images": environment.images.model_copy(
                 update={"rehearsal": ROOT / environment.images.rehearsal}
             ),
         }
     )
+
+
+def _repository(environment: Environment, home: Path) -> str:
+    backup = environment.backup
+    if not backup.repository or backup.remote:
+        return backup.repository
+    return str(home / backup.repository)

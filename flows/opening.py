@@ -25,6 +25,12 @@ def opened(environment: str, *, run: str, dry_run: bool = False) -> Generator[Si
         yield _site(desired, save=True)
 
 
+@contextmanager
+def reading(environment: str, site: Site) -> Generator[Site]:
+    """The site of an environment that is only read; the one that is open already, if it is that."""
+    yield site if environment == site.name else _site(load_environment(environment), save=False)
+
+
 def _site(environment: Environment, *, save: bool) -> Site:
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])

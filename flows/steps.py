@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from prefect.cache_policies import NO_CACHE
@@ -10,7 +10,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 from prefect.tasks import Task
 
+from config.desired.restore_point import Point
 from config.errors import RolloutError
+from tasks.backup import Backup, Reason, Told
+from tasks.backup import backup as take_point
+from tasks.backup import check as check_all
 from tasks.compose import compose_steps
 from tasks.docker import docker_steps
 from tasks.hosts import hosts_steps
@@ -22,6 +26,11 @@ from tasks.preflight import preflight as find
 from tasks.preflight import require
 from tasks.proof import prove
 from tasks.redis import redis_steps
+from tasks.repository import open_repository
+from tasks.restore import Choice, Restored
+from tasks.restore import choose as choose_point
+from tasks.restore import restore as bring_back
+from tasks.restore import settle as let_go
 from tasks.settings import settings_steps
 from tasks.site import Site
 from tasks.step import Outcome, Step, converge
@@ -90,6 +99,29 @@ def _verify(site: Site, *, changed: bool) -> list[Check]:
     return checks
 
 
+def _backup(site: Site, *, reason: Reason, told: Told) -> Backup:
+    return take_point(site, open_repository(site, create=True), reason=reason, told=told)
+
+
+def _points(site: Site, *, check: bool, told: Told) -> list[Point]:
+    repository = open_repository(site, create=False)
+    if check:
+        check_all(repository, "all", told)
+    return repository.points()
+
+
+def _choose(site: Site, *, source: Site, point: str, only: list[str]) -> Choice:
+    return choose_point(site, open_repository(source, create=False), point, only)
+
+
+def _restore(site: Site, *, choice: Choice, told: Told) -> Restored:
+    return bring_back(site, choice, partial(open_repository, site, create=True), told=told)
+
+
+def _settle(site: Site, *, choice: Choice) -> None:
+    let_go(site, choice)
+
+
 preflight = _told(_preflight, "preflight")
 docker = _step("docker", docker_steps)
 pgsql = _step("pgsql", pgsql_steps)
@@ -101,3 +133,8 @@ compose = _step("compose", compose_steps)
 portal = _step("portal", portal_steps)
 hosts = _step("hosts", hosts_steps)
 verify = _told(_verify, "verify")
+backup = _told(_backup, "backup")
+points = _told(_points, "points")
+choose = _told(_choose, "choose")
+restore = _told(_restore, "restore")
+settle = _told(_settle, "settle")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from config.desired.restore_point import DRILL, INCOMING
 from config.desired.templates import render
 from config.environment import Environment
 
@@ -30,9 +31,13 @@ def pg_hba_conf(environment: Environment, owner: str) -> str:
     postgres = environment.postgres
     # From this machine to the bridge a connection may carry any address of the machine.
     rules = [("local", "all", owner, "", "trust")]
-    for database in (postgres.database, postgres.plugin_database):
-        for network in ("samehost", environment.dify.subnet):
-            rules.append(("host", database, postgres.user, network, "scram-sha-256"))
+    stack, drill = environment.dify.subnet, environment.backup.drill_subnet
+    reach = {"": ("samehost", stack), INCOMING: ("samehost",), DRILL: ("samehost", drill)}
+    for suffix, networks in reach.items():
+        for database in (postgres.database, postgres.plugin_database):
+            for network in networks:
+                name = database + suffix
+                rules.append(("host", name, postgres.user, network, "scram-sha-256"))
     rules.append(("host", "prefect", "prefect", "127.0.0.1/32", "scram-sha-256"))
     lines = ["  ".join(word for word in rule if word) for rule in rules]
     head = [

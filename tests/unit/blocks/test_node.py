@@ -100,3 +100,22 @@ def test_a_command_with_an_environment_of_its_own_sees_no_variable_of_the_shell(
     show = "echo ${LOG_LEVEL:-none} $DOCKER_HOST $OWN"
     assert node.run(sh(show, env=(("OWN", "1"),))) == "AMBIENT unix:///x.sock 1\n"
     assert node.run(sh(show, env=(("OWN", "1"),), own_env=True)) == "none unix:///x.sock 1\n"
+
+
+def test_a_pipe_passes_bytes_on_and_returns_the_last_output() -> None:
+    words = [sh("head -c 3000000 /dev/urandom"), sh("cat"), sh("wc -c")]
+    assert node.pipe(words).strip() == "3000000"
+
+
+def test_a_pipe_fails_with_whoever_failed_by_itself() -> None:
+    with pytest.raises(CommandFailed, match=r"exit status 3\nno such database"):
+        node.pipe([sh("echo x; echo no such database >&2; exit 3"), sh("cat")])
+    with pytest.raises(CommandFailed, match=r"exit status 4\ndisk full"):
+        node.pipe([Command(("yes",)), sh("head -1; echo disk full >&2; exit 4")])
+
+
+def test_a_pipe_that_takes_too_long_leaves_nobody_behind(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    with pytest.raises(CommandFailed, match=r"no end within 0\.5 s"):
+        node.pipe([sh(f"echo $$ > {mark}; exec sleep 60", timeout_s=0.5), sh("cat", timeout_s=0.5)])
+    assert not Path(f"/proc/{int(mark.read_text())}").exists()

@@ -21,10 +21,15 @@ def test_who_may_log_in(environment):
     assert [rule for rule in rules if rule[-1] != "scram-sha-256"] == [
         ["local", "all", "owner", "trust"]
     ]
-    databases = {rule[1] for rule in rules if rule[2] == "dbuser_dify"}
-    assert databases == {"dify", "dify_plugin"}
-    networks = {rule[3] for rule in rules if rule[2] == "dbuser_dify"}
-    assert networks == {"samehost", "172.30.31.0/24"}
+    reach = {(rule[1].removeprefix("dify_plugin").removeprefix("dify"), rule[3])
+             for rule in rules if rule[2] == "dbuser_dify"}  # fmt: skip
+    assert reach == {
+        ("", "samehost"),
+        ("", "172.30.31.0/24"),
+        ("_incoming", "samehost"),
+        ("_drill", "samehost"),
+        ("_drill", "172.30.32.0/24"),
+    }
     assert not any("all" in rule[1:3] for rule in rules[1:])
 
 

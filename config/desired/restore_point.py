@@ -1,0 +1,126 @@
+"""What a restore point is, which ones are kept, and when a new one looks wrong."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
+
+from config.environment import Backup
+
+MANIFEST = "/manifest.json"
+FORMAT = 1
+BEFORE_RESTORE: Literal["before-restore"] = "before-restore"
+# Databases beside Dify's own: being restored, replaced by a restore, of a drill.
+INCOMING, PREVIOUS, DRILL = "_incoming", "_previous", "_drill"
+# What stored data was signed or encrypted with, and the account that logs in to it: these
+# belong to the data and go where it goes. The other secrets belong to the environment.
+DATA_SECRETS = ("secret_key", "admin_password")
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Part(Frozen):
+    """One snapshot of a point. `tree` is restic's SHA-256 over all of it; sizes in bytes.
+
+    `sha256` is of a database's archive, as read back from the repository.
+    """
+
+    name: str
+    kind: Literal["database", "folders"]
+    snapshot: str
+    tree: str
+    path: str
+    files: int
+    size: int
+    added: int
+    seconds: float
+    sha256: str = ""
+
+
+class Manifest(Frozen):
+    """Everything a point consists of. It is saved last: without it there is no point.
+
+    `folders`: name → absolute path. `rendered`: file of the stack → SHA-256.
+    `keys`: private key of a tenant, below the storage → SHA-256. `queues`: waiting jobs.
+    `without_file`: uploads in the database whose file was not found when files were saved.
+    """
+
+    format: int = FORMAT
+    point: str
+    environment: str
+    created: datetime
+    reason: str
+    release: str
+    admin_email: str
+    images: dict[str, str]
+    versions: dict[str, str]
+    secrets: dict[str, SecretStr]
+    rendered: dict[str, str]
+    folders: dict[str, str]
+    keys: dict[str, str]
+    rows: dict[str, int]
+    queues: dict[str, int]
+    without_file: list[str]
+    parts: list[Part]
+
+    @field_serializer("secrets", when_used="json")
+    def clear(self, values: dict[str, SecretStr]) -> dict[str, str]:
+        """Only JSON, which goes into the encrypted repository, holds them in clear."""
+        return {name: value.get_secret_value() for name, value in values.items()}
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    def part(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A restore point as a list of them shows it. `manifest` is the snapshot that holds it."""
+
+    id: str
+    created: datetime
+    reason: str
+    release: str
+    size: int
+    added: int
+    seconds: float
+    manifest: str
+    snapshots: tuple[str, ...]
+
+
+def kept(points: Sequence[Point], backup: Backup) -> set[str]:
+    """Ids of the points to keep: the newest, and the last one of each day, week and month.
+
+    The newest point is always among them.
+    """
+    newest = sorted(points, key=lambda point: point.created, reverse=True)
+    keep = {point.id for point in newest[: max(1, backup.keep_last)]}
+    rules: list[tuple[int, Callable[[datetime], object]]] = [
+        (backup.keep_daily, lambda at: at.date()),
+        (backup.keep_weekly, lambda at: at.isocalendar()[:2]),
+        (backup.keep_monthly, lambda at: (at.year, at.month)),
+    ]
+    for count, period in rules:
+        last_of: dict[object, str] = {}
+        for point in newest:
+            last_of.setdefault(period(point.created), point.id)
+        keep.update(list(last_of.values())[:count])
+    return keep
+
+
+def shrunk(size: int, before: int, share: float) -> bool:
+    """Whether a point of `size` bytes is suspiciously small after one of `before` bytes."""
+    return size < before * share
+
+
+def latest(points: Iterable[Point]) -> Point | None:
+    """The newest point, but for those that hold what a restore replaced."""
+    own = (point for point in points if point.reason != BEFORE_RESTORE)
+    return max(own, key=lambda point: point.created, default=None)

@@ -1,0 +1,31 @@
+"""How far a long step is, as Prefect progress artifacts."""
+
+import time
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+EVERY_S = 2.0
+
+
+class Progress:
+    """One bar a part, moved every two seconds at most."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._bars: dict[str, UUID] = {}
+        self._moved: dict[str, float] = {}
+
+    def __call__(self, part: str, share: float) -> None:
+        now = time.monotonic()
+        if part not in self._bars:
+            made = create_progress_artifact(
+                share * 100, key=f"{self._key}-{part}", description=f"{self._key}: {part}"
+            )
+            assert isinstance(made, UUID)  # noqa: S101 - we are no coroutine
+            self._bars[part] = made
+        elif share >= 1 or now - self._moved[part] >= EVERY_S:
+            update_progress_artifact(self._bars[part], share * 100)
+        else:
+            return
+        self._moved[part] = now

@@ -1,0 +1,71 @@
+"""Bring an environment back to a restore point, and prove that it works."""
+
+import time
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Failed
+
+from config.errors import RolloutError
+from flows import steps
+from flows.opening import opened, reading
+from flows.order import Order
+from flows.progress import Progress
+from flows.restore_report import RestoreReport, publish
+from tasks.restore import Choice, Restored
+from tasks.site import Site
+from tasks.verify import Check
+
+
+@flow(name="restore", flow_run_name="restore {environment}", persist_result=False)
+def restore(
+    environment: str,
+    point: str = "latest",
+    source: str = "",
+    only: list[str] | None = None,
+) -> RestoreReport | State[Any]:
+    """Restore the environment, or parts of it, from a point of its own or of `source`."""
+    began = time.monotonic()
+    try:
+        with (
+            opened(environment, run=str(flow_run.name)) as site,
+            reading(source or environment, site) as origin,
+        ):
+            choice: Choice = steps.finish(
+                steps.choose, site, source=origin, point=point, only=only or []
+            )
+            done, checks = bring_back(site, choice)
+            report = RestoreReport(
+                environment,
+                choice.point.id,
+                done.parts,
+                done.safety,
+                done.notes,
+                tuple(checks),
+                time.monotonic() - began,
+            )
+            publish(report)
+            return report
+    except RolloutError as error:
+        return Failed(message=str(error), data=error)
+
+
+def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
+    """State first, then the point, then a rollout's second half. Read top to bottom."""
+    told = Progress(f"restore-{site.name.replace('_', '-')}")
+    order = Order(site, dry_run=False, only=[])
+    engine = order.submit(steps.docker, after=[])
+    order.submit(steps.pgsql, after=[engine])
+    order.submit(steps.redis, after=[engine])
+    order.submit(steps.images, after=[engine])
+    order.outcomes()
+    done: Restored = steps.finish(steps.restore, site, choice=choice, told=told)
+    if choice.file:
+        return done, []
+    for step in (steps.settings, steps.migrate, steps.compose, steps.portal, steps.hosts):
+        steps.finish(step, site)
+    checks: list[Check] = steps.finish(steps.verify, site, changed=True)
+    steps.finish(steps.settle, site, choice=choice)
+    return done, checks

@@ -1,0 +1,344 @@
+"""A restore point: database, files, secrets and what ran, taken together and checked.
+
+The order is what makes a point consistent while Dify runs: Dify stores an upload's file first
+and its row afterwards, so a database dumped before the files are copied has no row whose file
+could be missing. Files that came later are in the point too, and harm nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+from blocks.command import Command, CommandFailed
+from blocks.docker import Docker
+from blocks.postgres import Postgres
+from config.desired.restore_point import (
+    BEFORE_RESTORE,
+    MANIFEST,
+    Manifest,
+    Part,
+    Point,
+    kept,
+    shrunk,
+)
+from config.desired.services import active, images
+from config.errors import StepError
+from tasks import kit, uploads
+from tasks.clients import clients
+from tasks.pgsql import dify_database
+from tasks.redis import dify_redis
+from tasks.repository import Repository, points_of
+from tasks.site import Site
+from tasks.tools import restic
+from tasks.tools.restic import Saved, Snapshot
+
+KEYS = "privkeys"
+log = logging.getLogger("rollout")
+
+Told = Callable[[str, float], None]
+Reason = Literal["asked", "schedule", "before-restore", "before-upgrade"]
+
+
+def silent(part: str, share: float) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup left: the point, all points, what was pruned or why nothing was, the kit."""
+
+    manifest: Manifest
+    points: tuple[Point, ...]
+    pruned: tuple[str, ...]
+    held: str
+    checked: str
+    kit: str
+
+
+def backup(
+    site: Site, repository: Repository, *, reason: Reason = "asked", told: Told = silent
+) -> Backup:
+    """Take a point, check the repository, and only then let go of what is too old.
+
+    Raises:
+        StepError: what went wrong; points made before are untouched.
+    """
+    manifest = take(site, repository, reason=reason, told=told)
+    recovery = kit.renew(site, repository, manifest.created)
+    checked = check(repository, subset(site, manifest.created), told)
+    points = repository.points()
+    held = _suspicion(site, points)
+    pruned: tuple[str, ...] = ()
+    if held:
+        log.warning("backup: nothing is pruned: %s", held)
+    elif reason != BEFORE_RESTORE:
+        pruned = prune(repository)
+        points = [point for point in points if point.id not in pruned]
+    return Backup(manifest, tuple(points), pruned, held, checked, recovery)
+
+
+def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:
+    """Save every part and, last, the manifest that makes them a point."""
+    began, created = time.monotonic(), datetime.now(UTC)
+    name = created.strftime("%Y%m%dT%H%M%SZ")
+    taking = _Taking(site, repository, name, told)
+    main, plugin = dify_database(site), dify_database(site, plugin=True)
+    with main.connect() as connection:
+        rows, files = uploads.rows(connection), uploads.keys(connection)
+    parts = [taking.database("database", main), taking.database("plugin-database", plugin)]
+    folders = saved_folders(site)
+    with ThreadPoolExecutor(1) as aside:
+        sums = [aside.submit(taking.checksum, part) for part in parts]
+        parts.append(taking.folders(folders))
+        parts = _sealed(parts, repository.snapshots(), [future.result() for future in sums])
+    manifest = Manifest(
+        point=name,
+        environment=site.name,
+        created=created,
+        reason=reason,
+        release=site.release.version,
+        admin_email=site.environment.dify.admin_email,
+        images=_images(site),
+        versions=_versions(repository, main),
+        secrets=site.secrets,
+        rendered=_checksums(site, site.environment.dify.home, "*", depth=1),
+        folders={key: str(path) for key, path in folders.items()},
+        keys=_tenant_keys(site, folders.get("storage")),
+        rows=rows,
+        queues=_queues(site),
+        without_file=_without_file(site, folders.get("storage"), files),
+        parts=parts,
+    )
+    taking.manifest(manifest, time.monotonic() - began)
+    log.info("backup: %s is whole, %.1f s", name, time.monotonic() - began)
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """One point in the making."""
+
+    site: Site
+    repository: Repository
+    point: str
+    told: Told
+
+    def database(self, name: str, database: Postgres) -> Part:
+        began = time.monotonic()
+        self.told(name, 0)
+        programs = clients(self.site, database)
+        file = f"{name}.dump"
+        save = self.repository.tool.backup_input(file, host=self.site.name, tags=self._tags(name))
+        text = self.repository.pipe([programs.dump(database), save])
+        part = self._part(name, "database", f"/{file}", restic.parse_saved(text), began)
+        self.told(name, 1)
+        return part
+
+    def folders(self, folders: Mapping[str, Path]) -> Part:
+        began = time.monotonic()
+        self.told("files", 0)
+
+        def note(line: str) -> None:
+            if (share := restic.parse_progress(line)) is not None:
+                self.told("files", min(share, 1))
+
+        saved = self.repository.save_folders(list(folders.values()), self._tags("files"), note)
+        self.told("files", 1)
+        return self._part("files", "folders", "/", saved, began)
+
+    def checksum(self, part: Part) -> str:
+        """SHA-256 of a database's archive, as the repository gives it back."""
+        read = self.repository.tool.dump(part.snapshot, part.path)
+        return self.repository.pipe([read, Command(("sha256sum",))]).split()[0]
+
+    def manifest(self, manifest: Manifest, seconds: float) -> None:
+        summary = {
+            "created": manifest.created.isoformat(timespec="seconds"),
+            "reason": manifest.reason,
+            "release": manifest.release,
+            "size": manifest.size,
+            "added": sum(part.added for part in manifest.parts),
+            "seconds": round(seconds, 1),
+            "parts": len(manifest.parts),
+        }
+        tags = [*self._tags("manifest"), *(f"{key}:{value}" for key, value in summary.items())]
+        self.repository.run(
+            self.repository.tool.backup_input(
+                MANIFEST.lstrip("/"),
+                host=self.site.name,
+                tags=tags,
+                content=manifest.model_dump_json(indent=1),
+            )
+        )
+
+    def _tags(self, part: str) -> list[str]:
+        return [f"point:{self.point}", f"part:{part}"]
+
+    def _part(
+        self, name: str, kind: Literal["database", "folders"], path: str, saved: Saved, began: float
+    ) -> Part:
+        return Part(
+            name=name,
+            kind=kind,
+            snapshot=saved.snapshot,
+            tree="",
+            path=path,
+            files=saved.files,
+            size=saved.size,
+            added=saved.added,
+            seconds=round(time.monotonic() - began, 2),
+        )
+
+
+def saved_folders(site: Site) -> dict[str, Path]:
+    """Name → folder of everything outside PostgreSQL: state by its name, and `stack`."""
+    environment = site.environment
+    used = {n for s in active(environment, site.release).values() for n in s.volumes}
+    state = {name: environment.dify.data / site.release.state[name].path for name in sorted(used)}
+    folders = {**state, "stack": environment.dify.home}
+    return {
+        name: path
+        for name, path in folders.items()
+        if site.node.attempt(Command(("test", "-d", str(path)), changes=False)).status == 0
+    }
+
+
+def subset(site: Site, at: datetime) -> str:
+    """Which part of the data today's check reads: all of it is read in `verify_days` days."""
+    days = site.environment.backup.verify_days
+    return "all" if days == 1 else f"{at.toordinal() % days + 1}/{days}"
+
+
+def check(repository: Repository, part: str, told: Told = silent) -> str:
+    """The repository's structure is sound and the data of this part reads back.
+
+    Raises:
+        StepError: something in it is damaged.
+    """
+    told("check", 0)
+    try:
+        repository.site.node.run(repository.tool.check(part))
+    except CommandFailed as error:
+        raise _damage(repository, error) from None
+    told("check", 1)
+    return part
+
+
+def prune(repository: Repository) -> tuple[str, ...]:
+    """Points retention lets go of, and what dead runs left, are gone; ids of those points."""
+    snapshots = repository.snapshots()
+    points = points_of(snapshots)
+    keep = kept(points, repository.site.environment.backup)
+    whole = {point.id: point for point in points}
+    gone = [
+        snapshot.id
+        for snapshot in snapshots
+        if (name := snapshot.tag("point")) not in whole or name not in keep
+    ]
+    if not gone or not points:
+        return ()
+    repository.run(repository.tool.forget(gone))
+    repository.run(repository.tool.prune())
+    return tuple(sorted(set(whole) - keep))
+
+
+def _suspicion(site: Site, points: list[Point]) -> str:
+    """Why nothing may be pruned now, empty if nothing speaks against it."""
+    share = site.environment.backup.shrink
+    *before, newest = points
+    largest = max((point.size for point in before[-site.environment.backup.keep_last :]), default=0)
+    if shrunk(newest.size, largest, share):
+        return (
+            f"{newest.id} is {newest.size} bytes where {largest} were before, less than "
+            f"backup.shrink = {share:g} of it"
+        )
+    return ""
+
+
+def _damage(repository: Repository, error: CommandFailed) -> StepError:
+    text = error.output
+    if "already locked" in text or "wrong password" in text or "Is there a repo" in text:
+        return repository.trouble(error)
+    return StepError(
+        "backup",
+        f"the repository {repository.name} is damaged: {restic.why(text)}",
+        tried=str(error.command),
+        advice="nothing was pruned; restic rebuild-index and restic prune may mend it, "
+        "and the next backup saves again what is missing; look at the disk",
+    )
+
+
+def _sealed(
+    parts: Sequence[Part], snapshots: Sequence[Snapshot], sums: Sequence[str]
+) -> list[Part]:
+    """The parts with what identifies their content; the databases come first."""
+    sealed: list[Part] = []
+    for part, digest in zip_longest(parts, sums, fillvalue=""):
+        assert isinstance(part, Part)  # noqa: S101 - there are never more sums than parts
+        found = next(s for s in snapshots if s.id.startswith(part.snapshot))
+        update = {"snapshot": found.id, "tree": found.tree, "sha256": digest}
+        sealed.append(part.model_copy(update=update))
+    return sealed
+
+
+def _images(site: Site) -> dict[str, str]:
+    """Reference → id of every image that is here."""
+    docker = Docker()
+    found = {name: docker.image(name) for name in images(site.environment, site.release).values()}
+    return {name: image.id for name, image in found.items() if image}
+
+
+def _versions(repository: Repository, database: Postgres) -> dict[str, str]:
+    with database.connect() as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+        schema = uploads.revision(connection)
+    program = repository.site.node.run(Command((repository.tool.program, "version"), changes=False))
+    return {
+        "dify-rollout": metadata.version("dify-rollout"),
+        "postgresql": str(row[0]).split()[0] if row else "",
+        "restic": program.split()[1],
+        "schema": schema,
+    }
+
+
+def _checksums(site: Site, folder: Path, name: str, *, depth: int = 9) -> dict[str, str]:
+    """File below the folder → SHA-256, for files of that name."""
+    words = ("find", ".", "-maxdepth", str(depth), "-type", "f", "-name", name,
+             "-exec", "sha256sum", "{}", "+")  # fmt: skip
+    done = site.node.attempt(Command(words, cwd=str(folder), changes=False, timeout_s=600))
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    return {path.removeprefix("./"): digest for digest, path in sorted(lines, key=lambda x: x[1])}
+
+
+def _tenant_keys(site: Site, storage: Path | None) -> dict[str, str]:
+    return _checksums(site, storage / KEYS, "*.pem") if storage else {}
+
+
+def _queues(site: Site) -> dict[str, int]:
+    """Jobs that wait in each queue: a note, they are not part of the point."""
+    with dify_redis(site, broker=True).client() as client:
+        broker: Any = client
+        names = [str(name) for name in broker.scan_iter(_type="list")]
+        return {name: int(broker.llen(name)) for name in sorted(names)}
+
+
+def _without_file(site: Site, storage: Path | None, files: Mapping[str, str]) -> list[str]:
+    """Uploads the database had before it was dumped whose file is not there afterwards.
+
+    Somebody deleted them meanwhile, or they were lost before: nothing a backup could save.
+    """
+    if storage is None or not files:
+        return []
+    words = ("find", ".", "-type", "f", "-printf", "%P\\n")
+    listed = site.node.run(Command(words, cwd=str(storage), changes=False, timeout_s=3600))
+    missing = sorted(files.keys() - set(listed.splitlines()))
+    if missing:
+        log.warning("backup: %d uploads of the database have no file", len(missing))
+    return missing

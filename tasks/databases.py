@@ -1,0 +1,98 @@
+"""Databases beside Dify's own: filled unseen, and then put in its place in one transaction."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from psycopg import sql
+from psycopg.errors import ObjectInUse
+
+from blocks.postgres import Connection, Postgres
+from config.desired.restore_point import INCOMING, PREVIOUS
+from config.errors import StepError
+from tasks.pgsql import Database, admin, dify_database
+from tasks.site import Site
+from tasks.step import converge
+
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """One of Dify's databases and its name while it is `part` of a restore."""
+
+    part: str
+    live: Postgres
+    extensions: tuple[str, ...]
+
+    def named(self, suffix: str) -> Postgres:
+        return replace(self.live, database=self.live.database + suffix)
+
+
+def twins(site: Site, parts: Sequence[str]) -> list[Twin]:
+    """The databases among the parts of a point."""
+    needs = site.release.postgres
+    known = [
+        Twin("database", dify_database(site), tuple(needs.extensions)),
+        Twin("plugin-database", dify_database(site, plugin=True), tuple(needs.plugin_extensions)),
+    ]
+    return [twin for twin in known if twin.part in parts]
+
+
+def make(site: Site, database: Postgres, extensions: Sequence[str]) -> None:
+    """The database is there, empty, and Dify's role owns it."""
+    drop(site, database)
+    converge(Database(site, database.database, database.user, tuple(extensions)))
+
+
+def drop(site: Site, database: Postgres) -> None:
+    """No such database is left, whoever was using it."""
+    name = sql.Identifier(database.database)
+    with admin(site) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+def exists(site: Site, database: Postgres) -> bool:
+    query = "SELECT FROM pg_catalog.pg_database WHERE datname = %s"
+    with admin(site) as connection:
+        return connection.execute(query, [database.database]).fetchone() is not None
+
+
+def swap(site: Site, found: Sequence[Twin]) -> None:
+    """What came in is Dify's now, and what was Dify's is kept as `_previous`: all or nothing.
+
+    Raises:
+        StepError: somebody reconnects to the old database faster than it can be renamed.
+    """
+    there = [twin for twin in found if exists(site, twin.live)]
+    for twin in there:
+        drop(site, twin.named(PREVIOUS))
+    with admin(site) as connection:
+        for _ in range(_TRIES):
+            with suppress(ObjectInUse), connection.transaction():
+                for twin in there:
+                    _disconnect(connection, twin.live)
+                    _rename(connection, twin.live, twin.named(PREVIOUS))
+                for twin in found:
+                    _disconnect(connection, twin.named(INCOMING))
+                    _rename(connection, twin.named(INCOMING), twin.live)
+                return
+    names = ", ".join(twin.live.database for twin in there)
+    raise StepError(
+        "restore",
+        f"{names} stays in use: somebody reconnects faster than it can be renamed",
+        advice="stop what uses the database beside Dify and restore again; nothing was changed",
+    )
+
+
+def _disconnect(connection: Connection, database: Postgres) -> None:
+    query = (
+        "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
+        " WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()"
+    )
+    connection.execute(query, [database.database])
+
+
+def _rename(connection: Connection, old: Postgres, new: Postgres) -> None:
+    names = sql.Identifier(old.database), sql.Identifier(new.database)
+    connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))

@@ -1,0 +1,29 @@
+"""Programs a step needs on the node: found, else installed from the distribution."""
+
+import os
+
+from blocks.command import Command
+from blocks.node import Node
+from config.errors import StepError
+
+QUIET = (("DEBIAN_FRONTEND", "noninteractive"),)
+LOCK = ("-o", "DPkg::Lock::Timeout=300")
+
+
+def program(node: Node, name: str, package: str = "") -> str:
+    """Full path of the program.
+
+    Raises:
+        StepError: it is not there and cannot be installed from here.
+    """
+    if found := node.which(name):
+        return found
+    package = package or name
+    if os.geteuid() != 0 or node.which("apt-get") is None:
+        raise StepError("backup", f"{name} is not installed", advice=f"install {package}")
+    node.run(Command(("apt-get", "update", "-qq"), env=QUIET, timeout_s=300))
+    words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *LOCK, package)
+    node.run(Command(words, env=QUIET, timeout_s=900))
+    if found := node.which(name):
+        return found
+    raise StepError("backup", f"{package} was installed and brings no {name}")

@@ -1,0 +1,323 @@
+"""Bring an environment, or a part of it, back to a restore point.
+
+Everything is restored beside what is there, and exchanged by renaming while the stack is down:
+until then nothing was touched, and afterwards what was there is kept until the result is proved.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blocks import secrets as saved
+from blocks.postgres import PostgresRefused, PostgresUnreachable
+from config.desired.restore_point import (
+    BEFORE_RESTORE,
+    DATA_SECRETS,
+    INCOMING,
+    PREVIOUS,
+    Manifest,
+    Point,
+)
+from config.desired.services import active
+from config.errors import StepError
+from tasks import databases, folders, uploads
+from tasks.backup import Told, silent, take
+from tasks.clients import clients
+from tasks.compose import stop_services
+from tasks.databases import Twin, twins
+from tasks.pgsql import dify_database
+from tasks.redis import dify_redis
+from tasks.repository import Repository
+from tasks.site import Site
+
+log = logging.getLogger("rollout")
+
+STEP = "restore"
+DATABASES = ("database", "plugin-database")
+_SILENCE = "UPDATE workflow_schedule_plans SET next_run_at = NULL"
+
+
+class Choice:
+    """What to restore and from where: the environment's own repository or another one's.
+
+    A plain class for the reason `Site` is one.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        point: Point,
+        manifest: Manifest,
+        parts: Sequence[str],
+        file: str = "",
+    ) -> None:
+        self.repository = repository
+        self.point = point
+        self.manifest = manifest
+        self.parts = tuple(parts)
+        self.file = file
+
+    @property
+    def source(self) -> str:
+        """The environment the point is of."""
+        return self.repository.site.name
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of it. `safety` is the point the state before was saved as, empty if none was."""
+
+    manifest: Manifest
+    parts: tuple[str, ...]
+    safety: str
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    notes: tuple[str, ...] = ()
+
+
+def choose(site: Site, repository: Repository, point: str, only: Sequence[str]) -> Choice:
+    """The point and its parts, once they are known to fit.
+
+    Raises:
+        StepError: no such point or part, or the release cannot read it.
+    """
+    found = repository.find(point)
+    manifest = repository.manifest(found)
+    if _release(manifest.release) > _release(site.release.version):
+        raise StepError(
+            STEP,
+            f"{found.id} is of Dify {manifest.release}, {site.name} runs {site.release.version}, "
+            "which cannot read it",
+            advice=f"set dify.release to {manifest.release!r}",
+        )
+    known = (*DATABASES, *(name for name in manifest.folders if name != "stack"))
+    if not only:
+        return Choice(repository, found, manifest, known)
+    file = next((word for word in only if "/" in word), "")
+    unknown = [word for word in only if word not in known and word != file]
+    if unknown or (file and len(only) > 1) or (file and file.partition("/")[0] not in known):
+        raise StepError(
+            STEP,
+            f"no part {', '.join(unknown) or file!r} to restore",
+            advice=f"one of {', '.join(known)}, or one file, like storage/upload_files/…",
+        )
+    return Choice(repository, found, manifest, tuple(only), file)
+
+
+def restore(
+    site: Site, choice: Choice, own: Callable[[], Repository], *, told: Told = silent
+) -> Restored:
+    """The parts are the environment's, and the stack is down.
+
+    `own` opens the environment's own repository, for the point of what is there now.
+
+    Raises:
+        StepError: what went wrong; the stack is as it was before.
+    """
+    if choice.file:
+        return _restore_file(site, choice)
+    clock = _Clock()
+    places = _places(site, choice)
+    folders.mend(site.node, places.values())
+    safety = _save_current(site, own)
+    clock.lap("safety point")
+    landing = Landing(site, choice, told)
+    try:
+        landing.fill()
+        clock.lap("restore")
+        notes = _silence(site) if _cloned(site, choice) else []
+        stop_services(site, list(active(site.environment, site.release)))
+        landing.swap()
+    except BaseException:
+        landing.clear()
+        raise
+    if "database" in choice.parts:
+        notes += _adopt(site, choice)
+    clock.lap("exchange")
+    return Restored(choice.manifest, choice.parts, safety, clock.laps, tuple(notes))
+
+
+def settle(site: Site, choice: Choice) -> None:
+    """The restored state is proved: what it replaced goes."""
+    for twin in twins(site, choice.parts):
+        databases.drop(site, twin.named(PREVIOUS))
+    for place in _places(site, choice).values():
+        folders.remove(site.node, folders.previous(place))
+
+
+class Landing:
+    """Where a point is restored to before it is exchanged for what is there."""
+
+    def __init__(self, site: Site, choice: Choice, told: Told) -> None:
+        self.site = site
+        self.choice = choice
+        self.told = told
+        self.twins = twins(site, choice.parts)
+        self.folder = incoming(site)
+
+    def fill(self) -> None:
+        """Databases and folders are restored, unseen by Dify."""
+        self.clear()
+        for twin in self.twins:
+            self.told(twin.part, 0)
+            fill_database(self.site, self.choice, twin, INCOMING)
+            self.told(twin.part, 1)
+        if places := _places(self.site, self.choice):
+            self.told("files", 0)
+            fill_folder(self.site, self.choice, self.folder, list(places))
+            self.told("files", 1)
+
+    def swap(self) -> None:
+        moves = {
+            self.folder / source.lstrip("/"): place
+            for source, place in _places(self.site, self.choice).items()
+        }
+        folders.swap(self.site.node, moves)
+        databases.swap(self.site, self.twins)
+        if self.twins:
+            _forget_jobs(self.site)
+        folders.remove(self.site.node, self.folder)
+
+    def clear(self) -> None:
+        """Nothing half restored is left."""
+        for twin in self.twins:
+            databases.drop(self.site, twin.named(INCOMING))
+        folders.remove(self.site.node, self.folder)
+
+
+def fill_database(site: Site, choice: Choice, twin: Twin, suffix: str) -> None:
+    """A new database of that name holds what the point's has."""
+    target = twin.named(suffix)
+    databases.make(site, target, twin.extensions)
+    part = choice.manifest.part(twin.part)
+    read = choice.repository.tool.dump(part.snapshot, part.path)
+    programs = clients(site, target)
+    try:
+        choice.repository.pipe([read, programs.restore(target)])
+    except StepError as error:
+        raise StepError(
+            STEP,
+            f"{twin.part} of {choice.point.id}: {error.cause}",
+            advice="nothing was changed; take another point, or mend what it says",
+        ) from None
+
+
+def fill_folder(site: Site, choice: Choice, target: Path, include: Sequence[str]) -> None:
+    """Below `target` lies what the point has of these absolute paths."""
+    folders.make(site.node, target)
+    part = choice.manifest.part("files")
+    try:
+        choice.repository.run(choice.repository.tool.restore(part.snapshot, target, include))
+    except StepError as error:
+        raise StepError(
+            STEP,
+            f"files of {choice.point.id}: {error.cause}",
+            advice="nothing was changed; take another point, or mend what it says",
+        ) from None
+
+
+def incoming(site: Site) -> Path:
+    return site.environment.dify.data / ".incoming"
+
+
+def _places(site: Site, choice: Choice) -> dict[str, Path]:
+    """Folder in the point → where it belongs here."""
+    return {
+        choice.manifest.folders[name]: site.environment.dify.data / site.release.state[name].path
+        for name in choice.parts
+        if name not in DATABASES and name in choice.manifest.folders
+    }
+
+
+def _save_current(site: Site, own: Callable[[], Repository]) -> str:
+    """The point the state that is about to be replaced was saved as, empty if there is none."""
+    try:
+        with dify_database(site).connect() as connection:
+            if not uploads.revision(connection):
+                return ""
+    except (PostgresRefused, PostgresUnreachable):
+        return ""
+    point = take(site, own(), reason=BEFORE_RESTORE, told=silent).point
+    log.info("restore: what is there now is saved as %s", point)
+    return point
+
+
+def _adopt(site: Site, choice: Choice) -> list[str]:
+    """Secrets that belong to the data came with it; the others stay the environment's."""
+    notes: list[str] = []
+    kept = choice.manifest.secrets
+    carried = {name: kept[name] for name in DATA_SECRETS if name in kept}
+    if changed := [name for name, value in carried.items() if site.secrets.get(name) != value]:
+        site.secrets.update(carried)
+        saved.save(site.name, site.secrets)
+        notes.append(f"{', '.join(changed)} taken over from {choice.point.id}")
+    ours, theirs = site.environment.dify.admin_email, choice.manifest.admin_email
+    if ours != theirs:
+        notes.append(f"the administrator is {theirs}: set dify.admin_email of {site.name}")
+    return notes
+
+
+def _cloned(site: Site, choice: Choice) -> bool:
+    return choice.source != site.name and "database" in choice.parts
+
+
+def _silence(site: Site) -> list[str]:
+    """No schedule of the source fires here; its mail settings stayed with it."""
+    target = next(twin for twin in twins(site, ["database"])).named(INCOMING)
+    with target.connect() as connection:
+        row = connection.execute("SELECT to_regclass('workflow_schedule_plans')").fetchone()
+        if row is None or row[0] is None:
+            return []
+        count = connection.execute(_SILENCE).rowcount
+    return [f"{count} schedules silenced; publish a workflow anew to start its schedule"]
+
+
+def _forget_jobs(site: Site) -> None:
+    """Waiting jobs and cached rows are of the state that was replaced."""
+    for broker in (False, True):
+        with dify_redis(site, broker=broker).client() as client:
+            ours: Any = client
+            ours.flushdb()
+
+
+def _restore_file(site: Site, choice: Choice) -> Restored:
+    """One file is as it was; the one there now stays beside it. The stack goes on running."""
+    clock = _Clock()
+    name, _, path = choice.file.partition("/")
+    source = f"{choice.manifest.folders[name]}/{path}"
+    place = site.environment.dify.data / site.release.state[name].path / path
+    target = incoming(site)
+    try:
+        fill_folder(site, choice, target, [source])
+        restored = target / source.lstrip("/")
+        if not folders.exists(site.node, restored):
+            raise StepError(
+                STEP,
+                f"{choice.point.id} has no {choice.file}",
+                advice=f"rollout points {choice.source} lists other points",
+            )
+        folders.swap(site.node, {restored: place})
+    finally:
+        folders.remove(site.node, target)
+    clock.lap("restore")
+    return Restored(choice.manifest, choice.parts, "", clock.laps)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+class _Clock:
+    """Seconds between one lap and the next."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._since, 2)
+        self._since = now

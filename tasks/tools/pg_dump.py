@@ -1,0 +1,68 @@
+"""pg_dump, pg_restore and psql: argv out, parsed facts in."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks.command import Command, Secret
+from blocks.postgres import Postgres
+
+DAY_S = 86_400
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+# Where distributions and Pigsty put the programs of one major version.
+FOLDERS = (Path("/usr/pgsql/bin"), *(Path(f"/usr/pgsql-{n}/bin") for n in range(13, 20)),
+           *(Path(f"/usr/lib/postgresql/{n}/bin") for n in range(13, 20)))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The client programs of one folder."""
+
+    folder: Path
+
+    def version(self) -> Command:
+        return Command((str(self.folder / "pg_dump"), "--version"), changes=False)
+
+    def dump(self, database: Postgres) -> Command:
+        """The database as an archive of pg_restore's on stdout, consistent as of its start.
+
+        Not compressed: restic compresses, and finds again what did not change.
+        """
+        return self._command(
+            "pg_dump", database, "--format=custom", "--compress=0", "--no-owner", "--no-acl",
+            changes=False,
+        )  # fmt: skip
+
+    def contents(self) -> Command:
+        """The table of contents of the archive that comes in."""
+        return Command((str(self.folder / "pg_restore"), "--list"), changes=False)
+
+    def restore(self, database: Postgres) -> Command:
+        """Fill the empty database from the archive that comes in, all or nothing.
+
+        Extensions, which only an administrator may add, are there before; so are their comments.
+        """
+        return self._command(
+            "pg_restore", database, "--format=custom", "--single-transaction", "--exit-on-error",
+            "--no-owner", "--no-acl", "--no-comments", f"--dbname={database.database}",
+        )  # fmt: skip
+
+    def _command(
+        self, program: str, database: Postgres, *words: str, changes: bool = True
+    ) -> Command:
+        target = () if program == "pg_restore" else (database.database,)
+        return Command(
+            (str(self.folder / program), f"--host={database.host}", f"--port={database.port}",
+             f"--username={database.user}", "--no-password", *words, *target),
+            env=(("PGPASSWORD", Secret(database.password.get_secret_value())),
+                 ("PGAPPNAME", "dify-rollout")),
+            tied=True,
+            timeout_s=DAY_S,
+            changes=changes,
+        )  # fmt: skip
+
+
+def parse_version(text: str) -> int:
+    """Major version of `pg_dump --version`, 0 if it says none."""
+    found = _VERSION.search(text)
+    return int(found[1]) if found else 0
