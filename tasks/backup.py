@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from blocks.command import Command, CommandFailed
-from blocks.docker import Docker
 from blocks.postgres import Postgres
 from config.desired.restore_point import (
     BEFORE_RESTORE,
@@ -290,8 +289,9 @@ def _sealed(
 
 def _images(site: Site) -> dict[str, str]:
     """Reference → id of every image that is here."""
-    docker = Docker()
-    found = {name: docker.image(name) for name in images(site.environment, site.release).values()}
+    found = {
+        name: site.docker.image(name) for name in images(site.environment, site.release).values()
+    }
     return {name: image.id for name, image in found.items() if image}
 
 

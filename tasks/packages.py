@@ -1,7 +1,5 @@
 """Programs a step needs on the node: found, else installed from the distribution."""
 
-import os
-
 from blocks.command import Command
 from blocks.node import Node
 from config.errors import StepError
@@ -19,7 +17,7 @@ def program(node: Node, name: str, package: str = "") -> str:
     if found := node.which(name):
         return found
     package = package or name
-    if os.geteuid() != 0 or node.which("apt-get") is None:
+    if not node.is_root() or node.which("apt-get") is None:
         raise StepError("backup", f"{name} is not installed", advice=f"install {package}")
     node.run(Command(("apt-get", "update", "-qq"), env=QUIET, timeout_s=300))
     words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *LOCK, package)
