@@ -18,7 +18,7 @@ lint: setup
 
 test: setup lint
 	./bootstrap test
-	$(RUN) pytest tests/unit tests/integration tests/e2e
+	$(RUN) pytest tests/unit tests/integration tests/pigsty tests/e2e
 
 unit: setup
 	$(RUN) pytest tests/unit

@@ -1,0 +1,88 @@
+"""What tests of every kind may ask for."""
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.environment import Environment
+from config.load import load_environment, load_release
+from config.secrets import generate
+from tasks.site import Site
+from tests.pigsty.double.build import Double, build
+
+
+@dataclass(frozen=True)
+class PigstyDouble(Double):
+    """The double of Pigsty, and sites that deploy on it."""
+
+    def environment(self, **sections: Mapping[str, Any]) -> Environment:
+        """An environment of platform pigsty whose every machine is the double's.
+
+        `environment(redis={"max_memory_mb": 64})`: each section's keys override the double's.
+        """
+        tree = load_environment("prod").model_dump()
+        address = self.addresses[0]
+        home = self.folder / "dify"
+        project = f"dify-double-{address.rpartition('.')[2]}"
+        double: dict[str, dict[str, Any]] = {
+            "pigsty": {
+                "home": self.tree,
+                "version": self.version,
+                "admin_ip": address,
+                "pg_cluster": "pg-meta",
+                "pg_version": 16,
+                "pg_nodes": [address],
+                "redis_nodes": [address],
+            },
+            "postgres": {"host": address, "port": 5432},
+            "redis": {"host": address, "port": 6379, "max_memory_mb": 64},
+            "portal": {"http_port": self.http_port, "https_port": self.https_port},
+            "dify": {"project": project, "home": home / "stack", "data": home / "data"},
+            "preflight": {"disk_free_gb": 1.0, "memory_gb": 1.0},
+        }
+        for layer in ({"protected": False}, double, sections):
+            for name, values in layer.items():
+                tree[name] = {**tree[name], **values} if isinstance(values, Mapping) else values
+        return Environment.model_validate(tree)
+
+    def site(self, **sections: Mapping[str, Any]) -> Site:
+        environment = self.environment(**sections)
+        release = load_release(environment.dify.release)
+        return Site(environment, release, generate(release, {}))
+
+
+MakeDouble = Callable[..., PigstyDouble]
+
+
+@pytest.fixture
+def make_pigsty_double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[MakeDouble]:
+    """Makes doubles: `make_pigsty_double(version="v2.7.0", machines=2)`; nothing is installed yet.
+
+    `double.install()` does that. The newest double's Ansible is first on PATH.
+    """
+    made: list[PigstyDouble] = []
+    path = os.environ["PATH"]
+
+    def make(version: str = "v4.5.0", machines: int = 1) -> PigstyDouble:
+        double = PigstyDouble(**vars(build(tmp_path / f"pigsty-{len(made)}", version, machines)))
+        made.append(double)
+        monkeypatch.setenv("PATH", f"{double.programs}:{path}")
+        return double
+
+    try:
+        yield make
+    finally:
+        for double in made:
+            double.remove()
+
+
+@pytest.fixture
+def pigsty_double(make_pigsty_double: MakeDouble) -> PigstyDouble:
+    """One machine with Pigsty 4.5 installed on it: authority, portal, cluster pg-meta."""
+    double = make_pigsty_double()
+    double.install()
+    return double
