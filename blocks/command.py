@@ -61,13 +61,16 @@ class Completed:
 
 
 class CommandFailed(RolloutError):
-    """A command that ended with a non-zero status, could not start, or ran out of time."""
+    """A command that ended with a non-zero `status`, could not start, or ran out of time (None)."""
 
-    def __init__(self, command: Command, reason: str, output: str = "") -> None:
+    def __init__(
+        self, command: Command, reason: str, output: str = "", *, status: int | None = None
+    ) -> None:
         for secret in command.secrets():
             output = output.replace(secret, "***")
         tail = "\n".join(output.strip().splitlines()[-12:])
         super().__init__(f"{command}: {reason}" + (f"\n{tail}" if tail else ""))
         self.command = command
         self.reason = reason
+        self.status = status
         self.output = output

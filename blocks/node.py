@@ -113,7 +113,8 @@ class LocalNode:
         """
         done = self._finish(command, on_line)
         if done.status != 0:
-            raise CommandFailed(command, f"exit status {done.status}", done.stderr or done.stdout)
+            said = done.stderr or done.stdout
+            raise CommandFailed(command, f"exit status {done.status}", said, status=done.status)
         return done.stdout
 
     def attempt(self, command: Command) -> Completed:

@@ -37,7 +37,10 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     order = Order(site, dry_run=dry_run, only=only)
     if not dry_run and order.wants("preflight"):
         steps.finish(steps.preflight, site)
-    engine = order.submit(steps.docker, after=[])
+    bootstrap = order.submit(steps.bootstrap, after=[])
+    configure = order.submit(steps.configure, after=[bootstrap])
+    install = order.submit(steps.install, after=[configure])
+    engine = order.submit(steps.docker, after=[install])
     pgsql = order.submit(steps.pgsql, after=[engine])
     redis = order.submit(steps.redis, after=[engine])
     images = order.submit(steps.images, after=[engine])

@@ -2,6 +2,9 @@
 
 STEPS = (
     "preflight",
+    "bootstrap",
+    "configure",
+    "install",
     "docker",
     "pgsql",
     "redis",

@@ -15,10 +15,13 @@ from config.errors import RolloutError
 from tasks.backup import Backup, Reason, Told
 from tasks.backup import backup as take_point
 from tasks.backup import check as check_all
+from tasks.bootstrap import bootstrap_steps
 from tasks.compose import compose_steps
+from tasks.configure import configure_steps
 from tasks.docker import docker_steps
 from tasks.hosts import hosts_steps
 from tasks.images import images_steps
+from tasks.install import install_steps
 from tasks.migrate import migrate_steps
 from tasks.pgsql import pgsql_steps
 from tasks.portal import portal_steps
@@ -123,6 +126,9 @@ def _settle(site: Site, *, choice: Choice) -> None:
 
 
 preflight = _told(_preflight, "preflight")
+bootstrap = _step("bootstrap", bootstrap_steps)
+configure = _step("configure", configure_steps)
+install = _step("install", install_steps)
 docker = _step("docker", docker_steps)
 pgsql = _step("pgsql", pgsql_steps)
 redis = _step("redis", redis_steps)

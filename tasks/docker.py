@@ -4,12 +4,14 @@ import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blocks.command import Command
 from blocks.node import Node
 from config.environment import LOCAL
 from config.errors import StepError
 from tasks.nodes import on_each
+from tasks.pigsty.docker import engine_steps
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import compose
@@ -116,5 +118,8 @@ class Engine:
             time.sleep(0.2)
 
 
-def docker_steps(site: Site) -> list[Step[Seen]]:
+def docker_steps(site: Site) -> list[Step[Any]]:
+    """The engine on every node of Dify's: by Pigsty where that runs the machines."""
+    if site.environment.platform.kind == "pigsty":
+        return on_each(site, engine_steps)
     return on_each(site, lambda each: [Engine(each)])

@@ -1,4 +1,4 @@
-"""The sandbox's domain in /etc/hosts, so that a browser on this machine finds it."""
+"""The domain's name: in Pigsty's DNS, or in the hosts file of the sandbox's machine."""
 
 import errno
 import os
@@ -11,6 +11,7 @@ from blocks.files import File
 from blocks.node import Node
 from config.desired.hosts import with_entry, without_entry
 from config.errors import StepError
+from tasks.pigsty.names import name_steps
 from tasks.site import Site
 from tasks.step import Change, Step
 
@@ -82,10 +83,12 @@ def remove(site: Site, path: Path = HOSTS) -> bool:
 
 
 def hosts_steps(site: Site, path: Path = HOSTS) -> list[Step[Any]]:
-    """Names the domain on the sandbox's machine; without root it stays as it is.
+    """Names the domain in Pigsty's DNS, or on the sandbox's machine if we are root there.
 
     Everything of ours reaches the portal by address, so this serves people only.
     """
+    if site.environment.platform.kind == "pigsty":
+        return name_steps(site)
     if site.environment.platform.kind != "sandbox" or os.geteuid() != 0:
         return []
     return [_hosts(site, path)]

@@ -20,6 +20,7 @@ from blocks.postgres import (
     PostgresUnreachable,
 )
 from config.errors import StepError
+from tasks.pigsty import pgsql as pigsty
 from tasks.sandbox.postgres import MAJOR, administrator, server_steps
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -275,24 +276,16 @@ class Suitable:
 
 
 def pgsql_steps(site: Site) -> list[Step[Any]]:
-    """What makes PostgreSQL ready for Dify, in order.
-
-    Raises:
-        StepError: this version does not deploy on the environment's platform.
-    """
+    """What makes PostgreSQL ready for Dify, in order."""
     kind = site.environment.platform.kind
+    main, plugin = dify_database(site), dify_database(site, plugin=True)
     if kind == "pigsty":
-        raise StepError(
-            "pgsql",
-            "platform 'pigsty' is not supported: this version deploys on 'sandbox' and 'external'",
-            advice="set platform.kind in the environment's file",
-        )
+        return [*pigsty.pgsql_steps(site, main, plugin), Suitable(site)]
     if kind == "external":
         return [Suitable(site)]
     needs = site.release.postgres
     if not needs.min <= MAJOR <= needs.max:
         raise _unfit(site, MAJOR)
-    main, plugin = dify_database(site), dify_database(site, plugin=True)
     return [
         *server_steps(site),
         Role(site, main),

@@ -15,6 +15,7 @@ from blocks.files import File
 from config.desired.portal import server_block
 from config.desired.sandbox import nginx_conf
 from config.errors import StepError
+from tasks.pigsty.portal import entry_steps
 from tasks.sandbox import nginx
 from tasks.sandbox.answers import require_answer
 from tasks.sandbox.authority import Authority, Paths
@@ -120,7 +121,9 @@ class Portal:
 
 
 def portal_steps(site: Site) -> list[Step[Any]]:
-    """What makes the domain answer, in order; elsewhere than in the sandbox it is not ours."""
+    """What makes the domain answer, in order; on given servers somebody else's portal does."""
+    if site.environment.platform.kind == "pigsty":
+        return entry_steps(site)
     if site.environment.platform.kind != "sandbox":
         return []
     home = site.environment.sandbox.home

@@ -3,11 +3,13 @@
 import socket
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from config.environment import Environment
 from config.errors import StepError
+from tasks.finding import Finding
+from tasks.pigsty import preflight as pigsty
 from tasks.ports import Taken, ports, taken
 from tasks.sandbox.postgres import MAJOR
 from tasks.site import Site
@@ -21,24 +23,9 @@ IMAGES = Path("/var/lib/docker")
 _GB = 1000**3
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One question asked of a machine. `advice` says what to do when it is not `ok`."""
-
-    name: str
-    ok: bool
-    detail: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.detail}" + (f"; {self.advice}" if self.advice else "")
-
-
 def preflight(site: Site) -> list[Finding]:
     """Every finding at once, the good ones and mere facts included."""
     environment = site.environment
-    if environment.platform.kind == "pigsty":
-        return [_unsupported(site)]
     nodes = site.on_each()
     found: list[Finding] = []
     for each in nodes:
@@ -46,6 +33,8 @@ def preflight(site: Site) -> list[Finding]:
         found += [replace(finding, name=where + finding.name) for finding in _on_node(each)]
     if environment.platform.kind == "sandbox":
         found += _postgres_version(site)
+    if environment.platform.kind == "pigsty":
+        found += pigsty.findings(site)
     return [*found, _domain(environment)]
 
 
@@ -79,15 +68,6 @@ def require(findings: Iterable[Finding]) -> None:
         return
     count = "" if len(failed) == 1 else f"{len(failed)} things stand in the way\n  "
     raise StepError("preflight", count + "\n  ".join(failed))
-
-
-def _unsupported(site: Site) -> Finding:
-    return Finding(
-        "platform.kind",
-        ok=False,
-        detail="'pigsty' is not supported by this version",
-        advice=f"set 'sandbox' or 'external' in {_file(site)}",
-    )
 
 
 def _machine(there: Machine) -> Finding:

@@ -6,6 +6,7 @@ from typing import Any
 
 from blocks.redis import RedisRefused, RedisServer, RedisUnreachable
 from config.errors import StepError
+from tasks.pigsty import redis as pigsty
 from tasks.sandbox.redis import server_steps
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -55,16 +56,8 @@ class Suitable:
 
 
 def redis_steps(site: Site) -> list[Step[Any]]:
-    """What makes Redis ready for Dify, in order.
-
-    Raises:
-        StepError: this version does not deploy on the environment's platform.
-    """
+    """What makes Redis ready for Dify, in order."""
     kind = site.environment.platform.kind
     if kind == "pigsty":
-        raise StepError(
-            "redis",
-            "platform 'pigsty' is not supported: this version deploys on 'sandbox' and 'external'",
-            advice="set platform.kind in the environment's file",
-        )
+        return [*pigsty.redis_steps(site), Suitable(site)]
     return server_steps(site) if kind == "sandbox" else [Suitable(site)]

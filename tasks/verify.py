@@ -58,8 +58,8 @@ def _dify(site: Site) -> Dify:
     return Dify(
         environment.public_url,
         site.release.api,
-        verify=portal.trust(environment),
-        resolve=portal.address(environment),
+        verify=portal.trust(site),
+        resolve=portal.place(site),
     )
 
 

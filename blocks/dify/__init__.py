@@ -26,7 +26,7 @@ class Status:
 class Dify:
     """One Dify behind its public URL.
 
-    `verify`: whom to trust. `resolve`: the address to connect to instead of asking DNS.
+    `verify`: whom to trust. `resolve`: address and port to connect to instead of asking DNS.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Dify:
         api: Api,
         *,
         verify: ssl.SSLContext | bool = True,
-        resolve: str | None = None,
+        resolve: tuple[str, int] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.session = Session(base_url, api, transport or _transport(verify, resolve))
@@ -101,5 +101,7 @@ class Dify:
         return response.text.split('"')[3]
 
 
-def _transport(verify: ssl.SSLContext | bool, resolve: str | None) -> httpx.BaseTransport:
+def _transport(
+    verify: ssl.SSLContext | bool, resolve: tuple[str, int] | None
+) -> httpx.BaseTransport:
     return Pinned(resolve, verify) if resolve else httpx.HTTPTransport(verify=verify)

@@ -26,16 +26,16 @@ class DifyError(RolloutError):
 
 
 class Pinned(httpx.HTTPTransport):
-    """Connects to `address`, whoever the URL names; Host header, SNI and certificate stay its."""
+    """Connects to `place`, whoever the URL names; Host header, SNI and certificate stay its."""
 
-    def __init__(self, address: str, verify: ssl.SSLContext | bool) -> None:
+    def __init__(self, place: tuple[str, int], verify: ssl.SSLContext | bool) -> None:
         super().__init__(verify=verify)
-        self._address = address
+        self._host, self._port = place
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         pinned = httpx.Request(
             request.method,
-            request.url.copy_with(host=self._address),
+            request.url.copy_with(host=self._host, port=self._port),
             headers=request.headers,
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": request.url.host},

@@ -22,6 +22,17 @@ def server_block(environment: Environment, release: Release, certificate: Path, 
     )
 
 
+def portal_file(environment: Environment, release: Release, certificate: Path, key: Path) -> str:
+    """The block as a file that stands alone in an nginx which defines nothing for it.
+
+    The variable has the project's name in it: two such files may lie side by side.
+    """
+    variable = f"$connection_upgrade_{environment.dify.project.replace('-', '_')}"
+    head = f"map $http_upgrade {variable} {{\n    default upgrade;\n    '' '';\n}}\n"
+    block = server_block(environment, release, certificate, key)
+    return head + block.replace("$connection_upgrade", variable)
+
+
 def _locations(environment: Environment, release: Release) -> list[Location]:
     if environment.portal.route == "stack":
         everything = Route(path="/", service="nginx", websocket=True)

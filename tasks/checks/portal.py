@@ -5,13 +5,13 @@ import ssl
 from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from blocks.dify import Dify
 from config.desired.services import active
-from config.environment import Environment
 from tasks.checks.probe import Probe, Wrong
+from tasks.pigsty.answers import AUTHORITY as PIGSTY_AUTHORITY
+from tasks.sandbox.authority import Paths
 from tasks.site import Site
 
 CERTIFICATE = "certificate is valid"
@@ -26,9 +26,9 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
     environment = site.environment
     found: list[Probe] = []
     if environment.portal.tls:
-        ask = partial(certificate, environment)
+        ask = partial(certificate, site)
         found.append(Probe(CERTIFICATE, ask, advice="look at the portal's step of the deploy"))
-        found.append(Probe("http leads to https", partial(redirect, environment)))
+        found.append(Probe("http leads to https", partial(redirect, site)))
     roots = (CERTIFICATE,) if environment.portal.tls else ()
     found.append(
         Probe(API, partial(api, site, dify), roots, within_s=20, advice="docker logs of api, nginx")
@@ -40,26 +40,44 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
     return found
 
 
-def address(environment: Environment) -> str | None:
-    """Where the domain is, None to ask DNS: the sandbox needs none."""
-    return LOOPBACK if environment.platform.kind == "sandbox" else None
+def place(site: Site, port: int = 0) -> tuple[str, int] | None:
+    """Where the portal is, None to ask DNS: neither the sandbox nor Pigsty needs it.
+
+    `port`: of the portal; 0 for the one people open.
+    """
+    environment = site.environment
+    portal = environment.portal
+    port = port or (portal.https_port if portal.tls else portal.http_port)
+    if environment.platform.kind == "sandbox":
+        return LOOPBACK, port
+    if environment.platform.kind == "pigsty":
+        return site.admin.reach(environment.pigsty.admin_ip, port)
+    return None
 
 
-def trust(environment: Environment) -> ssl.SSLContext:
-    """Whoever the system trusts, and in the sandbox its own authority alone."""
-    own: Path = environment.sandbox.home / "ca" / "ca.crt"
-    if environment.platform.kind == "sandbox" and own.exists():
-        return ssl.create_default_context(cafile=str(own))
-    return ssl.create_default_context()
+def trust(site: Site) -> ssl.SSLContext:
+    """The platform's own authority alone; whoever the system trusts where it has none."""
+    authority = _authority(site)
+    return ssl.create_default_context(cadata=authority.decode() if authority else None)
 
 
-def certificate(environment: Environment) -> str:
-    domain, port = environment.portal.domain, environment.portal.https_port
-    host = address(environment) or domain
+def _authority(site: Site) -> bytes | None:
+    environment = site.environment
+    if environment.platform.kind == "pigsty" and not environment.pigsty.certbot:
+        return site.admin.read(environment.pigsty.home / PIGSTY_AUTHORITY)
+    if environment.platform.kind == "sandbox":
+        return site.admin.read(Paths.below(environment.sandbox.home).ca)
+    return None
+
+
+def certificate(site: Site) -> str:
+    environment = site.environment
+    domain = environment.portal.domain
+    host, port = place(site) or (domain, environment.portal.https_port)
     try:
         with (
             socket.create_connection((host, port), timeout=_CONNECT_S) as plain,
-            trust(environment).wrap_socket(plain, server_hostname=domain) as stream,
+            trust(site).wrap_socket(plain, server_hostname=domain) as stream,
         ):
             presented = stream.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
@@ -70,11 +88,12 @@ def certificate(environment: Environment) -> str:
     return f"for {domain}, {(until - datetime.now(UTC)).days} days left"
 
 
-def redirect(environment: Environment) -> str:
+def redirect(site: Site) -> str:
+    environment = site.environment
     portal = environment.portal
-    host = address(environment) or portal.domain
+    host, port = place(site, portal.http_port) or (portal.domain, portal.http_port)
     asked = f"http://{portal.domain}:{portal.http_port}/"
-    connection = HTTPConnection(host, portal.http_port, timeout=_CONNECT_S)
+    connection = HTTPConnection(host, port, timeout=_CONNECT_S)
     try:
         connection.request("GET", "/", headers={"Host": portal.domain})
         answer = connection.getresponse()

@@ -59,7 +59,7 @@ def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
     page.goto(f"{deployed.api_url.removesuffix('/api')}/runs/flow-run/{runs[0]['id']}")
     expect(page.locator("body")).to_contain_text("deploy sandbox", timeout=30_000)
     expect(page.locator("body")).to_contain_text("Completed", timeout=30_000)
-    expect(page.locator("body")).to_contain_text("11 Task runs", timeout=30_000)
+    expect(page.locator("body")).to_contain_text("14 Task runs", timeout=30_000)
     page.wait_for_timeout(2000)
     picture(page, "prefect-run.png", tmp_path)
     text = page.content()

@@ -89,8 +89,8 @@ def dify(stack: Site) -> Generator[Dify]:
     with Dify(
         environment.public_url,
         stack.release.api,
-        verify=portal.trust(environment),
-        resolve=portal.address(environment),
+        verify=portal.trust(stack),
+        resolve=portal.place(stack),
     ) as client:
         client.login(environment.dify.admin_email, stack.secret("admin_password"))
         yield client
@@ -344,8 +344,8 @@ def portal_checks(site: Site) -> list[Check]:
     with Dify(
         site.environment.public_url,
         site.release.api,
-        verify=portal.trust(site.environment),
-        resolve=portal.address(site.environment),
+        verify=portal.trust(site),
+        resolve=portal.place(site),
     ) as client:
         return run(portal.probes(site, client), lambda _: None)
 

@@ -278,7 +278,7 @@ def test_it_connects_to_the_given_address_and_names_the_domain():
         thread.start()
         port = server.getsockname()[1]
         api = load_release("1.15.0").api
-        with Dify(f"http://dify.invalid:{port}", api, resolve="127.0.0.1") as client:
+        with Dify(f"http://dify.invalid:{port}", api, resolve=("127.0.0.1", port)) as client:
             assert client.status().set_up
         thread.join()
     assert f"Host: dify.invalid:{port}\r\n".lower().encode() in heard[0].lower()
@@ -300,7 +300,7 @@ def test_tls_asks_for_the_domain_not_the_address():
         port = server.getsockname()[1]
         api = load_release("1.15.0").api
         with (
-            Dify(f"https://dify.invalid:{port}", api, resolve="127.0.0.1") as client,
+            Dify(f"https://dify.invalid:{port}", api, resolve=("127.0.0.1", port)) as client,
             pytest.raises(DifyError),
         ):
             client.status()
@@ -313,7 +313,7 @@ def test_nobody_there_is_one_sentence():
         port = server.getsockname()[1]
     api = load_release("1.15.0").api
     with (
-        Dify(f"http://dify.invalid:{port}", api, resolve="127.0.0.1") as client,
+        Dify(f"http://dify.invalid:{port}", api, resolve=("127.0.0.1", port)) as client,
         pytest.raises(DifyError, match="Connection refused") as wrong,
     ):
         client.status()

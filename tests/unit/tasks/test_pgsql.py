@@ -7,10 +7,8 @@ from pydantic import SecretStr
 
 from blocks.postgres import Postgres
 from config.environment import Environment
-from config.errors import StepError
 from config.load import load_environment, load_release
-from tasks.pgsql import Database, DatabaseActual, Role, RoleActual, pgsql_steps
-from tasks.redis import redis_steps
+from tasks.pgsql import Database, DatabaseActual, Role, RoleActual
 from tasks.sandbox.postgres import Actual, Running, Server
 from tasks.site import Site
 from tasks.tools import postgres as tool
@@ -140,11 +138,3 @@ def test_what_makes_a_server_follow_its_files(
     running = Running(1, **{**fine, **seen})  # type: ignore[arg-type]
     changes = Server(site).plan(Actual(wanted.conf, wanted.hba, running))
     assert [change.what for change in changes] == expected
-
-
-@pytest.mark.parametrize("steps", [pgsql_steps, redis_steps])
-def test_a_platform_that_is_not_ours_yet_is_refused_in_a_sentence(steps: object) -> None:
-    assert callable(steps)
-    with pytest.raises(StepError) as caught:
-        steps(make_site(load_environment("staging")))
-    assert "platform 'pigsty' is not supported: this version deploys on" in str(caught.value)

@@ -110,11 +110,22 @@ def test_a_release_that_takes_no_postgresql_of_the_sandbox_is_refused(environmen
     assert "takes PostgreSQL 17 to 18, the sandbox brings 16" in found[0].detail
 
 
-def test_pigsty_says_what_is_supported(environment):
+def test_pigsty_says_what_it_will_do_on_a_bare_machine(environment, tmp_path):
     environment = changed(environment, "platform", kind="pigsty")
-    (found,) = preflight(site(environment))
-    assert not found.ok
-    assert "'sandbox' or 'external'" in found.advice
+    environment = changed(environment, "pigsty", home=tmp_path / "pigsty", admin_ip="127.0.0.1")
+    environment = changed(environment, "postgres", host="127.0.0.1")
+    found = {finding.name: finding for finding in preflight(site(environment))}
+    assert found["pigsty.home"].detail == "v4.5.0 will be put there"
+    assert found["pigsty.yml"].detail == "will be made by configure"
+    assert found["ansible"].ok
+
+
+def test_a_home_that_is_no_tree_of_pigsty_is_refused(environment, tmp_path):
+    environment = changed(environment, "platform", kind="pigsty")
+    environment = changed(environment, "pigsty", home=tmp_path, admin_ip="127.0.0.1")
+    environment = changed(environment, "postgres", host="127.0.0.1")
+    (said,) = [line for line in bad(environment) if line.startswith("pigsty.home")]
+    assert f"{tmp_path} on local is there and is no tree of Pigsty" in said
 
 
 def test_external_asks_the_given_servers(environment, tmp_path):

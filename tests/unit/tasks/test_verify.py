@@ -146,8 +146,12 @@ def test_the_beat_is_known_by_its_mode(release: str, names: list[str]):
     assert containers.beats(site(release)) == names
 
 
-def test_only_the_sandbox_is_reached_without_dns():
-    environment = site().environment
-    external = environment.platform.model_copy(update={"kind": "external"})
-    assert portal.address(environment) == "127.0.0.1"
-    assert portal.address(environment.model_copy(update={"platform": external})) is None
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [("sandbox", ("127.0.0.1", 8443)), ("pigsty", ("10.10.10.10", 8443)), ("external", None)],
+)
+def test_only_a_portal_of_others_is_looked_up_in_dns(kind: str, place: tuple[str, int] | None):
+    made = site()
+    platform = made.environment.platform.model_copy(update={"kind": kind})
+    made.environment = made.environment.model_copy(update={"platform": platform})
+    assert portal.place(made) == place

@@ -1,0 +1,77 @@
+"""What the inventory should say for Dify, and what it says of its clusters."""
+
+from functools import lru_cache
+from typing import Any
+
+from config.desired.inventory.document import read
+from config.desired.inventory.fragment import Fragment, fragment
+from config.desired.inventory.generation import V4, detect
+from config.desired.inventory.groups import Group, find, groups
+from config.errors import ConfigError
+from tasks.pigsty.tree import inventory, tree
+from tasks.site import Site
+
+
+def desired(site: Site) -> Fragment:
+    """The part of the inventory that is Dify's, as the tree that is there writes it."""
+    found = tree(site)
+    generation = detect(found.files) if found else V4
+    return fragment(site.environment, site.release, site.secrets, generation)
+
+
+def nodes_of(site: Site, cluster: str) -> tuple[str, ...]:
+    """Addresses of the cluster's machines in pigsty.yml; none where it is not in there yet."""
+    text = inventory(site)
+    return _hosts(text, cluster) if text else ()
+
+
+@lru_cache(maxsize=8)
+def _hosts(text: str, cluster: str) -> tuple[str, ...]:
+    group = _group(text, cluster)
+    return tuple(map(str, group.hosts)) if group else ()
+
+
+def instances_of(site: Site, cluster: str) -> tuple[tuple[str, int], ...]:
+    """Address and port of every Redis of the cluster in pigsty.yml."""
+    text = inventory(site)
+    return _instances(text, cluster) if text else ()
+
+
+@lru_cache(maxsize=8)
+def _instances(text: str, cluster: str) -> tuple[tuple[str, int], ...]:
+    group = _group(text, cluster)
+    hosts: dict[str, dict[str, Any] | None] = group.hosts if group else {}
+    found: list[tuple[str, int]] = []
+    for host, values in hosts.items():
+        instances: dict[Any, Any] = (values or {}).get("redis_instances") or {}
+        found += [(str(host), int(port)) for port in instances]
+    return tuple(found)
+
+
+def reached_its_own_way(site: Site, address: str) -> bool:
+    """Whether pigsty.yml tells Ansible how to reach the machine: then it may be another one."""
+    text = inventory(site)
+    return bool(text) and _has_own_way(text or "", address)
+
+
+@lru_cache(maxsize=8)
+def _has_own_way(text: str, address: str) -> bool:
+    try:
+        document: dict[str, Any] = read(text).tree
+    except ConfigError:
+        return False
+    if not isinstance(document.get("all"), dict):
+        return False
+    known: list[dict[str, Any]] = [document["all"].get("vars") or {}]
+    for group in groups(document):
+        if address in group.hosts:
+            known += [group.vars, group.above, group.hosts[address] or {}]
+    return any(str(key).startswith("ansible_") for values in known for key in values)
+
+
+def _group(text: str, cluster: str) -> Group | None:
+    try:
+        document: dict[str, Any] = read(text).tree
+    except ConfigError:
+        return None
+    return find(document, cluster) if isinstance(document.get("all"), dict) else None

@@ -1,0 +1,107 @@
+"""pigsty.yml: made by Pigsty's own `configure` where there is none, then edited for Dify."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from blocks.files import File
+from config.desired.inventory.merge import merge
+from config.errors import StepError
+from tasks.pigsty.facts import desired
+from tasks.pigsty.playbook import hide
+from tasks.pigsty.tree import inventory, inventory_path, require_tree
+from tasks.site import Site
+from tasks.step import Change, Step
+
+MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """pigsty.yml is there. One that is there is never written by `configure`."""
+
+    site: Site
+    name: str = "configure"
+    settle_s: float = 0
+
+    def observe(self) -> bool:
+        return self.site.admin.mode(inventory_path(self.site)) is not None
+
+    def plan(self, actual: bool) -> Sequence[Change]:
+        if actual:
+            return []
+        pigsty = self.site.environment.pigsty
+        what = f"configure {inventory_path(self.site)}"
+        return [Change(what, "absent", f"{pigsty.template} for {pigsty.admin_ip}", "configure")]
+
+    def apply(self, change: Change) -> None:
+        """It ends with status 0 although its checks failed: only the file counts."""
+        pigsty = self.site.environment.pigsty
+        command = require_tree(self.site, self.name).configure(
+            pigsty.admin_ip,
+            template=pigsty.template,
+            version=pigsty.pg_version,
+            region=pigsty.region,
+        )
+        done = self.site.admin.attempt(command)
+        text = inventory(self.site) or ""
+        if pigsty.admin_ip not in text:
+            raise StepError(
+                "configure",
+                f"{inventory_path(self.site)} was not made for {pigsty.admin_ip}",
+                tried="\n".join([str(command), *hide(self.site, done.stdout).splitlines()[-4:]]),
+                advice="run it by hand in pigsty.home and read what it says",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The file's text (None: absent) and mode."""
+
+    text: str | None = field(repr=False)
+    mode: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """pigsty.yml says what Dify needs; every other byte is the user's."""
+
+    site: Site
+    name: str = "configure"
+    settle_s: float = 0
+
+    def observe(self) -> Seen:
+        return Seen(inventory(self.site), self.site.admin.mode(inventory_path(self.site)))
+
+    def plan(self, actual: Seen) -> Sequence[Change]:
+        if actual.text is None:
+            return []
+        wanted = merge(actual.text, desired(self.site), str(inventory_path(self.site)))
+        changes: list[Change] = []
+        if wanted != actual.text:
+            before, after = self._difference(actual.text, wanted)
+            what = f"edit {inventory_path(self.site)}"
+            changes.append(Change(what, before, after, self._file(wanted)))
+        elif actual.mode != MODE:
+            what = f"close {inventory_path(self.site)} to others"
+            mode = f"mode {actual.mode or 0:04o}"
+            changes.append(Change(what, mode, f"mode {MODE:04o}", self._file(wanted)))
+        return changes
+
+    def apply(self, change: Change) -> None:
+        """The one before stays beside it as .previous."""
+        self.site.admin.write(change.action)
+
+    def _file(self, text: str) -> File:
+        return File(inventory_path(self.site), text.encode(), MODE)
+
+    def _difference(self, old: str, new: str) -> tuple[str, str]:
+        lines = list(difflib.ndiff(old.splitlines(), new.splitlines()))
+        sides = ("\n".join(x[2:] for x in lines if x.startswith(sign)) for sign in ("- ", "+ "))
+        before, after = (hide(self.site, side) for side in sides)
+        return before, after
+
+
+def inventory_steps(site: Site) -> list[Step[Any]]:
+    return [New(site), Edited(site)]

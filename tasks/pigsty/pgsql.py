@@ -1,0 +1,301 @@
+"""Dify's role and databases in a PostgreSQL cluster of Pigsty's.
+
+Everything is asked as Dify's own role by SQL; where it is not let in, the server's refusal says
+what to make: the rule, the role or the database. Of the nodes only two files matter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blocks.postgres import DatabaseMissing, Postgres, PostgresRefused, PostgresUnreachable
+from config.errors import StepError
+from tasks.pigsty.facts import desired, nodes_of
+from tasks.pigsty.machines import Machine
+from tasks.pigsty.playbook import carry_out
+from tasks.pigsty.tree import require_tree, tree
+from tasks.site import Site
+from tasks.step import Change, Step
+from tasks.tools import hba
+
+DATA = Path("/pg/data/PG_VERSION")
+HBA = Path("/pg/data/pg_hba.conf")
+SETTLE_S = 15.0
+NO_RULE = "pg_hba.conf"
+POWERS = {
+    "rolsuper": "SUPERUSER",
+    "rolcreatedb": "CREATEDB",
+    "rolcreaterole": "CREATEROLE",
+    "rolreplication": "REPLICATION",
+    "rolbypassrls": "BYPASSRLS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSeen:
+    """Why nobody answers as PostgreSQL (empty: somebody does), and which nodes have its files."""
+
+    trouble: str
+    occupied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster answers. It is made only where nothing of it exists.
+
+    Pigsty's playbook over a cluster that is there restarts it, and an old one purges it first.
+    """
+
+    site: Site
+    login: Postgres
+    name: str = "pgsql"
+    settle_s: float = 60.0
+
+    def observe(self) -> ClusterSeen:
+        try:
+            with self.login.connect():
+                return ClusterSeen("")
+        except PostgresRefused:
+            return ClusterSeen("")
+        except PostgresUnreachable as error:
+            return ClusterSeen(str(error), self._occupied())
+
+    def plan(self, actual: ClusterSeen) -> Sequence[Change]:
+        if not actual.trouble:
+            return []
+        cluster = self.site.environment.pigsty.pg_cluster
+        what = f"make PostgreSQL cluster {cluster}"
+        return [Change(what, actual.trouble, "answers", actual)]
+
+    def apply(self, change: Change) -> None:
+        cluster = self.site.environment.pigsty.pg_cluster
+        occupied: tuple[str, ...] = change.action.occupied
+        if occupied:
+            raise StepError(
+                "pgsql",
+                f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: "
+                f"{change.before}",
+                advice="look at `patronictl list` there and start it, or mend postgres.host and "
+                "postgres.port; nothing was changed",
+            )
+        command = require_tree(self.site, self.name).pgsql_add(cluster)
+        carry_out(self.site, self, change, command)
+
+    def _occupied(self) -> tuple[str, ...]:
+        """Nodes with a data directory; a tree or inventory that is still to come knows of none."""
+        found = tree(self.site)
+        addresses = nodes_of(self.site, self.site.environment.pigsty.pg_cluster)
+        if found is None:
+            return ()
+        machines = [Machine(self.site, found, address, self.name) for address in addresses]
+        return tuple(machine.address for machine in machines if machine.look([DATA])[DATA])
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedSeen:
+    """Rules that a node's pg_hba.conf lacks, and whether the server refuses for want of one."""
+
+    lacking: tuple[str, ...]
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The nodes' pg_hba.conf lets Dify's role in from the containers."""
+
+    site: Site
+    login: Postgres
+    name: str = "pgsql"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> AdmittedSeen:
+        found = tree(self.site)
+        if found is None:
+            return AdmittedSeen(())
+        wanted = hba.wanted(desired(self.site).hba_rules)
+        lacking: list[str] = []
+        for address in nodes_of(self.site, self.site.environment.pigsty.pg_cluster):
+            text = Machine(self.site, found, address, self.name).look([HBA])[HBA]
+            there = hba.parse((text or b"").decode(errors="replace"))
+            lacking += [f"{rule} on {address}" for rule in wanted if rule not in there]
+        return AdmittedSeen(tuple(lacking), self._refused())
+
+    def plan(self, actual: AdmittedSeen) -> Sequence[Change]:
+        if not actual.lacking and not actual.refused:
+            return []
+        before = "\n".join(actual.lacking) or actual.refused
+        what = f"admit {self.login.user} in pg_hba.conf"
+        return [Change(what, before, "admitted", "hba")]
+
+    def apply(self, change: Change) -> None:
+        cluster = self.site.environment.pigsty.pg_cluster
+        carry_out(self.site, self, change, require_tree(self.site, self.name).pgsql_hba(cluster))
+
+    def _refused(self) -> str:
+        try:
+            with self.login.connect():
+                return ""
+        except PostgresRefused as error:
+            return str(error) if NO_RULE in str(error) else ""
+        except PostgresUnreachable:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSeen:
+    """Why the role is not let in (empty: it is), and what it may do that it should not."""
+
+    refused: str = ""
+    powers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """The role logs in with its password."""
+
+    site: Site
+    login: Postgres
+    name: str = "pgsql"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> RoleSeen:
+        try:
+            with self.login.connect() as connection:
+                columns = ", ".join(POWERS)
+                query = f"SELECT {columns} FROM pg_roles WHERE rolname = current_user"  # noqa: S608
+                row = connection.execute(query.encode()).fetchone() or ()
+        except DatabaseMissing:
+            return RoleSeen()
+        except (PostgresRefused, PostgresUnreachable) as error:
+            return RoleSeen(str(error))
+        held = tuple(w for w, is_set in zip(POWERS.values(), row, strict=True) if is_set)
+        return RoleSeen(powers=held)
+
+    def plan(self, actual: RoleSeen) -> Sequence[Change]:
+        role = self.login.user
+        if actual.refused:
+            what = f"make role {role} and set its password"
+            return [Change(what, actual.refused, "logs in, password ***", "user")]
+        if actual.powers:
+            what = f"take {', '.join(actual.powers)} from role {role}"
+            return [Change(what, "has more power than Dify needs", "", "powers")]
+        return []
+
+    def apply(self, change: Change) -> None:
+        if change.action == "powers":
+            without = " ".join(f"NO{word}" for word in self.observe().powers)
+            raise StepError(
+                "pgsql",
+                f"{change.what}: pgsql-user leaves an existing role what it has",
+                advice=f'as administrator: ALTER ROLE "{self.login.user}" {without};',
+            )
+        cluster = self.site.environment.pigsty.pg_cluster
+        command = require_tree(self.site, self.name).pgsql_user(cluster, self.login.user)
+        carry_out(self.site, self, change, command)
+
+
+@dataclass(frozen=True, slots=True)
+class NoPasswordFile:
+    """The file pgsql-user leaves on the nodes, with the password in clear, is gone."""
+
+    site: Site
+    user: str
+    name: str = "pgsql"
+    settle_s: float = 0
+
+    def observe(self) -> tuple[str, ...]:
+        found = tree(self.site)
+        if found is None:
+            return ()
+        addresses = nodes_of(self.site, self.site.environment.pigsty.pg_cluster)
+        machines = [Machine(self.site, found, address, self.name) for address in addresses]
+        return tuple(m.address for m in machines if m.look([self._path])[self._path] is not None)
+
+    def plan(self, actual: tuple[str, ...]) -> Sequence[Change]:
+        what = f"remove {self._path}"
+        return [Change(f"{what} on {address}", "password in clear", "", address)
+                for address in actual]  # fmt: skip
+
+    def apply(self, change: Change) -> None:
+        Machine(self.site, require_tree(self.site, self.name), change.action, self.name).remove(
+            self._path
+        )
+
+    @property
+    def _path(self) -> Path:
+        return Path(f"/pg/tmp/pg-user-{self.user}.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSeen:
+    """Whether it is there, whose it is, and its extensions. `trouble`: why it cannot be asked."""
+
+    exists: bool
+    owner: str = ""
+    extensions: frozenset[str] = field(default_factory=frozenset[str])
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database belongs to the role and has its extensions."""
+
+    site: Site
+    login: Postgres
+    extensions: tuple[str, ...]
+    name: str = "pgsql"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> DatabaseSeen:
+        query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+        try:
+            with self.login.connect() as connection:
+                row = connection.execute(query).fetchone() or ("",)
+                found = connection.execute("SELECT extname FROM pg_extension")
+                return DatabaseSeen(True, row[0], frozenset(name for (name,) in found))
+        except DatabaseMissing:
+            return DatabaseSeen(False)
+        except (PostgresRefused, PostgresUnreachable) as error:
+            return DatabaseSeen(False, trouble=str(error))
+
+    def plan(self, actual: DatabaseSeen) -> Sequence[Change]:
+        name, owner = self.login.database, self.login.user
+        if not actual.exists:
+            before = actual.trouble or "absent"
+            return [Change(f"make database {name}", before, f"owner {owner}", "db")]
+        if actual.owner != owner:
+            return [Change(f"give database {name} to {owner}", actual.owner, owner, "db")]
+        missing = [extension for extension in self.extensions if extension not in actual.extensions]
+        what = f"add extension {', '.join(missing)} to {name}"
+        return [Change(what, "absent", "", "db")] if missing else []
+
+    def apply(self, change: Change) -> None:
+        cluster = self.site.environment.pigsty.pg_cluster
+        command = require_tree(self.site, self.name).pgsql_db(cluster, self.login.database)
+        carry_out(self.site, self, change, command, advice=self._advice(change))
+
+    def _advice(self, change: Change) -> str:
+        if "extension" not in change.what:
+            return f"pgsql-db says `complete` all the same; is role {self.login.user} there?"
+        package = "pgvector, in pg_extensions" if "vector" in change.what else "of the extension"
+        cluster = self.site.environment.pigsty.pg_cluster
+        return (
+            f"pgsql-db says `complete` all the same; install the package ({package}) with "
+            f"`./pgsql.yml -l {cluster} -t pg_ext`, then deploy again"
+        )
+
+
+def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]:
+    """The cluster, then what is Dify's in it."""
+    needs = site.release.postgres
+    steps: list[Step[Any]] = [
+        Cluster(site, main),
+        Admitted(site, main),
+        Role(site, main),
+        NoPasswordFile(site, main.user),
+        Database(site, main, tuple(needs.extensions)),
+    ]
+    if "plugin_daemon" in site.release.services:
+        steps.append(Database(site, plugin, tuple(needs.plugin_extensions)))
+    return steps

@@ -1,0 +1,158 @@
+"""What ansible-playbook prints, and what it means: facts of a run, which its exit status is not."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blocks.command import Completed
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_HEAD = re.compile(r"^TASK \[(?P<name>.*)\] \*+$")
+_RECAP = re.compile(r"^(?P<host>\S+)\s+: (?P<counts>ok=\d+ .*)$")
+_BAD = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\].*?(?:FAILED|UNREACHABLE)?!? => ")
+_MESSAGE = re.compile(r'"(?:msg|stderr)": "(?P<text>(?:[^"\\]|\\.)+)"')
+_DONE = re.compile(
+    r"^\S+ \| \w+ \| rc=(?P<status>\d+) \| \(stdout\) ?(?P<out>.*?)(?: \(stderr\) (?P<err>.*))?$"
+)
+_NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
+_ERROR = re.compile(r"^ERROR! (?P<text>.*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One line of PLAY RECAP."""
+
+    ok: int = 0
+    changed: int = 0
+    unreachable: int = 0
+    failed: int = 0
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task that failed on a host. `ignored`: the playbook went on as if it had not."""
+
+    task: str
+    host: str
+    why: str
+    ignored: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.task} on {self.host}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One or several playbooks: tasks, hosts and failures, and what Ansible itself refused."""
+
+    tasks: int
+    hosts: dict[str, Host]
+    failures: tuple[Failure, ...]
+    refusal: str = ""
+
+    @property
+    def ran(self) -> bool:
+        """Whether any host took part: an exit status of 0 does not say so."""
+        return bool(self.hosts)
+
+    @property
+    def fatal(self) -> tuple[Failure, ...]:
+        return tuple(failure for failure in self.failures if not failure.ignored)
+
+    @property
+    def unreachable(self) -> tuple[str, ...]:
+        return tuple(name for name, host in self.hosts.items() if host.unreachable)
+
+
+def plain(line: str) -> str:
+    """The line without colours."""
+    return _COLOUR.sub("", line).rstrip()
+
+
+def task_of(line: str) -> str | None:
+    """Name of the task that begins with this line."""
+    match = _HEAD.match(plain(line))
+    return match["name"] if match else None
+
+
+def parse(output: str) -> Played:
+    """The facts of a whole output, that of a wrapper script around several playbooks included.
+
+    Failures span several lines where a playbook prints its results readably (`=> {` alone).
+    """
+    lines = [plain(line) for line in output.splitlines()]
+    hosts: dict[str, Host] = {}
+    failures: list[Failure] = []
+    refusals: list[str] = []
+    task, tasks = "", 0
+    for number, line in enumerate(lines):
+        if match := _HEAD.match(line):
+            task, tasks = match["name"], tasks + 1
+        elif match := _RECAP.match(line):
+            hosts[match["host"]] = _sum(hosts.get(match["host"], Host()), match["counts"])
+        elif match := _BAD.match(line):
+            failures.append(Failure(task, match["host"], _why(lines[number:])))
+        elif line == "...ignoring":
+            failures = _ignored(failures, task)
+        elif match := _ERROR.match(line):
+            refusals.append(match["text"])
+    return Played(tasks, hosts, tuple(failures), "; ".join(refusals))
+
+
+class NoAnswer(ValueError):
+    """A node did not run the command it was asked to; says why."""
+
+
+def answer(output: str) -> Completed:
+    """How one command asked of one node ended (`ansible NODE -m command -a … -o`).
+
+    Raises:
+        NoAnswer: the node is unknown or cannot be reached.
+    """
+    for line in map(plain, output.splitlines()):
+        if match := _DONE.match(line):
+            return Completed(int(match["status"]), match["out"], match["err"] or "")
+        if match := _NOT_DONE.match(line):
+            if match["how"] == "UNREACHABLE":
+                raise NoAnswer(match["rest"].strip())
+            return _failed(match["rest"])
+    refused = [match["text"] for line in output.splitlines() if (match := _ERROR.match(line))]
+    raise NoAnswer(refused[0] if refused else "no such node in pigsty.yml")
+
+
+def _failed(result: str) -> Completed:
+    try:
+        found = json.loads(result)
+    except ValueError:
+        raise NoAnswer(result) from None
+    if "rc" not in found:
+        raise NoAnswer(str(found.get("msg", result)))
+    said = str(found.get("stderr") or found.get("msg", ""))
+    return Completed(int(found["rc"]), str(found.get("stdout", "")), said)
+
+
+def _sum(before: Host, counts: str) -> Host:
+    found = dict(pair.split("=") for pair in counts.split())
+    return Host(
+        **{name: getattr(before, name) + int(found.get(name, 0)) for name in Host.__slots__}
+    )
+
+
+def _ignored(failures: Sequence[Failure], task: str) -> list[Failure]:
+    """All failures of the task that has just been ignored; there is one for each item of a loop."""
+    return [Failure(f.task, f.host, f.why, ignored=True) if f.task == task else f for f in failures]
+
+
+def _why(lines: Sequence[str]) -> str:
+    """The longer of `msg` and `stderr`: often one only says "non-zero return code"."""
+    result: list[str] = []
+    for line in lines:
+        result.append(line)
+        if line.endswith("}"):
+            break
+    found = _MESSAGE.finditer("\n".join(result))
+    said = [str(json.loads(f'"{match["text"]}"')).strip() for match in found]
+    text = max(said, key=len, default=lines[0])
+    return text.splitlines()[-1] if text else lines[0]
