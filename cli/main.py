@@ -93,6 +93,18 @@ def restore(
 
 
 @app.command()
+def drill(
+    environment: Environment,
+    point: Annotated[str, typer.Argument(help="A restore point, or latest")] = "latest",
+    json: Json = False,
+) -> None:
+    """Prove that a restore point comes back, beside the environment and without touching it."""
+    from cli import output, runs
+
+    output.drill(runs.drill(environment, point=point), as_json=json)
+
+
+@app.command()
 def down(
     environment: Environment,
     purge: Annotated[bool, typer.Option(help="Also delete all of its data")] = False,

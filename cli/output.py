@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import load_environment
+from flows.drill_report import DrillReport
 from flows.points_report import PointsReport, point_rows
 from flows.report import Report, check_rows, plan_rows, step_rows
 from flows.restore_report import RestoreReport
@@ -91,6 +92,23 @@ def restore(report: RestoreReport, *, as_json: bool) -> None:
     if report.safety:
         _say(f"What was there before: rollout restore {report.environment} {report.safety}")
     _say(f"{report.environment} is at {report.point} ({report.seconds:.1f} s)")
+
+
+def drill(report: DrillReport, *, as_json: bool) -> None:
+    done, rows = report.drill, check_rows(report.drill.checks)
+    if as_json:
+        _json(
+            {
+                "environment": report.environment,
+                "point": done.point,
+                "rpo_s": _s(done.rpo_s),
+                "rto_s": _s(done.rto_s),
+                "checks": rows,
+            }
+        )
+        return
+    _table(rows, f"{report.environment}: {len(rows)} checks passed")
+    _say(f"{done.point} comes back: RPO {done.rpo_s / 3600:.1f} h, RTO {done.rto_s:.0f} s")
 
 
 def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:

@@ -68,6 +68,13 @@ def restore(environment: str, *, point: str, source: str, only: list[str]) -> An
         return _run(flow, environment=environment, point=point, source=source, only=only)
 
 
+def drill(environment: str, *, point: str) -> Any:
+    with server(environment):
+        from flows.drill import drill as flow
+
+        return _run(flow, environment=environment, point=point)
+
+
 def check_steps(only: list[str]) -> None:
     from flows.names import STEPS
 

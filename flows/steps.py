@@ -19,6 +19,8 @@ from tasks.bootstrap import bootstrap_steps
 from tasks.compose import compose_steps
 from tasks.configure import configure_steps
 from tasks.docker import docker_steps
+from tasks.drill import Drill
+from tasks.drill import drill as rehearse
 from tasks.hosts import hosts_steps
 from tasks.images import images_steps
 from tasks.install import install_steps
@@ -125,6 +127,10 @@ def _settle(site: Site, *, choice: Choice) -> None:
     let_go(site, choice)
 
 
+def _drill(site: Site, *, choice: Choice, told: Told) -> Drill:
+    return rehearse(site, choice, told=told)
+
+
 preflight = _told(_preflight, "preflight")
 bootstrap = _step("bootstrap", bootstrap_steps)
 configure = _step("configure", configure_steps)
@@ -144,3 +150,4 @@ points = _told(_points, "points")
 choose = _told(_choose, "choose")
 restore = _told(_restore, "restore")
 settle = _told(_settle, "settle")
+drill = _told(_drill, "drill")

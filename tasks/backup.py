@@ -38,7 +38,6 @@ from tasks.site import Site
 from tasks.tools import restic
 from tasks.tools.restic import Saved, Snapshot
 
-KEYS = "privkeys"
 log = logging.getLogger("rollout")
 
 Told = Callable[[str, float], None]
@@ -318,7 +317,7 @@ def _checksums(site: Site, folder: Path, name: str, *, depth: int = 9) -> dict[s
 
 
 def _tenant_keys(site: Site, storage: Path | None) -> dict[str, str]:
-    return _checksums(site, storage / KEYS, "*.pem") if storage else {}
+    return _checksums(site, storage / uploads.KEYS, "*.pem") if storage else {}
 
 
 def _queues(site: Site) -> dict[str, int]:
