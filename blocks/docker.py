@@ -12,6 +12,7 @@ import docker
 from docker import auth
 from docker.errors import DockerException, ImageNotFound, NotFound
 
+from blocks.command import Command
 from blocks.node import LocalNode, Node
 from config.errors import RolloutError
 
@@ -21,6 +22,9 @@ _auth = cast(Any, auth)
 if TYPE_CHECKING:
     # Prefect is slow to import, and most callers have no login.
     from blocks.login import Login
+
+
+_NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
 
 class DockerUnusable(RolloutError):
@@ -82,7 +86,7 @@ class Docker:
                 return docker.DockerClient(base_url=url, timeout=600)
             return docker.from_env(timeout=600)
         except DockerException as error:
-            raise DockerUnusable(_why(error)) from None
+            raise DockerUnusable(self._why(error)) from None
 
     def trouble(self) -> str | None:
         """Why the engine cannot be used, None if it can."""
@@ -91,7 +95,7 @@ class Docker:
         except DockerUnusable as error:
             return str(error)
         except (DockerException, OSError) as error:
-            return _why(error)
+            return self._why(error)
         return None
 
     def version(self) -> str:
@@ -223,6 +227,20 @@ class Docker:
             one_off=labels.get("com.docker.compose.oneoff") == "True",
         )
 
+    def _why(self, error: Exception) -> str:
+        text, where = str(error), "/var/run/docker.sock"
+        if self.node.docker_url():
+            # From here only an end is seen; there the engine's client says why.
+            asked = Command(("docker", "version", "--format", "{{.Server.Version}}"), changes=False)
+            text, where = self.node.attempt(asked).stderr.strip(), self.node.name
+        if "permission denied" in text.lower():
+            return f"Docker Engine refuses this user at {where}; add it to the group docker"
+        if "not found" in text:
+            return f"Docker is not installed at {where}"
+        if any(words in text for words in _NOT_RUNNING):
+            return f"Docker Engine is not running (nothing answers at {where})"
+        return f"Docker Engine does not answer at {where}: {text}"
+
 
 def _login_header(login: "Login") -> Any:
     return _auth.encode_header(
@@ -232,12 +250,3 @@ def _login_header(login: "Login") -> Any:
 
 def _registry(reference: str) -> str:
     return str(_auth.resolve_repository_name(reference.partition("@")[0])[0])
-
-
-def _why(error: Exception) -> str:
-    text = str(error)
-    if "Permission denied" in text:
-        return "Docker Engine refuses this user at /var/run/docker.sock; add it to the group docker"
-    if "FileNotFoundError" in text or "Connection refused" in text or "No such file" in text:
-        return "Docker Engine is not running (nothing answers at /var/run/docker.sock)"
-    return f"Docker Engine does not answer: {text}"

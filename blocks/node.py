@@ -39,6 +39,22 @@ class Entry:
     owner: int
 
 
+class NodeError(RolloutError):
+    """The node, or the way to it, is the trouble; nothing is known of the command."""
+
+
+class NodeUnreachable(NodeError):
+    """Nobody answered: asking again may help."""
+
+
+class NodeRefused(NodeError):
+    """The node answered and we may not do there what we have to."""
+
+
+class ConnectionLost(NodeError):
+    """It broke off in the middle. What was running there is killed."""
+
+
 class Held(RolloutError):
     """A lock is taken; `holder` is what whoever has it wrote into the file."""
 

@@ -1,10 +1,12 @@
 """From the name of a machine to the node that reaches it."""
 
+import os
 from functools import cache
 
 from blocks.node import LocalNode, Node
+from blocks.ssh import SshNode
+from blocks.sudo import SudoNode
 from config.environment import LOCAL, Nodes
-from config.errors import ConfigError
 
 
 def open_node(nodes: Nodes, name: str) -> Node:
@@ -14,6 +16,6 @@ def open_node(nodes: Nodes, name: str) -> Node:
 
 @cache
 def _opened(name: str, sudo: bool, ssh_config: str) -> Node:
-    if name == LOCAL:
-        return LocalNode()
-    raise ConfigError([f"nodes: {name}, {sudo}, {ssh_config}: only 'local' is supported"])
+    if name != LOCAL:
+        return SshNode(name, sudo=sudo, config=ssh_config)
+    return SudoNode(LOCAL) if sudo and os.geteuid() != 0 else LocalNode()

@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,11 @@ from config.secrets import generate
 from tasks.sandbox import postgres, redis
 from tasks.sandbox.home import prepare_home, reachable_home
 from tasks.site import Site
+from tests.integration import sshd
+from tests.integration.sshd import SshServer
+
+SUDOERS = Path("/etc/sudoers.d/dify-rollout-test")
+USERS = {"worker": "dify-rollout-test", "guest": "dify-rollout-guest"}
 
 
 class MakeSite(Protocol):
@@ -105,3 +112,32 @@ def module_sandbox_site(tmp_path_factory: pytest.TempPathFactory) -> Generator[M
     """The same, for a sandbox that a whole file of tests shares."""
     with _sandboxes(tmp_path_factory.mktemp("sandbox")) as make:
         yield make
+
+
+@pytest.fixture(scope="session")
+def os_users() -> Generator[Mapping[str, str]]:
+    """Two OS users: one may become root by sudo, the other may not."""
+    for user in USERS.values():
+        words = ["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", user]
+        subprocess.run(words, check=True, capture_output=True)
+    SUDOERS.write_text(f"{USERS['worker']} ALL=(ALL) NOPASSWD: ALL\n")
+    SUDOERS.chmod(0o440)
+    try:
+        yield USERS
+    finally:
+        SUDOERS.unlink()
+        for user in USERS.values():
+            subprocess.run(["userdel", "--remove", user], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def ssh_server(os_users: Mapping[str, str]) -> Generator[SshServer]:
+    """A real SSH server on loopback, and a client's configuration for it."""
+    with tempfile.TemporaryDirectory(prefix="rollout-sshd-") as name:
+        # It reads the keys a user is let in with as that user.
+        Path(name).chmod(0o755)
+        server = sshd.start(Path(name), free_ports(1)[0], os_users)
+        try:
+            yield server
+        finally:
+            server.stop()

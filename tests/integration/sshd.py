@@ -1,0 +1,131 @@
+"""A real SSH server on loopback, with keys and a configuration of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class SshServer:
+    """`config` is a client's, with these aliases of the one server:
+
+    `node` logs in as root, `worker` as a user who may use sudo, `guest` as one who may not
+    (and is greeted with noise);
+    `stranger` has a key the server does not know, `unknown` no host key of it, `changed` another
+    one; `closed` asks where nobody listens, `nowhere` has no address.
+    """
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def config(self) -> str:
+        return str(self.folder / "config")
+
+    def children(self) -> list[int]:
+        """The server's processes that serve a connection."""
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True
+        )
+        return [int(pid) for pid in found.stdout.split()]
+
+    def drop_connections(self) -> None:
+        """Kill what serves them, as when a machine goes away."""
+        for pid in self.children():
+            for child in _below(pid):
+                if "sshd" in Path(f"/proc/{child}/cmdline").read_text():
+                    os.kill(child, signal.SIGKILL)
+
+    def stop(self) -> None:
+        self.drop_connections()
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def start(folder: Path, port: int, users: Mapping[str, str], env: str = "") -> SshServer:
+    """Serve on loopback; `users` are the OS users of the aliases worker and guest."""
+    Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "key", "other"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(words, check=True)
+    (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {_public(folder / 'host')}\n")
+    (folder / "other_hosts").write_text(f"[127.0.0.1]:{port} {_public(folder / 'other')}\n")
+    (folder / "sshd_config").write_text(_server(folder, port, env, users["guest"]))
+    (folder / "config").write_text(_client(folder, port, users))
+    log = (folder / "sshd.log").open("wb")
+    words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
+    process = subprocess.Popen(words, stderr=log)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, folder / "sshd.log"
+            time.sleep(0.02)
+        else:
+            return SshServer(folder, port, process)
+
+
+def _server(folder: Path, port: int, env: str, guest: str) -> str:
+    return f"""
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+MaxStartups 100
+AcceptEnv LOG_LEVEL XDG_SEEN
+{env}
+Match User {guest}
+    ForceCommand echo welcome; echo beware >&2; printf hello; eval "$SSH_ORIGINAL_COMMAND"
+"""
+
+
+def _client(folder: Path, port: int, users: Mapping[str, str]) -> str:
+    names = {"node": "root", "closed": "root", **users}
+    aliases = "".join(f"Host {alias}\n    User {user}\n" for alias, user in names.items())
+    return f"""{aliases}
+Host closed
+    Port 1
+Host nowhere
+    HostName no-such-host.invalid
+Host stranger
+    IdentityFile {folder}/other
+Host unknown
+    UserKnownHostsFile /dev/null
+Host changed
+    UserKnownHostsFile {folder}/other_hosts
+Host * !stranger
+    IdentityFile {folder}/key
+Host *
+    HostName 127.0.0.1
+    Port {port}
+    User root
+    IdentitiesOnly yes
+    IdentityAgent none
+    UserKnownHostsFile {folder}/known_hosts
+    GlobalKnownHostsFile /dev/null
+    SetEnv LOG_LEVEL=AMBIENT XDG_SEEN=kept
+"""
+
+
+def _public(key: Path) -> str:
+    return " ".join(key.with_suffix(".pub").read_text().split()[:2])
+
+
+def _below(pid: int) -> list[int]:
+    """The process and all it started, the last ones first."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+    return [*(x for child in found.stdout.split() for x in _below(int(child))), pid]

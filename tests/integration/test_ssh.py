@@ -1,0 +1,207 @@
+"""What only SSH can do, and do wrong, against a real server."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from blocks.command import Command
+from blocks.docker import Docker
+from blocks.files import File
+from blocks.node import ConnectionLost, Held, NodeError, NodeRefused, NodeUnreachable
+from blocks.ssh import SshNode
+from config.load import ROOT
+from tests.integration.sshd import SshServer
+
+
+def sh(script: str, **options: object) -> Command:
+    return Command(("sh", "-c", script), **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def node(ssh_server: SshServer) -> SshNode:
+    return SshNode("node", config=ssh_server.config)
+
+
+def until(true: object, within_s: float = 10) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(mark: str) -> bool:
+    return subprocess.run(["pgrep", "-f", mark], stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("alias", "kind", "words"),
+    [
+        ("stranger", NodeRefused, "stranger: it does not accept our key: "),
+        ("unknown", NodeRefused, "unknown: its host key is not known: "),
+        ("changed", NodeRefused, "changed: its host key is not the one that is known: "),
+        ("closed", NodeUnreachable, "closed cannot be reached: connect to host 127.0.0.1 port 1"),
+        ("nowhere", NodeUnreachable, "nowhere cannot be reached: Could not resolve hostname"),
+    ],
+)
+def test_who_is_not_let_in_is_told_why_in_one_sentence(
+    ssh_server: SshServer, alias: str, kind: type[NodeError], words: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(kind) as refused:
+            SshNode(alias, config=ssh_server.config).run(Command(("true",)))
+        assert words in str(refused.value)
+        assert "\n  do: " in str(refused.value)
+        assert len(str(refused.value).splitlines()) == 2
+
+
+def test_a_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NodeRefused, match=r"nodes\.ssh_config names no file: .*/none"):
+        SshNode("node", config=str(tmp_path / "none")).run(Command(("true",)))
+
+
+def test_a_user_who_may_not_use_sudo_is_told_apart_from_a_failed_command(
+    ssh_server: SshServer,
+) -> None:
+    guest = SshNode("guest", sudo=True, config=ssh_server.config)
+    with pytest.raises(NodeRefused, match="sudo -n does not let this user run commands: sudo: "):
+        guest.run(Command(("true",)))
+    with pytest.raises(NodeRefused, match="NOPASSWD"):
+        guest.write(File(Path("/opt/none"), b""))
+
+
+def test_a_user_docker_engine_refuses_is_told_so(ssh_server: SshServer) -> None:
+    reason = Docker(SshNode("worker", config=ssh_server.config)).trouble()
+    assert reason == "Docker Engine refuses this user at worker; add it to the group docker"
+
+
+def test_an_engine_on_a_node_that_is_not_there_is_the_nodes_trouble(ssh_server: SshServer) -> None:
+    with pytest.raises(NodeUnreachable):
+        Docker(SshNode("closed", config=ssh_server.config)).trouble()
+
+
+def test_a_greeting_is_not_taken_for_output(ssh_server: SshServer) -> None:
+    done = SshNode("guest", config=ssh_server.config).attempt(sh("echo out; echo err >&2; exit 4"))
+    assert (done.status, done.stdout, done.stderr) == (4, "out\n", "err\n")
+
+
+def test_everything_goes_through_one_connection_many_at_a_time(
+    ssh_server: SshServer, node: SshNode
+) -> None:
+    node.run(Command(("true",)))
+    before = len(ssh_server.children())
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda n: node.run(sh(f"sleep 0.1; echo {n}")), range(24)))
+    assert said == [f"{n}\n" for n in range(24)]
+    assert len(ssh_server.children()) == before
+
+
+def test_a_command_with_an_environment_of_its_own_sees_no_variable_of_the_login(
+    node: SshNode,
+) -> None:
+    show = sh("echo ${LOG_LEVEL:-none} $XDG_SEEN $OWN", env=(("OWN", "1"),))
+    assert node.run(show) == "AMBIENT kept 1\n"
+    own = sh("echo ${LOG_LEVEL:-none} $XDG_SEEN $OWN", env=(("OWN", "1"),), own_env=True)
+    assert node.run(own) == "none kept 1\n"
+
+
+def test_a_connection_that_breaks_off_is_said_and_a_rerun_finishes(
+    ssh_server: SshServer, node: SshNode, tmp_path: Path
+) -> None:
+    """What ran there is killed: a rerun must not meet it."""
+    begun, mark = tmp_path / "begun", f"sleep 61.{os.getpid()}"
+    command = sh(f"touch {begun}; {mark} & {mark}; wait")
+
+    def break_off() -> None:
+        until(begun.exists)
+        ssh_server.drop_connections()
+
+    threading.Thread(target=break_off).start()
+    with pytest.raises(ConnectionLost) as lost:
+        node.run(command)
+    assert str(lost.value).startswith("node: the connection broke off during: sh -c ")
+    assert "run it again when the node is back, it resumes" in str(lost.value)
+    until(lambda: not running(mark))
+    assert node.run(Command(("echo", "again"))) == "again\n"
+
+
+def test_a_write_that_breaks_off_leaves_the_old_file(
+    ssh_server: SshServer, node: SshNode, tmp_path: Path
+) -> None:
+    path, new = tmp_path / "file", b"x" * 5_000_000
+    path.write_bytes(b"old")
+    stop = threading.Event()
+
+    def keep_breaking() -> None:
+        while not stop.wait(0.05):
+            ssh_server.drop_connections()
+
+    breaking = threading.Thread(target=keep_breaking)
+    breaking.start()
+    try:
+        for _ in range(5):
+            with suppress(NodeError):
+                node.write(File(path, new, keep_previous=False))
+            assert path.read_bytes() in (b"old", new)
+    finally:
+        stop.set()
+        breaking.join()
+    node.write(File(path, new, keep_previous=False))
+    assert path.read_bytes() == new
+
+
+def test_a_killed_helper_of_ours_is_replaced(node: SshNode) -> None:
+    node.run(Command(("true",)))
+    subprocess.run(["pkill", "-KILL", "-f", f"{node._socket}"], check=True)
+    assert node.run(Command(("echo", "x"))) == "x\n"
+
+
+def test_a_lost_lock_stops_the_run(ssh_server: SshServer, node: SshNode, tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with node.hold(path, "me"):
+        assert node.run(Command(("echo", "x"))) == "x\n"
+        ssh_server.drop_connections()
+        until(lambda: node._locks[0].poll() is not None)
+        with pytest.raises(ConnectionLost, match="with it the lock of this run"):
+            node.run(Command(("true",)))
+    with node.hold(path, "again"):
+        pass
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from blocks.ssh import SshNode
+with SshNode("node", config=sys.argv[1]).hold(Path(sys.argv[2]), "first"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_dead_workers_lock_frees_itself(
+    ssh_server: SshServer, node: SshNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "lock"
+    words = [sys.executable, "-c", HOLD, ssh_server.config, str(path)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout and worker.stdout.readline() == "held\n"
+        with pytest.raises(Held) as refused, node.hold(path, "second"):
+            pass
+        assert refused.value.holder == "first"
+        worker.send_signal(signal.SIGKILL)
+
+    def free() -> bool:
+        try:
+            with node.hold(path, "second"):
+                return True
+        except Held:
+            return False
+
+    until(free)
