@@ -38,6 +38,14 @@ def sh(script: str, **options: object) -> Command:
     return Command(("sh", "-c", script), **options)  # type: ignore[arg-type]
 
 
+def gone(pid: int, within_s: float = 5) -> None:
+    """A process that was killed elsewhere is so a moment later."""
+    stat, deadline = Path(f"/proc/{pid}/stat"), time.monotonic() + within_s
+    while stat.exists() and stat.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_stdout_is_returned_and_lines_are_told_as_they_come(node: Node) -> None:
     seen: list[str] = []
     assert node.run(sh("echo one; echo two >&2"), seen.append) == "one\n"
@@ -58,14 +66,7 @@ def test_a_timeout_kills_the_whole_process_group(node: Node, tmp_path: Path) -> 
     mark = tmp_path / "pid"
     with pytest.raises(CommandFailed, match=r"no end within 0\.5 s"):
         node.run(sh(f"sleep 60 & echo $! > {mark}; wait", timeout_s=0.5))
-    pid = int(mark.read_text())
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
-            break
-        time.sleep(0.05)
-    else:
-        assert not Path(f"/proc/{pid}").exists()
+    gone(int(mark.read_text()))
 
 
 def test_a_secret_reaches_a_command_by_stdin(node: Node) -> None:
@@ -258,4 +259,4 @@ def test_a_pipe_that_takes_too_long_leaves_nobody_behind(node: Node, tmp_path: P
     mark = tmp_path / "pid"
     with pytest.raises(CommandFailed, match=r"no end within 0\.5 s"):
         node.pipe([sh(f"echo $$ > {mark}; exec sleep 60", timeout_s=0.5), sh("cat", timeout_s=0.5)])
-    assert not Path(f"/proc/{int(mark.read_text())}").exists()
+    gone(int(mark.read_text()))
