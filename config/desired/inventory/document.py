@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -38,8 +39,13 @@ class Document:
     shared: frozenset[int]
 
 
+@lru_cache(maxsize=8)
 def read(text: str, file: str = FILE) -> Document:
-    """The document. Raises ConfigError with everything that is wrong with it as YAML."""
+    """The document, not to be changed; kept, since one run asks several times for 20 ms of work.
+
+    Raises:
+        ConfigError: everything that is wrong with the text as YAML.
+    """
     aliases: dict[tuple[int, int], Span] = {}
     yaml = YAML(typ="safe", pure=True)
     yaml.version = ANSIBLE  # pyright: ignore[reportAttributeAccessIssue]

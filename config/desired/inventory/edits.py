@@ -23,7 +23,7 @@ from config.desired.inventory.document import (
     line_of,
 )
 from config.desired.inventory.notation import block_body, flow, scalar
-from config.desired.inventory.wants import Entries, Members, laid, value_of
+from config.desired.inventory.wants import Entries, Members, laid, needed, value_of
 from config.errors import ConfigError
 
 
@@ -65,7 +65,7 @@ class _Editor:
     ) -> Iterator[Edit]:
         own = {key_of(key): (key, value) for key, value in node.value if key.tag != MERGE}
         new: dict[Any, Any] = {}
-        for name, wanted in want.items():
+        for name, wanted in needed(want).items():
             there = tree.get(name)
             if laid(there, wanted) == there and (there is not None or name in tree):
                 continue

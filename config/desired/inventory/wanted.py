@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from config.desired.inventory.data import is_list, items, mapping
+from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
 from config.desired.inventory.groups import Group, find, groups
-from config.desired.inventory.wants import Entries, Keep, Members
+from config.desired.inventory.wants import Entries, Keep, Members, New
 
 RULE = ("user", "db", "addr")
 PGVECTOR = {"rpm": "pgvector_$v*", "deb": "postgresql-$v-pgvector"}
@@ -62,38 +62,33 @@ def _databases(tree: dict[str, Any], fragment: Fragment, group: Group | None) ->
         want["pg_extensions"] = packages
     want["pg_users"] = Entries((_user(fragment),))
     want["pg_databases"] = Entries(tuple(map(_database, fragment.databases)))
-    want["pg_hba_rules"] = Entries(fragment.hba_rules, RULE)
+    want["pg_hba_rules"] = _rules(fragment.hba_rules)
     if fragment.pooler_hba_rules:
-        want["pgb_hba_rules"] = Entries(fragment.pooler_hba_rules, RULE)
+        want["pgb_hba_rules"] = _rules(fragment.pooler_hba_rules)
     return want
 
 
 def _user(fragment: Fragment) -> Entry:
-    """A role that may use pgbouncer keeps that; its comment and further roles are the user's."""
-    return {
-        key: value
-        if key in ("name", "password") or (key == "pgbouncer" and value)
-        else _kept(value)
-        for key, value in fragment.user.items()
-    }
-
-
-def _kept(value: Any) -> Keep | Members:
-    if is_list(value):
-        return Members(tuple(value), lambda item, name: item in (name, {"name": name}))
-    return Keep(value)
+    """Name and password are ours; a role may have more than it needs, but not less."""
+    user = fragment.user
+    want: Entry = {"name": user["name"], "password": user["password"]}
+    want["pgbouncer"] = True if user["pgbouncer"] else New(False)
+    if roles := user.get("roles"):
+        want["roles"] = Members(tuple(roles), _same_name)
+    return want | {"comment": New(user["comment"])}
 
 
 def _database(entry: Entry) -> Entry:
-    extensions = Entries(tuple(entry["extensions"]))
-    kept = {
-        key: Keep(value)
-        for key, value in entry.items()
-        if key in ("owner", "revokeconn", "comment")
-    }
-    return {"name": entry["name"], **kept} | (
-        {"extensions": extensions} if entry["extensions"] else {}
-    )
+    want: Entry = {"name": entry["name"], "owner": Keep(entry["owner"])}
+    want["revokeconn"] = New(entry["revokeconn"])
+    if entry["extensions"]:
+        want["extensions"] = Entries(tuple(entry["extensions"]))
+    return want | {"comment": New(entry["comment"])}
+
+
+def _rules(rules: tuple[Entry, ...]) -> Entries:
+    records = [{k: v if k in RULE else New(v) for k, v in rule.items()} for rule in rules]
+    return Entries(tuple(records), RULE)
 
 
 def _packages(tree: dict[str, Any], fragment: Fragment, group: Group | None) -> Members | None:
@@ -140,6 +135,10 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
 
 def _same(item: Any, ours: str) -> bool:
     return item == ours
+
+
+def _same_name(item: Any, ours: str) -> bool:
+    return ours in (item, mapping(item).get("name"))
 
 
 def _put(want: Entry, at: tuple[str, ...], value: Entry) -> None:

@@ -18,6 +18,13 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class New:
+    """Written only with the mapping it is in; one that is there is the user's to complete."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Entries:
     """Records of a list, found by what identifies them; others stay, ours that lack are added."""
 
@@ -51,7 +58,7 @@ class Members:
 
 def laid(tree: Any, want: Any) -> Any:
     """`tree` with what is wanted."""
-    if isinstance(want, Keep):
+    if isinstance(want, Keep | New):
         return value_of(want) if tree is None else tree
     if isinstance(want, Entries):
         return _with_entries(list(items(tree)), want)
@@ -60,13 +67,19 @@ def laid(tree: Any, want: Any) -> Any:
         return there + want.missing(there)
     if is_mapping(want):
         there = mapping(tree)
-        return there | {key: laid(there.get(key), value) for key, value in want.items()}
+        applicable = needed(want) if is_mapping(tree) else want
+        return there | {key: laid(there.get(key), value) for key, value in applicable.items()}
     return want
 
 
 def value_of(want: Any) -> Any:
     """What is written where nothing is there."""
-    return laid(None, want.value if isinstance(want, Keep) else want)
+    return laid(None, want.value if isinstance(want, Keep | New) else want)
+
+
+def needed(want: dict[Any, Any]) -> dict[Any, Any]:
+    """What a mapping that is there already must hold."""
+    return {key: value for key, value in want.items() if not isinstance(value, New)}
 
 
 def _with_entries(there: list[Any], want: Entries) -> list[Any]:

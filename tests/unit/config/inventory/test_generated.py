@@ -1,0 +1,109 @@
+"""What must hold of every inventory there is."""
+
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config.desired.inventory.document import read
+from config.desired.inventory.edits import applied, edits_for
+from config.desired.inventory.fragment import fragment
+from config.desired.inventory.generation import V2, V4
+from config.desired.inventory.masking import masked
+from config.desired.inventory.merge import merge, problems
+from config.desired.inventory.wanted import wanted
+from config.desired.inventory.wants import laid
+from config.environment import Environment
+from config.load import load_environment, load_release
+from config.secrets import generate
+
+from .generated import inventory
+from .test_samples import undone
+
+RELEASE = load_release("1.15.0")
+RECIPE = load_environment("recipe")
+SECRETS = generate(RELEASE, {})
+PASSWORD = SECRETS["redis_password"].get_secret_value()
+
+
+def maybe(rng: Random, **keys: Any) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if rng.random() < 0.5}
+
+
+def groups(rng: Random) -> dict[str, Any]:
+    """The clusters, each there or not, with more or less of ours in them."""
+    cluster = {
+        "pg_cluster": "pg-meta",
+        "pg_version": 17,
+        **maybe(
+            rng,
+            pg_users=rng.choice(
+                [[], None, [{"name": "u", "password": "p,1"}, {"name": "dbuser_dify"}]]
+            ),
+            pg_databases=rng.choice(
+                [[{"name": "meta"}], [{"name": "dify", "extensions": ["vector"]}]]
+            ),
+            pg_hba_rules=[{"user": "all", "db": "all", "addr": "intra", "auth": "pwd"}],
+            pg_extensions=rng.choice([["postgis"], ["postgis pgvector"], []]),
+        ),
+    }
+    redis = {
+        "redis_cluster": "redis-dify",
+        "redis_password": PASSWORD,
+        **maybe(rng, redis_max_memory="64MB", redis_mem_policy="allkeys-lru"),
+    }
+    found = {"pg-meta": {"hosts": {"10.10.10.10": {"pg_seq": 1}}, "vars": cluster}}
+    if rng.random() < 0.5:
+        host = {"redis_node": 1, "redis_instances": {6379: {}}}
+        found["redis-dify"] = {"hosts": {"10.10.10.10": host}, "vars": redis}
+    return found
+
+
+def variables(rng: Random) -> dict[str, Any]:
+    portal = {"home": {"domain": "i.pigsty"}, **maybe(rng, dify={"endpoint": "1.2.3.4:5"}, x=None)}
+    return maybe(
+        rng,
+        admin_ip="10.10.10.10",
+        infra_portal=portal,
+        dns_records=rng.choice([None, ["${admin_ip} i.pigsty"], ["1.2.3.4 x dify.pigsty"]]),
+        proxy_env=rng.choice([None, {"no_proxy": "*"}, {}]),
+        some_password="hidden-by-hand",
+    )
+
+
+def other(**sections: dict[str, Any]) -> Environment:
+    tree = RECIPE.model_dump()
+    for section, keys in sections.items():
+        tree[section] |= keys
+    return Environment.model_validate(tree)
+
+
+@pytest.mark.parametrize("generation", [V2, V4], ids=lambda generation: generation.name)
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_any_inventory(generation, seed):
+    rng = Random(seed)  # noqa: S311 - shapes of files, no secrets
+    text = inventory(rng, groups(rng), variables(rng))
+    ours = fragment(other(pigsty={"proxy": "http://u:pw@p:1"}), RELEASE, SECRETS, generation)
+    want = wanted(yaml.safe_load(text), ours)
+    merged = merge(text, ours)
+
+    assert problems(text) == problems(merged) == []
+    assert yaml.safe_load(merged) == laid(yaml.safe_load(text), want)
+    assert merge(merged, ours) == merged
+
+    edits = edits_for(read(text), want)
+    assert applied(text, edits) == merged
+    assert undone(text, edits) == text
+
+    grown = other(redis={"max_memory_mb": 999}, dify={"port": 8123}, pigsty={"proxy": "http://q:1"})
+    changed = merge(merged, fragment(grown, RELEASE, SECRETS, generation))
+    assert changed != merged
+    assert merge(changed, ours) == merged
+
+    shown = masked(merged, [value.get_secret_value() for value in SECRETS.values()])
+    for hidden in (PASSWORD, "hidden-by-hand", "u:pw", "p,1"):
+        assert hidden not in shown
