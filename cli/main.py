@@ -18,30 +18,56 @@ app = typer.Typer(
 Environment = Annotated[str, typer.Argument(help="A file of config/environments, without .toml")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this step; repeatable")]
+Version = Annotated[str, typer.Option("--release", help="Dify's version instead of the file's")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the history")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 FINE, FAILED, CHANGES = 0, 1, 2
 
 
 @app.command()
-def plan(environment: Environment, json: Json = False, only: Only = None) -> None:
+def plan(
+    environment: Environment, json: Json = False, only: Only = None, release: Version = ""
+) -> None:
     """Show every change a deploy would make; nothing is applied. Exit status 2: there are some."""
     from cli import output, runs
 
-    report = runs.deploy(environment, dry_run=True, only=only or [])
+    report = runs.deploy(environment, dry_run=True, only=only or [], release=release)
     output.plan(report, as_json=json)
     raise typer.Exit(CHANGES if report.changes else FINE)
 
 
 @app.command()
 def deploy(
-    environment: Environment, json: Json = False, only: Only = None, yes: Yes = False
+    environment: Environment,
+    json: Json = False,
+    only: Only = None,
+    release: Version = "",
+    reason: Reason = "",
+    yes: Yes = False,
 ) -> None:
     """Make the environment what its file says."""
-    from cli import output, runs
+    _deploy(environment, json=json, yes=yes, reason=reason, only=only or [], release=release)
 
-    runs.confirm_if_protected(environment, yes=yes)
-    output.deploy(runs.deploy(environment, dry_run=False, only=only or []), as_json=json)
+
+@app.command()
+def promote(
+    source: Annotated[str, typer.Argument(help="The environment that was verified")],
+    environment: Annotated[str, typer.Argument(help="The one that gets its release and images")],
+    json: Json = False,
+    reason: Reason = "",
+    yes: Yes = False,
+) -> None:
+    """Deploy to one environment what another one runs and was verified with."""
+    _deploy(environment, json=json, yes=yes, reason=reason, only=[], promote_from=source)
+
+
+def _deploy(environment: str, *, json: bool, yes: bool, reason: str, **what: Any) -> None:
+    from cli import gate, output, runs
+
+    plan = gate.approved_plan(environment, yes=yes, **what)
+    report = runs.deploy(environment, dry_run=False, reason=reason, approved_plan=plan, **what)
+    output.deploy(report, as_json=json)
 
 
 @app.command()

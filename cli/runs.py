@@ -8,8 +8,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
-
 from config.errors import RolloutError
 from config.load import load_environment, load_release
 
@@ -30,13 +28,13 @@ def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") 
     typer.confirm(f"{environment} is protected. {doing} now?", abort=True)
 
 
-def deploy(environment: str, *, dry_run: bool, only: list[str]) -> Any:
+def deploy(environment: str, *, dry_run: bool, only: list[str], **parameters: Any) -> Any:
     """The report of the deploy flow. Raises what stopped it."""
     check_steps(only)
     with server(environment):
         from flows.deploy import deploy as flow
 
-        return _run(flow, environment=environment, dry_run=dry_run, only=only)
+        return _run(flow, environment=environment, dry_run=dry_run, only=only, **parameters)
 
 
 def verify(environment: str) -> Any:

@@ -405,6 +405,7 @@ class Environment(Strict):
 
     name: Name
     protected: bool
+    approve_within_h: Annotated[int, Field(ge=1, le=720)]
     platform: Platform
     sandbox: Sandbox
     nodes: Nodes

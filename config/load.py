@@ -78,8 +78,10 @@ def release_names(folder: Path = RELEASES) -> list[str]:
     return sorted(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
 
 
-def load_environment(name: str, folder: Path = ENVIRONMENTS) -> Environment:
+def load_environment(name: str, folder: Path = ENVIRONMENTS, *, release: str = "") -> Environment:
     """The environment `name`, checked alone and against its release, with absolute paths.
+
+    `release`: the one to use instead of what the files say.
 
     Raises:
         ConfigError: every problem of the files and variables, one line each.
@@ -97,11 +99,13 @@ def load_environment(name: str, folder: Path = ENVIRONMENTS) -> Environment:
         message = "unknown key; an environment is named by its file"
         layers.complain(Complaint(("name",), message))
     layers.tree["name"] = name
+    if release:
+        layers.lay({"dify": {"release": release}}, "parameter release")
     environment = _validated(Environment, layers)
     dify = layers.tree.get("dify")
-    release = dify.get("release") if _is_tree(dify) else None
-    if isinstance(release, str) and release not in release_names():
-        message = f"unknown release {release!r}; {_one_of(release_names())}"
+    wanted = dify.get("release") if _is_tree(dify) else None
+    if isinstance(wanted, str) and wanted not in release_names():
+        message = f"unknown release {wanted!r}; {_one_of(release_names())}"
         layers.complain(Complaint(("dify", "release"), message))
     layers.refuse()
     assert environment is not None  # noqa: S101 - refused above

@@ -9,24 +9,56 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 
 from config.errors import RolloutError
-from flows import steps
+from flows import history, steps
+from flows.approval import approval
+from flows.forms import PlanName, Reason, ReleaseName, StepNames
 from flows.opening import opened
 from flows.order import Order
 from flows.report import Report, publish
 from tasks.images import rehearsal_images
+from tasks.promotion import promoted
 from tasks.site import Site
 from tasks.verify import Check
 
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)
 def deploy(
-    environment: str, dry_run: bool = False, only: list[str] | None = None
+    environment: str,
+    release: ReleaseName = "",
+    promote_from: str = "",
+    dry_run: bool = False,
+    only: StepNames = [],  # noqa: B006 - the form's default; nobody changes it
+    reason: Reason = "",
+    approved_plan: PlanName = "",
 ) -> Report | State[Any]:
-    """Make the environment what its file says; with `dry_run` only show what that would change."""
+    """Make the environment what its file says.
+
+    A protected environment is planned first; the run then waits for somebody to approve.
+
+    Args:
+        environment: A file of config/environments.
+        release: Dify's version; empty for the one the environment's file names.
+        promote_from: Another environment, whose verified release and images this one gets.
+        dry_run: Only show what would change.
+        only: Only these steps; none chosen means all.
+        reason: Why, for the history. No secrets.
+        approved_plan: The plan that was approved already, as `rollout plan` names it.
+    """
     try:
         run = str(flow_run.name)
-        with opened(environment, run=run, dry_run=dry_run) as site:
-            return rollout(site, run=run, dry_run=dry_run, only=only or [])
+        source = promoted(promote_from) if promote_from else None
+        wanted = source.release if source else release
+        with opened(environment, run=run, release=wanted, dry_run=dry_run) as site:
+            site.promoted = source
+            if not dry_run:
+                history.begin(site, reason=reason)
+            if site.environment.protected and not dry_run:
+                plan = rollout(site, run=run, dry_run=True, only=only)
+                history.approve(approval(plan, site, given=approved_plan, reason=reason))
+            report = rollout(site, run=run, dry_run=dry_run, only=only)
+        if not dry_run:
+            history.end(report)
+        return report
     except RolloutError as error:
         return Failed(message=str(error), data=error)
 
@@ -56,6 +88,7 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
         checks = steps.finish(steps.verify, site, changed=changed)
     report = Report(
         environment=site.name,
+        release=site.release.version,
         run=run,
         url=site.environment.public_url,
         seconds=time.monotonic() - began,

@@ -13,9 +13,14 @@ from tasks.site import Site
 
 
 @contextmanager
-def opened(environment: str, *, run: str, dry_run: bool = False) -> Generator[Site]:
-    """The environment's site, locked against other runs unless nothing will be changed."""
-    desired = load_environment(environment)
+def opened(
+    environment: str, *, run: str, release: str = "", dry_run: bool = False
+) -> Generator[Site]:
+    """The environment's site, locked against other runs unless nothing will be changed.
+
+    `release`: the one to use instead of what the environment's file says.
+    """
+    desired = load_environment(environment, release=release)
     if dry_run:
         yield _site(desired, save=False)
         return

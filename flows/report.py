@@ -15,6 +15,7 @@ class Report:
     """What a run did or, in a dry run, would do; `seconds` is the whole run."""
 
     environment: str
+    release: str
     run: str
     url: str
     seconds: float

@@ -25,6 +25,7 @@ def verify(environment: str) -> Report | State[Any]:
             checks = steps.finish(steps.verify, site, changed=True)
             report = Report(
                 environment=environment,
+                release=site.release.version,
                 run=run,
                 url=site.environment.public_url,
                 seconds=time.monotonic() - began,

@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -35,6 +36,15 @@ class ReleaseFile(BaseModel):
     settings: dict[str, str] = {}
     heads: dict[str, str] = {}
     verified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """What the source environment runs: its release and, by reference, the id of each image."""
+
+    source: str
+    release: str
+    images: Mapping[str, str]
 
 
 def read(environment: Environment, node: Node) -> ReleaseFile:

@@ -12,6 +12,7 @@ from config.desired import env_file
 from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from tasks import release_file
+from tasks.promotion import SameImages
 from tasks.nodes import on_each
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -137,7 +138,7 @@ class Folders:
 
 
 def settings_steps(site: Site) -> list[Step[Any]]:
-    return on_each(site, lambda each: [Folders(each), Files(each)])
+    return on_each(site, lambda each: [SameImages(each), Folders(each), Files(each)])
 
 
 def _file(file: StackFile, content: str | None) -> Change:

@@ -10,13 +10,15 @@ from blocks.nodes import open_node
 from config.desired.nodes import on_node
 from config.environment import Environment
 from config.release import Release
+from tasks.release_file import Promoted
 
 
 class Site:
     """An environment with its release and secrets, as one of its nodes has them.
 
     `node` is the first that runs Dify, `admin` where Pigsty's tree is. What every node gets
-    is done `on_each`; there `environment` and `release` are what that node runs.
+    is done `on_each`; there `environment` and `release` are what that node runs. `promoted`: the
+    environment whose release and images this one gets.
 
     A plain class on purpose: Prefect walks into dataclasses and models handed
     to a task; this one it passes through as it is.
@@ -32,6 +34,7 @@ class Site:
         self.environment = environment
         self.release = release
         self.secrets = secrets
+        self.promoted: Promoted | None = None
         self.node: Node = node or open_node(environment.nodes, environment.nodes.dify[0])
 
     @property
@@ -54,7 +57,9 @@ class Site:
         nodes = self.environment.nodes
         environment, release = on_node(self.environment, self.release, index)
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
-        return Site(environment, release, self.secrets, node)
+        site = Site(environment, release, self.secrets, node)
+        site.promoted = self.promoted
+        return site
 
     def secret(self, name: str) -> str:
         """The clear text, for the one place that hands it to a service."""

@@ -1,0 +1,21 @@
+"""The parameters of flows as the Prefect UI shows them; their descriptions are the docstrings'.
+
+The server refuses what the schema does not allow, before a worker sees it.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.load import release_names
+from flows.names import STEPS
+
+ReleaseName = Annotated[str, Field(json_schema_extra={"enum": ["", *release_names()]})]
+StepNames = Annotated[
+    list[str],
+    Field(
+        json_schema_extra={"items": {"type": "string", "enum": list(STEPS)}, "uniqueItems": True}
+    ),
+]
+Reason = Annotated[str, Field(max_length=500)]
+PlanName = Annotated[str, Field(pattern=r"^([0-9a-f]{12})?$")]

@@ -1,0 +1,51 @@
+"""What the history of an environment is made of: labels on its runs, and events."""
+
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+from prefect.runtime import flow_run
+
+from flows.approval import Approved
+from flows.report import Report
+from tasks.origin import commit, operator
+from tasks.site import Site
+
+PREFIX = "rollout."
+
+
+def begin(site: Site, *, reason: str) -> None:
+    """Who started the run from which commit: known even of a run that dies."""
+    by = operator() if not _deployed() else "Prefect"
+    _label(release=site.release.version, commit=commit(), by=by, reason=reason)
+
+
+def approve(who: Approved) -> None:
+    _label(approved_by=who.by, reason=who.reason)
+
+
+def end(report: Report) -> None:
+    """What came of it; the event is what automations and dashboards listen to."""
+    _label(changes=report.changes, checks=len(report.checks))
+    emit_event(
+        event="rollout.deploy.completed",
+        resource={"prefect.resource.id": f"rollout.environment.{report.environment}"},
+        payload={
+            "environment": report.environment,
+            "release": report.release,
+            "run": report.run,
+            "changes": report.changes,
+            "checks": len(report.checks),
+            "seconds": round(report.seconds, 1),
+        },
+    )
+
+
+def _deployed() -> bool:
+    return bool(flow_run.deployment_id)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _label(**values: str | int) -> None:
+    labels: dict[str, Any] = {PREFIX + name: value for name, value in values.items()}
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(flow_run.id, labels)  # pyright: ignore
