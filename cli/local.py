@@ -1,18 +1,15 @@
 """`rollout sandbox`: a Prefect server on the sandbox's own PostgreSQL, and a deploy through it."""
 
-import os
-import subprocess
 import sys
 import time
-from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from cli import output, runs
+from cli.setup import apply_setup
 from config.errors import RolloutError
-from config.load import ROOT, load_environment, load_release
+from config.load import load_environment, load_release
 
 POLL_S = 0.3
 PAGE = 200
@@ -34,7 +31,7 @@ def sandbox(name: str) -> None:
 
     url = PREFECT_API_URL.value() or _own_server(name)
     with temporary_settings({PREFECT_API_URL: url}):
-        _apply_deployments(url)
+        apply_setup()
         run = _start(name)
         _follow(run, name)
     output.closing(name, _rehearsal(name), url.removesuffix("/api"))
@@ -63,24 +60,6 @@ def _own_server(name: str) -> str:
     ):
         converge(step)
     return prefect.api_url(site)
-
-
-def _apply_deployments(url: str) -> None:
-    """Create the work pool if it is missing and apply prefect.yaml."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-
-    from tasks.sandbox.prefect import POOL
-
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-    prefect = str(Path(sys.executable).parent / "prefect")
-    words = [prefect, "--no-prompt", "deploy", "--all"]
-    env = {**os.environ, "PREFECT_API_URL": url}
-    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RolloutError(f"prefect deploy --all failed:\n{done.stdout}{done.stderr}")
 
 
 def _start(name: str) -> Any:

@@ -151,6 +151,17 @@ def sandbox(environment: Annotated[str, typer.Argument()] = "sandbox") -> None:
 
 
 @app.command()
+def setup(
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change")] = False,
+) -> None:
+    """Give the configured Prefect server its work pool, block types, deployments, automations."""
+    from cli import setup
+
+    setup.setup(dry_run=dry_run, as_json=json)
+
+
+@app.command()
 def secrets(
     environment: Environment,
     name: Annotated[str, typer.Argument()] = "",

@@ -111,6 +111,16 @@ def drill(report: DrillReport, *, as_json: bool) -> None:
     _say(f"{done.point} comes back: RPO {done.rpo_s / 3600:.1f} h, RTO {done.rto_s:.0f} s")
 
 
+def setup(rows: list[dict[str, Any]], url: str, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        _json({"server": url, "changes": rows})
+        return
+    if rows:
+        _table(rows, f"The Prefect server at {url}")
+    done = "would change; nothing was applied" if dry_run else "changed"
+    _say(f"{len(rows)} things {done}")
+
+
 def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:
     """The last lines of a deploy: where to go and how to log in."""
     environment = load_environment(name)

@@ -2,21 +2,15 @@
 
 import gc
 import logging
-import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
+
 from config.errors import RolloutError
 from config.load import load_environment, load_release
-
-# Read by Prefect when it is imported: its console lines would double ours.
-os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-# Nobody asked for usage statistics to be sent; checking for their consent costs 0.2 s a run.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-# Without a server Prefect starts one for the run; on a busy machine that takes a while.
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 
 def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") -> None:

@@ -12,8 +12,8 @@ from config.desired import env_file
 from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from tasks import release_file
-from tasks.promotion import SameImages
 from tasks.nodes import on_each
+from tasks.promotion import SameImages
 from tasks.site import Site
 from tasks.step import Change, Step
 

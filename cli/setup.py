@@ -1,0 +1,47 @@
+"""`rollout setup`: bring a Prefect server to what prefect.yaml and config/environments say."""
+
+from typing import Any
+
+from cli import output
+from config.errors import RolloutError
+from config.load import environment_names, load_environment
+
+
+def setup(*, dry_run: bool, as_json: bool) -> None:
+    """Do it, and show what changed.
+
+    Raises:
+        RolloutError: no server is configured, or it does not answer.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise RolloutError(
+            "no Prefect server is configured; expected PREFECT_API_URL, "
+            "like: prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api"
+        )
+    output.setup(apply_setup(dry_run=dry_run), url, dry_run=dry_run, as_json=as_json)
+
+
+def apply_setup(*, dry_run: bool = False) -> list[dict[str, Any]]:
+    """A row for each change made, or to be made."""
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    from tasks.server.setup import setup_steps
+    from tasks.step import converge
+
+    environments = {name: load_environment(name) for name in environment_names()}
+    try:
+        with get_client(sync_client=True) as client:
+            outcomes = [
+                converge(step, dry_run=dry_run) for step in setup_steps(client, environments)
+            ]
+    except httpx.HTTPError as error:
+        raise RolloutError(f"the Prefect server does not answer: {error}") from None
+    return [
+        {"part": outcome.step, "what": c.what, "before": c.before, "after": c.after}
+        for outcome in outcomes
+        for c in outcome.changes
+    ]
