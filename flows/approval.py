@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
-from prefect.runtime import flow_run
+from prefect.runtime import deployment
 from pydantic import Field
 
 from config.errors import StepError
@@ -60,7 +60,7 @@ def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
         return Approved(operator(), reason)
     if not plan.changes:
         return Approved("nobody", "nothing to change")
-    if not flow_run.deployment_id:  # pyright: ignore[reportAttributeAccessIssue]
+    if not deployment.id:  # pyright: ignore[reportAttributeAccessIssue]
         raise StepError(
             "approval",
             f"{plan.environment} is protected and nobody approved plan {identity}",

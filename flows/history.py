@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.events import emit_event
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.approval import Approved
 from flows.report import Report
@@ -16,7 +16,7 @@ PREFIX = "rollout."
 
 def begin(site: Site, *, reason: str) -> None:
     """Who started the run from which commit: known even of a run that dies."""
-    by = operator() if not _deployed() else "Prefect"
+    by = "Prefect" if deployment.id else operator()  # pyright: ignore[reportAttributeAccessIssue]
     _label(release=site.release.version, commit=commit(), by=by, reason=reason)
 
 
@@ -39,10 +39,6 @@ def end(report: Report) -> None:
             "seconds": round(report.seconds, 1),
         },
     )
-
-
-def _deployed() -> bool:
-    return bool(flow_run.deployment_id)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _label(**values: str | int) -> None:

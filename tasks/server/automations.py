@@ -76,7 +76,7 @@ class Automations:
 def _same(have: AutomationCore, want: AutomationCore) -> bool:
     """Whether the server has what was sent; it adds ids and whether somebody paused it."""
     keys = {"description", "trigger", "actions", "actions_on_trigger", "actions_on_resolve"}
-    left, right = (x.model_dump(mode="json", include=keys) for x in (have, want))
+    left, right = (x.model_dump(include=keys) for x in (have, want))
     for found in (left, right):
         found["trigger"].pop("id", None)
     return left == right
