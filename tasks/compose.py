@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 
 from blocks.command import CommandFailed
 from blocks.docker import Container
+from config.desired import compose as desired
+from config.desired import env_file
 from config.desired.services import active, images
+from config.desired.stack import mounted_files
 from config.errors import StepError
 from tasks import release_file
 from tasks.docker import compose_prefix
@@ -18,7 +21,10 @@ from tasks.tools import compose
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Containers by service, the hash each should have, the id of each image by reference."""
+    """Containers by service, the hash each should have, the id of each image by reference.
+
+    Without an engine or Compose there are none of them.
+    """
 
     containers: dict[str, list[Container]]
     hashes: dict[str, str]
@@ -34,22 +40,29 @@ class Stack:
     settle_s: float = 10.0
 
     def observe(self) -> Seen:
-        environment = self.site.environment
-        written = self.site.node.read(environment.dify.home / "compose.yaml") is not None
-        if not written or self.site.docker.trouble():
+        if self.site.docker.trouble():
             return Seen({}, {}, {})
+        environment = self.site.environment
         found: dict[str, list[Container]] = {}
         for container in self.site.docker.containers(environment.dify.project):
             if not container.one_off:
                 found.setdefault(container.service, []).append(container)
-        hashes = self.site.node.attempt(
-            compose.hashes(compose_prefix(self.site.node), environment.dify.home)
-        )
         present: dict[str, str] = {}
         for reference in images(environment, self.site.release).values():
             if image := self.site.docker.image(reference):
                 present[reference] = image.id
-        return Seen(found, compose.parse_hashes(hashes.stdout), present)
+        return Seen(found, self._hashes() if found else {}, present)
+
+    def _hashes(self) -> dict[str, str]:
+        """Of the wanted files, written or not: a plan knows what the settings step will change."""
+        environment, release = self.site.environment, self.site.release
+        command = compose.hashes(
+            compose_prefix(self.site.node),
+            environment.dify.home,
+            document=desired.render(environment, release, mounted_files(environment, release)),
+            settings=env_file.settings(environment, release, self.site.secrets),
+        )
+        return compose.parse_hashes(self.site.node.attempt(command).stdout)
 
     def plan(self, actual: Seen) -> list[Change]:
         running = active(self.site.environment, self.site.release)

@@ -1,5 +1,6 @@
 """Docker Compose v2: argv out, parsed facts in."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from blocks.command import Command, Secret
@@ -20,8 +21,16 @@ def parse_version(text: str) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def hashes(prefix: Prefix, home: Path) -> Command:
-    return _compose(prefix, home, "config", "--hash", "*", changes=False)
+def hashes(prefix: Prefix, home: Path, *, document: str, settings: Mapping[str, str]) -> Command:
+    """What `compose.yaml` and `.env` with this content would make of each service.
+
+    They need not be written: the document goes in by stdin, the settings as variables.
+    """
+    return Command(
+        (*prefix, "--project-directory", str(home), "--file", "-", "config", "--hash", "*"),
+        stdin=Secret(document), env=tuple((key, Secret(value)) for key, value in settings.items()),
+        changes=False, own_env=True,
+    )  # fmt: skip
 
 
 def parse_hashes(text: str) -> dict[str, str]:

@@ -56,6 +56,6 @@ def test_hashes_are_one_service_a_line() -> None:
 
 
 def test_observing_promises_to_change_nothing() -> None:
-    assert not compose.hashes(PREFIX, HOME).changes
+    assert not compose.hashes(PREFIX, HOME, document="", settings={}).changes
     assert not compose.version(PREFIX).changes
     assert compose.down(PREFIX, HOME).changes
