@@ -151,6 +151,18 @@ def sandbox(environment: Annotated[str, typer.Argument()] = "sandbox") -> None:
 
 
 @app.command()
+def history(
+    environment: Environment,
+    json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first")] = 20,
+) -> None:
+    """Show who deployed what when, from which commit, and how it ended."""
+    from cli import history, output
+
+    output.history(environment, history.history(environment, limit=limit), as_json=json)
+
+
+@app.command()
 def setup(
     json: Json = False,
     dry_run: Annotated[bool, typer.Option(help="Only show what would change")] = False,

@@ -1,6 +1,7 @@
 """What a subcommand prints on stdout: a table for people, or JSON alone."""
 
 import json
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -8,9 +9,15 @@ from rich.table import Table
 
 from config.load import load_environment
 from flows.drill_report import DrillReport
+
+
+from flows.approval import fingerprint
 from flows.points_report import PointsReport, point_rows
 from flows.report import Report, check_rows, plan_rows, step_rows
 from flows.restore_report import RestoreReport
+
+# Nobody wraps lines where no terminal is: a log or a pager shows them whole.
+PIPED_WIDTH = 160
 
 
 def plan(report: Report, *, as_json: bool) -> None:
@@ -20,7 +27,8 @@ def plan(report: Report, *, as_json: bool) -> None:
         return
     if rows:
         _table(rows, f"What a deploy of {report.environment} would change")
-    _say(f"{len(rows)} changes; nothing was applied ({report.seconds:.1f} s)")
+    name = fingerprint(report)
+    _say(f"{len(rows)} changes; nothing was applied ({report.seconds:.1f} s); plan {name}")
 
 
 def deploy(report: Report, *, as_json: bool) -> None:
@@ -111,6 +119,15 @@ def drill(report: DrillReport, *, as_json: bool) -> None:
     _say(f"{done.point} comes back: RPO {done.rpo_s / 3600:.1f} h, RTO {done.rto_s:.0f} s")
 
 
+def history(environment: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        _json({"environment": environment, "deploys": rows})
+        return
+    if rows:
+        _table(rows, f"Deploys of {environment}")
+    _say(f"{len(rows)} deploys")
+
+
 def setup(rows: list[dict[str, Any]], url: str, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         _json({"server": url, "changes": rows})
@@ -141,7 +158,7 @@ def _table(rows: list[dict[str, Any]], title: str) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 def _say(line: str) -> None:

@@ -1,0 +1,44 @@
+"""`rollout history`: who deployed what when, from which commit, and what it changed."""
+
+from typing import Any
+
+from cli.runs import server
+from config.load import load_environment
+
+PAGE = 100
+FIELDS = ("by", "approved_by", "release", "commit", "changes", "reason")
+
+
+def history(environment: str, *, limit: int) -> list[dict[str, Any]]:
+    """A row for each deploy the server knows, the newest first; dry runs are not among them."""
+    load_environment(environment)
+    with server(environment):
+        from prefect.client.orchestration import get_client
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+        from prefect.client.schemas.sorting import FlowRunSort
+
+        named = FlowRunFilter(name=FlowRunFilterName(any_=[f"deploy {environment}"]))
+        with get_client(sync_client=True) as client:
+            runs: list[Any] = []
+            while len(runs) < limit:
+                page = client.read_flow_runs(
+                    flow_run_filter=named,
+                    sort=FlowRunSort.START_TIME_DESC,
+                    limit=PAGE,
+                    offset=len(runs),
+                )
+                runs += page
+                if len(page) < PAGE:
+                    break
+    return [_row(run) for run in runs if not run.parameters.get("dry_run")][:limit]
+
+
+def _row(run: Any) -> dict[str, Any]:
+    labels = {name: run.labels.get(f"rollout.{name}", "") for name in FIELDS}
+    began = run.start_time or run.created
+    return {
+        "when": began.astimezone().strftime("%Y-%m-%d %H:%M"),
+        "state": run.state_name or "",
+        "seconds": round(run.total_run_time.total_seconds()),
+        **labels,
+    }
