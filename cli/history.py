@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cli import output
 from cli.runs import server
 from config.load import load_environment
 
@@ -9,7 +10,18 @@ PAGE = 100
 FIELDS = ("by", "approved_by", "release", "commit", "changes", "reason")
 
 
-def history(environment: str, *, limit: int) -> list[dict[str, Any]]:
+def history(environment: str, *, limit: int, as_json: bool) -> None:
+    """Print the table, or one JSON object."""
+    rows = deploys(environment, limit=limit)
+    if as_json:
+        output.json_line({"environment": environment, "deploys": rows})
+        return
+    if rows:
+        output.table(rows, f"Deploys of {environment}")
+    output.say(f"{len(rows)} deploys")
+
+
+def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
     """A row for each deploy the server knows, the newest first; dry runs are not among them."""
     load_environment(environment)
     with server(environment):

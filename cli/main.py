@@ -157,9 +157,9 @@ def history(
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first")] = 20,
 ) -> None:
     """Show who deployed what when, from which commit, and how it ended."""
-    from cli import history, output
+    from cli import history
 
-    output.history(environment, history.history(environment, limit=limit), as_json=json)
+    history.history(environment, limit=limit, as_json=json)
 
 
 @app.command()

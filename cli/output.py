@@ -8,10 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import load_environment
-from flows.drill_report import DrillReport
-
-
 from flows.approval import fingerprint
+from flows.drill_report import DrillReport
 from flows.points_report import PointsReport, point_rows
 from flows.report import Report, check_rows, plan_rows, step_rows
 from flows.restore_report import RestoreReport
@@ -23,18 +21,20 @@ PIPED_WIDTH = 160
 def plan(report: Report, *, as_json: bool) -> None:
     rows = plan_rows(report.outcomes)
     if as_json:
-        _json({"environment": report.environment, "changes": rows, "seconds": _s(report.seconds)})
+        json_line(
+            {"environment": report.environment, "changes": rows, "seconds": _s(report.seconds)}
+        )
         return
     if rows:
-        _table(rows, f"What a deploy of {report.environment} would change")
+        table(rows, f"What a deploy of {report.environment} would change")
     name = fingerprint(report)
-    _say(f"{len(rows)} changes; nothing was applied ({report.seconds:.1f} s); plan {name}")
+    say(f"{len(rows)} changes; nothing was applied ({report.seconds:.1f} s); plan {name}")
 
 
 def deploy(report: Report, *, as_json: bool) -> None:
     rows = step_rows(report.outcomes)
     if as_json:
-        _json(
+        json_line(
             {
                 "environment": report.environment,
                 "run": report.run,
@@ -44,22 +44,24 @@ def deploy(report: Report, *, as_json: bool) -> None:
             }
         )
         return
-    _table(rows, f"{report.environment}: {report.changes} changes in {report.seconds:.1f} s")
+    table(rows, f"{report.environment}: {report.changes} changes in {report.seconds:.1f} s")
     closing(report.environment, list(report.rehearsal))
 
 
 def verify(report: Report, *, as_json: bool) -> None:
     rows = check_rows(report.checks)
     if as_json:
-        _json({"environment": report.environment, "checks": rows, "seconds": _s(report.seconds)})
+        json_line(
+            {"environment": report.environment, "checks": rows, "seconds": _s(report.seconds)}
+        )
         return
-    _table(rows, f"{report.environment}: {len(rows)} checks passed in {report.seconds:.1f} s")
+    table(rows, f"{report.environment}: {len(rows)} checks passed in {report.seconds:.1f} s")
 
 
 def points(report: PointsReport, *, as_json: bool) -> None:
     rows = point_rows(report)
     if as_json:
-        _json(
+        json_line(
             {
                 "environment": report.environment,
                 "made": report.made,
@@ -72,16 +74,16 @@ def points(report: PointsReport, *, as_json: bool) -> None:
         )
         return
     if rows:
-        _table(rows, f"Restore points of {report.environment}")
+        table(rows, f"Restore points of {report.environment}")
     for warning in report.warnings:
-        _say(f"warning: {warning}")
-    _say(f"{len(rows)} restore points" + (f"; made {report.made}" if report.made else ""))
+        say(f"warning: {warning}")
+    say(f"{len(rows)} restore points" + (f"; made {report.made}" if report.made else ""))
 
 
 def restore(report: RestoreReport, *, as_json: bool) -> None:
     rows = check_rows(report.checks)
     if as_json:
-        _json(
+        json_line(
             {
                 "environment": report.environment,
                 "point": report.point,
@@ -94,18 +96,18 @@ def restore(report: RestoreReport, *, as_json: bool) -> None:
         )
         return
     if rows:
-        _table(rows, f"{report.environment}: {len(rows)} checks passed")
+        table(rows, f"{report.environment}: {len(rows)} checks passed")
     for note in report.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     if report.safety:
-        _say(f"What was there before: rollout restore {report.environment} {report.safety}")
-    _say(f"{report.environment} is at {report.point} ({report.seconds:.1f} s)")
+        say(f"What was there before: rollout restore {report.environment} {report.safety}")
+    say(f"{report.environment} is at {report.point} ({report.seconds:.1f} s)")
 
 
 def drill(report: DrillReport, *, as_json: bool) -> None:
     done, rows = report.drill, check_rows(report.drill.checks)
     if as_json:
-        _json(
+        json_line(
             {
                 "environment": report.environment,
                 "point": done.point,
@@ -115,44 +117,25 @@ def drill(report: DrillReport, *, as_json: bool) -> None:
             }
         )
         return
-    _table(rows, f"{report.environment}: {len(rows)} checks passed")
-    _say(f"{done.point} comes back: RPO {done.rpo_s / 3600:.1f} h, RTO {done.rto_s:.0f} s")
-
-
-def history(environment: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        _json({"environment": environment, "deploys": rows})
-        return
-    if rows:
-        _table(rows, f"Deploys of {environment}")
-    _say(f"{len(rows)} deploys")
-
-
-def setup(rows: list[dict[str, Any]], url: str, *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        _json({"server": url, "changes": rows})
-        return
-    if rows:
-        _table(rows, f"The Prefect server at {url}")
-    done = "would change; nothing was applied" if dry_run else "changed"
-    _say(f"{len(rows)} things {done}")
+    table(rows, f"{report.environment}: {len(rows)} checks passed")
+    say(f"{done.point} comes back: RPO {done.rpo_s / 3600:.1f} h, RTO {done.rto_s:.0f} s")
 
 
 def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:
     """The last lines of a deploy: where to go and how to log in."""
     environment = load_environment(name)
-    _say(f"Dify     {environment.public_url}")
+    say(f"Dify     {environment.public_url}")
     if prefect_url:
-        _say(f"Prefect  {prefect_url}")
-    _say(
+        say(f"Prefect  {prefect_url}")
+    say(
         f"Log in   {environment.dify.admin_email}, "
         f"password: uv run rollout secrets {name} admin_password"
     )
     if rehearsal:
-        _say("REHEARSAL: stand-ins built on this machine, not Dify: " + ", ".join(rehearsal))
+        say("REHEARSAL: stand-ins built on this machine, not Dify: " + ", ".join(rehearsal))
 
 
-def _table(rows: list[dict[str, Any]], title: str) -> None:
+def table(rows: list[dict[str, Any]], title: str) -> None:
     table = Table(title=title, title_justify="left")
     for column in rows[0] if rows else ():
         table.add_column(column, overflow="fold")
@@ -161,11 +144,11 @@ def _table(rows: list[dict[str, Any]], title: str) -> None:
     Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     Console(soft_wrap=True, highlight=False, markup=False).print(line)
 
 
-def _json(content: dict[str, Any]) -> None:
+def json_line(content: dict[str, Any]) -> None:
     print(json.dumps(content))  # noqa: T201
 
 

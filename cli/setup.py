@@ -21,7 +21,14 @@ def setup(*, dry_run: bool, as_json: bool) -> None:
             "no Prefect server is configured; expected PREFECT_API_URL, "
             "like: prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
-    output.setup(apply_setup(dry_run=dry_run), url, dry_run=dry_run, as_json=as_json)
+    rows = apply_setup(dry_run=dry_run)
+    if as_json:
+        output.json_line({"server": url, "changes": rows})
+        return
+    if rows:
+        output.table(rows, f"The Prefect server at {url}")
+    done = "would change; nothing was applied" if dry_run else "changed"
+    output.say(f"{len(rows)} things {done}")
 
 
 def apply_setup(*, dry_run: bool = False) -> list[dict[str, Any]]:
