@@ -38,38 +38,50 @@ def conflicts(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
 
 def _cluster(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
     group = find(tree, cluster.name)
-    for other in groups(tree):
-        named = other.vars.get(cluster.identity)
-        if other.name == cluster.name and named not in (None, cluster.name):
-            message = f"{named!r} in the group {cluster.name!r}; expected {cluster.name!r}"
-            yield (*other.at, "vars", cluster.identity), message
-        elif other.name != cluster.name and named == cluster.name:
-            yield (
-                other.at,
-                f"holds the cluster {cluster.name!r} under another name; "
-                "expected the group to be named as its cluster",
-            )
-        elif other.name != cluster.name and named and (not group or cluster.name != other.name):
-            for host in other.hosts if not group else ():
-                if host in cluster.hosts:
-                    yield (
-                        (*other.at, "hosts", host),
-                        f"is a machine of {other.name!r} already, and Pigsty keeps one such "
-                        f"cluster a machine; expected another machine in {nodes}",
-                    )
-    if not group and not cluster.hosts:
+    renamed = [g for g in groups(tree) if g.vars.get(cluster.identity) == cluster.name != g.name]
+    for other in renamed:
+        yield (
+            other.at,
+            f"holds the cluster {cluster.name!r} under another name; "
+            "expected the group to be named as its cluster",
+        )
+    if group:
+        yield from _same_cluster(group, cluster, key, nodes)
+    elif not cluster.hosts and not renamed:
         there = [g.name for g in groups(tree) if cluster.identity in g.vars]
         yield (
             ("all", "children"),
             f"no cluster {cluster.name!r}; expected {nodes} to make it on, or {key} to be one of: "
             f"{', '.join(there) or 'none there'}",
         )
-    if group and cluster.hosts and set(group.hosts) != set(cluster.hosts):
+    elif not renamed:
+        yield from _taken(tree, cluster, nodes)
+
+
+def _same_cluster(group: Group, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
+    named = group.vars.get(cluster.identity, cluster.name)
+    if named != cluster.name:
+        yield (
+            (*group.at, "vars", cluster.identity),
+            f"{named!r} in the group {cluster.name!r}; expected {cluster.name!r}",
+        )
+    if cluster.hosts and set(group.hosts) != set(cluster.hosts):
         yield (
             (*group.at, "hosts"),
             f"{', '.join(map(str, group.hosts)) or 'none'} instead of "
             f"{', '.join(cluster.hosts)}; expected the machines of {nodes}, or another {key}",
         )
+
+
+def _taken(tree: Tree, cluster: Cluster, nodes: str) -> Iterator[Conflict]:
+    for other in groups(tree):
+        for host in other.hosts if cluster.identity in other.vars else ():
+            if host in cluster.hosts:
+                yield (
+                    (*other.at, "hosts", host),
+                    f"is a machine of {other.name!r} already, and Pigsty keeps one such "
+                    f"cluster a machine; expected another machine in {nodes}",
+                )
 
 
 def _version(group: Group, fragment: Fragment) -> Iterator[Conflict]:

@@ -55,9 +55,8 @@ def read(text: str, file: str = FILE) -> Document:
     except MarkedYAMLError as error:
         raise ConfigError([_unreadable(error, text, file)]) from None
     except YAMLError as error:
-        raise ConfigError(
-            [f"{file}: not YAML: {_words(str(error))}; expected valid YAML"]
-        ) from None
+        why = _words(str(error)).split(' in "<')[0]
+        raise ConfigError([f"{file}: not YAML: {why}; expected valid YAML"]) from None
     if root is None or root.id != MAPPING:
         raise ConfigError([f"{file}:1: no mapping at the top; expected the key 'all'"])
     if problems := list(_duplicates(root, (), file, set())):

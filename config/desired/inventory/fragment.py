@@ -243,8 +243,8 @@ def _portal(environment: Environment, generation: Generation) -> Entry | None:
 
 def _refuse_passwords(secrets: Mapping[str, SecretStr]) -> None:
     problems = [
-        f"secret {name}: holds a space, quote, backslash, '#' or '{{'; expected none, since "
-        "Pigsty's templates write it unquoted"
+        f"secret {name}: holds a space, quote, backslash, '#' or '{{', or nothing; expected "
+        "others, since Pigsty's templates write it unquoted"
         for name in ("postgres_password", "redis_password")
         if not secrets[name].get_secret_value()
         or any(c in " \t\n'\"\\#{}" for c in secrets[name].get_secret_value())

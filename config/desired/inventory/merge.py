@@ -18,6 +18,7 @@ from config.desired.inventory.document import (
 from config.desired.inventory.edits import edited
 from config.desired.inventory.fragment import Fragment
 from config.desired.inventory.structure import misshapen
+from config.desired.inventory.values import unusable
 from config.desired.inventory.wanted import wanted
 from config.desired.inventory.wants import laid
 from config.errors import ConfigError
@@ -29,7 +30,7 @@ def problems(text: str, file: str = FILE) -> list[str]:
         document = read(text, file)
     except ConfigError as error:
         return error.problems
-    return _said(document, misshapen(document.tree), file)
+    return _wrong(document, file)
 
 
 def merge(text: str, fragment: Fragment, file: str = FILE) -> str:
@@ -40,9 +41,7 @@ def merge(text: str, fragment: Fragment, file: str = FILE) -> str:
             problem is named as by `problems`.
     """
     document = read(text, file)
-    if wrong := _said(document, misshapen(document.tree), file):
-        raise ConfigError(wrong)
-    if wrong := _said(document, conflicts(document.tree, fragment), file):
+    if wrong := _wrong(document, file) or _said(document, conflicts(document.tree, fragment), file):
         raise ConfigError(wrong)
     want = wanted(document.tree, fragment)
     result = edited(document, want, file)
@@ -51,6 +50,12 @@ def merge(text: str, fragment: Fragment, file: str = FILE) -> str:
             [f"{file}: written in a way that cannot be edited safely; expected plain YAML"]
         )
     return result
+
+
+def _wrong(document: Document, file: str) -> list[str]:
+    """Values are looked at only where the shape is right."""
+    found = _said(document, misshapen(document.tree), file)
+    return found or _said(document, unusable(document.tree), file)
 
 
 def _said(document: Document, found: Iterator[tuple[Path, str]], file: str) -> list[str]:

@@ -1,0 +1,255 @@
+"""What is asked of pigsty.yml, by settings."""
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from config.desired.inventory.generation import V2, V4, detect
+from config.desired.inventory.merge import merge
+from config.errors import ConfigError
+
+EMPTY = "all:\n  children:\n    infra: { hosts: { 10.10.10.10: { infra_seq: 1 } } }\n"
+MADE = {"pg_cluster": "pg-dify", "pg_nodes": ["10.10.10.11", "10.10.10.12", "10.10.10.13"]}
+SENTINEL = {
+    "redis_mode": "sentinel",
+    "redis_nodes": ["10.10.10.31", "10.10.10.32"],
+    "sentinel_nodes": ["10.10.10.33", "10.10.10.34", "10.10.10.35"],
+}
+
+
+@pytest.fixture
+def said(ours):
+    """The file's data, as Ansible reads it, after a merge into next to nothing."""
+
+    def make(generation=V4, text=EMPTY, **sections):
+        sections["pigsty"] = MADE | sections.get("pigsty", {})
+        return yaml.safe_load(merge(text, ours(generation, **sections)))["all"]
+
+    return make
+
+
+def test_a_cluster_of_ours_has_a_primary_and_replicas(said):
+    cluster = said()["children"]["pg-dify"]
+    assert cluster["hosts"] == {
+        "10.10.10.11": {"pg_seq": 1, "pg_role": "primary"},
+        "10.10.10.12": {"pg_seq": 2, "pg_role": "replica"},
+        "10.10.10.13": {"pg_seq": 3, "pg_role": "replica"},
+    }
+    assert cluster["vars"]["pg_cluster"] == "pg-dify"
+    assert cluster["vars"]["pg_version"] == 17
+
+
+def test_the_role_is_no_superuser_and_in_no_group_that_reads_other_databases(said):
+    (user,) = said()["children"]["pg-dify"]["vars"]["pg_users"]
+    assert set(user) == {"name", "password", "pgbouncer", "comment"}
+    assert user["pgbouncer"] is False
+
+
+def test_before_postgresql_15_the_role_must_be_let_into_the_schema_public(said):
+    (user,) = said(pigsty={"pg_version": 14})["children"]["pg-dify"]["vars"]["pg_users"]
+    assert user["roles"] == ["dbrole_admin"]
+
+
+def test_through_pgbouncer_the_role_and_its_addresses_are_known_there(said):
+    cluster = said(postgres={"port": 5433})["children"]["pg-dify"]["vars"]
+    assert cluster["pg_users"][0]["pgbouncer"] is True
+    assert cluster["pgb_hba_rules"] == cluster["pg_hba_rules"]
+
+
+def test_databases_have_an_owner_and_extensions_by_their_sql_names(said):
+    databases = said()["children"]["pg-dify"]["vars"]["pg_databases"]
+    assert [(d["name"], d["owner"], d["revokeconn"]) for d in databases] == [
+        ("dify", "dbuser_dify", True),
+        ("dify_plugin", "dbuser_dify", True),
+    ]
+    assert databases[0]["extensions"] == [{"name": "uuid-ossp"}, {"name": "vector"}]
+    assert all("state" not in database for database in databases)
+
+
+def test_nobody_but_dify_is_let_in(said):
+    rules = said(pigsty={"pg_senders": ["10.7.0.0/16"]})["children"]["pg-dify"]["vars"]
+    rules = rules["pg_hba_rules"]
+    assert {rule["addr"] for rule in rules} == {
+        "172.30.31.0/24", "cluster", "10.10.10.10/32", "10.7.0.0/16",
+    }  # fmt: skip
+    assert {(rule["user"], rule["db"], rule["auth"]) for rule in rules} == {
+        ("dbuser_dify", "dify,dify_plugin", "pwd")
+    }
+
+
+def test_several_nodes_are_let_in_get_docker_and_no_entry_of_the_portal(said):
+    nodes = {"dify": ["a", "b"], "addresses": ["10.10.10.41", "10.10.10.42"]}
+    s3 = {"kind": "s3", "bucket": "dify-files", "plugin_bucket": "dify-plugins"}
+    inventory = said(nodes=nodes, storage=s3)
+    rules = inventory["children"]["pg-dify"]["vars"]["pg_hba_rules"]
+    assert {"10.10.10.41/32", "10.10.10.42/32"} <= {rule["addr"] for rule in rules}
+    assert inventory["children"]["dify"] == {
+        "hosts": {"10.10.10.41": {}, "10.10.10.42": {}},
+        "vars": {"docker_enabled": True},
+    }
+    assert "infra_portal" not in inventory["vars"]
+
+
+def test_redis_keeps_what_celery_queues(said):
+    settings = said()["children"]["redis-dify"]["vars"]
+    assert settings["redis_mem_policy"] == "noeviction"
+    assert settings["redis_aof_enabled"] is True
+    assert settings["redis_max_memory"] == "256MB"
+
+
+def test_a_replica_follows_the_first_machine(said):
+    pigsty = {"redis_mode": "replica", "redis_nodes": ["10.10.10.31", "10.10.10.32"]}
+    hosts = said(pigsty=pigsty)["children"]["redis-dify"]["hosts"]
+    assert hosts == {
+        "10.10.10.31": {"redis_node": 1, "redis_instances": {6379: {}}},
+        "10.10.10.32": {
+            "redis_node": 2,
+            "redis_instances": {6379: {"replica_of": "10.10.10.31 6379"}},
+        },
+    }
+
+
+def test_sentinels_are_a_cluster_of_their_own_that_watches_the_other(said, secrets):
+    password = secrets["redis_password"].get_secret_value()
+    groups = said(pigsty=SENTINEL)["children"]
+    sentinel = groups["redis-dify-sentinel"]
+    assert [host["redis_instances"] for host in sentinel["hosts"].values()] == [{26379: {}}] * 3
+    assert sentinel["vars"]["redis_mode"] == "sentinel"
+    assert sentinel["vars"]["redis_password"] == password
+    assert sentinel["vars"]["redis_sentinel_monitor"] == [
+        {
+            "name": "redis-dify",
+            "host": "10.10.10.31",
+            "port": 6379,
+            "password": password,
+            "quorum": 2,
+        }
+    ]
+
+
+def test_the_portal_leads_to_the_stack(said):
+    assert said()["vars"]["infra_portal"]["dify"] == {
+        "domain": "dify.pigsty",
+        "endpoint": "127.0.0.1:8001",
+        "websocket": True,
+        "enforce_https": True,
+    }
+
+
+def test_a_public_domain_may_have_a_certificate_of_lets_encrypt(said):
+    portal = {"domain": "dify.example.com"}
+    entry = said(portal=portal, pigsty={"certbot": True})["vars"]["infra_portal"]["dify"]
+    assert entry["certbot"] == "dify.example.com"
+
+
+def test_a_portal_file_written_by_hand_has_no_entry(said):
+    assert "infra_portal" not in said(portal={"route": "services"})["vars"]
+
+
+@pytest.mark.parametrize(
+    ("generation", "others"),
+    [(V2, ["home", "grafana", "prometheus", "alertmanager", "blackbox", "loki"]), (V4, ["home"])],
+)
+def test_a_list_that_is_first_written_holds_what_the_role_had(generation, others, said):
+    values = said(generation, pigsty={"pg_version": 16})["vars"]
+    assert list(values["infra_portal"]) == [*others, "dify"]
+    assert values["dns_records"][:-1] == list(generation.dns_records)
+
+
+def test_records_of_the_domain(said):
+    assert said()["vars"]["dns_records"][-1] == "${admin_ip} dify.pigsty"
+    assert said(pigsty={"domain_record": "hosts"})["vars"]["node_etc_hosts"] == [
+        "${admin_ip} dify.pigsty"
+    ]
+    values = said(pigsty={"domain_record": "none"})["vars"]
+    assert "dns_records" not in values and "node_etc_hosts" not in values
+
+
+def test_who_named_the_domain_decides_where_it_is(said):
+    text = f"{EMPTY}  vars: {{ dns_records: [ '10.9.9.9 x.pigsty dify.pigsty' ] }}\n"
+    assert said(text=text)["vars"]["dns_records"] == ["10.9.9.9 x.pigsty dify.pigsty"]
+
+
+def test_proxy_and_mirrors_reach_docker(said):
+    pigsty = {"proxy": "http://p:3128", "registry_mirrors": ["https://m.example"]}
+    values = said(pigsty=pigsty)["vars"]
+    assert values["proxy_env"]["http_proxy"] == values["proxy_env"]["all_proxy"] == "http://p:3128"
+    assert values["proxy_env"]["no_proxy"] == V4.no_proxy
+    assert values["docker_registry_mirrors"] == ["https://m.example"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{EMPTY}  vars: {{ docker_enabled: true }}\n",
+        f"{EMPTY}    app: {{ hosts: {{ 10.10.10.10: }}, vars: {{ docker_enabled: true }} }}\n",
+        f"{EMPTY}    app: {{ hosts: {{ 10.10.10.10: {{ docker_enabled: yes }} }} }}\n",
+    ],
+)
+def test_a_machine_that_has_docker_gets_no_group_for_it(text, said):
+    assert "dify" not in said(text=text)["children"]
+
+
+PACKAGES = [
+    (V4, "", ["pgvector"]),
+    (V4, "pg_extensions: [ postgis ]", ["postgis", "pgvector"]),
+    (V4, "pg_extensions: [ 'postgis pgvector' ]", ["postgis pgvector"]),
+    (V4, "pg_extensions: [ pgvector_17* ]", ["pgvector_17*"]),
+    (V2, "", None),
+    (V2, "pg_extensions: [ postgis34_$v* ]", ["postgis34_$v*", "pgvector_$v*"]),
+    (
+        V2,
+        "pg_extensions: [ postgresql-$v-postgis* ]",
+        ["postgresql-$v-postgis*", "postgresql-$v-pgvector"],
+    ),
+    (V2, "pg_extensions: [ postgresql-$v-pgvector ]", ["postgresql-$v-pgvector"]),
+]
+
+
+@pytest.mark.parametrize(("generation", "there", "packages"), PACKAGES)
+def test_the_package_of_pgvector_is_named_as_the_generation_names_it(
+    generation, there, packages, ours
+):
+    cluster = (
+        "    pg-meta: { hosts: { 10.10.10.10: {} }, vars: { pg_cluster: pg-meta, pg_version: 16"
+    )
+    text = f"{EMPTY}{cluster}, {there} }} }}\n"
+    merged = yaml.safe_load(merge(text, ours(generation, pigsty={"pg_version": 16})))
+    assert merged["all"]["children"]["pg-meta"]["vars"].get("pg_extensions") == packages
+
+
+def test_a_list_for_all_clusters_is_kept_by_ours(said):
+    text = f"{EMPTY}  vars: {{ pg_extensions: [ postgis ] }}\n"
+    inventory = said(text=text)
+    assert inventory["vars"]["pg_extensions"] == ["postgis"]
+    assert inventory["children"]["pg-dify"]["vars"]["pg_extensions"] == ["postgis", "pgvector"]
+
+
+def test_a_generation_that_purges_on_a_rerun_is_told_not_to(said):
+    old = said(V2, pigsty={"pg_version": 16})["children"]
+    assert old["redis-dify"]["vars"]["redis_clean"] is False
+    assert old["pg-dify"]["vars"]["pg_safeguard"] is True
+    new = said()["children"]
+    assert "redis_clean" not in new["redis-dify"]["vars"]
+    assert "pg_safeguard" not in new["pg-dify"]["vars"]
+
+
+@pytest.mark.parametrize("password", ["a b", "it's", 'say"x', "a#b", "a\\b", "{{ x }}", ""])
+def test_a_password_that_templates_break_on_is_refused(password, ours, secrets):
+    secrets["redis_password"] = SecretStr(password)
+    with pytest.raises(ConfigError) as refused:
+        ours()
+    assert str(refused.value) == (
+        "secret redis_password: holds a space, quote, backslash, '#' or '{', or nothing; "
+        "expected others, since Pigsty's templates write it unquoted"
+    )
+
+
+def test_no_password_is_in_a_fragments_text(ours, secrets):
+    shown = repr(ours(pigsty=SENTINEL, redis={"host": "10.10.10.9"}))
+    assert not any(value.get_secret_value() in shown for value in secrets.values())
+
+
+def test_a_tree_tells_its_generation():
+    assert detect(["ansible.cfg", "conf", "deploy.yml"]) is V4
+    assert detect(["ansible.cfg", "files", "install.yml"]) is V2
