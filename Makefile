@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint unit integration e2e
+.PHONY: setup sandbox test lint unit integration e2e lab lab-down test-pigsty
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -30,3 +30,14 @@ integration: setup
 e2e: setup
 	./bootstrap test
 	$(RUN) pytest tests/e2e
+
+# Real Pigsty in a container: `make lab PIGSTY_HOME=/path/to/pigsty` (4.0 or newer), then `make test-pigsty`.
+lab: setup
+	./bootstrap test
+	tests/pigsty/lab/up
+
+lab-down:
+	tests/pigsty/lab/down
+
+test-pigsty: lab
+	tests/pigsty/lab/with $(RUN) pytest tests/pigsty/contract

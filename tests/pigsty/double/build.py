@@ -146,18 +146,21 @@ def _tree(double: Double) -> None:
     for name in (*PLAYBOOKS, entry):
         _program(tree / name, runner)
     for name in WRAPPERS:
-        _program(tree / "bin" / name, _script("engine.wrapper", '"$0" "$@"'))
-    _program(tree / "bin/validate", _script("engine.validate", '"$0" "$@"'))
+        _program(tree / "bin" / name, _script(double.folder, "engine.wrapper", '"$0" "$@"'))
+    _program(tree / "bin/validate", _script(double.folder, "engine.validate", '"$0" "$@"'))
     kind = "modern" if modern else "old"
-    _program(tree / "configure", _script("engine.configure", f'"$0" {kind} "$@"'))
+    _program(tree / "configure", _script(double.folder, "engine.configure", f'"$0" {kind} "$@"'))
     _program(tree / "bootstrap", _bootstrap(double.version))
     text = (HERE / "templates/meta.yml").read_text().replace("v4.5.0", double.version)
     ports = f"    nginx_port: {double.http_port}\n    nginx_ssl_port: {double.https_port}\n"
     text = text.replace("    pg_version", f"{ports}    pg_version")
     for name in ("meta", "demo"):
         (templates / f"{name}.yml").write_text(text)
-    _program(double.programs / "ansible-playbook", _script("engine.ansible_playbook", '"$@"'))
-    _program(double.programs / "ansible", _script("engine.ansible", '"$@"'))
+    _program(
+        double.programs / "ansible-playbook",
+        _script(double.folder, "engine.ansible_playbook", '"$@"'),
+    )
+    _program(double.programs / "ansible", _script(double.folder, "engine.ansible", '"$@"'))
     options = '-c "$DOUBLE_ROOT/etc/nginx/nginx.conf" -p "$DOUBLE_ROOT/etc/nginx" "$@"'
     _program(double.folder / "bin/nginx", f"#!/bin/sh\nexec /usr/sbin/nginx {options}\n")
 
@@ -172,8 +175,8 @@ def _bootstrap(version: str) -> str:
     )
 
 
-def _script(module: str, words: str) -> str:
-    paths = f"PYTHONPATH={HERE} PYTHONDONTWRITEBYTECODE=1"
+def _script(folder: Path, module: str, words: str) -> str:
+    paths = f"PYTHONPATH={HERE} PYTHONPYCACHEPREFIX={folder}/pycache"
     return f"#!/bin/sh\n{paths} exec {sys.executable} -m {module} {words}\n"
 
 

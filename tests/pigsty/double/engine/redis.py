@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.play import CHANGED, OK, SKIPPED, Done, Ended, Failed, Task
-from engine.world import Host, answers, end, start
+from engine.world import Host, answers, end, run
 
 
 def tasks(hosts: Sequence[Host], given: dict[str, Any]) -> list[Task]:
@@ -115,9 +115,9 @@ def _launch(host: Host, port: int) -> Done:
     pid = pid_file(host, port)
     stop(pid)
     conf = host.path(f"/etc/redis/{name(host, port)}.conf")
-    start(("redis-server", conf, "--daemonize", "yes"), host.path("/var/log/redis/start.log"))
+    done = run(("redis-server", conf, "--daemonize", "yes"))
     host.note(f"started redis {port}")
-    if not answers(host.name, port, 2):
+    if done.returncode != 0 or not answers(host.name, port, 5):
         unit = f"{name(host, port)}.service"
         raise Failed(
             "non-zero return code",

@@ -132,21 +132,6 @@ def as_user(user: str | None) -> dict[str, Any]:
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
-def start(words: Sequence[str | Path], log: Path, user: str | None = None) -> None:
-    """A daemon of its own session, its words in `log`."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as stream:
-        subprocess.Popen(
-            [str(word) for word in words],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-            **as_user(user),
-        )
-
-
 def pid_in(path: Path) -> int | None:
     """The live process a pid file names."""
     try:
