@@ -1,11 +1,11 @@
 """pigsty.yml: made by Pigsty's own `configure` where there is none, then edited for Dify."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.files import File
+from config.desired.inventory.changes import diff
 from config.desired.inventory.merge import merge
 from config.errors import StepError
 from tasks.pigsty.facts import desired
@@ -97,10 +97,10 @@ class Edited:
         return File(inventory_path(self.site), text.encode(), MODE)
 
     def _difference(self, old: str, new: str) -> tuple[str, str]:
-        lines = list(difflib.ndiff(old.splitlines(), new.splitlines()))
-        sides = ("\n".join(x[2:] for x in lines if x.startswith(sign)) for sign in ("- ", "+ "))
-        before, after = (hide(self.site, side) for side in sides)
-        return before, after
+        secrets = [value.get_secret_value() for value in self.site.secrets.values()]
+        lines = diff(old, new, secrets).splitlines()[2:]
+        before, after = ([x[1:] for x in lines if x.startswith(sign)] for sign in "-+")
+        return "\n".join(before), "\n".join(after)
 
 
 def inventory_steps(site: Site) -> list[Step[Any]]:
