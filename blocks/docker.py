@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import docker
 from docker import auth
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from blocks.command import Command
 from blocks.node import LocalNode, Node
@@ -40,17 +40,19 @@ class Image:
     layers: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
     size: int = 0
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Image":
-        """From what the engine says of it; digests without the names they came under."""
+        """From what the engine says of it; `repositories` are those its digests are of."""
         return cls(
             id=str(seen["Id"]),
             labels=dict(seen["Config"]["Labels"] or {}),
             layers=tuple(seen["RootFS"].get("Layers") or ()),
             digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
             tags=tuple(seen.get("RepoTags") or ()),
+            repositories=tuple(name.partition("@")[0] for name in seen.get("RepoDigests") or ()),
             size=int(seen["Size"]),
         )
 
@@ -185,12 +187,16 @@ class Docker:
     def tag(self, reference: str, name: str, tag: str) -> None:
         self.client.api.tag(reference, name, tag)
 
-    def forget(self, reference: str) -> None:
-        """The name is gone, and with its last name the image."""
-        try:
-            self.client.api.remove_image(reference)
-        except ImageNotFound:
-            return
+    def forget(self, image: Image) -> None:
+        """The image has no name left and is gone, unless another one was built on it."""
+        for name in (*image.tags, image.id):
+            try:
+                self.client.api.remove_image(name, force=name == image.id)
+            except ImageNotFound:
+                continue
+            except APIError as error:
+                if "dependent child images" not in str(error.explanation):
+                    raise
 
     def import_filesystem(self, tree: IO[bytes], name: str, tag: str) -> None:
         """An image of one layer from a tar stream of a root filesystem."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import images
 from config.errors import RolloutError
 
 app = typer.Typer(
@@ -21,6 +22,8 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="Only this step; 
 Version = Annotated[str, typer.Option("--release", help="Dify's version instead of the file's")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the history")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+
+app.add_typer(images.app, name="images")
 
 FINE, FAILED, CHANGES = 0, 1, 2
 

@@ -67,6 +67,13 @@ def drill(environment: str, *, point: str) -> Any:
         return _run(flow, environment=environment, point=point)
 
 
+def images(environment: str, **parameters: Any) -> Any:
+    with server(environment):
+        from flows.images import images as flow
+
+        return _run(flow, environment=environment, **parameters)
+
+
 def check_steps(only: list[str]) -> None:
     from flows.names import STEPS
 

@@ -36,6 +36,12 @@ def reading(environment: str, site: Site) -> Generator[Site]:
     yield site if environment == site.name else _site(load_environment(environment), save=False)
 
 
+def unlocked(environment: str) -> Site:
+    """The environment's site without secrets or lock, for what no rollout minds."""
+    desired = load_environment(environment)
+    return Site(desired, load_release(desired.dify.release), {})
+
+
 def _site(environment: Environment, *, save: bool) -> Site:
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])

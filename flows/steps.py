@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 from prefect.cache_policies import NO_CACHE
@@ -11,19 +13,24 @@ from prefect.states import Failed
 from prefect.tasks import Task
 
 from config.desired.restore_point import Point
+from config.desired.services import images as wanted_images
 from config.errors import RolloutError
+from flows.transfers import transfers
+from tasks import housekeeping
 from tasks.backup import Backup, Reason, Told
 from tasks.backup import backup as take_point
 from tasks.backup import check as check_all
 from tasks.bootstrap import bootstrap_steps
+from tasks.bundle import write
 from tasks.compose import compose_steps
 from tasks.configure import configure_steps
 from tasks.docker import docker_steps
 from tasks.drill import Drill
 from tasks.drill import drill as rehearse
 from tasks.hosts import hosts_steps
-from tasks.images import images_steps
 from tasks.install import install_steps
+from tasks.load import extract, opened
+from tasks.load import load as load_bundle
 from tasks.migrate import migrate_steps
 from tasks.pgsql import pgsql_steps
 from tasks.portal import portal_steps
@@ -38,7 +45,9 @@ from tasks.restore import restore as bring_back
 from tasks.restore import settle as let_go
 from tasks.settings import settings_steps
 from tasks.site import Site
+from tasks.spread import images_steps
 from tasks.step import Outcome, Step, converge
+from tasks.tools.bundle import Contents
 from tasks.verify import Check
 
 log = logging.getLogger("rollout")
@@ -79,13 +88,18 @@ def finish(step: RolloutTask, site: Site, **options: Any) -> Any:
     return result
 
 
-def _step(name: str, build: Callable[[Site], Sequence[Step[Any]]]) -> RolloutTask:
+def _step(
+    name: str,
+    build: Callable[[Site], Sequence[Step[Any]]],
+    around: Callable[[Site], AbstractContextManager[Any]] = nullcontext,
+) -> RolloutTask:
     """The task that brings one step's parts, in order, to where they should be."""
 
     def run(site: Site, *, dry_run: bool = False) -> Outcome:
         total = Outcome(name, (), 0.0, applied=False)
-        for part in build(site):
-            total += converge(part, dry_run=dry_run)
+        with around(site):
+            for part in build(site):
+                total += converge(part, dry_run=dry_run)
         verb = "would change" if dry_run else "changed"
         log.info("%s: %d %s, %.1f s", name, len(total.changes), verb, total.seconds)
         return total
@@ -131,6 +145,23 @@ def _drill(site: Site, *, choice: Choice, told: Told) -> Drill:
     return rehearse(site, choice, told=told)
 
 
+def _bundle(site: Site, *, file: Path, extra: list[Path]) -> Contents:
+    """The bundle of what the first node has."""
+    wanted = list(wanted_images(site.environment, site.release).values())
+    release = site.release.version
+    with transfers(site):
+        return write(site.docker, wanted, file, environment=site.name, release=release, extra=extra)
+
+
+def _load(site: Site, *, file: Path, extra_to: Path | None) -> dict[str, list[str]]:
+    """What of the bundle had to be sent to each node."""
+    bundle = opened(file)
+    if extra_to:
+        extract(bundle, extra_to)
+    with transfers(site):
+        return load_bundle(bundle, {each.node.name: each.docker for each in site.on_each()})
+
+
 preflight = _told(_preflight, "preflight")
 bootstrap = _step("bootstrap", bootstrap_steps)
 configure = _step("configure", configure_steps)
@@ -138,7 +169,10 @@ install = _step("install", install_steps)
 docker = _step("docker", docker_steps)
 pgsql = _step("pgsql", pgsql_steps)
 redis = _step("redis", redis_steps)
-images = _step("images", images_steps)
+images = _step("images", images_steps, around=transfers)
+bundle = _told(_bundle, "bundle")
+load = _told(_load, "load")
+prune = _told(housekeeping.prune, "prune")
 settings = _step("settings", settings_steps)
 migrate = _step("migrate", migrate_steps)
 compose = _step("compose", compose_steps)

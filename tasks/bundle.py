@@ -195,6 +195,7 @@ def _add_images(docker: Docker, references: list[str], writer: Writer) -> list[B
             elif member.size >= SMALLEST_TAR:
                 layers.add(writer.add_layer(_unpacked(entry)))
     images = [_bundled(docker, described, texts) for described in json.loads(texts[MANIFEST])]
+    images.sort(key=lambda image: references.index(image[0].reference))
     for image, config in images:
         if missing := set(image.layers) - layers:
             raise StepError("images", f"{image.reference}: Docker saved no {', '.join(missing)}")

@@ -89,11 +89,13 @@ class Stack:
             self.site.node.run(command)
         except CommandFailed as error:
             raise self._trouble(error) from None
+        before, now = release_file.read(environment, self.site.node), self.observe().images
         release_file.update(
             environment,
             self.site.node,
             version=self.site.release.version,
-            images=self.observe().images,
+            images=now,
+            previous=before.previous if before.images == now else before.images,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

@@ -21,11 +21,11 @@ from tasks.checks import restored
 from tasks.checks.probe import Check
 from tasks.compose import compose_steps, down
 from tasks.databases import twins
-from tasks.images import images_steps
 from tasks.redis import dify_redis
 from tasks.restore import DATABASES, Choice, fill_database, fill_folder
 from tasks.settings import settings_steps
 from tasks.site import Site
+from tasks.spread import images_steps
 from tasks.step import converge
 from tasks.verify import failed
 

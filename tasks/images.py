@@ -12,11 +12,10 @@ from config.desired.sources import HUB, sources
 from tasks import rehearsal
 from tasks.archive import load_archive
 from tasks.load import accepts
-from tasks.nodes import on_each
 from tasks.pull import pull
 from tasks.rehearsal import read_recipe
 from tasks.site import Site
-from tasks.step import Change, Step
+from tasks.step import Change
 
 log = logging.getLogger("rollout")
 
@@ -69,6 +68,10 @@ class Images:
         else:
             pull(self.site.docker, list(missing.values()), config, self._digests())
 
+    def reference(self, change: Change) -> str:
+        """The image a change is about."""
+        return self._wanted()[change.action]
+
     def _accepts(self, role: str, image: Image | None) -> bool:
         """A pinned image is the one pinned; a rehearsal serves only where one may run, and
         only while its recipe is unchanged."""
@@ -113,10 +116,6 @@ class Images:
 
     def _digests(self) -> dict[str, str]:
         return digests(self.site.environment, self.site.release)
-
-
-def images_steps(site: Site) -> list[Step[Seen]]:
-    return on_each(site, lambda each: [Images(each)])
 
 
 def rehearsal_images(site: Site) -> list[str]:

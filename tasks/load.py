@@ -193,7 +193,7 @@ def _held(docker: Docker, image: Bundled) -> Image | None:
 
 
 def _name(contents: Contents, docker: Docker) -> None:
-    """Every image has its names; a registry's digest, which a load cannot bring, becomes one."""
+    """Every image has its names."""
     for image in contents.images:
         found = _held(docker, image)
         if found is None:
@@ -202,7 +202,12 @@ def _name(contents: Contents, docker: Docker) -> None:
             name, _, tag = image.reference.rpartition(":")
             docker.tag(found.id, name, tag)
         if image.digest and not accepts(found, image.digest):
-            docker.tag(found.id, PINNED, image.digest.replace(":", "-"))
+            pin(docker, found, image.digest)
+
+
+def pin(docker: Docker, image: Image, digest: str) -> None:
+    """Keep, as a name, what its registry calls the image: a load cannot bring that."""
+    docker.tag(image.id, PINNED, digest.replace(":", "-"))
 
 
 def accepts(image: Image, digest: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 from docker.errors import DockerException
@@ -27,6 +28,7 @@ log = logging.getLogger("rollout")
 PULLS_AT_ONCE = 3
 ATTEMPTS = 4
 BACKOFF_S = 2.0
+SHOWN = 300
 
 Digests = dict[str, str]
 Refused = tuple[Refusal, str]
@@ -155,10 +157,14 @@ def _tell_layer(reference: str, line: dict[str, Any]) -> None:
 
 
 def _words(error: Exception) -> str:
-    """The engine's own words, without the address of its socket around them."""
+    """The engine's own words, without the address of its socket around them.
+
+    They may carry the whole page a registry answered with.
+    """
     if isinstance(error, RequestException) and "timed out" in str(error).lower():
         return "nothing came for images.stalled_after_s seconds"
-    return str(getattr(error, "explanation", None) or error)
+    text = str(getattr(error, "explanation", None) or error)
+    return shorten(text, SHOWN, placeholder=" …")
 
 
 def _failure(reference: str, refused: dict[Source, Refused]) -> StepError:

@@ -59,6 +59,14 @@ def read_recipe(folder: Path) -> Recipe:
         ) from None
 
 
+def base_images(folder: Path) -> list[str]:
+    """What the base is called while the folder's recipe is as it is; nothing without a recipe."""
+    if not (folder / "recipe.toml").is_file():
+        return []
+    recipe = read_recipe(folder)
+    return [f"{recipe.base['name']}:{tag}" for tag in (recipe.base_tag(), "latest")]
+
+
 def build(docker: Docker, node: Node, recipe: Recipe, role: str, release: str, tag: str) -> None:
     """`tag` is the rehearsal image of the role."""
     _base(docker, node, recipe)

@@ -23,6 +23,7 @@ log = logging.getLogger("rollout")
 class ReleaseFile(BaseModel):
     """`settings`: key of `.env` → keyed digest of the value last written there.
 
+    `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `heads`: image id → newest schema revision that image brings.
     `verified`: digest of the stack that passed all checks.
     """
@@ -33,6 +34,7 @@ class ReleaseFile(BaseModel):
     run: str = ""
     at: str = ""
     images: dict[str, str] = {}
+    previous: dict[str, str] = {}
     settings: dict[str, str] = {}
     heads: dict[str, str] = {}
     verified: str = ""

@@ -9,6 +9,7 @@ class Refusal(Enum):
 
     MISSING = "the registry has no such image or tag"
     DENIED = "the registry denies access"
+    UNTRUSTED = "the registry's certificate is not trusted"
     NO_SPACE = "no space left where Docker keeps images"
     PASSING = "the registry cannot be reached or does not manage to answer"
 
@@ -17,7 +18,8 @@ class Refusal(Enum):
         return {
             Refusal.MISSING: "check the name in config/releases",
             Refusal.DENIED: "name a Login block in images.logins, or check the name",
-            Refusal.NO_SPACE: "free space: docker image prune",
+            Refusal.UNTRUSTED: "put its authority into /etc/docker/certs.d/HOST:PORT/ca.crt",
+            Refusal.NO_SPACE: "free space: rollout images prune ENV",
             Refusal.PASSING: "check network, proxy and mirror, or set images.source to 'archive'",
         }[self]
 
@@ -27,7 +29,8 @@ PATTERNS = {
     Refusal.PASSING: r"toomanyrequests|\bHTTP (status: )?(429|5\d\d)\b",
     Refusal.NO_SPACE: r"no space left",
     Refusal.MISSING: r"manifest unknown|manifest for .* not found|\b404\b.*not found",
-    Refusal.DENIED: r"unauthorized|denied|forbidden|authentication required",
+    Refusal.DENIED: r"unauthorized|denied|forbidden|authentication required|no basic auth",
+    Refusal.UNTRUSTED: r"\bx509:",
 }
 
 

@@ -19,7 +19,6 @@ from tasks.checks.probe import run
 from tasks.checks.state import POSTGRES, REDIS
 from tasks.compose import compose_steps, down
 from tasks.docker import docker_steps
-from tasks.images import images_steps
 from tasks.migrate import migrate_steps
 from tasks.pgsql import admin, dify_database, pgsql_steps
 from tasks.portal import portal_steps
@@ -27,6 +26,7 @@ from tasks.redis import dify_redis, redis_steps
 from tasks.sandbox import nginx
 from tasks.settings import settings_steps
 from tasks.site import Site
+from tasks.spread import images_steps
 from tasks.step import converge
 from tasks.verify import Check, failed, verify
 

@@ -2,8 +2,6 @@
 
 import gzip
 import io
-import socket
-import subprocess
 import tarfile
 import time
 import uuid
@@ -18,48 +16,12 @@ from config.errors import StepError
 from config.load import load_environment, load_release
 from tasks import pull as pulling
 from tasks.archive import load_archive
-from tasks.docker import Engine
 from tasks.images import Images, answers
 from tasks.pull import pull
 from tasks.site import Site
 from tasks.step import converge
 
 SETTINGS = load_environment("sandbox").images
-CONFIG = """
-version: 0.1
-storage: { filesystem: { rootdirectory: %s } }
-http: { addr: "127.0.0.1:%d" }
-"""
-
-
-@pytest.fixture(scope="module")
-def docker() -> Docker:
-    """The engine, started by the step itself on a machine where nothing has yet."""
-    environment = load_environment("sandbox")
-    converge(Engine(Site(environment, load_release(environment.dify.release), {})))
-    return Docker()
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Host and port of a registry of its own."""
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = folder / "config.yml"
-    config.write_text(CONFIG % (folder / "data", port))
-    with subprocess.Popen(
-        ["docker-registry", "serve", str(config)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        deadline = time.monotonic() + 20
-        while not answers(f"127.0.0.1:{port}", 1):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
-        process.terminate()
 
 
 def make(docker: Docker, reference: str) -> str:

@@ -1,0 +1,51 @@
+"""Bars on a terminal: one for each image, one for each of its layers that moves."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+
+from tasks.progress import Arrived, Event, Moved, watched_by
+
+PART_SHOWN = 20
+
+
+class Bars:
+    """What moves, drawn; a part that has arrived makes room for others."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._parts: dict[str, dict[str, Moved]] = {}
+        self._bars: dict[tuple[str, str], TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Arrived):
+            self._progress.console.print(f"{event.what} from {event.source}", highlight=False)
+            return
+        parts = self._parts.setdefault(event.what, {})
+        parts[event.part] = event
+        self._draw((event.what, ""), event.what, list(parts.values()))
+        name = event.part.rpartition("/")[2][:PART_SHOWN]
+        self._draw((event.what, event.part), f"  {name}", [event])
+        if event.done >= event.total:
+            self._progress.update(self._bars[event.what, event.part], visible=False)
+
+    def _draw(self, key: tuple[str, str], text: str, events: list[Moved]) -> None:
+        if key not in self._bars:
+            self._bars[key] = self._progress.add_task(text)
+        done, total = sum(e.done for e in events), sum(e.total for e in events)
+        self._progress.update(self._bars[key], completed=done, total=total or None)
+
+
+@contextmanager
+def bars() -> Generator[None]:
+    """Draw everything that is transferred meanwhile; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    with progress, watched_by(Bars(progress)):
+        yield

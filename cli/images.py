@@ -1,0 +1,89 @@
+"""`rollout images`: what there is to do with images apart from a deploy."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Fetch, bundle, load and clear away images.")
+
+Environment = Annotated[str, typer.Argument(help="A file of config/environments, without .toml")]
+File = Annotated[Path, typer.Argument(help="The bundle")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout")]
+Extra = Annotated[
+    list[Path] | None,
+    typer.Option("--extra", help="Also these: plugins, wheels, or a folder of them; repeatable"),
+]
+
+
+@app.command()
+def pull(environment: Environment, json: Json = False) -> None:
+    """Get every image of the environment's release to its nodes."""
+    _run(environment, "pull", json=json)
+
+
+@app.command()
+def bundle(environment: Environment, file: File, extra: Extra = None, json: Json = False) -> None:
+    """Write every image of the environment's release into one file."""
+    added = [str(path.resolve()) for path in extra or []]
+    _run(environment, "bundle", json=json, file=str(file.resolve()), extra=added)
+
+
+@app.command()
+def load(
+    file: File,
+    environment: Annotated[str, typer.Argument(help="Default: the one it was made for")] = "",
+    extra_to: Annotated[Path | None, typer.Option(help="Folder for what --extra added")] = None,
+    json: Json = False,
+) -> None:
+    """Verify a bundle and load to the environment's nodes what they lack of it."""
+    from tasks.load import opened
+
+    name = environment or opened(file).contents.environment
+    folder = str(extra_to.resolve()) if extra_to else ""
+    _run(name, "load", json=json, file=str(file.resolve()), extra_to=folder)
+
+
+@app.command("list")
+def list_(environment: Environment, json: Json = False) -> None:
+    """Show the images of all releases on the environment's nodes, and why each is kept."""
+    _run(environment, "list", json=json)
+
+
+@app.command()
+def prune(
+    environment: Environment,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    json: Json = False,
+) -> None:
+    """Remove the images of releases that nothing uses and no rollback needs."""
+    from cli import runs
+    from config.errors import RolloutError
+    from flows.opening import unlocked
+    from tasks import housekeeping
+
+    with runs.server(environment):
+        found = housekeeping.unused(housekeeping.look(unlocked(environment)))
+    for kept in found:
+        typer.echo(f"unused on {kept.node}: {kept.name}, {kept.image.size / 1e6:.0f} MB", err=True)
+    if found and not yes:
+        if not sys.stdin.isatty():
+            raise RolloutError("prune removes images; expected --yes where nobody can be asked")
+        typer.confirm(f"Remove these {len(found)}?", abort=True)
+    _run(environment, "prune", json=json)
+
+
+def _run(environment: str, action: str, *, json: bool, **parameters: object) -> None:
+    from cli import output, runs
+    from cli.bars import bars
+
+    with bars():
+        report = runs.images(environment, action=action, **parameters)
+    if json:
+        output.json_line(asdict(report) | {"seconds": round(report.seconds, 2)})
+        return
+    if report.rows:
+        output.table(report.rows, f"{action} {environment}")
+    output.say(f"{action}: {len(report.rows) or 'nothing to do'} ({report.seconds:.1f} s)")

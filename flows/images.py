@@ -1,0 +1,113 @@
+"""Images apart from a deploy: fetched the night before, bundled, loaded, cleared away."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+from config.errors import RolloutError
+from flows import steps
+from flows.opening import unlocked
+from tasks import housekeeping
+from tasks.housekeeping import Kept
+from tasks.site import Site
+from tasks.tools.bundle import Contents, layer_part
+
+Action = Literal["pull", "bundle", "load", "list", "prune"]
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesReport:
+    """What was done with each image."""
+
+    environment: str
+    action: Action
+    rows: Rows
+    seconds: float
+
+
+@flow(name="images", flow_run_name="images {action} {environment}", persist_result=False)
+def images(
+    environment: str,
+    action: Action = "pull",
+    file: str = "",
+    extra: list[str] | None = None,
+    extra_to: str = "",
+) -> ImagesReport | State[Any]:
+    """Get the environment's images to its nodes, or what `action` says.
+
+    `file`: the bundle to write or load. `extra`: files and folders to put into it beside the
+    images. `extra_to`: folder they are put into when it is loaded.
+    """
+    began = time.monotonic()
+    try:
+        site = unlocked(environment)
+        rows = _done(site, action, file, extra or [], extra_to)
+    except RolloutError as error:
+        return Failed(message=str(error), data=error)
+    key = f"images-{action}-{environment.replace('_', '-')}"
+    create_table_artifact(table=rows or [{"": "nothing to do"}], key=key, description=f"{action}")
+    return ImagesReport(environment, action, rows, time.monotonic() - began)
+
+
+def _done(site: Site, action: Action, file: str, extra: list[str], extra_to: str) -> Rows:
+    if action in ("bundle", "load") and not file:
+        raise RolloutError(f"file: missing; {action} expects the path of the bundle")
+    match action:
+        case "pull":
+            return _pull(site)
+        case "bundle":
+            _pull(site)
+            return _bundle(site, Path(file), [Path(path) for path in extra])
+        case "load":
+            return _load(site, Path(file), Path(extra_to) if extra_to else None)
+        case "list":
+            return _kept(housekeeping.look(site))
+        case "prune":
+            return _kept(steps.finish(steps.prune, site))
+
+
+def _pull(site: Site) -> Rows:
+    outcome = steps.finish(steps.images, site)
+    return [{"what": c.what, "before": c.before, "after": c.after} for c in outcome.changes]
+
+
+def _bundle(site: Site, file: Path, extra: list[Path]) -> Rows:
+    """The images; their sizes count each layer in full, the file has it once."""
+    contents: Contents = steps.finish(steps.bundle, site, file=file, extra=extra)
+    return [
+        {
+            "image": image.reference,
+            "id": image.id[7:19],
+            "layers": len(image.layers),
+            "MB": round(sum(contents.part(layer_part(at)).raw for at in image.layers) / 1e6),
+            "MB packed": round(
+                sum(contents.part(layer_part(at)).size for at in image.layers) / 1e6
+            ),
+        }
+        for image in contents.images
+    ]
+
+
+def _load(site: Site, file: Path, extra_to: Path | None) -> Rows:
+    sent = steps.finish(steps.load, site, file=file, extra_to=extra_to)
+    return [{"node": node, "loaded": image} for node, images in sent.items() for image in images]
+
+
+def _kept(found: list[Kept]) -> Rows:
+    return [
+        {
+            "node": kept.node,
+            "image": kept.name,
+            "id": kept.image.id[7:19],
+            "MB": round(kept.image.size / 1e6),
+            "state": kept.why or "unused",
+        }
+        for kept in sorted(found, key=lambda kept: (bool(kept.why), kept.name))
+    ]
