@@ -122,7 +122,7 @@ def build(tree: Path, version: str = "v4.5.0", machines: int = 1) -> Double:
     folder.chmod(0o755)
     addresses = _addresses(machines)
     user = service_user() or ""
-    double = Double(tree, folder, addresses, version, *_free_ports(addresses[0], 2))
+    double = Double(tree, folder, addresses, version, *_ports(addresses[0]))
     for address in addresses:
         (folder / address).mkdir()
     _programs(folder)
@@ -213,6 +213,15 @@ def _addresses(count: int) -> tuple[str, ...]:
                 _ip("add", address)
                 found.append(address)
     return tuple(found)
+
+
+def _ports(address: str) -> list[int]:
+    """Those of the web, which Pigsty's redirect takes for granted, unless somebody has them."""
+    with suppress(OSError), socket.socket() as http, socket.socket() as https:
+        http.bind((address, 80))
+        https.bind((address, 443))
+        return [80, 443]
+    return _free_ports(address, 2)
 
 
 def _free_ports(address: str, count: int) -> list[int]:

@@ -97,11 +97,11 @@ def _servers(host: Host) -> Done:
     return CHANGED if changed else OK
 
 
-def _listen(host: Host, domain: str) -> str:
+def _listen(host: Host, domain: str, *, http: bool = True) -> str:
     cert = host.path("/etc/nginx/conf.d/cert")
+    plain = f"listen {host.name}:{host.port('nginx_port', 80)};\n" if http else ""
     return (
-        f"listen {host.name}:{host.port('nginx_port', 80)};\n"
-        f"listen {host.name}:{host.port('nginx_ssl_port', 443)} ssl;\n"
+        f"{plain}listen {host.name}:{host.port('nginx_ssl_port', 443)} ssl;\n"
         f"ssl_certificate {cert}/{domain}.crt;\nssl_certificate_key {cert}/{domain}.key;\n"
     )
 
@@ -130,10 +130,18 @@ def _server(host: Host, name: str, entry: dict[str, Any]) -> str:
         if endpoint
         else f"root {entry.get('path')};\n"
     )
+    enforced = bool(host.world.modern and entry.get("enforce_https"))
+    redirect = (
+        f"server {{\nlisten {host.name}:{host.port('nginx_port', 80)};\nserver_name {names};\n"
+        "return 301 https://$host$request_uri;\n}\n"
+        if enforced
+        else ""
+    )
     upstream = f"upstream {name} {{ server {endpoint} max_fails=0; }}\n" if endpoint else ""
     return (
-        f"{upstream}server {{\nserver_name {names};\n{_listen(host, entry['domain'])}"
-        f"location / {{\n{where}}}\n{entry.get('config', '')}\n}}\n"
+        f"{upstream}server {{\nserver_name {names};\n"
+        f"{_listen(host, entry['domain'], http=not enforced)}"
+        f"location / {{\n{where}}}\n{entry.get('config', '')}\n}}\n{redirect}"
     )
 
 
