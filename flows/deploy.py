@@ -79,8 +79,8 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     settings = order.submit(steps.settings, after=[pgsql, redis, images])
     migrate = order.submit(steps.migrate, after=[settings])
     compose = order.submit(steps.compose, after=[migrate])
-    portal = order.submit(steps.portal, after=[compose])
-    order.submit(steps.hosts, after=[portal])
+    order.submit(steps.portal, after=[compose])
+    order.submit(steps.hosts, after=[compose])
     outcomes = tuple(order.outcomes())
     changed = any(outcome.changes for outcome in outcomes)
     checks: list[Check] = []

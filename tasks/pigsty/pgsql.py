@@ -6,6 +6,7 @@ what to make: the rule, the role or the database. Of the nodes only two files ma
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,53 +85,61 @@ class Cluster:
 
     def _occupied(self) -> tuple[str, ...]:
         """Nodes with a data directory; a tree or inventory that is still to come knows of none."""
-        found = tree(self.site)
-        addresses = nodes_of(self.site, self.site.environment.pigsty.pg_cluster)
-        if found is None:
-            return ()
-        machines = [Machine(self.site, found, address, self.name) for address in addresses]
-        return tuple(machine.address for machine in machines if machine.look([DATA])[DATA])
+        found = (machine for machine in machines(self.site) if machine.look([DATA])[DATA])
+        return tuple(machine.address for machine in found)
 
 
 @dataclass(frozen=True, slots=True)
-class AdmittedSeen:
-    """Rules that a node's pg_hba.conf lacks, and whether the server refuses for want of one."""
+class FilesSeen:
+    """Rules that a node's pg_hba.conf lacks, why the server refuses for want of one, and nodes
+    with the password in a file."""
 
-    lacking: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
     refused: str = ""
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """The nodes' pg_hba.conf lets Dify's role in from the containers."""
+class Files:
+    """The nodes' pg_hba.conf lets Dify's role in, and nothing tells its password."""
 
     site: Site
     login: Postgres
     name: str = "pgsql"
     settle_s: float = SETTLE_S
 
-    def observe(self) -> AdmittedSeen:
-        found = tree(self.site)
-        if found is None:
-            return AdmittedSeen(())
+    def observe(self) -> FilesSeen:
         wanted = hba.wanted(desired(self.site).hba_rules)
         lacking: list[str] = []
-        for address in nodes_of(self.site, self.site.environment.pigsty.pg_cluster):
-            text = Machine(self.site, found, address, self.name).look([HBA])[HBA]
-            there = hba.parse((text or b"").decode(errors="replace"))
-            lacking += [f"{rule} on {address}" for rule in wanted if rule not in there]
-        return AdmittedSeen(tuple(lacking), self._refused())
+        left: list[str] = []
+        for machine in machines(self.site):
+            there = machine.look([HBA, self._password])
+            rules = hba.parse((there[HBA] or b"").decode(errors="replace"))
+            lacking += [f"{rule} on {machine.address}" for rule in wanted if rule not in rules]
+            left += [machine.address] if there[self._password] is not None else []
+        return FilesSeen(tuple(lacking), self._refused(), tuple(left))
 
-    def plan(self, actual: AdmittedSeen) -> Sequence[Change]:
-        if not actual.lacking and not actual.refused:
-            return []
-        before = "\n".join(actual.lacking) or actual.refused
-        what = f"admit {self.login.user} in pg_hba.conf"
-        return [Change(what, before, "admitted", "hba")]
+    def plan(self, actual: FilesSeen) -> Sequence[Change]:
+        changes = [
+            Change(f"remove {self._password} on {address}", "password in clear", "", address)
+            for address in actual.left
+        ]
+        if actual.lacking or actual.refused:
+            before = "\n".join(actual.lacking) or actual.refused
+            what = f"admit {self.login.user} in pg_hba.conf"
+            changes.append(Change(what, before, "admitted", HBA))
+        return changes
 
     def apply(self, change: Change) -> None:
+        if change.action != HBA:
+            forget_password(self.site, self.login.user)
+            return
         cluster = self.site.environment.pigsty.pg_cluster
         carry_out(self.site, self, change, require_tree(self.site, self.name).pgsql_hba(cluster))
+
+    @property
+    def _password(self) -> Path:
+        return password_file(self.login.user)
 
     def _refused(self) -> str:
         try:
@@ -192,39 +201,8 @@ class Role:
             )
         cluster = self.site.environment.pigsty.pg_cluster
         command = require_tree(self.site, self.name).pgsql_user(cluster, self.login.user)
-        carry_out(self.site, self, change, command)
-
-
-@dataclass(frozen=True, slots=True)
-class NoPasswordFile:
-    """The file pgsql-user leaves on the nodes, with the password in clear, is gone."""
-
-    site: Site
-    user: str
-    name: str = "pgsql"
-    settle_s: float = 0
-
-    def observe(self) -> tuple[str, ...]:
-        found = tree(self.site)
-        if found is None:
-            return ()
-        addresses = nodes_of(self.site, self.site.environment.pigsty.pg_cluster)
-        machines = [Machine(self.site, found, address, self.name) for address in addresses]
-        return tuple(m.address for m in machines if m.look([self._path])[self._path] is not None)
-
-    def plan(self, actual: tuple[str, ...]) -> Sequence[Change]:
-        what = f"remove {self._path}"
-        return [Change(f"{what} on {address}", "password in clear", "", address)
-                for address in actual]  # fmt: skip
-
-    def apply(self, change: Change) -> None:
-        Machine(self.site, require_tree(self.site, self.name), change.action, self.name).remove(
-            self._path
-        )
-
-    @property
-    def _path(self) -> Path:
-        return Path(f"/pg/tmp/pg-user-{self.user}.sql")
+        forget = partial(forget_password, self.site, self.login.user)
+        carry_out(self.site, self, change, command, then=forget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +269,27 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
     needs = site.release.postgres
     steps: list[Step[Any]] = [
         Cluster(site, main),
-        Admitted(site, main),
+        Files(site, main),
         Role(site, main),
-        NoPasswordFile(site, main.user),
         Database(site, main, tuple(needs.extensions)),
     ]
     if "plugin_daemon" in site.release.services:
         steps.append(Database(site, plugin, tuple(needs.plugin_extensions)))
     return steps
+
+
+def machines(site: Site) -> list[Machine]:
+    """The cluster's nodes; none as long as there is no tree or inventory."""
+    found = tree(site)
+    addresses = nodes_of(site, site.environment.pigsty.pg_cluster) if found else ()
+    return [Machine(site, found, address, "pgsql") for address in addresses if found]
+
+
+def forget_password(site: Site, user: str) -> None:
+    """The file that pgsql-user leaves on the nodes, with the password in clear, is gone."""
+    for machine in machines(site):
+        machine.remove(password_file(user))
+
+
+def password_file(user: str) -> Path:
+    return Path(f"/pg/tmp/pg-user-{user}.sql")

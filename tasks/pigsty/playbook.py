@@ -7,6 +7,8 @@ what the step observes afterwards. What Ansible reported only explains it.
 import logging
 import time
 from collections.abc import Callable
+from contextvars import copy_context
+from threading import Lock
 from typing import Any
 
 from blocks.command import Command, CommandFailed
@@ -127,11 +129,18 @@ def _still_needed(step: Step[Any], change: Change) -> bool:
 
 
 def _listener(site: Site, step: str, heard: list[str]) -> Callable[[str], None]:
-    """Passes every line on to the log; a task also says how many there were before it."""
+    """Passes every line on to the log; a task also says how many there were before it.
+
+    The lines come from threads of their own, which know nothing of the run whose log it is.
+    """
     hidden = secrets_in(inventory(site) or "")
-    tasks = 0
+    run, turn, tasks = copy_context(), Lock(), 0
 
     def hear(line: str) -> None:
+        with turn:
+            run.run(tell, line)
+
+    def tell(line: str) -> None:
         nonlocal tasks
         heard.append(line)
         text = masked(ansible.plain(line), site)

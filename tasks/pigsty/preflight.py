@@ -73,10 +73,13 @@ def _inventory(site: Site) -> Iterator[Finding]:
 
 
 def _machines(site: Site) -> Iterator[Finding]:
-    """Who does not answer as what it should be has to be reached by Ansible, and be mended."""
-    found = tree(site)
-    for address in dict.fromkeys(_silent(site)):
-        yield _reached(site, found, address)
+    """Who does not answer as what it should be has to be reached by Ansible, and be mended.
+
+    Before there is an inventory, `configure` and the first playbook find out.
+    """
+    found = tree(site) if inventory(site) else None
+    if found:
+        yield from (_reached(site, found, address) for address in dict.fromkeys(_silent(site)))
 
 
 def _silent(site: Site) -> Iterator[str]:
@@ -91,11 +94,11 @@ def _silent(site: Site) -> Iterator[str]:
         yield pigsty.admin_ip
 
 
-def _reached(site: Site, found: Tree | None, address: str) -> Finding:
+def _reached(site: Site, found: Tree, address: str) -> Finding:
     """As root, by Ansible where the inventory knows the machine, else whether ssh answers."""
     name = f"machine {address}"
     text = inventory(site) or ""
-    if found is None or address not in text or not site.admin.which("ansible"):
+    if address not in text or not site.admin.which("ansible"):
         if trouble := site.admin.knock(address, 22, KNOCK_S):
             advice = "start it, or mend the addresses in [pigsty]"
             return Finding(name, ok=False, detail=f"ssh does not answer: {trouble}", advice=advice)

@@ -127,7 +127,8 @@ BAD = [
     (
         "images.source = 'auto'",
         "images.source: 'auto' may run rehearsal images; "
-        "expected 'registry' or 'archive' outside the sandbox platform",
+        "expected 'registry' or 'archive' outside the sandbox platform, or 'rehearsal' where "
+        "protected is false",
     ),
     ("portal.domain = 'Dify.Test'", f"portal.domain: 'Dify.Test' is not a domain name; {DOMAIN}"),
     ("portal.domain = ''", f"portal.domain: '' is not a domain name; {DOMAIN}"),

@@ -1,0 +1,92 @@
+"""The whole deploy on Pigsty, with real containers: on the double of it, and from nothing."""
+
+import json
+import os
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.names import STEPS
+from tests.e2e.conftest import Machine
+from tests.pigsty.double.build import Double, build
+
+
+def variables(double: Double, home: Path) -> dict[str, str]:
+    """What makes `staging` an environment on the double."""
+    address, *_ = double.addresses
+    return {
+        "PATH": f"{double.programs}:{os.environ['PATH']}",
+        "ROLLOUT__PIGSTY__HOME": str(double.tree),
+        "ROLLOUT__PIGSTY__ADMIN_IP": address,
+        "ROLLOUT__PIGSTY__PG_VERSION": "16",
+        "ROLLOUT__PIGSTY__REDIS_NODES": json.dumps([address]),
+        "ROLLOUT__POSTGRES__HOST": address,
+        "ROLLOUT__POSTGRES__PORT": "5432",
+        "ROLLOUT__REDIS__HOST": address,
+        "ROLLOUT__REDIS__PORT": "6379",
+        "ROLLOUT__REDIS__MAX_MEMORY_MB": "64",
+        "ROLLOUT__IMAGES__SOURCE": "rehearsal",
+        "ROLLOUT__PORTAL__HTTP_PORT": str(double.http_port),
+        "ROLLOUT__PORTAL__HTTPS_PORT": str(double.https_port),
+        "ROLLOUT__DIFY__HOME": str(home / "stack"),
+        "ROLLOUT__DIFY__DATA": str(home / "data"),
+        "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
+        "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
+        "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def pigsty(
+    new_machine: Any, deployed: Machine, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[tuple[Machine, Double]]:
+    double = build(tmp_path_factory.mktemp("pigsty") / "tree")
+    made: Machine = new_machine("pigsty", "172.30.67.0/24", PREFECT_API_URL=deployed.api_url)
+    site = Machine(made.home, {**made.variables, **variables(double, made.home)})
+    try:
+        yield site, double
+    finally:
+        site.rollout("down", "staging", "--yes", check=False)
+        double.remove()
+
+
+@pytest.fixture(scope="module")
+def first(pigsty: tuple[Machine, Double]) -> subprocess.CompletedProcess[str]:
+    """The deploy from an empty tree: nothing configured, nothing installed."""
+    return pigsty[0].rollout("deploy", "staging")
+
+
+def test_the_whole_recipe_runs_and_is_proved(first: Any, pigsty: tuple[Machine, Double]) -> None:
+    machine, double = pigsty
+    assert "checks passed" in first.stderr
+    assert "https://" in first.stdout and "REHEARSAL" in first.stdout
+    assert (double.tree / "pigsty.yml").stat().st_mode & 0o777 == 0o600
+    password = machine.rollout("secrets", "staging", "postgres_password").stdout.strip()
+    assert password in (double.tree / "pigsty.yml").read_text()
+    assert password not in first.stderr + first.stdout
+    assert not double.path("/pg/tmp/pg-user-dbuser_dify.sql").exists()
+
+
+def test_a_second_deploy_changes_nothing_and_restarts_nothing(
+    first: Any, pigsty: tuple[Machine, Double]
+) -> None:
+    machine, double = pigsty
+    services = ("postgres", "nginx", "redis-dify-1-6379")
+    before = double.journal(), [double.pid(service) for service in services]
+    text = (double.tree / "pigsty.yml").read_bytes()
+    done = machine.json("deploy", "staging")
+    assert done["changes"] == 0
+    assert [step["step"] for step in done["steps"]] == list(STEPS[1:-1])
+    assert (double.journal(), [double.pid(service) for service in services]) == before
+    assert None not in before[1]
+    assert (double.tree / "pigsty.yml").read_bytes() == text
+
+
+def test_the_playbooks_words_are_in_the_runs_log(
+    first: Any, pigsty: tuple[Machine, Double]
+) -> None:
+    assert "install: task 1: ca : create ca private key and certificate" in first.stderr
+    assert "PLAY RECAP" in first.stderr
