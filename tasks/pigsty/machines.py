@@ -18,7 +18,10 @@ from tasks.tools import ansible
 from tasks.tools.pigsty import Tree
 
 # The paths come as arguments: nothing of theirs is read by the shell.
-_LOOK = 'for path; do if [ -f "$path" ]; then base64 -w0 "$path"; else printf -- -; fi; echo; done'
+_LOOK = (
+    'for path; do if [ -f "$path" ]; then printf + && base64 -w0 "$path"; else printf -- -; fi; '
+    "echo; done"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Machine:
                 advice="Pigsty needs sudo without password there",
             )
         return {
-            path: None if text == "-" else base64.b64decode(text)
+            path: None if text == "-" else base64.b64decode(text[1:])
             for path, text in zip(paths, found, strict=True)
         }
 
