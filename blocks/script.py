@@ -13,33 +13,43 @@ from blocks.command import Command
 from blocks.files import File
 from blocks.node import NEEDED, Entry
 
-# The whole command line of the shell; its one argument is the script's length in bytes.
-BOOT = 'eval "$(head -c "$1")"'
+# The whole command line of the shell: it reads the length of a script, the script, runs it, and
+# so on until nobody is there or more is said than a length.
+LOOP = 'while read -r n last; do s=$(head -c "$n"); (eval "$s"); [ -z "$last" ] || exit; done'
 
 MORE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def framed(body: str, mark: str, stdin_bytes: int) -> str:
-    """The body between marks, its exit status after the last one.
+def request(length: int, *, last: bool) -> str:
+    return f"{length} last\n" if last else f"{length}\n"
 
-    What comes first on the standard streams (a login shell's greeting) is told apart by the
-    mark, and so is a status of the command from one of the connection. The command's input is
-    followed by silence; then a line means that all is well, an end that nobody is there any
-    more: the whole process group is killed, and so is a command whose connection is lost.
+
+def framed(body: str, mark: str, stdin_bytes: int) -> str:
+    """The body between marks on both streams, its exit status after the last one.
+
+    What else is said (a login shell's greeting) is told apart by the mark, and a status of the
+    command from one of the connection. The command's input is followed by silence; then a line
+    means that all is well, an end that nobody is there any more: the whole process group is
+    killed, so that no command outlives a connection that was lost.
     """
     return (
-        f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2\n"
-        f"{{ head -c {stdin_bytes}; exec >&-; read -r word && exit 0; kill -9 0; }} |\n"
-        f"{{ (\n{body}\n); printf '%s %d\\n' {mark} $? >&2; }}\n"
+        _begin(mark)
+        + f"{{ head -c {stdin_bytes}; exec >&-; read -r word && exit 0; kill -9 0; }} |\n"
+        + f"{{ {_body(body, mark)}; }}\n"
     )
 
 
 def held(body: str, mark: str) -> str:
     """The same for a body that itself listens to the connection."""
-    return (
-        f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2\n"
-        f"(\n{body}\n); printf '%s %d\\n' {mark} $? >&2\n"
-    )
+    return _begin(mark) + _body(body, mark) + "\n"
+
+
+def _begin(mark: str) -> str:
+    return f"echo {mark}; echo {mark} >&2\n"
+
+
+def _body(body: str, mark: str) -> str:
+    return f"(\n{body}\n); status=$?; echo {mark}; echo {mark} $status >&2"
 
 
 def of(command: Command) -> str:

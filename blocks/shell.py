@@ -2,18 +2,13 @@
 
 import contextlib
 import hashlib
-import os
 import secrets
-import signal
-import subprocess
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO
 
 from blocks import script
 from blocks.command import Command, CommandFailed, Completed
@@ -22,13 +17,13 @@ from blocks.node import ConnectionLost, Entry, Held, NodeError
 from blocks.processes import Listener, Process
 from blocks.relay import Relay
 from blocks.sockets import parse_processes, parse_sockets
+from blocks.talk import OnLine, Said, Shell
 from config.errors import RolloutError
 
 ANSWER_S = 60.0
 END_S = 5.0
 HEARTBEAT_S = 15.0
-
-OnLine = Callable[[str], None]
+IDLE_SHELLS = 4
 
 
 class ShellNode:
@@ -36,7 +31,8 @@ class ShellNode:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._locks: list[subprocess.Popen[bytes]] = []
+        self._locks: list[Shell] = []
+        self._idle: list[Shell] = []
 
     @abstractmethod
     def shell(self, words: list[str]) -> list[str]:
@@ -57,7 +53,8 @@ class ShellNode:
         """As a local node does. Raises CommandFailed, and NodeError if the node is the trouble."""
         done = self._finish(command, on_line)
         if done.status != 0:
-            raise CommandFailed(command, f"exit status {done.status}", done.stderr or done.stdout)
+            said = done.stderr or done.stdout
+            raise CommandFailed(command, f"exit status {done.status}", said, status=done.status)
         return done.stdout
 
     def attempt(self, command: Command) -> Completed:
@@ -65,14 +62,14 @@ class ShellNode:
 
     def pipe(self, commands: Sequence[Command], on_line: OnLine | None = None) -> str:
         """As a local node does; of the errors only the order tells whose they are."""
-        mark = _mark()
+        mark = secrets.token_hex(12)
         limit = max(command.timeout_s for command in commands)
         done = self._named(commands[-1], script.piped(commands, mark), b"", limit, on_line)
         statuses, errors = script.parse_piped(done.complaint(), mark)
         failed = [(command, s) for command, s in zip(commands, statuses, strict=True) if s != 0]
         blamed = [(command, s) for command, s in failed if s != script.LOST_ITS_READER]
         for command, status in blamed or failed:
-            raise CommandFailed(command, f"exit status {status}", errors)
+            raise CommandFailed(command, f"exit status {status}", errors, status=status)
         return done.text()
 
     def spawn(self, command: Command, log_file: Path) -> int:
@@ -104,17 +101,19 @@ class ShellNode:
 
     @contextmanager
     def hold(self, path: Path, holder: str) -> Generator[None]:
-        talk = self._begin(script.held(script.hold(path, holder), mark := _mark()), mark)
+        shell, said = Shell(self._words()), Said()
+        shell.begin(script.held(script.hold(path, holder), said.mark), said, last=True)
         try:
-            if not talk.first_line(ANSWER_S):
-                self._not_held(talk, path)
-            self._locks.append(talk.process)
-            threading.Thread(target=_beat, args=(talk,), daemon=True).start()
+            said.first.wait(ANSWER_S)
+            if not said.out:
+                self._not_held(shell, said, path)
+            self._locks.append(shell)
+            threading.Thread(target=_beat, args=(shell, said), daemon=True).start()
             yield
         finally:
-            if talk.process in self._locks:
-                self._locks.remove(talk.process)
-            talk.end()
+            if shell in self._locks:
+                self._locks.remove(shell)
+            shell.end(END_S)
 
     def listeners(self, ports: Iterable[int]) -> list[tuple[Listener, Process | None]]:
         said = self.attempt(Command(("ss", "-Hltnp"), changes=False))
@@ -150,7 +149,7 @@ class ShellNode:
 
     def _named(
         self, command: Command, body: str, stdin: bytes, timeout_s: float, on_line: OnLine | None
-    ) -> "_Said":
+    ) -> Said:
         """What was said of a command; its name is in what goes wrong."""
         try:
             return self._talk(body, stdin, timeout_s, on_line)
@@ -182,43 +181,53 @@ class ShellNode:
         stdin: bytes = b"",
         timeout_s: float = ANSWER_S,
         on_line: OnLine | None = None,
-    ) -> "_Said":
-        mark = _mark()
-        talk = self._begin(script.framed(body, mark, len(stdin)), mark, stdin, on_line)
-        try:
-            ended = talk.ended.wait(timeout_s)
-        finally:
-            talk.end()
-        if not ended:
-            raise _TooLong(talk.said.complaint() or talk.said.text())
-        self._check(talk)
-        return talk.said
-
-    def _begin(
-        self, text: str, mark: str, stdin: bytes = b"", on_line: OnLine | None = None
-    ) -> "_Talk":
-        if any(lock.poll() is not None for lock in self._locks):
+    ) -> Said:
+        if not all(shell.alive() for shell in self._locks):
             raise ConnectionLost(
                 f"{self.name}: the connection broke off, and with it the lock of this run\n"
                 "  do: run it again when the node is back, it resumes"
             )
-        content = text.encode(errors="surrogateescape")
-        words = self.shell(["sh", "-c", script.BOOT, "sh", str(len(content))])
-        return _Talk(words, mark, content + stdin, on_line)
+        shell, known = self._shell()
+        said = Said(on_line)
+        shell.begin(script.framed(body, said.mark, len(stdin)), said, stdin, last=bool(stdin))
+        try:
+            in_time = said.ended.wait(timeout_s)
+        except BaseException:
+            shell.end(END_S)
+            raise
+        if said.complete:
+            self._put_back(shell, reusable=not stdin)
+            return said
+        shell.end(END_S)
+        if not in_time:
+            raise _TooLong(said.complaint() or said.text())
+        raise _BrokenOff if said.begun or known else self.refusal(shell.noise())
 
-    def _check(self, talk: "_Talk") -> None:
-        if talk.said.done:
-            return
-        if talk.said.begun:
-            raise _BrokenOff
-        raise self.refusal(talk.noise())
+    def _shell(self) -> tuple[Shell, bool]:
+        """A shell that nobody uses, and whether it has served before."""
+        words = self._words()
+        with contextlib.suppress(IndexError):
+            while not (shell := self._idle.pop()).alive():
+                shell.end(0)
+            return shell, True
+        return Shell(words), False
 
-    def _not_held(self, talk: "_Talk", path: Path) -> None:
-        talk.ended.wait(END_S)
-        self._check(talk)
-        if talk.said.status == script.LOCKED:
-            raise Held(path, talk.said.complaint())
-        raise RolloutError(f"{self.name}: {path} cannot be locked: {talk.said.complaint().strip()}")
+    def _put_back(self, shell: Shell, *, reusable: bool) -> None:
+        if shell.tell(b"\n") and reusable and len(self._idle) < IDLE_SHELLS:
+            self._idle.append(shell)
+        else:
+            shell.end(2)
+
+    def _words(self) -> list[str]:
+        return self.shell(["sh", "-c", script.LOOP])
+
+    def _not_held(self, shell: Shell, said: Said, path: Path) -> None:
+        said.ended.wait(END_S)
+        if not said.begun:
+            raise self.refusal(shell.noise())
+        if said.status == script.LOCKED:
+            raise Held(path, said.complaint())
+        raise RolloutError(f"{self.name}: {path} cannot be locked: {said.complaint().strip()}")
 
 
 class _TooLong(Exception):
@@ -230,130 +239,7 @@ class _BrokenOff(Exception):
     """The shell began and never told an exit status."""
 
 
-@dataclass(slots=True)
-class _Said:
-    """What came between the marks."""
-
-    status: int = -1
-    out: list[bytes] = field(default_factory=list[bytes])
-    err: list[bytes] = field(default_factory=list[bytes])
-    begun: bool = False
-    done: bool = False
-
-    def text(self) -> str:
-        return b"".join(self.out).decode(errors="replace")
-
-    def complaint(self) -> str:
-        return b"".join(self.err).decode(errors="replace")
-
-
-class _Talk:
-    """One script being run: its process here, and what has been said so far."""
-
-    def __init__(self, words: list[str], mark: str, given: bytes, on_line: OnLine | None) -> None:
-        self.process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-            env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
-        )
-        self.said = _Said()
-        self.ended = threading.Event()
-        self._mark = mark.encode()
-        self._on_line = on_line
-        self._before: list[bytes] = []
-        self._first = threading.Event()
-        self._readers = [self._thread(self._read_out), self._thread(self._read_err)]
-        self._thread(lambda: self.tell(given))
-
-    def tell(self, data: bytes) -> bool:
-        """Whether the other side still listens."""
-        stream = self.process.stdin
-        view = memoryview(data)
-        try:
-            while stream and view:
-                view = view[stream.write(view) or 0 :]
-        except (OSError, ValueError):
-            return False
-        return True
-
-    def first_line(self, within_s: float) -> bool:
-        """Whether anything was printed, once it was or the end has come."""
-        self._first.wait(within_s)
-        return bool(self.said.out)
-
-    def noise(self) -> str:
-        """What was said instead of beginning."""
-        return b"".join(self._before).decode(errors="replace")
-
-    def end(self) -> None:
-        """Nothing of it runs any more, here or there, unless it said that it had ended."""
-        if self.said.done:
-            self.tell(b"\n")
-        with contextlib.suppress(OSError):
-            if self.process.stdin:
-                self.process.stdin.close()
-        try:
-            # A daemon the command left behind may hold the streams open: its output is not ours.
-            self.process.wait(timeout=2 if self.said.done else END_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        for reader in self._readers:
-            reader.join(timeout=1)
-
-    def _read_out(self) -> None:
-        begun = False
-        for line in _lines(self.process.stdout):
-            if begun:
-                self.said.out.append(line)
-                self._first.set()
-                self._told(line)
-            elif line.rstrip(b"\n").endswith(self._mark):
-                begun = True
-            else:
-                self._before.append(line)
-        self._first.set()
-
-    def _read_err(self) -> None:
-        for line in _lines(self.process.stderr):
-            text, mark, status = line.partition(self._mark)
-            if not self.said.begun:
-                self.said.begun = bool(mark)
-                if not mark:
-                    self._before.append(line)
-                continue
-            if text:
-                self.said.err.append(text)
-                self._told(text)
-            if mark:
-                self.said.status, self.said.done = int(status), True
-                self.ended.set()
-        self.ended.set()
-
-    def _told(self, line: bytes) -> None:
-        if self._on_line:
-            self._on_line(line.decode(errors="replace").rstrip("\n"))
-
-    def _thread(self, work: Callable[[], object]) -> threading.Thread:
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        return thread
-
-
-def _lines(stream: IO[bytes] | None) -> Iterable[bytes]:
-    return open(stream.fileno(), "rb", closefd=False) if stream else ()
-
-
-def _beat(talk: _Talk) -> None:
+def _beat(shell: Shell, said: Said) -> None:
     """Signs of life until the talk ends."""
-    while talk.tell(b".") and not talk.ended.wait(HEARTBEAT_S):
+    while shell.tell(b".") and not said.ended.wait(HEARTBEAT_S):
         pass
-
-
-def _mark() -> str:
-    return secrets.token_hex(12)

@@ -1,12 +1,15 @@
 """Docker Engine answers and Compose v2 is at hand."""
 
 import importlib.util
+import platform
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from blocks.command import Command
+from blocks.files import File
 from blocks.node import Node
 from config.environment import LOCAL
 from config.errors import StepError
@@ -19,23 +22,25 @@ from tasks.tools import compose
 PACKAGES = ("docker.io", "iptables")
 START_S = 60.0
 PIDFILE = Path("/var/run/docker.pid")
+CARRIED = Path("/var/lib/dify-rollout/docker-compose")
 SYSTEMD = Path("/run/systemd/system")
 
 
+@cache  # a run asks often, and over SSH each answer takes its time
 def compose_prefix(node: Node) -> compose.Prefix:
-    """How Compose v2 is called there: Docker's plugin, a program of its own, or our wheel's.
+    """How Compose v2 is called there: Docker's plugin, a program of its own, or ours.
 
     Raises:
-        StepError: neither is there, or it is older than 2.20.
+        StepError: none is there, or it is older than 2.20.
     """
     candidates: list[compose.Prefix] = []
     if node.which("docker"):
         candidates.append(("docker", "compose"))
     if node.which("docker-compose"):
         candidates.append(("docker-compose",))
-    spec = importlib.util.find_spec("compose")
-    if node.name == LOCAL and spec and spec.origin:
-        candidates.append((str(Path(spec.origin).parent / "docker-compose"),))
+    carried = _carried() if node.name == LOCAL else CARRIED
+    if carried and node.which(str(carried)):
+        candidates.append((str(carried),))
     for prefix in candidates:
         found = node.attempt(compose.version(prefix))
         known = compose.parse_version(found.stdout) if found.status == 0 else None
@@ -47,6 +52,40 @@ def compose_prefix(node: Node) -> compose.Prefix:
         tried=" and ".join(" ".join(prefix) for prefix in candidates),
         advice="install the package docker-compose-plugin there",
     )
+
+
+def _carried() -> Path | None:
+    """The binary that our own wheel brings."""
+    spec = importlib.util.find_spec("compose")
+    return Path(spec.origin).with_name("docker-compose") if spec and spec.origin else None
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """Compose v2 is at hand on a node elsewhere: if its own is missing or old, we bring ours."""
+
+    site: Site
+    name: str = "docker"
+    settle_s: float = 0.0
+
+    def observe(self) -> StepError | None:
+        try:
+            compose_prefix(self.site.node)
+        except StepError as error:
+            return error
+        return None
+
+    def plan(self, actual: StepError | None) -> list[Change]:
+        if actual is None:
+            return []
+        return [Change("bring Compose", actual.tried or "absent", str(CARRIED), action=actual)]
+
+    def apply(self, change: Change) -> None:
+        node, binary = self.site.node, _carried()
+        ours, theirs = platform.machine(), node.run(Command(("uname", "-m"), changes=False)).strip()
+        if binary is None or ours != theirs or not node.is_root():
+            raise change.action
+        node.write(File(CARRIED, binary.read_bytes(), mode=0o755, keep_previous=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +161,8 @@ def docker_steps(site: Site) -> list[Step[Any]]:
     """The engine on every node of Dify's: by Pigsty where that runs the machines."""
     if site.environment.platform.kind == "pigsty":
         return on_each(site, engine_steps)
-    return on_each(site, lambda each: [Engine(each)])
+    return on_each(site, _engine)
+
+
+def _engine(site: Site) -> list[Step[Any]]:
+    return [Engine(site)] if site.node.name == LOCAL else [Engine(site), Compose(site)]

@@ -51,6 +51,10 @@ class Site:
 
     def on_each(self) -> list["Site"]:
         """A site for each node that runs Dify, the first one first."""
+        return self._each
+
+    @cached_property
+    def _each(self) -> list["Site"]:
         return [self._on(index) for index in range(len(self.environment.nodes.dify))]
 
     def _on(self, index: int) -> "Site":
@@ -59,6 +63,8 @@ class Site:
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
         site = Site(environment, release, self.secrets, node)
         site.promoted = self.promoted
+        if index == 0:
+            site.docker = self.docker
         return site
 
     def secret(self, name: str) -> str:

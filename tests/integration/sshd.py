@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,10 @@ class SshServer:
         """Kill what serves them, as when a machine goes away."""
         for pid in self.children():
             for child in _below(pid):
-                if "sshd" in Path(f"/proc/{child}/cmdline").read_text():
-                    os.kill(child, signal.SIGKILL)
+                # It may be gone by itself.
+                with suppress(OSError):
+                    if "sshd" in Path(f"/proc/{child}/cmdline").read_text():
+                        os.kill(child, signal.SIGKILL)
 
     def stop(self) -> None:
         self.drop_connections()

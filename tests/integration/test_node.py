@@ -157,6 +157,13 @@ def test_a_folder_and_variables_of_the_command(node: Node, tmp_path: Path) -> No
     assert node.run(command) == f"{folder}\n$(b) 'c'\n"
 
 
+def test_input_that_nobody_reads_disturbs_nothing(node: Node) -> None:
+    for _ in range(2):
+        given = Secret("12\necho not this\n" * 50_000)
+        assert node.run(Command(("echo", "one"), stdin=given)) == "one\n"
+        assert node.run(Command(("echo", "two"))) == "two\n"
+
+
 def test_another_user_runs_it(node: Node) -> None:
     assert node.run(Command(("id", "-un"), user="daemon")) == "daemon\n"
 

@@ -168,7 +168,7 @@ def test_a_lost_lock_stops_the_run(ssh_server: SshServer, node: SshNode, tmp_pat
     with node.hold(path, "me"):
         assert node.run(Command(("echo", "x"))) == "x\n"
         ssh_server.drop_connections()
-        until(lambda: node._locks[0].poll() is not None)
+        until(lambda: not node._locks[0].alive())
         with pytest.raises(ConnectionLost, match="with it the lock of this run"):
             node.run(Command(("true",)))
     with node.hold(path, "again"):

@@ -1,0 +1,148 @@
+"""A rollout on a machine that is reached over SSH only; its state is somebody else's."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import pytest
+
+from blocks.docker import Docker
+from blocks.node import ConnectionLost
+from blocks.ssh import SshNode
+from config.environment import Environment
+from config.load import load_release
+from tasks.checks import containers, state
+from tasks.checks.probe import Check, run
+from tasks.compose import compose_steps, down
+from tasks.docker import docker_steps
+from tasks.images import images_steps
+from tasks.lock import lock_file, rollout_lock
+from tasks.migrate import migrate_steps
+from tasks.pgsql import pgsql_steps
+from tasks.preflight import preflight, require
+from tasks.redis import redis_steps
+from tasks.settings import settings_steps
+from tasks.site import Site
+from tasks.step import Outcome, converge
+from tests.integration.sshd import SshServer
+
+BRIDGE = "172.17.0.1"
+SUBNET = "172.30.60.0/24"
+STEPS: list[Callable[[Site], Sequence[Any]]] = [
+    docker_steps,
+    pgsql_steps,
+    redis_steps,
+    images_steps,
+    settings_steps,
+    migrate_steps,
+    compose_steps,
+]
+
+
+@pytest.fixture(scope="module")
+def servers(module_sandbox_site: Any) -> Site:
+    """PostgreSQL and Redis of a sandbox, and the rehearsal images."""
+    site: Site = module_sandbox_site(
+        postgres={"host": BRIDGE},
+        redis={"host": BRIDGE},
+        dify={"subnet": SUBNET},
+        images={"source": "rehearsal"},
+    )
+    for build in STEPS[:4]:
+        for step in build(site):
+            converge(step)
+    return site
+
+
+@pytest.fixture(scope="module")
+def remote(
+    servers: Site, ssh_server: SshServer, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Site]:
+    """The same Dify, where nothing is local."""
+    home = tmp_path_factory.mktemp("node")
+    tree = servers.environment.model_dump()
+    tree["platform"]["kind"] = "external"
+    tree["images"]["source"] = "registry"
+    tree["nodes"] |= {"dify": ["node"], "ssh_config": ssh_server.config}
+    tree["dify"] |= {"home": home / "stack", "data": home / "data"}
+    tree["preflight"] |= {"disk_free_gb": 0.1, "memory_gb": 0.1}
+    valid = Environment.model_validate(tree)
+    # No registry is at hand here; outside a sandbox nobody may run rehearsals.
+    images = valid.images.model_copy(update={"source": "rehearsal"})
+    environment = valid.model_copy(update={"images": images})
+    site = Site(environment, load_release(environment.dify.release), servers.secrets)
+    try:
+        yield site
+    finally:
+        down(site)
+
+
+@pytest.fixture(scope="module")
+def first(remote: Site) -> list[Outcome]:
+    require(preflight(remote))
+    return rollout(remote)
+
+
+def rollout(site: Site) -> list[Outcome]:
+    return [converge(step) for build in STEPS for step in build(site)]
+
+
+def changes(outcomes: list[Outcome]) -> list[str]:
+    return [change.what for outcome in outcomes for change in outcome.changes]
+
+
+def wrong(site: Site) -> list[Check]:
+    probes = [*state.probes(site, deep=True), *containers.probes(site, deep=True)]
+    return [check for check in run(probes, lambda _: None) if not check.ok]
+
+
+def test_the_stack_runs_there(remote: Site, first: list[Outcome]) -> None:
+    assert isinstance(remote.node, SshNode)
+    assert "migrate the schema" in changes(first)
+    assert "start api" in changes(first)
+    assert wrong(remote) == []
+
+
+def test_a_second_rollout_changes_nothing_and_is_quick(remote: Site, first: list[Outcome]) -> None:
+    began = time.monotonic()
+    assert changes(rollout(remote)) == []
+    assert time.monotonic() - began < 15
+
+
+def test_the_preflight_knows_its_own_containers_there(remote: Site, first: list[Outcome]) -> None:
+    findings = {finding.name: finding for finding in preflight(remote)}
+    assert findings["dify.port"].ok
+    assert findings["postgres"].detail.endswith("answers")
+
+
+def test_a_connection_lost_in_the_middle_of_a_step_is_said_and_a_rerun_finishes(
+    remote: Site, first: list[Outcome], ssh_server: SshServer
+) -> None:
+    docker, project = Docker(), remote.environment.dify.project
+    (api,) = (c for c in docker.containers(project) if c.service == "api")
+    docker.remove(api.id)
+
+    def break_off() -> None:
+        while not any(c.service == "api" for c in docker.containers(project)):
+            time.sleep(0.05)
+        ssh_server.drop_connections()
+
+    threading.Thread(target=break_off, daemon=True).start()
+    with pytest.raises(ConnectionLost, match=r"broke off during: .* up .*\n.*it resumes"):
+        rollout(remote)
+    rollout(remote)
+    assert wrong(remote) == []
+    assert changes(rollout(remote)) == []
+
+
+def test_two_workers_cannot_change_it_at_once(remote: Site, ssh_server: SshServer) -> None:
+    path = lock_file(remote.environment)
+    another = SshNode("node", config=ssh_server.config)
+    with rollout_lock(remote.node, path, environment="prod", run="one"):
+        for node in (another, remote.node):
+            with (
+                pytest.raises(Exception, match=r"prod is being changed by .* run one"),
+                rollout_lock(node, path, environment="prod", run="two"),
+            ):
+                pass
