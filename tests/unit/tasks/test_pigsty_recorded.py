@@ -34,7 +34,7 @@ def test_what_went_well_has_a_host_and_nothing_fatal(name):
         ("portal-no-endpoint", "infra : render nginx server conf", "expect the file"),
         ("portal-reload-bad", "infra : reload nginx service", "journalctl"),
         ("portal-launch-bad", "infra : restart nginx service", "journalctl"),
-        ("hba-bad-address", "pgsql : render postgres hba rules", "invalid addr name: db.example.com"),
+        ("hba-bad-address", "pgsql : render postgres hba rules", "invalid addr name: db.example"),
         ("wrong-sudo", "pgsql : render postgres hba rules", "Missing sudo password"),
     ],
 )  # fmt: skip
@@ -71,6 +71,12 @@ def test_answers_of_one_machine():
     assert answer(recorded("ask-failing")).status == 2
     assert "No such file" in answer(recorded("ask-missing-program")).stderr
     assert answer(recorded("ask-multiline")).stdout.startswith('PRETTY_NAME="Debian')
-    assert "sudo" in str(pytest.raises(NoAnswer, answer, recorded("ask-wrong-sudo")).value)
-    assert "No route" in str(pytest.raises(NoAnswer, answer, recorded("ask-unreachable")).value)
-    assert pytest.raises(NoAnswer, answer, recorded("ask-unknown-host"))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("ask-wrong-sudo", "sudo"), ("ask-unreachable", "No route"), ("ask-unknown-host", "no such")],
+)
+def test_a_machine_that_gives_no_answer(name, why):
+    with pytest.raises(NoAnswer, match=why):
+        answer(recorded(name))

@@ -376,7 +376,7 @@ def _database_tasks(database: dict[str, Any], tags: tuple[str, ...], role: str) 
     return [
         Task(f"{role}create database {name}", lambda host: make_database(host, database),
              tags, ignore_errors=True),
-        Task(f"{role}init database {name}", lambda host: prepare_database(host, database),
+        Task(f"{role}provision database {name}", lambda host: prepare_database(host, database),
              tags, ignore_errors=True),
     ]  # fmt: skip
 
