@@ -7,6 +7,7 @@ from config.desired.inventory.data import items, mapping
 from config.desired.inventory.document import Path
 from config.desired.inventory.fragment import Cluster, Fragment
 from config.desired.inventory.groups import Group, find, groups
+from config.pigsty import DIRECT, POOLED_PRIMARY, POOLER, PRIMARY
 
 Conflict = tuple[Path, str]
 Tree = dict[str, Any]
@@ -28,6 +29,7 @@ def conflicts(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
         )
     if group := find(tree, fragment.postgres.name):
         yield from _version(group, fragment)
+        yield from _failover(group, fragment)
         yield from _user(group, fragment)
         yield from _databases(group, fragment)
     yield from _redis(tree, fragment)
@@ -96,6 +98,17 @@ def _version(group: Group, fragment: Fragment) -> Iterator[Conflict]:
         )
 
 
+def _failover(group: Group, fragment: Fragment) -> Iterator[Conflict]:
+    port = fragment.postgres_port
+    if len(group.hosts) > 1 and port in (DIRECT, POOLER):
+        yield (
+            (*group.at, "hosts"),
+            f"{len(group.hosts)} machines, and postgres.port {port} is one of them, which does not "
+            f"follow a failover; expected postgres.port {PRIMARY} (the primary) or "
+            f"{POOLED_PRIMARY} (the primary through pgbouncer)",
+        )
+
+
 def _user(group: Group, fragment: Fragment) -> Iterator[Conflict]:
     name = fragment.user["name"]
     at = (*group.at, "vars", "pg_users", name)
@@ -133,6 +146,13 @@ def _redis(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
                 (*group.at, "vars", "redis_password"),
                 "is not the secret redis_password; expected the same: give its value to the "
                 "environment's secrets, or name another pigsty.redis_cluster",
+            )
+        ports = [port for host in group.hosts.values() for port in _instances(host)]
+        if cluster is fragment.redis and fragment.redis_port not in ports:
+            yield (
+                (*group.at, "hosts"),
+                f"no Redis on port {fragment.redis_port}; expected redis.port to be one of: "
+                f"{', '.join(map(str, ports)) or 'none there'}",
             )
         mode = group.value("redis_mode", "standalone")
         if mode != cluster.fixed["redis_mode"]:
@@ -200,6 +220,10 @@ def _docker(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
             f"{', '.join(fragment.docker_hosts)}; expected the machines of Dify, "
             "or another dify.project",
         )
+
+
+def _instances(host: Any) -> list[Any]:
+    return list(mapping(mapping(host).get("redis_instances")))
 
 
 def _named(entries: Any, name: str) -> list[Tree]:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from config.desired.inventory.generation import Generation
+from config.desired.inventory.wants import Entries
 from config.desired.nodes import upstreams
 from config.environment import Environment
 from config.errors import ConfigError
@@ -44,12 +45,14 @@ class Fragment:
     generation: Generation
     admin_ip: str
     postgres: Cluster
+    postgres_port: int
     user: Entry = field(repr=False)
     databases: tuple[Entry, ...]
     hba_rules: tuple[Entry, ...]
     pooler_hba_rules: tuple[Entry, ...]
     packages: tuple[str, ...]
     redis: Cluster
+    redis_port: int
     sentinel: Cluster | None
     portal_entry: str
     portal: Entry | None
@@ -81,12 +84,14 @@ def fragment(
         generation=generation,
         admin_ip=pigsty.admin_ip,
         postgres=_postgres(environment, generation),
+        postgres_port=environment.postgres.port,
         user=_user(environment, secrets["postgres_password"].get_secret_value()),
         databases=databases,
         hba_rules=rules,
         pooler_hba_rules=rules if pooled(environment) else (),
         packages=("pgvector",) if "vector" in release.postgres.extensions else (),
         redis=_redis(environment, secrets["redis_password"].get_secret_value(), generation),
+        redis_port=environment.redis.port,
         sentinel=_sentinel(environment, secrets["redis_password"].get_secret_value()),
         portal_entry=pigsty.portal_entry,
         portal=_portal(environment, generation),
@@ -215,11 +220,11 @@ def _sentinel(environment: Environment, password: str) -> Cluster | None:
             for number, host in enumerate(pigsty.sentinel_nodes, start=1)
         },
         fixed={"redis_password": password, "redis_mode": "sentinel"},
+        settings={"redis_sentinel_monitor": Entries((watched,))},
         new={
             "redis_password": password,
             "redis_mode": "sentinel",
             "redis_max_memory": "64MB",
-            "redis_sentinel_monitor": [watched],
         },
     )
 

@@ -19,7 +19,8 @@ def wanted(tree: dict[str, Any], fragment: Fragment) -> dict[str, Any]:
         (find(tree, fragment.redis.name), fragment.redis, fragment.redis.settings),
     ]
     if fragment.sentinel:
-        clusters.append((find(tree, fragment.sentinel.name), fragment.sentinel, {}))
+        sentinel = fragment.sentinel
+        clusters.append((find(tree, sentinel.name), sentinel, sentinel.settings))
     want: dict[str, Any] = {}
     for group, cluster, settings in clusters:
         _put(

@@ -28,7 +28,8 @@ all:
 META = "all.children.pg-meta"
 PORTAL = "all.vars.infra_portal"
 REDIS = (
-    "    redis-dify: { hosts: { 10.10.10.10: { redis_node: 1 } }, vars: { redis_cluster: redis-dify"
+    "    redis-dify: { hosts: { 10.10.10.10: { redis_instances: { 6379: {} } } }, "
+    "vars: { redis_cluster: redis-dify"
 )
 USERS = "pg_users: []"
 DATABASES = "pg_databases: []"
@@ -81,6 +82,14 @@ REFUSED = [
     (
         "  vars:\n    admin", f"{REDIS}, redis_mode: cluster, redis_password: PASSWORD }} }}\n  vars:\n    admin",
         "13: all.children.redis-dify.vars.redis_mode: 'cluster' is a kind of Redis this cluster cannot be; expected 'standalone'",
+    ),
+    (
+        "  vars:\n    admin", f"{REDIS.replace('6379', '6380')}, redis_password: PASSWORD }} }}\n  vars:\n    admin",
+        "13: all.children.redis-dify.hosts: no Redis on port 6379; expected redis.port to be one of: 6380",
+    ),
+    (
+        "pg_role: primary } }", "pg_role: primary }, 10.10.10.11: { pg_seq: 2, pg_role: replica } }",
+        f"4: {META}.hosts: 2 machines, and postgres.port 5432 is one of them, which does not follow a failover; expected postgres.port 5436 (the primary) or 5433 (the primary through pgbouncer)",
     ),
     (
         "10.10.10.20: { redis_node", "10.10.10.10: { redis_node",

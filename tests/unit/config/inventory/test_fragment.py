@@ -127,6 +127,22 @@ def test_sentinels_are_a_cluster_of_their_own_that_watches_the_other(said, secre
     ]
 
 
+def test_sentinels_that_are_there_are_told_whom_to_watch(said, secrets):
+    password = secrets["redis_password"].get_secret_value()
+    hosts = ", ".join(f"10.10.10.{number}: {{}}" for number in (33, 34, 35))
+    watched = (
+        "[ { name: other, host: 1.2.3.4 }, { name: redis-dify, host: 10.10.10.31, quorum: 1 } ]"
+    )
+    text = (
+        f"{EMPTY}    redis-dify-sentinel: {{ hosts: {{ {hosts} }}, vars: {{ redis_mode: sentinel, "
+        f"redis_password: {password}, redis_sentinel_monitor: {watched} }} }}\n"
+    )
+    sentinel = said(text=text, pigsty=SENTINEL)["children"]["redis-dify-sentinel"]
+    other, ours = sentinel["vars"]["redis_sentinel_monitor"]
+    assert other == {"name": "other", "host": "1.2.3.4"}
+    assert (ours["quorum"], ours["port"], ours["password"]) == (2, 6379, password)
+
+
 def test_the_portal_leads_to_the_stack(said):
     assert said()["vars"]["infra_portal"]["dify"] == {
         "domain": "dify.pigsty",
