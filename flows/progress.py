@@ -1,15 +1,17 @@
 """How far a long step is, as Prefect progress artifacts."""
 
+import logging
 import time
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+log = logging.getLogger("rollout")
 EVERY_S = 2.0
 
 
 class Progress:
-    """One bar a part, moved every two seconds at most."""
+    """One bar a part, moved every two seconds at most. What cannot be shown stops nothing."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -17,6 +19,12 @@ class Progress:
         self._moved: dict[str, float] = {}
 
     def __call__(self, part: str, share: float) -> None:
+        try:
+            self._move(part, share)
+        except Exception as error:  # noqa: BLE001 - the server may be gone, the work goes on
+            log.debug("progress of %s is not shown: %s", part, error)
+
+    def _move(self, part: str, share: float) -> None:
         now = time.monotonic()
         if part not in self._bars:
             made = create_progress_artifact(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from itertools import zip_longest
 from pathlib import Path
@@ -221,10 +222,7 @@ def check(repository: Repository, part: str, told: Told = silent) -> str:
         StepError: something in it is damaged.
     """
     told("check", 0)
-    try:
-        repository.site.node.run(repository.tool.check(part))
-    except CommandFailed as error:
-        raise _damage(repository, error) from None
+    repository.run(repository.tool.check(part), explain=partial(_damage, repository))
     told("check", 1)
     return part
 

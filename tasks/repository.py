@@ -14,7 +14,7 @@ from blocks import repository as saved
 from blocks.command import Command, CommandFailed
 from blocks.repository import BackupRepository
 from config.desired.restore_point import MANIFEST, Manifest, Point, latest
-from config.errors import StepError
+from config.errors import RolloutError, StepError
 from tasks.packages import program
 from tasks.site import Site
 from tasks.tools import restic
@@ -23,6 +23,7 @@ from tasks.tools.restic import Restic, Saved, Snapshot
 log = logging.getLogger("rollout")
 
 OnLine = Callable[[str], None]
+Explain = Callable[[CommandFailed], RolloutError]
 RETRY_S = 5.0
 STEP = "backup"
 _PASSWORD_BYTES = 32
@@ -45,11 +46,14 @@ class Repository:
         """The address without the password it may carry."""
         return re.sub(r"//[^/@]*@", "//***@", self.tool.repository)
 
-    def run(self, command: Command, on_line: OnLine | None = None) -> str:
-        return self._patient(lambda: self.site.node.run(command, on_line))
+    def run(
+        self, command: Command, on_line: OnLine | None = None, explain: Explain | None = None
+    ) -> str:
+        """What the command prints; `explain` says what a failure means here."""
+        return self._patient(lambda: self.site.node.run(command, on_line), explain or self.trouble)
 
-    def pipe(self, commands: Sequence[Command], on_line: OnLine | None = None) -> str:
-        return self._patient(lambda: self.site.node.pipe(commands, on_line))
+    def pipe(self, commands: Sequence[Command]) -> str:
+        return self._patient(lambda: self.site.node.pipe(commands), self.trouble)
 
     def snapshots(self) -> list[Snapshot]:
         """Those of this environment, oldest first, whole points or not."""
@@ -116,7 +120,7 @@ class Repository:
             on_line(line)
 
         try:
-            self.run(command, note)
+            self.run(command, note, lambda error: error)
         except CommandFailed as error:
             if not restic.only_vanished(error.output):
                 raise self.trouble(error) from None
@@ -140,9 +144,12 @@ class Repository:
                 advice="mount or start it; if it is lost, name another place in backup.repository",
             )
         if "no space left on device" in text or "disk quota exceeded" in text:
+            where = (
+                "for what is restored" if "restore" in error.command.words else f"for {self.name}"
+            )
             return StepError(
                 STEP,
-                f"no space left for {self.name}",
+                f"no space left {where}",
                 advice="make room; nothing was lost, the next backup goes on from here",
             )
         if holder := restic.locked_by(text):
@@ -151,7 +158,7 @@ class Repository:
             )
         return StepError(STEP, f"{error.command.words[0]}: {error.reason}: {said}")
 
-    def _patient(self, work: Callable[[], str]) -> str:
+    def _patient(self, work: Callable[[], str], explain: Explain) -> str:
         deadline = time.monotonic() + self.site.environment.backup.lock_within_s
         while True:
             try:
@@ -159,9 +166,7 @@ class Repository:
             except CommandFailed as error:
                 holder = restic.locked_by(error.output)
                 if not holder or time.monotonic() > deadline:
-                    if error.reason == restic.INCOMPLETE:
-                        raise
-                    raise self.trouble(error) from None
+                    raise explain(error) from None
             # A dead run's lock is removed; a living one's stays and is waited for.
             self.site.node.attempt(self.tool.unlock())
             log.info("backup: waiting for %s to leave the repository", holder)

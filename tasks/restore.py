@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from blocks import secrets as saved
 from blocks.postgres import PostgresRefused, PostgresUnreachable
 from config.desired.restore_point import (
@@ -36,6 +38,7 @@ from tasks.site import Site
 
 log = logging.getLogger("rollout")
 
+Keep = Callable[[str, dict[str, SecretStr]], None]
 STEP = "restore"
 DATABASES = ("database", "plugin-database")
 _SILENCE = "UPDATE workflow_schedule_plans SET next_run_at = NULL"
@@ -101,18 +104,24 @@ def choose(site: Site, repository: Repository, point: str, only: Sequence[str]) 
     if unknown or (file and len(only) > 1) or (file and file.partition("/")[0] not in known):
         raise StepError(
             STEP,
-            f"no part {', '.join(unknown) or file!r} to restore",
+            f"no part {', '.join(unknown or [file])!r} to restore",
             advice=f"one of {', '.join(known)}, or one file, like storage/upload_files/…",
         )
     return Choice(repository, found, manifest, tuple(only), file)
 
 
 def restore(
-    site: Site, choice: Choice, own: Callable[[], Repository], *, told: Told = silent
+    site: Site,
+    choice: Choice,
+    own: Callable[[], Repository],
+    *,
+    keep: Keep = saved.save,
+    told: Told = silent,
 ) -> Restored:
     """The parts are the environment's, and the stack is down.
 
     `own` opens the environment's own repository, for the point of what is there now.
+    `keep` saves the environment's secrets, if some came with the data.
 
     Raises:
         StepError: what went wrong; the stack is as it was before.
@@ -135,7 +144,7 @@ def restore(
         landing.clear()
         raise
     if "database" in choice.parts:
-        notes += _adopt(site, choice)
+        notes += _adopt(site, choice, keep)
     clock.lap("exchange")
     return Restored(choice.manifest, choice.parts, safety, clock.laps, tuple(notes))
 
@@ -245,14 +254,14 @@ def _save_current(site: Site, own: Callable[[], Repository]) -> str:
     return point
 
 
-def _adopt(site: Site, choice: Choice) -> list[str]:
+def _adopt(site: Site, choice: Choice, keep: Keep) -> list[str]:
     """Secrets that belong to the data came with it; the others stay the environment's."""
     notes: list[str] = []
     kept = choice.manifest.secrets
     carried = {name: kept[name] for name in DATA_SECRETS if name in kept}
     if changed := [name for name, value in carried.items() if site.secrets.get(name) != value]:
         site.secrets.update(carried)
-        saved.save(site.name, site.secrets)
+        keep(site.name, site.secrets)
         notes.append(f"{', '.join(changed)} taken over from {choice.point.id}")
     ours, theirs = site.environment.dify.admin_email, choice.manifest.admin_email
     if ours != theirs:

@@ -14,7 +14,6 @@ from blocks.command import Command, Secret
 
 DAY_S = 86_400
 ASK_S = 300
-INCOMPLETE = "exit status 3"
 # restic prints a line of progress so often a second.
 FPS = "2"
 

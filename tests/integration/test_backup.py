@@ -1,0 +1,614 @@
+"""Restore points of a real database and real files, in real repositories; what goes wrong."""
+
+import base64
+import hashlib
+import multiprocessing
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from pydantic import SecretStr
+
+from blocks.repository import BackupRepository
+from config.errors import StepError
+from tasks import backup as backups
+from tasks import databases, folders, kit
+from tasks.backup import backup, check, take
+from tasks.pgsql import dify_database, pgsql_steps
+from tasks.redis import dify_redis, redis_steps
+from tasks.repository import Repository, RepositoryAway
+from tasks.restore import choose, restore, settle
+from tasks.site import Site
+from tasks.step import converge
+from tasks.tools.restic import Restic
+from tests.integration.conftest import free_ports
+
+PASSWORD = "pa55"
+OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS alembic_version (version_num text);
+    CREATE TABLE IF NOT EXISTS tenants (id uuid PRIMARY KEY, encrypt_public_key text);
+    CREATE TABLE IF NOT EXISTS provider_credentials (tenant_id uuid, encrypted_config text);
+    CREATE TABLE IF NOT EXISTS upload_files (key text PRIMARY KEY, hash text);
+    CREATE TABLE IF NOT EXISTS embeddings (id int PRIMARY KEY, v vector(3));
+    TRUNCATE alembic_version, tenants, provider_credentials, upload_files, embeddings;
+    INSERT INTO alembic_version VALUES ('5eed00001150');
+    INSERT INTO embeddings SELECT i, array[i, i, i]::vector FROM generate_series(1, 100) i;
+"""
+
+
+class State:
+    """A small Dify without Dify: rows, their files, a tenant and something encrypted for it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.storage = site.environment.dify.data / "app" / "storage"
+        self.tenant = "6f1b0f0e-0000-4000-8000-000000000001"
+
+    def fill(self, uploads: int = 20) -> None:
+        shutil.rmtree(self.storage, ignore_errors=True)
+        with dify_database(self.site).connect() as connection:
+            connection.execute(SCHEMA)
+        key = rsa.generate_private_key(65537, 2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        path = self.storage / "privkeys" / self.tenant / "private.pem"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(pem)
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        sealed = base64.b64encode(key.public_key().encrypt(b"api key of a provider", OAEP)).decode()
+        with dify_database(self.site).connect() as connection:
+            connection.execute(
+                "INSERT INTO tenants VALUES (%s, %s)", [self.tenant, public.decode()]
+            )
+            connection.execute(
+                "INSERT INTO provider_credentials VALUES (%s, %s)", [self.tenant, sealed]
+            )
+        for _ in range(uploads):
+            self.upload()
+
+    def upload(self, size: int = 2000) -> str:
+        """As Dify does it: the file, and then the row."""
+        key = f"upload_files/{self.tenant}/{secrets.token_hex(8)}.txt"
+        content = secrets.token_bytes(size)
+        path = self.storage / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        with dify_database(self.site).connect() as connection:
+            connection.execute(
+                "INSERT INTO upload_files VALUES (%s, %s)",
+                [key, hashlib.sha3_256(content).hexdigest()],
+            )
+        return key
+
+    def upload_for_ever(self) -> None:
+        while True:
+            self.upload()
+
+    def rows(self) -> dict[str, str]:
+        with dify_database(self.site).connect() as connection:
+            return dict(connection.execute("SELECT key, hash FROM upload_files").fetchall())
+
+    def whole(self) -> dict[str, str]:
+        """The rows, once each has its file and the tenant's key decrypts."""
+        rows = self.rows()
+        for key, digest in rows.items():
+            assert hashlib.sha3_256((self.storage / key).read_bytes()).hexdigest() == digest
+        pem = (self.storage / "privkeys" / self.tenant / "private.pem").read_bytes()
+        private = serialization.load_pem_private_key(pem, None)
+        with dify_database(self.site).connect() as connection:
+            row = connection.execute("SELECT encrypted_config FROM provider_credentials").fetchone()
+            near = connection.execute("SELECT id FROM embeddings ORDER BY v <-> '[7,7,7]' LIMIT 1")
+            assert near.fetchone() == (7,)
+        assert row and isinstance(private, rsa.RSAPrivateKey)
+        assert private.decrypt(base64.b64decode(row[0]), OAEP) == b"api key of a provider"
+        return rows
+
+
+def repository_at(
+    site: Site, url: str, password: str = PASSWORD, ssh_key: str = "", **credentials: str
+) -> Repository:
+    tool = Restic("restic", url, password, credentials, ssh_key)
+    return Repository(site, tool, BackupRepository(password=SecretStr(password)))
+
+
+def made(repository: Repository) -> Repository:
+    repository.run(repository.tool.init())
+    return repository
+
+
+def bring_back(site: Site, repository: Repository, point: str = "latest", *only: str) -> Any:
+    choice = choose(site, repository, point, only)
+    done = restore(site, choice, lambda: repository)
+    settle(site, choice)
+    return done
+
+
+def in_child(work: Callable[[], object]) -> int | None:
+    """Exit code of a process of its own that does the work; negative: the signal it died of."""
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join(120)
+    return child.exitcode
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killer(part: str, share: float) -> Callable[[str, float], None]:
+    """Dies where the part is that far."""
+
+    def told(name: str, done: float) -> None:
+        if (name, done) == (part, share):
+            die()
+
+    return told
+
+
+@pytest.fixture(scope="module")
+def site(module_sandbox_site: Any) -> Site:
+    made: Site = module_sandbox_site(
+        backup={"lock_within_s": 20, "keep_last": 2, "keep_daily": 0, "keep_weekly": 0,
+                "keep_monthly": 0, "verify_days": 1},
+    )  # fmt: skip
+    for step in (*pgsql_steps(made), *redis_steps(made)):
+        converge(step)
+    home = made.environment.dify.home
+    home.mkdir(parents=True, exist_ok=True)
+    (home / ".env").write_text("SECRET_KEY=x\n")
+    return made
+
+
+@pytest.fixture
+def state(site: Site) -> State:
+    found = State(site)
+    found.fill()
+    return found
+
+
+@pytest.fixture
+def repository(site: Site, tmp_path: Path) -> Repository:
+    return made(repository_at(site, str(tmp_path / "repository")))
+
+
+@contextmanager
+def running(words: list[str], ready: Callable[[], bool]) -> Iterator[None]:
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not ready():
+            assert process.poll() is None and time.monotonic() < deadline, words
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def listens(port: int) -> Callable[[], bool]:
+    return lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_point_holds_everything_and_all_of_it_comes_back(
+    site: Site, state: State, repository: Repository
+) -> None:
+    with dify_redis(site, broker=True).client() as client:
+        client.rpush("dataset", "job", "job")
+    before = state.whole()
+    done = backup(site, repository)
+    manifest = repository.manifest(repository.find("latest"))
+    assert manifest == done.manifest
+    assert [part.name for part in manifest.parts] == ["database", "plugin-database", "files"]
+    assert all(part.tree and part.size for part in manifest.parts)
+    assert manifest.rows["upload_files"] == 20 and manifest.queues["dataset"] == 2
+    assert manifest.keys == {
+        f"{state.tenant}/private.pem": hashlib.sha256(
+            (state.storage / "privkeys" / state.tenant / "private.pem").read_bytes()
+        ).hexdigest()
+    }
+    assert manifest.secrets == site.secrets and manifest.rendered.keys() == {".env"}
+    dump = subprocess.run(
+        ["restic", "dump", manifest.parts[0].snapshot, manifest.parts[0].path],
+        env={**os.environ, "RESTIC_REPOSITORY": repository.tool.repository,
+             "RESTIC_PASSWORD": "pa55"}, capture_output=True,
+    ).stdout  # fmt: skip
+    assert hashlib.sha256(dump).hexdigest() == manifest.parts[0].sha256
+
+    state.fill(3)
+    restored = bring_back(site, repository, manifest.point)
+    assert state.whole() == before
+    assert (state.storage / "upload_files").stat().st_mode & 0o777 == 0o755
+    with dify_redis(site, broker=True).client() as client:
+        assert client.llen("dataset") == 0
+    for twin in databases.twins(site, ["database", "plugin-database"]):
+        assert not databases.exists(site, twin.named("_previous"))
+    assert not folders.previous(state.storage).exists()
+
+    bring_back(site, repository, restored.safety)
+    assert len(state.whole()) == 3
+
+
+def test_while_files_come_and_go_every_row_of_the_point_has_its_file(
+    site: Site, state: State, repository: Repository
+) -> None:
+    writer = multiprocessing.get_context("fork").Process(
+        target=lambda: [state.upload() for _ in iter(int, 1)]
+    )
+    writer.start()
+    try:
+        time.sleep(0.3)
+        point = take(site, repository, reason="asked", told=backups.silent).point
+    finally:
+        writer.kill()
+        writer.join()
+    at_the_end = len(state.rows())
+    bring_back(site, repository, point)
+    assert 20 < len(state.whole()) <= at_the_end
+    stored = sum(1 for path in (state.storage / "upload_files").rglob("*.txt"))
+    assert stored >= len(state.rows())
+
+
+def test_a_deletion_meanwhile_is_noted_and_no_failure(
+    site: Site, state: State, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = next(iter(state.rows()))
+
+    def told(part: str, share: float) -> None:
+        if (part, share) == ("files", 0):
+            (state.storage / gone).unlink(missing_ok=True)
+
+    assert take(site, repository, reason="asked", told=told).without_file == [gone]
+
+
+def test_parts_come_back_alone(site: Site, state: State, repository: Repository) -> None:
+    before = state.whole()
+    point = take(site, repository, reason="asked", told=backups.silent).point
+    one = next(iter(before))
+    (state.storage / one).write_bytes(b"broken")
+    other = state.upload()
+    bring_back(site, repository, point, f"storage/{one}")
+    assert state.whole().keys() == before.keys() | {other}
+    bring_back(site, repository, point, "database")
+    assert state.rows() == before and (state.storage / other).exists()
+    bring_back(site, repository, point, "storage")
+    assert state.whole() == before and not (state.storage / other).exists()
+    with pytest.raises(StepError, match=r"no part 'nonsense' to restore"):
+        choose(site, repository, point, ["nonsense"])
+    with pytest.raises(StepError, match=r"has no storage/nothing"):
+        bring_back(site, repository, point, "storage/nothing")
+
+
+def test_another_environment_keeps_its_secrets_but_those_of_the_data(
+    site: Site, state: State, repository: Repository, sandbox_site: Any
+) -> None:
+    before = state.whole()
+    with dify_database(site).connect() as connection:
+        connection.execute("CREATE TABLE workflow_schedule_plans (next_run_at timestamp)")
+        connection.execute("INSERT INTO workflow_schedule_plans VALUES (now())")
+    try:
+        point = backup(site, repository).manifest.point
+    finally:
+        with dify_database(site).connect() as connection:
+            connection.execute("DROP TABLE workflow_schedule_plans")
+    made_up: Site = sandbox_site("other")
+    named = made_up.environment.model_copy(update={"name": "other"})
+    target = Site(named, made_up.release, made_up.secrets, made_up.node)
+    for step in (*pgsql_steps(target), *redis_steps(target)):
+        converge(step)
+    kept: dict[str, Any] = {}
+    own = target.secrets["postgres_password"]
+    choice = choose(target, repository, point, [])
+    done = restore(target, choice, lambda: repository, keep=lambda _, values: kept.update(values))
+    assert State(target).whole() == before
+    assert done.safety == "" and "1 schedules silenced" in done.notes[0]
+    assert kept["secret_key"] == site.secrets["secret_key"]
+    assert kept["admin_password"] == site.secrets["admin_password"]
+    assert kept["postgres_password"] == own != site.secrets["postgres_password"]
+    with dify_database(target).connect() as connection:
+        row = connection.execute("SELECT next_run_at FROM workflow_schedule_plans").fetchone()
+    assert row == (None,)
+
+
+@pytest.mark.parametrize(
+    ("part", "share"),
+    [("database", 0), ("database", 1), ("plugin-database", 1), ("files", 0), ("files", 1),
+     ("check", 0), ("check", 1)],
+)  # fmt: skip
+def test_a_backup_killed_there_costs_nothing(
+    site: Site, state: State, repository: Repository, part: str, share: float
+) -> None:
+    first = take(site, repository, reason="asked", told=backups.silent).point
+    before = state.whole()
+    assert in_child(lambda: backup(site, repository, told=killer(part, share))) == -signal.SIGKILL
+    whole = [point.id for point in repository.points()]
+    assert whole[0] == first and len(whole) == (2 if part == "check" else 1)
+    assert state.whole() == before
+    time.sleep(1)
+    second = backup(site, repository)
+    assert second.points[-1].id == second.manifest.point
+    whole_ids = {s for point in second.points for s in point.snapshots}
+    assert {snapshot.id for snapshot in repository.snapshots()} == whole_ids
+
+
+@pytest.mark.parametrize("where", ["prune", "safety", "database", "files", "folders", "exchange"])
+def test_a_restore_killed_there_is_finished_by_the_next(
+    site: Site, state: State, repository: Repository, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state.whole()
+    point = take(site, repository, reason="asked", told=backups.silent).point
+    state.fill(5)
+    now = state.whole()
+    told = backups.silent
+    if where == "safety":
+        monkeypatch.setattr("tasks.restore.take", die)
+    elif where == "folders":
+        monkeypatch.setattr("tasks.folders._move", _move_once_and_die())
+    elif where == "exchange":
+        monkeypatch.setattr("tasks.databases.swap", die)
+    elif where == "prune":
+        monkeypatch.setattr("tasks.restore._forget_jobs", die)
+    else:
+        told = killer({"database": "plugin-database"}.get(where, where), 0)
+    choice = choose(site, repository, point, [])
+    work = lambda: restore(site, choice, lambda: repository, told=told)  # noqa: E731
+    assert in_child(work) == -signal.SIGKILL
+    monkeypatch.undo()
+    if where in ("safety", "database", "files"):
+        assert state.whole() == now
+    time.sleep(1)
+    bring_back(site, repository, point)
+    assert state.whole() == before
+    assert not list(state.storage.parent.glob("*.previous"))
+    if where != "safety":
+        safety = [p.id for p in repository.points() if p.reason == "before-restore"]
+        bring_back(site, repository, safety[0])
+        assert state.whole() == now
+
+
+def _move_once_and_die() -> Callable[..., None]:
+    real, moved = folders._move, []
+
+    def move(*words: Any) -> None:
+        if moved:
+            die()
+        real(*words)
+        moved.append(words)
+
+    return move
+
+
+def test_a_repository_over_sftp(site: Site, state: State, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    for name in ("host", "client"):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", tmp_path / name], check=True
+        )
+    shutil.copy(tmp_path / "client.pub", tmp_path / "authorized")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    config = tmp_path / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nPidFile none\n"
+        f"AuthorizedKeysFile {tmp_path}/authorized\nStrictModes no\nUsePAM no\n"
+        "PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n"
+    )
+    with running(["/usr/sbin/sshd", "-D", "-f", str(config)], listens(port)):
+        url = f"sftp://{os.environ.get('USER', 'root')}@127.0.0.1:{port}/{tmp_path}/repository"
+        _round_trip(site, state, made(repository_at(site, url, ssh_key=str(tmp_path / "client"))))
+
+
+def test_a_repository_in_s3(site: Site, state: State, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "bucket").mkdir()
+    words = ["rclone", "serve", "s3", str(tmp_path), "--addr", f"127.0.0.1:{port}",
+             "--auth-key", "KEYIDLONGENOUGH,verysecretkey"]  # fmt: skip
+    with running(words, listens(port)):
+        repository = repository_at(
+            site,
+            f"s3:http://127.0.0.1:{port}/bucket",
+            AWS_ACCESS_KEY_ID="KEYIDLONGENOUGH",
+            AWS_SECRET_ACCESS_KEY="verysecretkey",
+        )
+        _round_trip(site, state, made(repository))
+
+
+def _round_trip(site: Site, state: State, repository: Repository) -> None:
+    before = state.whole()
+    backup(site, repository)
+    state.fill(1)
+    bring_back(site, repository)
+    assert state.whole() == before
+
+
+def test_a_repository_that_is_away_is_not_made_anew(
+    site: Site, state: State, repository: Repository
+) -> None:
+    backup(site, repository)
+    place = Path(repository.tool.repository)
+    place.rename(place.with_name("unmounted"))
+    with pytest.raises(RepositoryAway, match=r"(?s)no repository answers at .*mount or start it"):
+        backup(site, repository)
+    assert not place.exists()
+    place.with_name("unmounted").rename(place)
+    assert len(repository.points()) == 1
+
+
+def test_a_wrong_password_is_one_sentence(site: Site, repository: Repository) -> None:
+    wrong = repository_at(site, repository.tool.repository, "other")
+    with pytest.raises(StepError, match="does not open with the saved password") as refused:
+        backup(site, wrong)
+    assert "other" not in str(refused.value).replace("another", "")
+
+
+def test_a_dead_lock_is_removed_and_a_living_one_waited_for(
+    site: Site, state: State, repository: Repository
+) -> None:
+    env = {**os.environ, "RESTIC_REPOSITORY": repository.tool.repository, "RESTIC_PASSWORD": "pa55"}
+    words = ["restic", "backup", "--stdin", "--host", "elsewhere"]
+    holder = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    locks = Path(repository.tool.repository) / "locks"
+    while not list(locks.iterdir()):
+        time.sleep(0.05)
+    impatient = site.environment.backup.model_copy(update={"lock_within_s": 0})
+    hasty = Site(site.environment.model_copy(update={"backup": impatient}), site.release,
+                 site.secrets, site.node)  # fmt: skip
+    with pytest.raises(StepError, match=f"is in use by PID {holder.pid} on"):
+        check(Repository(hasty, repository.tool, repository.access), "")
+    holder.kill()
+    holder.wait()
+    assert list(locks.iterdir())
+    assert backup(site, repository).checked == "all"
+    assert not list(locks.iterdir())
+
+
+def test_a_full_disk_costs_nothing_but_the_new_point(
+    site: Site, state: State, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", small], check=True)
+    try:
+        repository = made(repository_at(site, str(small / "repository")))
+        backup(site, repository)
+        big = state.upload(20_000_000)
+        with pytest.raises(StepError, match="no space left for"):
+            backup(site, repository)
+        assert len(repository.points()) == 1
+        (state.storage / big).unlink()
+        with dify_database(site).connect() as connection:
+            connection.execute("DELETE FROM upload_files WHERE key = %s", [big])
+        before = state.whole()
+        point = backup(site, repository).manifest.point
+        state.fill(1)
+        bring_back(site, repository, point)
+        assert state.whole() == before
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_disk_full_of_a_restore_changes_nothing(
+    site: Site,
+    state: State,
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    state.upload(6_000_000)
+    backup(site, repository)
+    now = state.whole()
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
+    monkeypatch.setattr("tasks.restore.incoming", lambda _: small / "incoming")
+    try:
+        with pytest.raises(StepError, match=r"(?s)files of .*no space left .*nothing was changed"):
+            bring_back(site, repository)
+        assert state.whole() == now
+        assert not list(small.iterdir())
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_too_small_a_point_holds_pruning(site: Site, state: State, repository: Repository) -> None:
+    state.upload(400_000)
+    points = [backup(site, repository).manifest.point for _ in (1, time.sleep(1))]
+    shutil.rmtree(state.storage / "upload_files")
+    with dify_database(site).connect() as connection:
+        connection.execute("TRUNCATE upload_files")
+    time.sleep(1)
+    done = backup(site, repository)
+    assert "less than backup.shrink" in done.held and done.pruned == ()
+    assert [point.id for point in repository.points()] == [*points, done.manifest.point]
+
+
+def test_retention_lets_go_of_the_oldest_and_the_rest_comes_back(
+    site: Site, state: State, repository: Repository
+) -> None:
+    names = []
+    for _ in range(3):
+        time.sleep(1)
+        done = backup(site, repository)
+        names.append(done.manifest.point)
+    assert done.pruned == (names[0],)
+    assert [point.id for point in repository.points()] == names[1:]
+    before = state.whole()
+    state.fill(1)
+    bring_back(site, repository, names[1])
+    assert state.whole() == before
+
+
+def test_the_kit_opens_with_age_alone_and_holds_every_secret(
+    site: Site, repository: Repository, tmp_path: Path
+) -> None:
+    made_key = subprocess.run(
+        ["age-keygen", "-o", tmp_path / "key"], capture_output=True, text=True
+    )
+    public = made_key.stderr.split()[-1]
+    named = site.environment.backup.model_copy(update={"recipients": [public]})
+    owned = Site(site.environment.model_copy(update={"backup": named}), site.release,
+                 site.secrets, site.node)  # fmt: skip
+    text = kit.renew(owned, repository, datetime.now(UTC))
+    assert text.startswith("-----BEGIN AGE ENCRYPTED FILE-----")
+    path = kit.kit_file(site.environment)
+    assert path.read_text() == text and path.stat().st_mode & 0o777 == 0o600
+    shell = f'set -a; eval "$(age -d -i {tmp_path}/key {path})"; env -0'
+    shown = subprocess.run(["sh", "-c", shell], capture_output=True, text=True).stdout
+    env = dict(line.split("=", 1) for line in shown.split("\0") if "=" in line)
+    assert env["RESTIC_PASSWORD"] == "pa55"
+    for name, value in site.secrets.items():
+        assert env[f"SECRET_{name}"] == value.get_secret_value()
+
+
+def test_a_hundred_flipped_bytes_never_pass_unnoticed(
+    site: Site, state: State, repository: Repository, tmp_path: Path
+) -> None:
+    """Each in a copy of its own: the check finds it, or what is restored is right all the same.
+
+    (A key file's note of when and where it was made is read by nobody.)
+    """
+    for _ in range(2):
+        state.upload(30_000)
+        take(site, repository, reason="asked", told=backups.silent)
+        time.sleep(1)
+    chance = random.Random(5)  # noqa: S311 - the same flips each time
+    source = Path(repository.tool.repository)
+    files = [(path, path.stat().st_size) for path in sorted(source.rglob("*")) if path.is_file()]
+    flips = []
+    for _ in range(100):
+        path, size = chance.choices(files, [size for _, size in files])[0]
+        flips.append((path.relative_to(source), chance.randrange(size), 1 << chance.randrange(8)))
+
+    def unnoticed(number: int) -> str:
+        name, offset, bit = flips[number]
+        copy = tmp_path / f"copy-{number}"
+        shutil.copytree(source, copy)
+        content = bytearray((copy / name).read_bytes())
+        content[offset] ^= bit
+        (copy / name).chmod(0o600)
+        (copy / name).write_bytes(content)
+        flipped = repository_at(site, str(copy))
+        found = site.node.attempt(flipped.tool.check("all")).status != 0
+        shutil.rmtree(copy)
+        return "" if found or str(name).startswith("keys") else f"{name} at {offset}"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [text for text in pool.map(unnoticed, range(100)) if text] == []
