@@ -103,6 +103,10 @@ class Docker:
     def version(self) -> str:
         return str(self.client.version()["Version"])
 
+    def info(self) -> dict[str, Any]:
+        """What the engine says of itself and its settings."""
+        return cast(dict[str, Any], self.client.info())
+
     def image(self, reference: str) -> Image | None:
         """The image of this name or id; None if there is none."""
         try:
@@ -122,7 +126,7 @@ class Docker:
 
     def shares_layers(self) -> bool:
         """Whether an archive may leave out layers the engine has: not with containerd's store."""
-        status = cast(list[list[str]], self.client.info().get("DriverStatus") or [])
+        status = cast(list[list[str]], self.info().get("DriverStatus") or [])
         return not any("io.containerd.snapshotter" in value for _, value in status)
 
     def load(self, stream: IO[bytes] | Iterator[bytes]) -> None:

@@ -352,6 +352,12 @@ class Storage(Strict):
         return self
 
 
+class Docker(Strict):
+    proxy: Url
+    proxy_login: str
+    no_proxy: list[str]
+
+
 class Images(Strict):
     source: Literal["auto", "registry", "archive", "rehearsal"]
     archive: str
@@ -414,6 +420,7 @@ class Environment(Strict):
     postgres: Postgres
     redis: Redis
     storage: Storage
+    docker: Docker
     images: Images
     portal: Portal
     backup: Backup
@@ -421,7 +428,7 @@ class Environment(Strict):
 
     @model_validator(mode="after")
     def sections_agree(self) -> Self:
-        rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _drill)
+        rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _proxy, _drill)
         refuse(problem for rule in rules for problem in rule(self))
         return self
 
@@ -537,6 +544,17 @@ def _nodes(environment: Environment) -> Iterator[str]:
                 f"nodes.addresses: {address!r} reaches only the node itself; "
                 "expected an address the portal reaches"
             )
+
+
+def _proxy(environment: Environment) -> Iterator[str]:
+    docker = environment.docker
+    if docker.proxy and environment.platform.kind == "pigsty":
+        yield "docker.proxy: Pigsty configures Docker Engine; expected pigsty.proxy instead"
+    if "@" in docker.proxy:
+        yield (
+            "docker.proxy: holds a user name or password; "
+            "expected them in a Prefect block that docker.proxy_login names"
+        )
 
 
 def _drill(environment: Environment) -> Iterator[str]:

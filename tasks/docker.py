@@ -15,6 +15,7 @@ from config.environment import LOCAL
 from config.errors import StepError
 from tasks.nodes import on_each
 from tasks.pigsty.docker import engine_steps
+from tasks.proxy import proxy_steps, variables, wanted_proxies
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import compose
@@ -149,7 +150,8 @@ class Engine:
         if not node.look([running])[running]:
             node.run(Command(("rm", "-f", str(PIDFILE))))
         log_file = Path("/var/log/dockerd.log")
-        node.spawn(Command(("dockerd",)), log_file)
+        proxy = wanted_proxies(self.site)
+        node.spawn(Command(("dockerd",), env=variables(proxy) if proxy else ()), log_file)
         deadline = time.monotonic() + START_S
         while trouble := self.site.docker.trouble():
             if time.monotonic() > deadline:
@@ -165,4 +167,5 @@ def docker_steps(site: Site) -> list[Step[Any]]:
 
 
 def _engine(site: Site) -> list[Step[Any]]:
-    return [Engine(site)] if site.node.name == LOCAL else [Engine(site), Compose(site)]
+    compose = [] if site.node.name == LOCAL else [Compose(site)]
+    return [Engine(site), *compose, *proxy_steps(site)]

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -142,7 +142,27 @@ def small_engine(docker: Docker) -> Generator[OwnEngine]:
         subprocess.run(["umount", "-R", folder / "data"], check=False, capture_output=True)
 
 
-def free_port() -> int:
+@pytest.fixture
+def make_engine(docker: Docker) -> Callable[..., AbstractContextManager[OwnEngine]]:
+    """Makes an engine that starts with this daemon.json."""
+
+    @contextmanager
+    def made(config: str) -> Generator[OwnEngine]:
+        folder = Path(f"/tmp/rollout-{uuid.uuid4().hex[:8]}")
+        folder.mkdir()
+        (folder / "daemon.json").write_text(config)
+        with own_engine(folder) as engine:
+            yield engine
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return _free_port
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -154,7 +174,7 @@ def serve_registry(
 ) -> Generator[str]:
     """Host and port of a registry of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = _free_port()
     config: dict[str, Any] = {
         "version": "0.1",
         "log": {"level": "error"},
@@ -176,9 +196,10 @@ def serve_registry(
         )
         subprocess.run(words, check=True, capture_output=True)
         config["http"]["tls"] = {"key": str(key), "certificate": str(certificate)}
-    (folder / "config.yml").write_text(json.dumps(config))
+    file = folder / f"{port}.yml"
+    file.write_text(json.dumps(config))
     with subprocess.Popen(
-        ["docker-registry", "serve", str(folder / "config.yml")],
+        ["docker-registry", "serve", str(file)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as serving:
@@ -199,8 +220,13 @@ def _connects(address: str, port: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    with serve_registry(tmp_path_factory.mktemp("registry")) as host:
+def registry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="session")
+def registry(registry_folder: Path) -> Generator[str]:
+    with serve_registry(registry_folder) as host:
         yield host
 
 
@@ -223,6 +249,13 @@ def private_registry(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> 
         shutil.copy(folder / "certificate.pem", trusted / "ca.crt")
         yield host
         shutil.rmtree(trusted)
+
+
+@pytest.fixture(scope="session")
+def outer_registry(gateway: str, registry_folder: Path) -> Generator[str]:
+    """The same images at an address that is not loopback: engines go there through a proxy."""
+    with serve_registry(registry_folder, address=gateway) as host:
+        yield host
 
 
 Fault = Callable[[str], str | None]
