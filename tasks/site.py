@@ -51,6 +51,8 @@ class Site:
 
     def on_each(self) -> list["Site"]:
         """A site for each node that runs Dify, the first one first."""
+        for site in self._each:
+            site.promoted = self.promoted
         return self._each
 
     @cached_property
@@ -62,7 +64,6 @@ class Site:
         environment, release = on_node(self.environment, self.release, index)
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
         site = Site(environment, release, self.secrets, node)
-        site.promoted = self.promoted
         if index == 0:
             site.docker = self.docker
         return site

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,24 +51,35 @@ class SshServer:
         self.process.wait(10)
 
 
-def start(folder: Path, port: int, users: Mapping[str, str], env: str = "") -> SshServer:
-    """Serve on loopback; `users` are the OS users of the aliases worker and guest."""
+def start(
+    folder: Path,
+    port: int,
+    users: Mapping[str, str],
+    *,
+    address: str = "127.0.0.1",
+    within: Sequence[str] = (),
+    env: str = "",
+) -> SshServer:
+    """Serve at the address; `users` are the OS users of the aliases worker and guest.
+
+    `within`: what runs the server in a network of its own. `env`: lines of its configuration.
+    """
     Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "key", "other"):
         words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(words, check=True)
     (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {_public(folder / 'host')}\n")
-    (folder / "other_hosts").write_text(f"[127.0.0.1]:{port} {_public(folder / 'other')}\n")
-    (folder / "sshd_config").write_text(_server(folder, port, env, users["guest"]))
-    (folder / "config").write_text(_client(folder, port, users))
+    (folder / "known_hosts").write_text(f"[{address}]:{port} {_public(folder / 'host')}\n")
+    (folder / "other_hosts").write_text(f"[{address}]:{port} {_public(folder / 'other')}\n")
+    (folder / "sshd_config").write_text(_server(folder, address, port, env, users["guest"]))
+    (folder / "config").write_text(_client(folder, address, port, users))
     log = (folder / "sshd.log").open("wb")
-    words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
+    words = [*within, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
     process = subprocess.Popen(words, stderr=log)
     deadline = time.monotonic() + 10
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()
         except OSError:
             assert process.poll() is None and time.monotonic() < deadline, folder / "sshd.log"
             time.sleep(0.02)
@@ -76,10 +87,10 @@ def start(folder: Path, port: int, users: Mapping[str, str], env: str = "") -> S
             return SshServer(folder, port, process)
 
 
-def _server(folder: Path, port: int, env: str, guest: str) -> str:
+def _server(folder: Path, address: str, port: int, env: str, guest: str) -> str:
     return f"""
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
@@ -96,7 +107,7 @@ Match User {guest}
 """
 
 
-def _client(folder: Path, port: int, users: Mapping[str, str]) -> str:
+def _client(folder: Path, address: str, port: int, users: Mapping[str, str]) -> str:
     names = {"node": "root", "closed": "root", **users}
     aliases = "".join(f"Host {alias}\n    User {user}\n" for alias, user in names.items())
     return f"""{aliases}
@@ -113,7 +124,7 @@ Host changed
 Host * !stranger
     IdentityFile {folder}/key
 Host *
-    HostName 127.0.0.1
+    HostName {address}
     Port {port}
     User root
     IdentitiesOnly yes

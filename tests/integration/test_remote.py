@@ -16,7 +16,6 @@ from tasks.checks import containers, state
 from tasks.checks.probe import Check, run
 from tasks.compose import compose_steps, down
 from tasks.docker import docker_steps
-from tasks.images import images_steps
 from tasks.lock import lock_file, rollout_lock
 from tasks.migrate import migrate_steps
 from tasks.pgsql import pgsql_steps
@@ -24,6 +23,7 @@ from tasks.preflight import preflight, require
 from tasks.redis import redis_steps
 from tasks.settings import settings_steps
 from tasks.site import Site
+from tasks.spread import images_steps
 from tasks.step import Outcome, converge
 from tests.integration.sshd import SshServer
 
