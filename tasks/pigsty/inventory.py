@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.files import File
-from config.desired.inventory.changes import diff
+from config.desired.inventory.changes import changes, diff
 from config.desired.inventory.merge import merge
 from config.errors import StepError
 from tasks.pigsty.facts import desired
 from tasks.pigsty.playbook import hide
 from tasks.pigsty.tree import inventory, inventory_path, require_tree
 from tasks.site import Site
-from tasks.step import Change, Step
+from tasks.step import Change, Step, log
 
 MODE = 0o600
 
@@ -78,29 +78,35 @@ class Edited:
         if actual.text is None:
             return []
         wanted = merge(actual.text, desired(self.site), str(inventory_path(self.site)))
-        changes: list[Change] = []
+        found: list[Change] = []
         if wanted != actual.text:
             before, after = self._difference(actual.text, wanted)
             what = f"edit {inventory_path(self.site)}"
-            changes.append(Change(what, before, after, self._file(wanted)))
+            found.append(Change(what, before, after, self._file(wanted)))
         elif actual.mode != MODE:
             what = f"close {inventory_path(self.site)} to others"
             mode = f"mode {actual.mode or 0:04o}"
-            changes.append(Change(what, mode, f"mode {MODE:04o}", self._file(wanted)))
-        return changes
+            found.append(Change(what, mode, f"mode {MODE:04o}", self._file(wanted)))
+        return found
 
     def apply(self, change: Change) -> None:
         """The one before stays beside it as .previous."""
-        self.site.admin.write(change.action)
+        wanted: File = change.action
+        old, new = inventory(self.site) or "", wanted.content.decode()
+        for key in changes(old, new, self._secrets()):
+            log.info("%s: %s: %s → %s", self.name, key.path, key.before, key.after)
+        self.site.admin.write(wanted)
 
     def _file(self, text: str) -> File:
         return File(inventory_path(self.site), text.encode(), MODE)
 
     def _difference(self, old: str, new: str) -> tuple[str, str]:
-        secrets = [value.get_secret_value() for value in self.site.secrets.values()]
-        lines = diff(old, new, secrets).splitlines()[2:]
+        lines = diff(old, new, self._secrets()).splitlines()[2:]
         before, after = ([x[1:] for x in lines if x.startswith(sign)] for sign in "-+")
         return "\n".join(before), "\n".join(after)
+
+    def _secrets(self) -> list[str]:
+        return [value.get_secret_value() for value in self.site.secrets.values()]
 
 
 def inventory_steps(site: Site) -> list[Step[Any]]:

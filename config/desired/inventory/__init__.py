@@ -8,7 +8,6 @@ Pure functions, for the steps that read and write the file:
     merge.merge(text, fragment)               the text that says it; the same text if it did
     changes.changes(before, after, secrets)   key by key, masked
     changes.diff(before, after, secrets)      the same as a unified diff
-    changes.touched(before, after)            which parts differ
 
 Whatever is wrong with the text, or in it must not be changed silently, is a ConfigError whose
 lines read `pigsty.yml:12: path.to.key: what is wrong; what is expected`.

@@ -11,20 +11,6 @@ from config.desired.inventory.masking import MASK, NEW, is_secret, masked, plain
 from config.desired.inventory.notation import flow
 
 ABSENT = "absent"
-PARTS = {
-    "pg_users": "pgsql",
-    "pg_databases": "pgsql",
-    "pg_extensions": "pgsql",
-    "pg_hba_rules": "hba",
-    "pgb_hba_rules": "hba",
-    "infra_portal": "portal",
-    "dns_records": "dns",
-    "node_etc_hosts": "node",
-    "docker_enabled": "docker",
-    "docker_registry_mirrors": "docker",
-    "proxy_env": "docker",
-}
-
 Tree = dict[str, Any]
 Path = tuple[str, ...]
 
@@ -55,19 +41,6 @@ def diff(before: str, after: str, secrets: Iterable[str], file: str = FILE) -> s
     return "\n".join(lines)
 
 
-def touched(before: str, after: str) -> frozenset[str]:
-    """Which parts differ: pgsql, hba, redis, portal, dns, node, docker; what is ours alone to say.
-
-    For a report: whether a playbook has to run is decided by what the machines say, since a run
-    that was killed after the file was written finds no difference in it.
-    """
-    found: set[str] = set()
-    for path, _, new in _different(_tree(before), _tree(after), ()):
-        found |= {PARTS[key] for key in (*path, *_keys(new)) if key in PARTS}
-        found |= {"redis"} if any(k.startswith("redis_") for k in (*path, *_keys(new))) else set()
-    return frozenset(found)
-
-
 def _tree(text: str) -> Tree:
     return read(text).tree if text.strip() else {}
 
@@ -91,16 +64,6 @@ def _by_name(items: list[Any]) -> dict[str, Any]:
         name = item.get("name") or item.get("title") if is_mapping(item) else None
         named[str(name or flow(item))] = item
     return named
-
-
-def _keys(value: Any) -> Iterator[str]:
-    if is_mapping(value):
-        for key, inner in value.items():
-            yield str(key)
-            yield from _keys(inner)
-    elif is_list(value):
-        for inner in value:
-            yield from _keys(inner)
 
 
 def _shown(path: Path, value: Any, secrets: list[str], old: Any = None) -> str:

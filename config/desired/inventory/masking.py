@@ -10,7 +10,9 @@ from config.errors import ConfigError
 MASK = "***"
 NEW = "*** (new)"
 
-_SECRET_KEY = re.compile(r"pass|pwd$|secret|token|credential|cipher|(^|_)key$", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"(?<!by)pass|pwd$|secret|token|credential|cipher|(^|_)key$", re.IGNORECASE
+)
 _WRITTEN = re.compile(
     r"(?P<key>[\w.-]*(?:pass|secret|token|credential|cipher|_key)[\w.-]*['\"]?\s*[:=]\s*)\S.*",
     re.IGNORECASE,
