@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 
 from blocks.docker import Image
+from blocks.registry import address
 from config.desired.services import digests, images
-from config.desired.sources import HUB, sources
+from config.desired.sources import sources
 from tasks import rehearsal
 from tasks.archive import load_archive
 from tasks.load import accepts
@@ -18,8 +19,6 @@ from tasks.site import Site
 from tasks.step import Change
 
 log = logging.getLogger("rollout")
-
-HUB_ADDRESS = "registry-1.docker.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +127,8 @@ def rehearsal_images(site: Site) -> list[str]:
 
 def answers(host: str, timeout_s: float) -> bool:
     """Whether a registry says anything; asking for a login is an answer too."""
-    host = HUB_ADDRESS if host == HUB else host
-    scheme = "http" if host.startswith(("127.0.0.1", "localhost")) else "https"
     try:
-        httpx.get(f"{scheme}://{host}/v2/", timeout=timeout_s)
+        httpx.get(f"{address(host)}/v2/", timeout=timeout_s)
     except httpx.HTTPError:
         return False
     return True

@@ -11,6 +11,7 @@ from config.errors import StepError
 from tasks.finding import Finding
 from tasks.pigsty import preflight as pigsty
 from tasks.ports import Taken, ports, taken
+from tasks.room import room
 from tasks.sandbox.postgres import MAJOR
 from tasks.site import Site
 from tasks.tools import machine
@@ -53,6 +54,7 @@ def _on_node(site: Site) -> list[Finding]:
         _writable("dify.home", home, there.places[0], there.uid),
         _writable("dify.data", data, there.places[1], there.uid),
         _docker(site),
+        *room(site, there.places[2].free, there.architecture),
         *(_given(site) if environment.platform.kind == "external" else []),
     ]
 

@@ -1,0 +1,71 @@
+"""What a registry says of an image before it is pulled: how large it is."""
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+
+from config.desired.sources import HUB, Source, split
+
+if TYPE_CHECKING:
+    from blocks.login import Login
+
+HUB_ADDRESS = "registry-1.docker.io"
+KINDS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_PAIR = re.compile(r'(\w+)="([^"]*)"')
+
+
+def address(registry: str) -> str:
+    """The URL a registry answers at. Engines, too, speak plain HTTP on loopback only."""
+    host = HUB_ADDRESS if registry == HUB else registry
+    loopback = host.startswith(("127.0.0.1", "localhost"))
+    return f"{'http' if loopback else 'https'}://{host}"
+
+
+def packed_size(
+    source: Source, login: "Login | None", architecture: str, timeout_s: float
+) -> int | None:
+    """Bytes of all layers as they are sent; None if the registry does not say."""
+    name, _, digest = source.reference.partition("@")
+    _, path, tag = split(name)
+    url = f"{address(source.registry)}/v2/{path}/manifests/"
+    basic = (login.username, login.password.get_secret_value()) if login else None
+    try:
+        with httpx.Client(timeout=timeout_s, follow_redirects=True) as client:
+            manifest = _manifest(client, url + (digest or tag), basic)
+            for entry in manifest.get("manifests", []):
+                if entry.get("platform", {}).get("architecture") == architecture:
+                    manifest = _manifest(client, url + str(entry["digest"]), basic)
+                    break
+    except (httpx.HTTPError, ValueError):
+        return None
+    layers = manifest.get("layers")
+    return sum(int(layer["size"]) for layer in layers) if layers else None
+
+
+def _manifest(client: httpx.Client, url: str, basic: tuple[str, str] | None) -> dict[str, Any]:
+    accept = {"Accept": ", ".join(KINDS)}
+    answer = client.get(url, headers=accept)
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        answer = client.get(url, headers=accept | _authorization(client, answer, basic))
+    return cast(dict[str, Any], answer.raise_for_status().json())
+
+
+def _authorization(
+    client: httpx.Client, refused: httpx.Response, basic: tuple[str, str] | None
+) -> dict[str, str]:
+    """What the refusal asks for: the login itself, or a token that a login or nobody gets."""
+    kind, _, rest = refused.headers.get("WWW-Authenticate", "").partition(" ")
+    auth = httpx.BasicAuth(*basic) if basic else None
+    if kind.lower() != "bearer":
+        request = client.build_request("GET", refused.url)
+        return dict(next(auth.auth_flow(request)).headers) if auth else {}
+    asked = dict(_PAIR.findall(rest))
+    said = client.get(asked.pop("realm", ""), params=asked, auth=auth).raise_for_status().json()
+    return {"Authorization": f"Bearer {said.get('token') or said.get('access_token')}"}
