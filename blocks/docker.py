@@ -1,9 +1,10 @@
 """Docker Engine of a node, through its socket."""
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -59,7 +60,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a compose project. `health` is empty where no check is defined."""
+    """A container of a compose project. `health` is empty where no check is defined.
+
+    `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
+    """
 
     id: str
     name: str
@@ -69,6 +73,9 @@ class Container:
     state: str
     health: str
     one_off: bool
+    restarts: int = 0
+    oom: bool = False
+    status: int = 0
 
     @property
     def ready(self) -> bool:
@@ -216,6 +223,26 @@ class Docker:
     def logs(self, container: str, lines: int = 15) -> str:
         return cast(bytes, self.client.api.logs(container, tail=lines)).decode(errors="replace")
 
+    def logs_since(self, container: str, at: float, lines: int) -> list[str]:
+        """The last lines since then, seconds since the epoch."""
+        text = self.client.api.logs(container, since=int(at), tail=lines)
+        return cast(bytes, text).decode(errors="replace").splitlines()
+
+    def spoke(self, container: str) -> float | None:
+        """When it wrote the last line of its log, seconds since the epoch; None: never."""
+        last = cast(bytes, self.client.api.logs(container, tail=1, timestamps=True)).decode()
+        at = last.partition(" ")[0]
+        return datetime.fromisoformat(at).timestamp() if at else None
+
+    def inside(self, container: str, words: Sequence[str]) -> str:
+        """What the words print, run in the container. They bring their own timeout."""
+        api = self.client.api
+        begun = api.exec_create(container, list(words), stderr=False)
+        return cast(bytes, api.exec_start(begun["Id"])).decode(errors="replace")
+
+    def restart(self, container: str, stop_s: int = 10) -> None:
+        self.client.api.restart(container, timeout=stop_s)
+
     def remove(self, container: str) -> None:
         """No container of that name or id is left."""
         try:
@@ -235,6 +262,9 @@ class Docker:
             state=str(seen["State"]["Status"]),
             health=str(seen["State"].get("Health", {}).get("Status", "")),
             one_off=labels.get("com.docker.compose.oneoff") == "True",
+            restarts=int(seen.get("RestartCount", 0)),
+            oom=bool(seen["State"].get("OOMKilled")),
+            status=int(seen["State"].get("ExitCode", 0)),
         )
 
     def _why(self, error: Exception) -> str:

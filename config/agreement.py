@@ -42,22 +42,29 @@ def _postgres(environment: Environment, release: Release) -> Iterator[str]:
         )
 
 
-def _connections(environment: Environment, release: Release) -> Iterator[str]:
-    """Each Dify process has a pool of its own; the plugin daemon opens 30 at most."""
-    postgres = environment.postgres
+def needed_connections(environment: Environment, release: Release) -> int:
+    """What Dify may open: each of its processes has a pool, the plugin daemon opens 30 at most."""
     nodes = len(environment.nodes.dify)
-    pools = sum(
-        processes(environment, service) * (1 if service.single else nodes)
+    pool = environment.postgres.pool_size + environment.postgres.pool_overflow
+    needed = pool * _pools(environment, release) + SPARE_CONNECTIONS
+    return needed + (PLUGIN_CONNECTIONS * nodes if "plugin_daemon" in release.services else 0)
+
+
+def _connections(environment: Environment, release: Release) -> Iterator[str]:
+    have, needed = environment.postgres.max_connections, needed_connections(environment, release)
+    if have < needed:
+        yield (
+            f"postgres.max_connections: {have} is too few for {_pools(environment, release)} Dify "
+            f"processes of pool_size + pool_overflow connections; expected at least {needed}"
+        )
+
+
+def _pools(environment: Environment, release: Release) -> int:
+    return sum(
+        processes(environment, service) * (1 if service.single else len(environment.nodes.dify))
         for service in active(environment, release).values()
         if "database" in service.env
     )
-    needed = pools * (postgres.pool_size + postgres.pool_overflow) + SPARE_CONNECTIONS
-    needed += PLUGIN_CONNECTIONS * nodes if "plugin_daemon" in release.services else 0
-    if postgres.max_connections < needed:
-        yield (
-            f"postgres.max_connections: {postgres.max_connections} is too few for {pools} Dify "
-            f"processes of pool_size + pool_overflow connections; expected at least {needed}"
-        )
 
 
 def _loopback(environment: Environment) -> Iterator[str]:

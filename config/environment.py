@@ -20,6 +20,7 @@ _URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 _DESTINATION = re.compile(r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 _RECIPIENT = re.compile(r"age1[a-z0-9]{58}|ssh-(ed25519|rsa) \S+( .*)?")
+_BLOCK = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
 _CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _PIGSTY = re.compile(r"v\d+\.\d+\.\d+")
@@ -134,6 +135,14 @@ def _recipient(value: str) -> str:
     return value
 
 
+def _block(value: str) -> str:
+    if not _BLOCK.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not a Prefect block; expected type and name, like 'slack-webhook/ops'"
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError(f"{value!r} is not a language of Dify; expected one like 'en-US'")
@@ -210,6 +219,8 @@ Destination = Annotated[str, AfterValidator(_destination)]
 Registry = Annotated[str, AfterValidator(_registry)]
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Language = Annotated[str, AfterValidator(_language)]
+BlockSlug = Annotated[str, AfterValidator(_block)]
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 Folder = Annotated[Path, Field(strict=False)]
 Address = Annotated[str, AfterValidator(_address)]
 Cluster = Annotated[str, AfterValidator(_cluster)]
@@ -401,6 +412,66 @@ class Backup(Strict):
         return bool(re.match(r"[a-z][a-z0-9]*:", self.repository))
 
 
+class Health(Strict):
+    deadline_s: Annotated[float, Field(gt=0, le=60)]
+    again_after_s: Annotated[float, Field(ge=0, le=60)]
+    confirm: Annotated[int, Field(ge=1, le=20)]
+    confirm_of: Annotated[int, Field(ge=1, le=20)]
+    repeat_h: Annotated[float, Field(gt=0, le=8760)]
+    missing_after_s: Annotated[int, Field(ge=10, le=604_800)]
+    notify: list[BlockSlug]
+    skip: list[str]
+    ignored_queues: list[str]
+    metrics: str
+    heal: list[str]
+    heal_after: Annotated[int, Field(ge=1, le=20)]
+    heal_per_hour: Annotated[int, Field(ge=1, le=60)]
+
+    @model_validator(mode="after")
+    def confirms_within_its_window(self) -> Self:
+        if self.confirm > self.confirm_of:
+            refuse([f"confirm: {self.confirm} is more than confirm_of; expected at most that"])
+        if self.metrics and not Path(self.metrics).is_absolute():
+            refuse([f"metrics: {self.metrics!r} is relative; expected an absolute path"])
+        return self
+
+
+class Limits(Strict):
+    """Pairs: from the first number on a probe warns, from the second on it fails."""
+
+    connections_pct: Pair
+    replication_lag_s: Pair
+    transaction_s: Pair
+    archive_s: Pair
+    database_gb: Pair
+    redis_memory_pct: Pair
+    evictions: Pair
+    queue_jobs: Pair
+    queue_growth: Pair
+    waiting_s: Pair
+    beat_s: Pair
+    restarts: Pair
+    log_errors_per_min: Pair
+    answer_s: Pair
+    certificate_days: Pair
+    disk_pct: Pair
+    inodes_pct: Pair
+    disk_days: Pair
+    clock_s: Pair
+    drill_days: Pair
+
+    @model_validator(mode="after")
+    def warn_before_they_fail(self) -> Self:
+        falling = ("certificate_days", "disk_days")
+        pairs: dict[str, list[float]] = self.model_dump()
+        refuse(
+            f"{key}: {warn:g} warns after {fail:g} has failed; expected the milder number first"
+            for key, (warn, fail) in pairs.items()
+            if (warn < fail if key in falling else warn > fail)
+        )
+        return self
+
+
 class Preflight(Strict):
     disk_free_gb: Annotated[float, Field(ge=0)]
     memory_gb: Annotated[float, Field(ge=0)]
@@ -424,6 +495,8 @@ class Environment(Strict):
     images: Images
     portal: Portal
     backup: Backup
+    health: Health
+    limits: Limits
     preflight: Preflight
 
     @model_validator(mode="after")

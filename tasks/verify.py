@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from blocks.dify import Dify
 from config.errors import StepError
 from tasks.checks import containers, portal, state
 from tasks.checks.application import Trial
@@ -19,7 +18,7 @@ def verify(site: Site, *, deep: bool, on_check: OnCheck | None = None) -> list[C
     what cannot be asked is a failed check.
     """
     told = on_check or _silent
-    with _dify(site) as dify:
+    with portal.open_dify(site) as dify:
         probes = state.probes(site, deep=deep)
         probes += containers.probes(site, deep=deep)
         probes += portal.probes(site, dify)
@@ -51,16 +50,6 @@ def _with_trial(trial: Trial, probes: list[Probe], told: OnCheck) -> list[Check]
             cleared = Probe("what the checks made is removed", trial.clear, within_s=30)
             checks += run([cleared], told)
     return checks
-
-
-def _dify(site: Site) -> Dify:
-    environment = site.environment
-    return Dify(
-        environment.public_url,
-        site.release.api,
-        verify=portal.trust(site),
-        resolve=portal.place(site),
-    )
 
 
 def _silent(check: Check) -> None:

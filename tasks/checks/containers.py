@@ -1,7 +1,6 @@
 """The stack's containers, seen from outside and asked from inside."""
 
 from functools import partial
-from typing import Any
 
 from blocks.docker import Container
 from config.desired.services import active
@@ -89,6 +88,4 @@ def _inside(site: Site, service: str, words: list[str]) -> str:
     containers = [c for c in _containers(site) if c.service == service and c.ready]
     if not containers:
         raise Wrong(f"no container of {service} to ask from")
-    api: Any = site.docker.client.api
-    begun = api.exec_create(containers[0].id, words, stderr=False)
-    return bytes(api.exec_start(begun["Id"])).decode(errors="replace")
+    return site.docker.inside(containers[0].id, words)

@@ -40,6 +40,12 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
     return found
 
 
+def open_dify(site: Site) -> Dify:
+    """Dify through the domain and the portal, as people reach it."""
+    environment = site.environment
+    return Dify(environment.public_url, site.release.api, verify=trust(site), resolve=place(site))
+
+
 def place(site: Site, port: int = 0) -> tuple[str, int] | None:
     """Where the portal is, None to ask DNS: neither the sandbox nor Pigsty needs it.
 
@@ -71,6 +77,11 @@ def _authority(site: Site) -> bytes | None:
 
 
 def certificate(site: Site) -> str:
+    return f"for {site.environment.portal.domain}, {int(days_left(site))} days left"
+
+
+def days_left(site: Site) -> float:
+    """Until the certificate of the domain expires. Raises Wrong if it is not valid now."""
     environment = site.environment
     domain = environment.portal.domain
     host, port = place(site) or (domain, environment.portal.https_port)
@@ -85,7 +96,7 @@ def certificate(site: Site) -> str:
     except OSError as error:
         raise Wrong(f"{host}:{port} does not answer: {error.strerror or error}") from None
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(presented["notAfter"])), UTC)
-    return f"for {domain}, {(until - datetime.now(UTC)).days} days left"
+    return (until - datetime.now(UTC)).total_seconds() / 86_400
 
 
 def redirect(site: Site) -> str:

@@ -1,0 +1,29 @@
+"""What earlier runs left on the Prefect server."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The newest artifact of a key; `rows` of a table."""
+
+    at: datetime
+    data: Any
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return json.loads(self.data) if isinstance(self.data, str) else self.data
+
+
+def newest(keys: list[str]) -> dict[str, Kept]:
+    """By key; those that were never made are missing."""
+    wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=keys))
+    with get_client(sync_client=True) as client:
+        found = client.read_latest_artifacts(artifact_filter=wanted)
+    return {each.key: Kept(each.updated, each.data) for each in found if each.updated}

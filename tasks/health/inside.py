@@ -1,0 +1,77 @@
+"""What only the stack's own network reaches, asked from inside the API's container by one curl."""
+
+from functools import partial
+
+from config.desired.health.verdict import Reading, Status
+from config.desired.services import active
+from tasks.checks.probe import Wrong
+from tasks.health.containers import DOCKER, container
+from tasks.health.question import Answer, Past, Question
+from tasks.site import Site
+
+PLUGIN, SANDBOX, PROXY = "plugin daemon", "sandbox", "ssrf proxy"
+_OK, _REFUSED, _SILENT = "200", "403", "000"
+_WITHIN_S = "4"
+
+
+def questions(site: Site) -> list[Question]:
+    """One question: starting a program in a container costs more than what it asks."""
+    running = active(site.environment, site.release)
+    needs = (container("api"), DOCKER)
+    probes: dict[str, tuple[str, ...]] = {}
+    for probe, service, more in (
+        (PLUGIN, "plugin_daemon", ("postgres", "redis")),
+        (SANDBOX, "sandbox", ()),
+        (PROXY, "ssrf_proxy", ()),
+    ):
+        if service in running:
+            probes[probe] = (container(service), *needs, *more)
+    return [Question(probes, partial(_ask, site, list(probes)))] if probes else []
+
+
+def _ask(site: Site, probes: list[str], _: Past) -> Answer:
+    found = [
+        one
+        for one in site.docker.containers(site.environment.dify.project)
+        if one.service == "api" and one.state == "running"
+    ]
+    if not found:
+        raise Wrong("no container of api to ask from", f"run: rollout deploy {site.name}")
+    said = site.docker.inside(found[0].id, _words(site, probes)).split()
+    codes = dict(zip(probes, said, strict=False))
+    return Answer([_reading(site, probe, codes.get(probe, _SILENT)) for probe in probes])
+
+
+def _words(site: Site, probes: list[str]) -> list[str]:
+    words = ["curl"]
+    for probe in probes:
+        if words != ["curl"]:
+            words.append("--next")
+        words += ["-s", "-o", "/dev/null", "-w", "%{http_code}\n", "-m", _WITHIN_S]
+        words += _target(site, probe)
+    return words
+
+
+def _target(site: Site, probe: str) -> list[str]:
+    if probe == PLUGIN:
+        return ["--noproxy", "*", "http://plugin_daemon:5002/health/check"]
+    if probe == SANDBOX:
+        return ["--noproxy", "*", "http://sandbox:8194/health"]
+    postgres = site.environment.postgres
+    return ["-x", "http://ssrf_proxy:3128", f"http://{postgres.host}:{postgres.port}/"]
+
+
+def _reading(site: Site, probe: str, code: str) -> Reading:
+    service = probe.replace(" ", "_")
+    logs = f"docker compose -p {site.environment.dify.project} logs {service}"
+    silent = "does not answer inside the stack's network"
+    if probe == PROXY:
+        if code == _REFUSED:
+            return Reading(PROXY, "refuses private addresses")
+        said = silent if code == _SILENT else f"let a private address through (status {code})"
+        advice = logs if code == _SILENT else "look at squid.conf of the stack, and deploy"
+        return Reading(PROXY, said, status=Status.FAIL, advice=advice)
+    if code == _OK:
+        return Reading(probe, "answers")
+    said = silent if code == _SILENT else f"answers with status {code}"
+    return Reading(probe, said, status=Status.FAIL, advice=logs)

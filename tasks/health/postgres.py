@@ -1,0 +1,168 @@
+"""PostgreSQL, asked once as Dify's own role."""
+
+import time
+from functools import partial
+from typing import Any
+
+from blocks.postgres import Connection, PostgresRefused, PostgresUnreachable
+from config.agreement import needed_connections
+from config.desired.health.verdict import Reading, Status
+from tasks.health.clock import clock_reading
+from tasks.health.question import Answer, Past, Question, Trouble
+from tasks.pgsql import dify_database
+from tasks.site import Site
+
+POSTGRES = "postgres"
+_FULL = ("too many clients", "connection slots are reserved", "too many connections")
+_FACTS = b"""
+SELECT current_setting('server_version'),
+       extract(epoch FROM clock_timestamp())::float8,
+       current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int,
+       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int,
+       (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
+          FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid())::float8,
+       pg_is_in_recovery(),
+       (SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) FROM pg_stat_replication)::float8,
+       (SELECT count(*) FROM pg_stat_replication)::int,
+       pg_database_size(current_database())::float8,
+       (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
+       current_setting('archive_mode'),
+       (SELECT extract(epoch FROM clock_timestamp() - last_archived_time)
+          FROM pg_stat_archiver)::float8,
+       (SELECT last_failed_time > coalesce(last_archived_time, '-infinity')
+          FROM pg_stat_archiver)
+"""
+
+
+def questions(site: Site) -> list[Question]:
+    needs = (POSTGRES,)
+    probes: dict[str, tuple[str, ...]] = {POSTGRES: ("machine",)}
+    for name in ("connections", "pools", "replication", "transactions", "size", "archive", "clock"):
+        probes[f"{POSTGRES} {name}"] = needs
+    probes["pgvector"] = needs
+    return [Question(probes, partial(_ask, site), _start(site))]
+
+
+def _ask(site: Site, _: Past) -> Answer:
+    try:
+        with dify_database(site).connect() as connection:
+            facts, at = _facts(connection)
+    except (PostgresUnreachable, PostgresRefused) as error:
+        if any(words in str(error) for words in _FULL):
+            raise Trouble(
+                f"out of connections: {error}",
+                "end what holds them (SELECT * FROM pg_stat_activity), then lower "
+                "postgres.pool_size or raise max_connections",
+            ) from None
+        raise
+    return Answer(_readings(site, at, *facts))
+
+
+def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
+    """What it says of itself, and our clock when it did."""
+    asked = time.time()
+    row = connection.execute(_FACTS).fetchone()
+    at = (asked + time.time()) / 2
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    return row, at
+
+
+def _readings(
+    site: Site,
+    at: float,
+    version: str,
+    clock: float,
+    room: int,
+    used: int,
+    oldest_s: float,
+    replica: bool,
+    lag_s: float,
+    replicas: int,
+    size: float,
+    vector: str | None,
+    archive: str,
+    archived_s: float | None,
+    archive_fails: bool | None,
+) -> list[Reading]:
+    limits, database = site.environment.limits, site.environment.postgres.database
+    needed = needed_connections(site.environment, site.release)
+    found = [
+        Reading(
+            POSTGRES,
+            f"PostgreSQL {version.partition(' ')[0]}"
+            + (" is a replica" if replica else ", primary"),
+            status=Status.FAIL if replica else Status.OK,
+            advice="Dify cannot write: point postgres.host and port at the primary",
+        ),
+        Reading(
+            f"{POSTGRES} connections",
+            f"{used} of {room} used",
+            100 * used / room,
+            "%",
+            limits.connections_pct,
+            advice="look who holds them: SELECT usename, state, count(*) FROM pg_stat_activity "
+            "GROUP BY 1, 2",
+        ),
+        Reading(
+            f"{POSTGRES} pools",
+            f"Dify's pools may open {needed} of {room}",
+            status=Status.WARN if needed > room else Status.OK,
+            advice=f"raise max_connections to {needed} and more, or lower postgres.pool_size",
+        ),
+        Reading(
+            f"{POSTGRES} replication",
+            f"{replicas} replicas" if replicas else "no replica",
+            lag_s,
+            "s",
+            limits.replication_lag_s,
+            advice="look at the replicas: disk, network, long queries",
+        ),
+        Reading(
+            f"{POSTGRES} transactions",
+            "oldest transaction",
+            oldest_s,
+            "s",
+            limits.transaction_s,
+            advice="it keeps dead rows from being removed: find it in pg_stat_activity by "
+            "xact_start, end it with pg_terminate_backend(pid)",
+        ),
+        Reading(
+            f"{POSTGRES} size",
+            f"database {database}",
+            size / 1e9,
+            "GB",
+            limits.database_gb,
+            advice="remove old workflow runs, or give it more room and raise limits.database_gb",
+        ),
+        Reading(
+            "pgvector",
+            vector or "not installed",
+            status=Status.OK if vector else Status.FAIL,
+            advice=f'as superuser, in {database}: CREATE EXTENSION "vector"',
+        ),
+    ]
+    found.append(clock_reading(f"{POSTGRES} clock", clock - at, site))
+    found.append(_archive(site, archive, archived_s, failing=bool(archive_fails)))
+    return found
+
+
+def _archive(site: Site, mode: str, archived_s: float | None, *, failing: bool) -> Reading:
+    """A quiet database archives nothing: only a failure that no success followed counts."""
+    probe = f"{POSTGRES} archive"
+    if mode == "off":
+        return Reading(probe, "archive_mode is off")
+    return Reading(
+        probe,
+        "archiving fails" if failing else "WAL is archived",
+        (archived_s or 0.0) if failing else 0.0,
+        "s",
+        site.environment.limits.archive_s,
+        advice="read pg_stat_archiver and the server's log; pgbackrest check says more",
+    )
+
+
+def _start(site: Site) -> str:
+    if site.environment.platform.kind == "sandbox":
+        return f"run: rollout deploy {site.name}"
+    return "start PostgreSQL, or mend postgres.host and postgres.port of the environment"
