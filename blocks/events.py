@@ -21,7 +21,7 @@ class Event:
 
 def emit(events: Iterable[Event]) -> None:
     now = datetime.now(UTC).isoformat()
-    sent = [
+    sent: list[dict[str, Any]] = [
         {
             "id": str(uuid4()),
             "occurred": now,

@@ -82,6 +82,22 @@ def verify(environment: Environment, json: Json = False) -> None:
 
 
 @app.command()
+def health(
+    environment: Environment,
+    json: Json = False,
+    watch: Annotated[
+        float | None, typer.Option(help="Look again every so many seconds, until interrupted")
+    ] = None,
+) -> None:
+    """Ask every part how it is. Exit status: 0 ok, 3 warning or unknown, 4 something fails."""
+    from cli import health
+
+    if watch is not None:
+        health.watch(environment, every_s=watch, as_json=json)
+    raise typer.Exit(health.once(environment, as_json=json))
+
+
+@app.command()
 def backup(environment: Environment, json: Json = False) -> None:
     """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
     from cli import output, runs

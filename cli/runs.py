@@ -38,6 +38,13 @@ def verify(environment: str) -> Any:
         return _run(flow, environment=environment)
 
 
+def health(environment: str) -> Any:
+    with server(environment):
+        from flows.health import health as flow
+
+        return _run(flow, environment=environment)
+
+
 def backup(environment: str) -> Any:
     with server(environment):
         from flows.backup import backup as flow

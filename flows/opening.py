@@ -8,7 +8,7 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from tasks.lock import lock_file, rollout_lock
 from tasks.sandbox.home import prepare_home
-from tasks.secrets import open_secrets
+from tasks.secrets import found_secrets, open_secrets
 from tasks.site import Site
 
 
@@ -40,6 +40,14 @@ def unlocked(environment: str) -> Site:
     """The environment's site without secrets or lock, for what no rollout minds."""
     desired = load_environment(environment)
     return Site(desired, load_release(desired.dify.release), {})
+
+
+def stranded(environment: str) -> Site:
+    """The environment's site where no Prefect server answers, with the secrets its stack has."""
+    desired = load_environment(environment)
+    release = load_release(desired.dify.release)
+    node = open_node(desired.nodes, desired.nodes.dify[0])
+    return Site(desired, release, found_secrets(desired, release, node), node)
 
 
 def _site(environment: Environment, *, save: bool) -> Site:

@@ -27,6 +27,7 @@ from tasks.configure import configure_steps
 from tasks.docker import docker_steps
 from tasks.drill import Drill
 from tasks.drill import drill as rehearse
+from tasks.health import attend as health
 from tasks.hosts import hosts_steps
 from tasks.install import install_steps
 from tasks.load import extract, opened
@@ -179,6 +180,8 @@ compose = _step("compose", compose_steps)
 portal = _step("portal", portal_steps)
 hosts = _step("hosts", hosts_steps)
 verify = _told(_verify, "verify")
+attend = _told(health.attend, "health")
+glance = _told(health.glance, "health")
 backup = _told(_backup, "backup")
 points = _told(_points, "points")
 choose = _told(_choose, "choose")

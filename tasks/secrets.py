@@ -43,6 +43,11 @@ def open_secrets(
     return values
 
 
+def found_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
+    """All secrets the environment needs, as far as its stack has them; the rest is made up."""
+    return generate(release, _on_machine(environment, release, node))
+
+
 def _on_machine(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
     text = node.read(environment.dify.home / ".env")
     return adopt(release, env_file.parse(text.decode())) if text else {}

@@ -167,5 +167,6 @@ _KINDS: dict[Status, Kind] = {
 
 def _recent(spells: Sequence[Spell], now: float) -> tuple[Spell, ...]:
     """Those that reach into the last 30 days."""
-    ends = [spell.since for spell in spells[1:]] + [now]
-    return tuple(s for s, end in zip(spells, ends, strict=True) if end >= now - KEPT_S)
+    ends = [*(spell.since for spell in spells[1:]), now]
+    kept = zip(spells, ends, strict=False)
+    return tuple(spell for spell, end in kept if end >= now - KEPT_S)
