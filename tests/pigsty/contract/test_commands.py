@@ -103,9 +103,28 @@ def test_one_command_on_one_machine(pigsty, command, answer):
     assert done.status == (2 if "FAILED" in done.text else 0)
 
 
-def test_validate_looks_at_the_structure_only(pigsty):
-    assert pigsty.run("bin/validate").status == 0
-    pigsty.cluster(pg_hba_rules=[{"addr": "no.such.name", "user": "x"}])
-    assert pigsty.run("bin/validate").status == 0
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({}, ""),
+        ({"addr": "no.such.name"}, "has invalid value: no.such.name"),
+        ({"db": None}, "missing 'db' field"),
+    ],
+)
+def test_validate_looks_at_rules(pigsty, change, complaint):
+    usual = {"user": "x", "db": "all", "addr": "intra", "auth": "pwd", "title": "x"}
+    rule = {name: value for name, value in {**usual, **change}.items() if value}
+    pigsty.cluster(pg_hba_rules=[rule])
+    done = pigsty.run("bin/validate")
+    assert done.status == (1 if complaint else 0)
+    assert complaint in done.text
+
+
+def test_validate_looks_at_the_admin_nodes_address(pigsty):
     pigsty.common(admin_ip="nonsense")
     assert pigsty.run("bin/validate").status == 1
+
+
+def test_validate_does_not_look_at_the_portal(pigsty):
+    pigsty.portal(app={"domain": 7})
+    assert pigsty.run("bin/validate").status == 0
