@@ -78,9 +78,9 @@ def _shown(plan: Report, identity: str) -> str:
     """The plan as Markdown, as the UI shows it above the form."""
     rows = plan_rows(plan.outcomes)
     lines = [f"**{plan.environment}**: {len(rows)} changes (plan `{identity}`)", ""]
-    lines += ["| step | what | before | after |", "|---|---|---|---|"]
+    lines += ["| step | change | |", "|---|---|---|"]
     lines += [
-        f"| {row['step']} | {_cell(row['what'])} | {_cell(row['before'])} | {_cell(row['after'])} |"
+        f"| {row['step']} | {_cell(row['what'])} | {_cell(row['before'])} → {_cell(row['after'])} |"
         for row in rows[:SHOWN]
     ]
     if len(rows) > SHOWN:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from config.load import ROOT
 
@@ -107,3 +108,23 @@ def deployed(cold: tuple[Machine, subprocess.CompletedProcess[str]]) -> Machine:
 @pytest.fixture(scope="session")
 def new_machine() -> Callable[..., Machine]:
     return machine
+
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP e2e.test 127.0.0.1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Generator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: with `ROLLOUT_PICTURES=docs/images` they become those of the docs."""
+    return Path(os.environ.get("ROLLOUT_PICTURES") or tmp_path_factory.mktemp("pictures"))

@@ -3,27 +3,13 @@
 With `ROLLOUT_PICTURES=docs/images` the screenshots become those of the README.
 """
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP e2e.test 127.0.0.1",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        chromium.close()
+from playwright.sync_api import Browser, Page, expect
 
 
 @pytest.fixture
@@ -34,24 +20,23 @@ def page(browser: Browser) -> Generator[Page]:
     context.close()
 
 
-def picture(page: Page, name: str, tmp_path: Path) -> None:
-    folder = Path(os.environ.get("ROLLOUT_PICTURES", str(tmp_path)))
-    page.screenshot(path=folder / name)
-    assert (folder / name).stat().st_size > 10_000
+def picture(page: Page, name: str, pictures: Path) -> None:
+    page.screenshot(path=pictures / name)
+    assert (pictures / name).stat().st_size > 10_000
 
 
 def test_the_page_behind_the_domain_says_it_is_a_rehearsal(
-    deployed: Any, page: Page, tmp_path: Path
+    deployed: Any, page: Page, pictures: Path
 ) -> None:
     port = deployed.variables["ROLLOUT__PORTAL__HTTPS_PORT"]
     page.goto(f"https://e2e.test:{port}/")
     expect(page.locator("body")).to_contain_text("ehearsal")
     expect(page.locator("body")).to_contain_text("finished", timeout=15_000)
-    picture(page, "page.png", tmp_path)
+    picture(page, "page.png", pictures)
 
 
 def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
-    deployed: Any, page: Page, tmp_path: Path
+    deployed: Any, page: Page, pictures: Path
 ) -> None:
     runs = httpx.post(
         f"{deployed.api_url}/flow_runs/filter", json={"sort": "START_TIME_ASC"}, timeout=10
@@ -61,7 +46,7 @@ def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
     expect(page.locator("body")).to_contain_text("Completed", timeout=30_000)
     expect(page.locator("body")).to_contain_text("14 Task runs", timeout=30_000)
     page.wait_for_timeout(2000)
-    picture(page, "prefect-run.png", tmp_path)
+    picture(page, "prefect-run.png", pictures)
     text = page.content()
     for name in ("secret_key", "postgres_password", "admin_password"):
         assert deployed.secret(name) not in text
