@@ -9,6 +9,7 @@ from pathlib import Path
 from config.environment import Environment
 from config.errors import StepError
 from tasks.finding import Finding
+from tasks.ownership import belongs
 from tasks.pigsty import preflight as pigsty
 from tasks.ports import Taken, ports, taken
 from tasks.room import room
@@ -55,6 +56,7 @@ def _on_node(site: Site) -> list[Finding]:
         _writable("dify.data", data, there.places[1], there.uid),
         _docker(site),
         *room(site, there.places[2].free, there.architecture),
+        *belongs(site),
         *(_given(site) if environment.platform.kind == "external" else []),
     ]
 

@@ -13,6 +13,7 @@ from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from tasks import release_file
 from tasks.nodes import on_each
+from tasks.ownership import owned
 from tasks.promotion import SameImages
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -138,7 +139,7 @@ class Folders:
 
 
 def settings_steps(site: Site) -> list[Step[Any]]:
-    return on_each(site, lambda each: [SameImages(each), Folders(each), Files(each)])
+    return on_each(site, lambda each: [SameImages(each), *owned(each), Folders(each), Files(each)])
 
 
 def _file(file: StackFile, content: str | None) -> Change:
