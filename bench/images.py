@@ -28,6 +28,7 @@ from blocks.node import LocalNode
 from config.desired.services import images
 from config.load import ROOT, load_environment, load_release
 
+BRIDGE = "rollout-bench"
 LARGE = "dify-rollout/bench:500mb"
 MB = 1_000_000
 RUNS = 3
@@ -64,10 +65,13 @@ def empty_engine() -> Iterator[str]:
     words = [
         "dockerd", f"--host=unix://{folder}/docker.sock", f"--data-root={folder}/data",
         f"--exec-root={folder}/exec", f"--pidfile={folder}/pid",
-        f"--config-file={folder}/daemon.json", "--bridge=none",
+        f"--config-file={folder}/daemon.json", f"--bridge={BRIDGE}",
         "--iptables=false", "--ip-forward=false", "--ip-masq=false",
     ]  # fmt: skip
     (folder / "daemon.json").write_text("{}")
+    # Without a bridge of its own an engine removes the machine's docker0.
+    subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
+    subprocess.run(["ip", "addr", "add", "10.211.0.1/30", "dev", BRIDGE], check=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log)
     try:
@@ -77,6 +81,7 @@ def empty_engine() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+        subprocess.run(["ip", "link", "delete", BRIDGE], check=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -82,13 +82,21 @@ class OwnEngine:
     def pidfile(self) -> Path:
         return self.folder / "docker.pid"
 
+    @property
+    def bridge(self) -> str:
+        """Without a bridge of its own, or with none, an engine removes the machine's docker0."""
+        return f"rb-{self.folder.name[-8:]}"
+
     def start(self) -> None:
         if not self.config.exists():
             self.config.write_text("{}\n")
+        if not Path("/sys/class/net", self.bridge).exists():
+            _ip("link", "add", self.bridge, "type", "bridge")
+            _ip("addr", "add", f"10.211.{random.randrange(1, 256)}.1/30", "dev", self.bridge)
         words = (
             "dockerd", f"--config-file={self.config}", f"--host=unix://{self.folder}/docker.sock",
             f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec",
-            f"--pidfile={self.pidfile}", "--bridge=none", "--iptables=false",
+            f"--pidfile={self.pidfile}", f"--bridge={self.bridge}", "--iptables=false",
             "--ip-forward=false", "--ip-masq=false", *self.arguments,
         )  # fmt: skip
         env = tuple(self.variables.items())
@@ -115,7 +123,12 @@ def own_engine(folder: Path, *arguments: str, **variables: str) -> Generator[Own
         yield engine
     finally:
         engine.stop()
+        _ip("link", "delete", engine.bridge)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
 
 
 @pytest.fixture(scope="session")
