@@ -7,7 +7,7 @@ from typing import Any
 from blocks.command import Command
 from blocks.files import File
 from config.errors import StepError
-from tasks.pigsty.playbook import play
+from tasks.pigsty.playbook import hide, play
 from tasks.pigsty.tree import require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -61,11 +61,10 @@ class Install:
         marker = found.home / MARKER
         self.site.admin.write(File(marker, b"", 0o600, keep_previous=False))
         played = play(self.site, self.name, found, found.install())
-        if played is None or played.fatal:
-            what = str(played.fatal[0]) if played else "another playbook runs in the tree"
+        if played and played.fatal:
             raise StepError(
                 "install",
-                f"Pigsty is not installed: {what}",
+                f"Pigsty is not installed: {hide(self.site, str(played.fatal[0]))}",
                 tried=str(found.install()),
                 advice="mend that; running the deploy again runs the playbook again",
             )

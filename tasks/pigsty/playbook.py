@@ -6,7 +6,7 @@ what the step observes afterwards. What Ansible reported only explains it.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from threading import Lock
 from typing import Any
@@ -18,7 +18,7 @@ from tasks.pigsty.tree import inventory, require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import ansible
-from tasks.tools.ansible import Played
+from tasks.tools.ansible import Failure, Played
 from tasks.tools.pigsty import BUSY, Tree, secrets_in
 
 log = logging.getLogger("rollout")
@@ -45,34 +45,42 @@ def carry_out(
             afterwards; says what failed.
     """
     tree = require_tree(site, step.name)
-    while True:
-        _await_turn(site, step, tree)
-        if not _needed(step, change):
-            log.info("%s: %s was done meanwhile", step.name, change.what)
-            return
-        played = play(site, step.name, tree, command)
-        if played is not None:
-            break
+    played = play(site, step.name, tree, command, lambda: _needed(step, change))
+    if played is None:
+        log.info("%s: %s was done meanwhile", step.name, change.what)
+        return
     then()
     left = _still_needed(step, change)
-    failures = "; ".join(dict.fromkeys(str(failure) for failure in played.failures))
     if left:
         raise StepError(
             step.name,
             f"{command} ended, and it is still to do: {change.what}",
-            tried=hide(site, failures) or "no task reported a failure",
+            tried=hide(site, _listed(played.failures)) or "no task reported a failure",
             advice=advice,
         )
     if played.fatal:
-        log.warning("%s: done, but a task failed: %s", step.name, hide(site, failures))
+        said = hide(site, _listed(played.fatal))
+        log.warning("%s: done, but a task failed: %s", step.name, said)
 
 
-def play(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
-    """Run one of Pigsty's commands, its output in the log line by line; None: not our turn.
+def play(
+    site: Site, step: str, tree: Tree, command: Command, wanted: Callable[[], bool] = lambda: True
+) -> Played | None:
+    """Run one of Pigsty's commands when no other runs, if it is then still wanted; else None.
 
     Raises:
         StepError: it ran out of time, no host took part, or one was not reached.
     """
+    while True:
+        _await_turn(site, step, tree)
+        if not wanted():
+            return None
+        if played := _try(site, step, tree, command):
+            return played
+
+
+def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
+    """Run it with its output in the log line by line; None: somebody else was faster."""
     heard: list[str] = []
     try:
         site.admin.run(tree.alone(command), _listener(site, step, heard))
@@ -99,16 +107,16 @@ def play(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
     return played
 
 
-def _await_turn(site: Site, step: Step[Any], tree: Tree) -> None:
+def _await_turn(site: Site, step: str, tree: Tree) -> None:
     deadline = time.monotonic() + TURN_WITHIN_S
     told = False
     while site.admin.attempt(tree.quiet()).status == BUSY:
         if not told:
-            log.info("%s: waiting for another playbook in %s to end", step.name, tree.home)
+            log.info("%s: waiting for another playbook in %s to end", step, tree.home)
         told = True
         if time.monotonic() > deadline:
             raise StepError(
-                step.name,
+                step,
                 f"another playbook has been running in {tree.home} for {TURN_WITHIN_S:g} s",
                 advice=f"look who holds {tree.lock()} (fuser); end it, then deploy again",
             )
@@ -153,6 +161,10 @@ def _listener(site: Site, step: str, heard: list[str]) -> Callable[[str], None]:
             log.info("%s:   %s", step, text)
 
     return hear
+
+
+def _listed(failures: Iterable[Failure]) -> str:
+    return "; ".join(dict.fromkeys(map(str, failures)))
 
 
 def _nobody(site: Site, step: str, command: Command, played: Played, status: int) -> StepError:

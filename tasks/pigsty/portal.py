@@ -7,6 +7,7 @@ playbook runs only reload, so that the old workers serve on whatever happens.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,28 +67,36 @@ class Certificate:
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)
         require_sound(self.site)
-        moved = self._move_aside() if change.action else []
+        moved = self._move_aside() if change.action else False
         try:
-            carry_out(self.site, self, change, found.portal(RENEWED_TAGS), then=self._reload)
+            reloading = partial(reload, self.site)
+            carry_out(self.site, self, change, found.portal(RENEWED_TAGS), then=reloading)
         except StepError:
-            self._put_back(moved)
+            if moved and self.observe()[0]:
+                self._move("{}.previous", "{}")
             raise
 
-    def _move_aside(self) -> list[Path]:
-        """The old pair stays beside: nginx has its own copy and serves on with it."""
-        folder = self.site.environment.pigsty.home / PKI
-        there = [path for path in (folder / n for n in PAIR) if self.site.admin.mode(path)]
-        for path in there:
-            self.site.admin.run(Command(("mv", "-f", str(path), f"{path}.previous")))
-        return there
+    def _move_aside(self) -> bool:
+        """The old pair stays beside: nginx has its own copy and serves on with it.
 
-    def _put_back(self, moved: Sequence[Path]) -> None:
-        if all(self.site.admin.mode(path) is None for path in moved):
-            for path in moved:
-                self.site.admin.run(Command(("mv", "-f", f"{path}.previous", str(path))))
+        What a failed playbook left half written is no pair, and must not take the old one's place.
+        """
+        whole = _names(self.site.admin.read(self._folder / PAIR[0])) is not None
+        if whole:
+            self._move("{}", "{}.previous")
+        else:
+            left = tuple(str(self._folder / name) for name in PAIR)
+            self.site.admin.run(Command(("rm", "-f", *left)))
+        return whole
 
-    def _reload(self) -> None:
-        reload(self.site)
+    def _move(self, source: str, target: str) -> None:
+        for name in PAIR:
+            words = (str(self._folder / pattern.format(name)) for pattern in (source, target))
+            self.site.admin.run(Command(("mv", "-f", *words)))
+
+    @property
+    def _folder(self) -> Path:
+        return self.site.environment.pigsty.home / PKI
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ class Entry:
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)
-        require_sound(self.site)
+        require_sound(self.site, rewritten=conf_path(self.site))
         try:
             carry_out(self.site, self, change, found.portal(), then=lambda: reload(self.site))
         except StepError:
@@ -260,16 +269,17 @@ def entry_steps(site: Site) -> list[Step[Any]]:
     return [*([Certificate(site)] if tls else []), Entry(site), *certbot]
 
 
-def require_sound(site: Site) -> None:
-    """nginx takes every file it would read.
+def require_sound(site: Site, rewritten: Path | None = None) -> None:
+    """nginx takes every file it would read, but perhaps the one that is about to be written anew.
 
     Raises:
         StepError: it does not; says which file and why.
     """
     done = machine(site).run(("nginx", "-t", "-q"))
-    if done.status == 0:
-        return
     said = nginx.complaint(done.stderr or done.stdout)
+    ours = said and said.path and rewritten and str(said.path).endswith(str(rewritten))
+    if done.status == 0 or ours:
+        return
     where = f"{said.path}:{said.line}: " if said and said.path else ""
     raise StepError(
         "portal",
@@ -307,13 +317,20 @@ def machine(site: Site) -> Machine:
 def _fault(text: bytes | None, domain: str) -> str:
     if text is None:
         return "absent"
-    try:
-        found = x509.load_pem_x509_certificate(text)
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    known = _names(text)
+    if known is None:
         return "not a certificate for servers"
-    known = names.get_values_for_type(x509.DNSName)
     if domain not in known:
         return f"for {', '.join(known)}"
-    ends = found.not_valid_after_utc
+    ends = x509.load_pem_x509_certificate(text).not_valid_after_utc
     return f"ends on {ends:%Y-%m-%d}" if ends < datetime.now(UTC) + timedelta(RENEW_DAYS) else ""
+
+
+def _names(text: bytes | None) -> list[str] | None:
+    """The names a certificate is for; None: it is none for servers."""
+    try:
+        extensions = x509.load_pem_x509_certificate(text or b"").extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+    return names.get_values_for_type(x509.DNSName)

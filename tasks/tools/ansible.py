@@ -155,4 +155,5 @@ def _why(lines: Sequence[str]) -> str:
     found = _MESSAGE.finditer("\n".join(result))
     said = [str(json.loads(f'"{match["text"]}"')).strip() for match in found]
     text = max(said, key=len, default=lines[0])
-    return text.splitlines()[-1] if text else lines[0]
+    errors = [line for line in text.splitlines() if "ERROR" in line or "FATAL" in line]
+    return (errors or text.splitlines() or [lines[0]])[-1]

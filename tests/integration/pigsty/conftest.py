@@ -1,0 +1,61 @@
+"""One installed double of Pigsty for a whole file of tests, and the steps that deploy on it."""
+
+import os
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from tasks.bootstrap import bootstrap_steps
+from tasks.configure import configure_steps
+from tasks.docker import docker_steps
+from tasks.hosts import hosts_steps
+from tasks.install import install_steps
+from tasks.pgsql import pgsql_steps
+from tasks.portal import portal_steps
+from tasks.redis import redis_steps
+from tasks.site import Site
+from tasks.step import Change, converge
+from tests.conftest import PigstyDouble
+from tests.pigsty.double.build import build
+
+STEPS = (bootstrap_steps, configure_steps, install_steps, docker_steps, pgsql_steps, redis_steps,
+         portal_steps, hosts_steps)  # fmt: skip
+
+
+def deploy(site: Site, steps: Sequence[Any] = STEPS) -> list[str]:
+    """What every part of the steps changed, in order."""
+    changes: list[Change] = []
+    for build_steps in steps:
+        for part in build_steps(site):
+            changes += converge(part).changes
+    return [change.what for change in changes]
+
+
+def processes(double: PigstyDouble) -> tuple[list[str], list[int | None]]:
+    """Every start there was, and the servers that run."""
+    names = ("postgres", "nginx", "redis-dify-1-6379")
+    return double.journal(), [double.pid(name) for name in names]
+
+
+def _doubles(tmp: pytest.TempPathFactory, version: str) -> Generator[PigstyDouble]:
+    double = PigstyDouble(**vars(build(tmp.mktemp("pigsty") / "tree", version)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{double.programs}:{os.environ['PATH']}")
+        try:
+            double.install()
+            yield double
+        finally:
+            double.remove()
+
+
+@pytest.fixture(scope="module")
+def double(tmp_path_factory: pytest.TempPathFactory) -> Generator[PigstyDouble]:
+    """One machine with Pigsty 4.5, where somebody else's cluster and portal are in use already."""
+    yield from _doubles(tmp_path_factory, "v4.5.0")
+
+
+@pytest.fixture(scope="module")
+def old_double(tmp_path_factory: pytest.TempPathFactory) -> Generator[PigstyDouble]:
+    """The same with Pigsty 2.7, whose playbooks purge what they are run over."""
+    yield from _doubles(tmp_path_factory, "v2.7.0")

@@ -1,0 +1,59 @@
+"""Pigsty 2.7, whose playbooks purge the cluster and the Redis they are run over again."""
+
+import psycopg
+import pytest
+import redis as client
+
+from tasks.configure import configure_steps
+from tasks.portal import portal_steps
+from tasks.redis import redis_steps
+from tasks.site import Site
+from tests.conftest import PigstyDouble
+from tests.integration.pigsty.conftest import deploy, processes
+
+
+@pytest.fixture(scope="module")
+def site(old_double: PigstyDouble) -> Site:
+    return old_double.site(portal={"domain": "dify.pigsty"})
+
+
+def test_what_runs_is_never_purged(site: Site, old_double: PigstyDouble):
+    environment = site.environment
+    before = processes(old_double)
+    changes = deploy(site)
+    assert "make database dify" in changes and "make Redis cluster redis-dify" in changes
+    assert processes(old_double)[1][:2] == before[1][:2]
+
+    with psycopg.connect(host=environment.postgres.host, user="dbuser_dify", dbname="dify",
+                         password=site.secret("postgres_password")) as connection:  # fmt: skip
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    with client.Redis(environment.redis.host, password=site.secret("redis_password")) as server:
+        server.set("kept", "yes")
+        server.config_set("appendonly", "no")
+
+    running = processes(old_double)
+    assert deploy(site, [redis_steps]) == [
+        f"set appendonly of Redis at {environment.redis.host}:6379"
+    ]
+    assert deploy(site) == []
+    assert processes(old_double) == running
+    with psycopg.connect(host=environment.postgres.host, user="dbuser_dify", dbname="dify",
+                         password=site.secret("postgres_password")) as connection:  # fmt: skip
+        assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+    with client.Redis(environment.redis.host, password=site.secret("redis_password")) as server:
+        assert server.get("kept") == b"yes"
+
+
+def test_another_domain_is_served_though_the_tree_knows_no_reload(
+    site: Site, old_double: PigstyDouble
+):
+    nginx = old_double.pid("nginx")
+    portal = site.environment.portal.model_copy(update={"domain": "new.pigsty"})
+    pigsty = site.environment.pigsty.model_copy(update={"portal_entry": "new"})
+    environment = site.environment.model_copy(update={"portal": portal, "pigsty": pigsty})
+    new = Site(environment, site.release, site.secrets)
+    assert deploy(new, [configure_steps, portal_steps])[1:] == [
+        "issue the portal's certificate for new.pigsty",
+        "serve new.pigsty",
+    ]
+    assert old_double.pid("nginx") == nginx

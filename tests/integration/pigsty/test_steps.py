@@ -1,0 +1,410 @@
+"""The steps on a Pigsty that is in use, and how each of its quirks is met."""
+
+import logging
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis as client
+
+from blocks.command import Command
+from blocks.processes import process
+from config.errors import ConfigError, StepError
+from config.load import load_release
+from tasks.configure import configure_steps
+from tasks.pgsql import dify_database, pgsql_steps
+from tasks.pigsty.pgsql import Cluster, Database, Files, Role
+from tasks.pigsty.playbook import play
+from tasks.pigsty.portal import Certificate, Entry
+from tasks.pigsty.preflight import findings
+from tasks.pigsty.redis import Instances
+from tasks.pigsty.tree import require_tree
+from tasks.portal import portal_steps
+from tasks.redis import redis_steps
+from tasks.site import Site
+from tasks.step import converge
+from tests.conftest import PigstyDouble
+from tests.integration.pigsty.conftest import deploy, processes
+
+
+@pytest.fixture(scope="module")
+def site(double: PigstyDouble) -> Site:
+    """An environment deployed there, up to what Dify's containers would be."""
+    made = double.site(portal={"domain": "dify.pigsty"})
+    text = (double.tree / "pigsty.yml").read_text()
+    # Not the published default: what tasks print of it must not be seen.
+    text = text.replace("grafana_admin_password: pigsty", "grafana_admin_password: Graf.Secret")
+    (double.tree / "pigsty.yml").write_text(text)
+    before = processes(double)
+    changes = deploy(made)
+    assert changes == [
+        f"edit {double.tree}/pigsty.yml",
+        "admit dbuser_dify in pg_hba.conf",
+        "make role dbuser_dify and set its password",
+        "make database dify",
+        "make database dify_plugin",
+        "make Redis cluster redis-dify",
+        "issue the portal's certificate for dify.pigsty",
+        "serve dify.pigsty",
+        "name dify.pigsty in Pigsty's DNS",
+    ]
+    # Nobody else's server was restarted for it: only Redis is new.
+    journal, (postgres, nginx, _) = processes(double)
+    assert (postgres, nginx) == (before[1][0], before[1][1])
+    assert journal == [*before[0], "started redis 6379"]
+    return made
+
+
+def other(site: Site, double: PigstyDouble, **sections: Any) -> Site:
+    """The same environment with other settings and the same secrets."""
+    made = double.site(**{"portal": {"domain": "dify.pigsty"}, **sections})
+    return Site(made.environment, made.release, site.secrets)
+
+
+def asked(site: Site, double: PigstyDouble, statement: str, database: str = "postgres") -> Any:
+    """As the cluster's administrator."""
+    host, port = site.environment.postgres.host, site.environment.postgres.port
+    with psycopg.connect(host=host, port=port, user="dbuser_dba", password="DBUser.DBA",
+                         dbname=database, autocommit=True) as connection:  # fmt: skip
+        found = connection.execute(statement.encode())
+        return found.fetchone() if found.description else None
+
+
+def test_a_second_run_changes_nothing_and_restarts_nothing(site: Site, double: PigstyDouble):
+    before = processes(double), (double.tree / "pigsty.yml").read_bytes()
+    assert deploy(site) == []
+    assert (processes(double), (double.tree / "pigsty.yml").read_bytes()) == before
+
+
+def test_the_wrong_directory_is_an_error_though_pigsty_reports_success(site: Site, tmp_path: Path):
+    tree = require_tree(site, "pgsql")
+    command = tree.pgsql_user("pg-meta", "dbuser_dify")
+    elsewhere = replace(command, words=(str(tree.home / "bin/pgsql-user"), *command.words[1:]))
+    alone = replace(tree, home=tmp_path)
+    with pytest.raises(StepError) as refused:
+        play(site, "pgsql", alone, replace(elsewhere, cwd=str(tmp_path)))
+    assert "no host took part" in str(refused.value)
+
+
+def test_a_cluster_that_is_not_in_the_inventory_is_an_error(site: Site):
+    tree = require_tree(site, "pgsql")
+    with pytest.raises(StepError) as refused:
+        play(site, "pgsql", tree, tree.pgsql_user("pg-none", "dbuser_dify"))
+    assert "leaves us with no hosts to target" in str(refused.value)
+
+
+def test_a_database_that_pgsql_db_did_not_make_is_an_error(site: Site, double: PigstyDouble):
+    """Its owner is missing; the playbook goes on, says complete, and ends with 0."""
+    names = {"user": "nobody_yet", "database": "orphan", "plugin_database": "orphan_plugin"}
+    wanted = other(site, double, postgres={"host": double.addresses[0], **names})
+    deploy(wanted, [configure_steps])
+    part = Database(wanted, dify_database(wanted), ())
+    with pytest.raises(StepError) as refused:
+        converge(part)
+    assert "still to do: make database orphan" in str(refused.value)
+    assert "is role nobody_yet there?" in str(refused.value)
+
+
+def test_an_extension_without_its_package_is_an_error_that_says_what_to_install(
+    site: Site, double: PigstyDouble
+):
+    release = load_release("1.15.0")
+    needs = release.postgres.model_copy(update={"extensions": ["uuid-ossp", "vector", "postgis"]})
+    wanted = Site(site.environment, release.model_copy(update={"postgres": needs}), site.secrets)
+    deploy(wanted, [configure_steps])
+    with pytest.raises(StepError) as refused:
+        converge(Database(wanted, dify_database(wanted), tuple(needs.extensions)))
+    assert "still to do: add extension postgis to dify" in str(refused.value)
+    assert "-t pg_ext" in str(refused.value)
+
+
+def test_with_the_pooler_down_the_database_is_made_and_the_failure_said(
+    site: Site, double: PigstyDouble, caplog: pytest.LogCaptureFixture
+):
+    """pgsql-db ends with 3 then, after it has done everything."""
+    asked(site, double, "DROP DATABASE dify_plugin WITH (FORCE)")
+    double.take_down("pgbouncer")
+    try:
+        with caplog.at_level(logging.INFO, "rollout"):
+            converge(Database(site, dify_database(site, plugin=True), ("uuid-ossp",)))
+    finally:
+        double.put_back("pgbouncer")
+    assert "done, but a task failed: reload pgbouncer" in caplog.text
+
+
+def test_no_secret_is_in_the_log_though_tasks_print_them(
+    site: Site, double: PigstyDouble, caplog: pytest.LogCaptureFixture
+):
+    asked(site, double, "DROP DATABASE dify_plugin WITH (FORCE)")
+    asked(site, double, "ALTER ROLE dbuser_dify PASSWORD 'another'")
+    with caplog.at_level(logging.INFO, "rollout"):
+        assert deploy(site, [pgsql_steps]) == [
+            "make role dbuser_dify and set its password",
+            "make database dify_plugin",
+        ]
+    assert "pgsql: task 1: " in caplog.text and "PLAY RECAP" in caplog.text
+    assert "curl -X POST -u" in caplog.text
+    for secret in ("Graf.Secret", "DBUser.DBA", site.secret("postgres_password")):
+        assert secret not in caplog.text
+
+
+def test_the_password_pgsql_user_leaves_on_the_node_is_removed(site: Site, double: PigstyDouble):
+    left = double.path("/pg/tmp/pg-user-dbuser_dify.sql")
+    assert not left.exists()
+    left.write_text("ALTER USER dbuser_dify PASSWORD 'x'")
+    assert converge(Files(site, dify_database(site))).changes[0].what == (
+        f"remove /pg/tmp/pg-user-dbuser_dify.sql on {double.addresses[0]}"
+    )
+    assert not left.exists()
+
+
+def test_a_rule_that_was_lost_is_written_again_without_a_restart(site: Site, double: PigstyDouble):
+    path, before = double.path("/pg/data/pg_hba.conf"), processes(double)
+    path.write_text("".join(x for x in path.open() if "172.30.31.0/24" not in x))
+    assert deploy(site, [pgsql_steps]) == ["admit dbuser_dify in pg_hba.conf"]
+    assert "172.30.31.0/24" in path.read_text()
+    assert processes(double) == before
+
+
+def test_more_power_than_needed_is_an_error_with_the_sql(site: Site, double: PigstyDouble):
+    asked(site, double, "ALTER ROLE dbuser_dify SUPERUSER CREATEDB")
+    try:
+        with pytest.raises(StepError) as refused:
+            converge(Role(site, dify_database(site)))
+    finally:
+        asked(site, double, "ALTER ROLE dbuser_dify NOSUPERUSER NOCREATEDB")
+    assert 'ALTER ROLE "dbuser_dify" NOSUPERUSER NOCREATEDB;' in str(refused.value)
+
+
+def test_a_cluster_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
+    pid = double.pid("postgres")
+    assert pid
+    os.kill(pid, signal.SIGINT)
+    while process(pid):
+        time.sleep(0.02)
+    journal = double.journal()
+    try:
+        with pytest.raises(StepError) as refused:
+            converge(Cluster(site, dify_database(site)))
+        assert f"cluster pg-meta exists on {double.addresses[0]} and does not" in str(refused.value)
+        assert double.journal() == journal
+    finally:
+        double.run("./pgsql.yml", "-l", "pg-meta", "-t", "pg_launch")
+    assert deploy(site, [pgsql_steps]) == []
+
+
+def test_a_redis_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
+    pid = double.pid("redis-dify-1-6379")
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    journal = double.journal()
+    try:
+        with pytest.raises(StepError) as refused:
+            converge(Instances(site, "redis-dify"))
+        assert "exists on" in str(refused.value) and "does not answer" in str(refused.value)
+        assert "redis-dify-*-6379" in str(refused.value)
+        assert double.journal() == journal
+    finally:
+        double.run("bin/redis-add", "redis-dify")
+
+
+def test_settings_of_redis_are_set_while_it_runs(site: Site, double: PigstyDouble):
+    host, password = site.environment.redis.host, site.secret("redis_password")
+    with client.Redis(host=host, password=password) as server:
+        server.set("kept", "yes")
+        server.config_set("maxmemory-policy", "allkeys-lru")
+        before = processes(double)
+        larger = other(site, double, redis={"host": host, "port": 6379, "max_memory_mb": 96})
+        deploy(larger, [configure_steps])
+        (change,) = deploy(larger, [redis_steps])
+        assert change == f"set maxmemory, maxmemory-policy of Redis at {host}:6379"
+        assert server.info("memory")["maxmemory_policy"] == "noeviction"
+        assert server.get("kept") == b"yes"
+    assert processes(double) == before
+    assert "maxmemory 96MB" in double.path("/etc/redis/redis-dify-1-6379.conf").read_text()
+    deploy(site, [configure_steps, redis_steps])
+
+
+def test_a_redis_with_another_password_is_not_taken_over(site: Site, double: PigstyDouble):
+    stranger = double.site(portal={"domain": "dify.pigsty"})
+    with pytest.raises(StepError) as refused:
+        converge(Instances(stranger, "redis-dify"))
+    assert "has another password" in str(refused.value)
+
+
+def test_somebodys_bad_file_stops_us_before_nginx_notices(site: Site, double: PigstyDouble):
+    bad, before = double.path("/etc/nginx/conf.d/zz.conf"), processes(double)
+    entry = double.path("/etc/nginx/conf.d/dify.conf")
+    text = entry.read_text()
+    bad.write_text("server { listen nonsense nonsense; }\n")
+    entry.write_text(text.replace("server_name dify.pigsty", "server_name old.pigsty"))
+    try:
+        with pytest.raises(StepError) as refused:
+            converge(Entry(site))
+        assert "zz.conf:1: " in str(refused.value)
+        assert "serves on" in str(refused.value)
+        assert "old.pigsty" in entry.read_text(), "nothing was run"
+    finally:
+        bad.unlink()
+    assert deploy(site, [portal_steps]) == ["serve dify.pigsty"]
+    assert processes(double) == before
+
+
+def test_a_domain_that_came_later_gets_into_the_certificate(site: Site, double: PigstyDouble):
+    before, authority = processes(double), (double.tree / "files/pki/ca/ca.crt").read_bytes()
+    pair = double.tree / "files/pki/nginx/pigsty.crt"
+    old = pair.read_bytes()
+    later = other(site, double, portal={"domain": "later.pigsty"},
+                  pigsty={"home": double.tree, "portal_entry": "later"})  # fmt: skip
+    later = Site(_with(later, double), later.release, site.secrets)
+    assert deploy(later, [configure_steps, portal_steps])[1:] == [
+        "issue the portal's certificate for later.pigsty",
+        "serve later.pigsty",
+    ]
+    assert {"dify.pigsty", "later.pigsty"} <= _names(double, "later.pigsty")
+    assert Path(f"{pair}.previous").read_bytes() == old
+    assert (double.tree / "files/pki/ca/ca.crt").read_bytes() == authority
+    assert processes(double) == before
+
+
+def test_a_run_that_died_while_the_certificate_was_away_is_made_up_for(
+    site: Site, double: PigstyDouble
+):
+    for name in ("pigsty.crt", "pigsty.key"):
+        path = double.tree / "files/pki/nginx" / name
+        path.rename(f"{path}.previous")
+    assert deploy(site, [portal_steps]) == ["issue the portal's certificate for dify.pigsty"]
+    assert "dify.pigsty" in _names(double, "dify.pigsty")
+
+
+def test_a_certificate_that_cannot_be_issued_leaves_the_old_one(site: Site, double: PigstyDouble):
+    """The playbook fails for want of the authority's key: both files are back where they were."""
+    key = double.tree / "files/pki/ca/ca.key"
+    pair = [double.tree / "files/pki/nginx" / name for name in ("pigsty.crt", "pigsty.key")]
+    old = [path.read_bytes() for path in pair]
+    wanted = Site(_with(other(site, double), double, domain="never.pigsty"), site.release,
+                  site.secrets)  # fmt: skip
+    key.rename(away := key.with_name("away"))
+    try:
+        with pytest.raises(StepError):
+            converge(Certificate(wanted))
+    finally:
+        away.rename(key)
+    assert [path.read_bytes() for path in pair] == old
+
+
+def test_one_playbook_at_a_time(site: Site, double: PigstyDouble, caplog: pytest.LogCaptureFixture):
+    asked(site, double, "DROP DATABASE dify_plugin WITH (FORCE)")
+    lock = require_tree(site, "pgsql").lock()
+    other_one = subprocess.Popen(["flock", str(lock), "sleep", "1.5"])
+    time.sleep(0.2)
+    began = time.monotonic()
+    with caplog.at_level(logging.INFO, "rollout"):
+        converge(Database(site, dify_database(site, plugin=True), ("uuid-ossp",)))
+    other_one.wait()
+    assert time.monotonic() - began > 1
+    assert "waiting for another playbook" in caplog.text
+
+
+def test_what_somebody_did_while_we_waited_is_not_done_again(
+    site: Site, double: PigstyDouble, caplog: pytest.LogCaptureFixture
+):
+    """The other playbook makes the database: ours is not run at all."""
+    asked(site, double, "DROP DATABASE dify_plugin WITH (FORCE)")
+    lock = require_tree(site, "pgsql").lock()
+    words = "sleep 0.7; bin/pgsql-db pg-meta dify_plugin"
+    other_one = subprocess.Popen(["flock", str(lock), "sh", "-c", words], cwd=double.tree,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    time.sleep(0.2)
+    with caplog.at_level(logging.INFO, "rollout"):
+        converge(Database(site, dify_database(site, plugin=True), ("uuid-ossp",)))
+    other_one.wait()
+    assert "make database dify_plugin was done meanwhile" in caplog.text
+    assert "PLAY" not in caplog.text
+
+
+def test_a_playbook_that_hangs_is_ended_with_everything_it_started(site: Site):
+    tree = require_tree(site, "pgsql")
+    command = Command(("sh", "-c", "sleep 61.7 & sleep 61.7"), cwd=str(tree.home), timeout_s=0.5)
+    with pytest.raises(StepError) as refused:
+        play(site, "pgsql", tree, command)
+    assert "no end within 0.5 s" in str(refused.value)
+    shown = subprocess.run(["pgrep", "-f", "sleep 61.7"], capture_output=True, text=True)
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"pg_cluster": "pg-none", "pg_nodes": []}, "no cluster 'pg-none'"),
+        ({"pg_version": 15}, "the version of a cluster is never changed in place"),
+        ({"redis_cluster": "pg-meta"}, "pg-meta"),
+    ],
+)
+def test_an_inventory_that_does_not_fit_is_refused_and_untouched(
+    site: Site, double: PigstyDouble, settings: dict[str, Any], said: str
+):
+    wanted = Site(_with(other(site, double), double, **settings), site.release, site.secrets)
+    before = (double.tree / "pigsty.yml").read_bytes()
+    failed = [str(finding) for finding in findings(wanted) if not finding.ok]
+    assert any(said in line for line in failed), failed
+    with pytest.raises(ConfigError):
+        deploy(wanted, [configure_steps])
+    assert (double.tree / "pigsty.yml").read_bytes() == before
+
+
+def test_a_broken_inventory_is_refused_with_its_line(site: Site, double: PigstyDouble):
+    path = double.tree / "pigsty.yml"
+    text = path.read_text()
+    path.write_text(text.replace("  vars:", "\tvars:", 1))
+    try:
+        failed = [str(finding) for finding in findings(site) if not finding.ok]
+        assert len(failed) == 1
+        assert "a tab indents the line" in failed[0] and "nothing was changed" in failed[0]
+    finally:
+        path.write_text(text)
+
+
+def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything_changes(
+    site: Site, double: PigstyDouble
+):
+    pid = double.pid("redis-dify-1-6379")
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    double.take_sudo()
+    try:
+        failed = [str(finding) for finding in findings(site) if not finding.ok]
+    finally:
+        double.give_sudo()
+        double.run("bin/redis-add", "redis-dify")
+    assert failed == [
+        f"machine {double.addresses[0]}: Ansible does not reach {double.addresses[0]}: "
+        f"Missing sudo password\n  do: log in from local by ssh as Ansible does"
+    ]
+
+
+def _with(site: Site, double: PigstyDouble, domain: str = "", **pigsty: Any) -> Any:
+    """The site's environment with these keys of [pigsty], and another domain."""
+    environment = site.environment
+    section = environment.pigsty.model_copy(update=pigsty)
+    portal = environment.portal.model_copy(update={"domain": domain} if domain else {})
+    return environment.model_copy(update={"pigsty": section, "portal": portal})
+
+
+def _names(double: PigstyDouble, domain: str) -> set[str]:
+    """Every name of the certificate that nginx presents to who asks for the domain."""
+    trust = ssl.create_default_context(cafile=str(double.tree / "files/pki/ca/ca.crt"))
+    place = (double.addresses[0], double.https_port)
+    with (
+        socket.create_connection(place, timeout=5) as plain,
+        trust.wrap_socket(plain, server_hostname=domain) as stream,
+    ):
+        return {str(value) for _, value in (stream.getpeercert() or {})["subjectAltName"]}
