@@ -1,5 +1,6 @@
 """pigsty.yml as text with the place of every value in it, read as Ansible reads it."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from ruamel.yaml.events import AliasEvent
 
 from config.desired.inventory.data import is_list, is_mapping
@@ -51,7 +52,9 @@ def read(text: str, file: str = FILE) -> Document:
     yaml.version = ANSIBLE  # pyright: ignore[reportAttributeAccessIssue]
     yaml.Composer = _recording(aliases)
     try:
-        root: Any = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
+        with warnings.catch_warnings():  # one of them quotes the line, whatever is on it
+            warnings.simplefilter("ignore", YAMLWarning)
+            root: Any = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
     except MarkedYAMLError as error:
         raise ConfigError([_unreadable(error, text, file)]) from None
     except YAMLError as error:

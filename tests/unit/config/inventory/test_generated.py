@@ -1,5 +1,6 @@
 """What must hold of every inventory there is."""
 
+import re
 from random import Random
 from typing import Any
 
@@ -17,11 +18,12 @@ from config.desired.inventory.merge import merge, problems
 from config.desired.inventory.wanted import wanted
 from config.desired.inventory.wants import laid
 from config.environment import Environment
+from config.errors import ConfigError
 from config.load import load_environment, load_release
 from config.secrets import generate
 
 from .generated import inventory
-from .test_samples import undone
+from .test_samples import SAMPLES, SETTINGS, undone
 
 RELEASE = load_release("1.15.0")
 RECIPE = load_environment("recipe")
@@ -79,6 +81,44 @@ def other(**sections: dict[str, Any]) -> Environment:
     for section, keys in sections.items():
         tree[section] |= keys
     return Environment.model_validate(tree)
+
+
+DAMAGE = [*"{}[]:,-#'\"&*!|> \t\n%@", "null", "- ", ": ", "  ", "\n  "]
+
+
+def damaged(rng: Random, text: str) -> str:
+    """A slip of the hand: characters lost or typed, a line lost, doubled or moved aside."""
+    at, lines = rng.randrange(len(text)), text.split("\n")
+    row = rng.randrange(len(lines))
+    kind = rng.randrange(5)
+    if kind == 0:
+        return text[:at] + text[at + rng.randrange(1, 12) :]
+    if kind == 1:
+        return text[:at] + rng.choice(DAMAGE) + text[at:]
+    if kind == 2:
+        lines[row] = rng.choice([" ", "  ", "    "]) + lines[row]
+    elif kind == 3:
+        lines[row] = lines[row].split(":")[0] + ":" + rng.choice(["", " x", " []", " 3", " ~"])
+    else:
+        lines.insert(
+            rng.randrange(len(lines)), lines.pop(row) if rng.random() < 0.5 else lines[row]
+        )
+    return "\n".join(lines)
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(sorted(SETTINGS)), seed=st.integers(0, 2**32))
+def test_a_damaged_file_is_merged_or_refused_in_sentences(name, seed):
+    rng = Random(seed)  # noqa: S311 - shapes of files, no secrets
+    text = damaged(rng, (SAMPLES / f"{name}.yml").read_text())
+    ours = fragment(RECIPE, RELEASE, SECRETS, V4)
+    try:
+        merged = merge(text, ours)
+    except ConfigError as refused:
+        for problem in refused.problems:
+            assert re.fullmatch(r"pigsty\.yml(:\d+)?: .+; expected .+", problem)
+    else:
+        assert merge(merged, ours) == merged
 
 
 @pytest.mark.parametrize("generation", [V2, V4], ids=lambda generation: generation.name)
