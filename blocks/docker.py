@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import docker
 from docker import auth
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests import RequestException
 
 from blocks.command import Command
 from blocks.node import LocalNode, Node
@@ -116,10 +117,11 @@ class Docker:
 
     def image(self, reference: str) -> Image | None:
         """The image of this name or id; None if there is none."""
-        try:
-            return Image.of(self.client.api.inspect_image(reference))
-        except ImageNotFound:
-            return None
+        with self._asked():
+            try:
+                return Image.of(self.client.api.inspect_image(reference))
+            except ImageNotFound:
+                return None
 
     def images(self) -> list[Image]:
         """Every image that is not merely a step of a build."""
@@ -215,13 +217,16 @@ class Docker:
 
     def containers(self, project: str) -> list[Container]:
         """Every container of the project, running or not."""
-        found = self.client.api.containers(
-            all=True, filters={"label": f"com.docker.compose.project={project}"}
-        )
-        return [self._describe(str(entry["Id"])) for entry in found]
+        with self._asked():
+            found = self.client.api.containers(
+                all=True, filters={"label": f"com.docker.compose.project={project}"}
+            )
+            return [self._describe(str(entry["Id"])) for entry in found]
 
     def logs(self, container: str, lines: int = 15) -> str:
-        return cast(bytes, self.client.api.logs(container, tail=lines)).decode(errors="replace")
+        with self._asked():
+            said = cast(bytes, self.client.api.logs(container, tail=lines))
+        return said.decode(errors="replace")
 
     def logs_since(self, container: str, at: float, lines: int) -> list[str]:
         """The last lines since then, seconds since the epoch."""
@@ -245,10 +250,8 @@ class Docker:
 
     def remove(self, container: str) -> None:
         """No container of that name or id is left."""
-        try:
+        with self._asked(), suppress(NotFound):
             self.client.api.remove_container(container, force=True, v=True)
-        except NotFound:
-            return
 
     def _describe(self, identity: str) -> Container:
         seen = self.client.api.inspect_container(identity)
@@ -267,6 +270,14 @@ class Docker:
             status=int(seen["State"].get("ExitCode", 0)),
         )
 
+    @contextmanager
+    def _asked(self) -> Generator[None]:
+        """Whoever breaks off in the middle is told: the engine, or the way to it."""
+        try:
+            yield
+        except RequestException as error:
+            raise DockerUnusable(self._why(error)) from None
+
     def _why(self, error: Exception) -> str:
         text, where = str(error), "/var/run/docker.sock"
         if self.node.docker_url():
@@ -279,7 +290,7 @@ class Docker:
             return f"Docker is not installed at {where}"
         if any(words in text for words in _NOT_RUNNING):
             return f"Docker Engine is not running (nothing answers at {where})"
-        return f"Docker Engine does not answer at {where}: {text}"
+        return f"Docker Engine does not answer at {where}: {text or 'it broke off'}"
 
 
 def _login_header(login: "Login") -> Any:

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from blocks.files import File
 from blocks.node import ConnectionLost, Held, NodeError, NodeRefused, NodeUnreachable
 from blocks.ssh import SshNode
 from config.load import ROOT
+from tests.integration import sshd
 from tests.integration.sshd import SshServer
 
 
@@ -85,6 +88,21 @@ def test_a_user_docker_engine_refuses_is_told_so(ssh_server: SshServer) -> None:
 def test_an_engine_on_a_node_that_is_not_there_is_the_nodes_trouble(ssh_server: SshServer) -> None:
     with pytest.raises(NodeUnreachable):
         Docker(SshNode("closed", config=ssh_server.config)).trouble()
+
+
+def test_an_engine_whose_node_goes_away_is_the_nodes_trouble(
+    os_users: Mapping[str, str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = sshd.start(tmp_path, port, os_users)
+    try:
+        docker = Docker(SshNode("node", config=server.config))
+        assert docker.containers("no-such-project") == []
+    finally:
+        server.stop()
+    with pytest.raises(NodeUnreachable, match="node cannot be reached"):
+        docker.containers("no-such-project")
 
 
 def test_a_greeting_is_not_taken_for_output(ssh_server: SshServer) -> None:
