@@ -1,9 +1,12 @@
 """The password of an environment's backup repository and the key to where it lies."""
 
+import secrets as random
 from typing import cast
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
+
+_PASSWORD_BYTES = 32
 
 
 class BackupRepository(Block):
@@ -24,6 +27,11 @@ class BackupRepository(Block):
     initialised: str = Field(
         default="", description="The repository that was made with this password"
     )
+
+
+def new() -> BackupRepository:
+    """A password nobody knows yet."""
+    return BackupRepository(password=SecretStr(random.token_urlsafe(_PASSWORD_BYTES)))
 
 
 def load(environment: str) -> BackupRepository | None:

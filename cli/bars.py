@@ -5,7 +5,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+)
 
 from tasks.progress import Arrived, Event, Moved, watched_by
 
@@ -40,12 +47,13 @@ class Bars:
 
 
 @contextmanager
-def bars() -> Generator[None]:
-    """Draw everything that is transferred meanwhile; nothing where nobody looks."""
+def bars(*, shares: bool = False) -> Generator[None]:
+    """Draw everything that moves meanwhile, in bytes or `shares`; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    amount = TaskProgressColumn() if shares else DownloadColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount)
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     with progress, watched_by(Bars(progress)):
         yield

@@ -9,6 +9,15 @@ from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.secrets import required
 
+# As restic names them: for s3: and rest: repositories.
+CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "RESTIC_REST_USERNAME",
+    "RESTIC_REST_PASSWORD",
+)
+
 
 def show(environment: str, name: str) -> list[str]:
     """The value of `name`, or the names of all that are saved."""
@@ -30,10 +39,14 @@ def give(environment: str, name: str, *, yes: bool) -> None:
     It is asked for unseen, or read from stdin: an argument would be in the process list.
     """
     desired = load_environment(environment)
+    if name in CREDENTIALS:
+        _give_credential(environment, name)
+        return
     names = required(desired, load_release(desired.dify.release))
     if name not in names:
         raise RolloutError(
-            f"{name!r} is no secret of {environment}; expected one of: {', '.join(names)}"
+            f"{name!r} is no secret of {environment}; "
+            f"expected one of: {', '.join([*names, *CREDENTIALS])}"
         )
     with server(environment):
         from pydantic import SecretStr
@@ -45,6 +58,19 @@ def give(environment: str, name: str, *, yes: bool) -> None:
             _confirm(environment, name, yes=yes)
         save(environment, {**values, name: SecretStr(_asked(name))})
     typer.echo(f"{name} of {environment} is saved; `rollout plan {environment}` shows its effect")
+
+
+def _give_credential(environment: str, name: str) -> None:
+    """Save what opens the place where the backup repository lies."""
+    with server(environment):
+        from pydantic import SecretStr
+
+        from blocks.repository import load, new, save
+
+        block = load(environment) or new()
+        given = {**block.credentials, name: SecretStr(_asked(name))}
+        save(environment, block.model_copy(update={"credentials": given}))
+    typer.echo(f"{name} is saved for the backup repository of {environment}")
 
 
 def _confirm(environment: str, name: str, *, yes: bool) -> None:

@@ -101,8 +101,11 @@ def health(
 def backup(environment: Environment, json: Json = False) -> None:
     """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
     from cli import output, runs
+    from cli.bars import bars
 
-    output.points(runs.backup(environment), as_json=json)
+    with bars(shares=True):
+        report = runs.backup(environment)
+    output.points(report, as_json=json)
 
 
 @app.command()
@@ -113,8 +116,11 @@ def points(
 ) -> None:
     """List the restore points."""
     from cli import output, runs
+    from cli.bars import bars
 
-    output.points(runs.points(environment, check=check), as_json=json)
+    with bars(shares=True):
+        report = runs.points(environment, check=check)
+    output.points(report, as_json=json)
 
 
 @app.command()
@@ -131,9 +137,11 @@ def restore(
 ) -> None:
     """Bring the environment back to a restore point; its state now is saved as one first."""
     from cli import output, runs
+    from cli.bars import bars
 
     runs.confirm_if_protected(environment, yes=yes, doing="Restore")
-    report = runs.restore(environment, point=point, source=source, only=only or [])
+    with bars(shares=True):
+        report = runs.restore(environment, point=point, source=source, only=only or [])
     output.restore(report, as_json=json)
 
 
@@ -145,8 +153,11 @@ def drill(
 ) -> None:
     """Prove that a restore point comes back, beside the environment and without touching it."""
     from cli import output, runs
+    from cli.bars import bars
 
-    output.drill(runs.drill(environment, point=point), as_json=json)
+    with bars(shares=True):
+        report = runs.drill(environment, point=point)
+    output.drill(report, as_json=json)
 
 
 @app.command()

@@ -64,7 +64,14 @@ def restore(environment: str, *, point: str, source: str, only: list[str]) -> An
     with server(environment):
         from flows.restore import restore as flow
 
-        return _run(flow, environment=environment, point=point, source=source, only=only)
+        return _run(
+            flow,
+            environment=environment,
+            point=point,
+            source=source,
+            only=only,
+            confirm=environment,
+        )
 
 
 def drill(environment: str, *, point: str) -> Any:

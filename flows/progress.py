@@ -1,10 +1,13 @@
-"""How far a long step is, as Prefect progress artifacts."""
+"""How far a long step is: for the terminal, and as Prefect progress artifacts."""
 
 import logging
 import time
+from contextvars import copy_context
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from tasks.progress import Moved, tell
 
 log = logging.getLogger("rollout")
 EVERY_S = 2.0
@@ -15,10 +18,14 @@ class Progress:
 
     def __init__(self, key: str) -> None:
         self._key = key
+        # Whoever watches this run; it is told from threads that know nothing of the run.
+        self._context = copy_context()
         self._bars: dict[str, UUID] = {}
         self._moved: dict[str, float] = {}
 
     def __call__(self, part: str, share: float) -> None:
+        seen = Moved(self._key, part, round(share * 100), 100)
+        self._context.copy().run(tell, seen)
         try:
             self._move(part, share)
         except Exception as error:  # noqa: BLE001 - the server may be gone, the work goes on

@@ -8,7 +8,8 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
-from config.errors import RolloutError
+from config.errors import RolloutError, StepError
+from config.load import load_environment
 from flows import steps
 from flows.opening import opened, reading
 from flows.order import Order
@@ -25,10 +26,15 @@ def restore(
     point: str = "latest",
     source: str = "",
     only: list[str] | None = None,
+    confirm: str = "",
 ) -> RestoreReport | State[Any]:
-    """Restore the environment, or parts of it, from a point of its own or of `source`."""
+    """Restore the environment, or parts of it, from a point of its own or of `source`.
+
+    `confirm`: the environment's own name, where it is protected.
+    """
     began = time.monotonic()
     try:
+        require_confirmed(environment, confirm)
         with (
             opened(environment, run=str(flow_run.name)) as site,
             reading(source or environment, site) as origin,
@@ -50,6 +56,16 @@ def restore(
             return report
     except RolloutError as error:
         return Failed(message=str(error), data=error)
+
+
+def require_confirmed(environment: str, confirm: str) -> None:
+    """A protected environment is only restored by somebody who says which one it is."""
+    if load_environment(environment).protected and confirm != environment:
+        raise StepError(
+            "restore",
+            f"{environment} is protected",
+            advice=f"run it again with confirm = {environment!r}",
+        )
 
 
 def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:

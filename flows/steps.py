@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from tasks.preflight import preflight as find
 from tasks.preflight import require
 from tasks.proof import prove
 from tasks.redis import redis_steps
-from tasks.repository import open_repository
+from tasks.repository import open_repository, require_recent
 from tasks.restore import Choice, Restored
 from tasks.restore import choose as choose_point
 from tasks.restore import restore as bring_back
@@ -142,6 +143,10 @@ def _settle(site: Site, *, choice: Choice) -> None:
     let_go(site, choice)
 
 
+def _watch(site: Site, *, now: datetime) -> Point:
+    return require_recent(open_repository(site, create=False), now)
+
+
 def _drill(site: Site, *, choice: Choice, told: Told) -> Drill:
     return rehearse(site, choice, told=told)
 
@@ -188,3 +193,4 @@ choose = _told(_choose, "choose")
 restore = _told(_restore, "restore")
 settle = _told(_settle, "settle")
 drill = _told(_drill, "drill")
+watch = _told(_watch, "watch")

@@ -2,13 +2,12 @@
 
 import logging
 import re
-import secrets as random
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from blocks import repository as saved
 from blocks.command import Command, CommandFailed
@@ -26,7 +25,6 @@ OnLine = Callable[[str], None]
 Explain = Callable[[CommandFailed], RolloutError]
 RETRY_S = 5.0
 STEP = "backup"
-_PASSWORD_BYTES = 32
 
 
 class RepositoryAway(StepError):
@@ -208,13 +206,33 @@ def open_repository(site: Site, *, create: bool) -> Repository:
             raise StepError(
                 STEP, f"{site.name} was never backed up", advice=f"rollout backup {site.name}"
             )
-        access = BackupRepository(password=SecretStr(random.token_urlsafe(_PASSWORD_BYTES)))
+        access = saved.new()
         saved.save(site.name, access)
     repository = Repository(site, _tool(site, access), access)
     if access.initialised != url and create:
         _initialise(repository)
         saved.save(site.name, access.model_copy(update={"initialised": url}))
     return repository
+
+
+def require_recent(repository: Repository, now: datetime) -> Point:
+    """The newest point that was not taken by a restore.
+
+    Raises:
+        StepError: it is older than `backup.window_h`, or there is none.
+    """
+    site, window_h = repository.site, repository.site.environment.backup.window_h
+    newest = latest(repository.points())
+    age_h = (now - newest.created).total_seconds() / 3600 if newest else None
+    if newest and age_h is not None and age_h <= window_h:
+        return newest
+    last = f"the last is {newest.id}, {age_h:.1f} h old" if newest else "there is none at all"
+    raise StepError(
+        STEP,
+        f"NO BACKUP of {site.name} within {window_h:g} h: {last}",
+        advice=f"look at the runs of backup/{site.name}; is a worker running? "
+        f"rollout backup {site.name}",
+    )
 
 
 def _initialise(repository: Repository) -> None:

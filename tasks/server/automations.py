@@ -1,14 +1,16 @@
-"""What the server watches for by itself: runs whose worker died."""
+"""What the server watches for by itself: runs whose worker died, backups that did not run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
 
 from tasks.step import Change
 
@@ -37,6 +39,34 @@ DEAD_WORKER = AutomationCore(
         )
     ],
 )
+
+
+def missed_backup(environment: str, window: timedelta, backup: UUID, watch: UUID) -> AutomationCore:
+    """Where no run of the deployment `backup` ended well in time, `watch` looks and tells.
+
+    It is the server that waits: a schedule that was paused, or a worker that is gone, is noticed.
+    """
+    return AutomationCore(
+        name=f"rollout: no backup of {environment}",
+        description=f"Starts watch/{environment}, which fails if there is no fresh restore point.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            expect={"prefect.flow-run.Completed"},
+            match_related=ResourceSpecification(
+                {
+                    "prefect.resource.role": "deployment",
+                    "prefect.resource.id": f"prefect.deployment.{backup}",
+                }
+            ),
+            threshold=1,
+            within=window,
+        ),
+        actions=[  # pyright: ignore[reportArgumentType]
+            RunDeployment(
+                source="selected", deployment_id=watch, parameters=None, job_variables=None
+            )
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +101,39 @@ class Automations:
         for old in self.client.read_automations_by_name(wanted.name):
             self.client.delete_automation(old.id)
         self.client.create_automation(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MissedBackups:
+    """Every environment that is backed up on a schedule is waited for."""
+
+    client: SyncPrefectClient
+    windows: Mapping[str, timedelta]
+    name: str = "automations"
+    settle_s: float = 0.0
+
+    def observe(self) -> dict[str, list[AutomationCore]]:
+        return self._automations().observe()
+
+    def plan(self, actual: dict[str, list[AutomationCore]]) -> Sequence[Change]:
+        return self._automations().plan(actual)
+
+    def apply(self, change: Change) -> None:
+        self._automations().apply(change)
+
+    def _automations(self) -> Automations:
+        """Before the deployments exist, in a dry run, theirs is an id nobody has."""
+        wanted = [
+            missed_backup(name, window, self._id("backup", name), self._id("watch", name))
+            for name, window in self.windows.items()
+        ]
+        return Automations(self.client, tuple(wanted))
+
+    def _id(self, flow: str, environment: str) -> UUID:
+        try:
+            return self.client.read_deployment_by_name(f"{flow}/{environment}").id
+        except ObjectNotFound:
+            return UUID(int=0)
 
 
 def _same(have: AutomationCore, want: AutomationCore) -> bool:

@@ -1,21 +1,23 @@
 """Everything a Prefect server needs to know of this project, in order."""
 
+from datetime import timedelta
 from typing import Any, cast
 
 from prefect.client.orchestration import SyncPrefectClient
 from ruamel.yaml import YAML
 
+from blocks.repository import BackupRepository
 from blocks.secrets import DifySecrets
-from config.desired.deployments import deployments
+from config.desired.deployments import Deployment, deployments
 from config.environment import Environment
 from config.load import ROOT
-from tasks.server.automations import DEAD_WORKER, Automations
+from tasks.server.automations import DEAD_WORKER, Automations, MissedBackups
 from tasks.server.block_types import BlockTypes
 from tasks.server.deployments import Deployments, wanted
 from tasks.server.pool import Pool
 from tasks.step import Step
 
-BLOCKS = (DifySecrets,)
+BLOCKS = (DifySecrets, BackupRepository)
 
 
 def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment]) -> list[Step[Any]]:
@@ -27,4 +29,21 @@ def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment])
         BlockTypes(client, BLOCKS),
         Deployments(client, tuple(wanted(deployment) for deployment in found)),
         Automations(client, (DEAD_WORKER,)),
+        MissedBackups(client, _backup_windows(found, environments)),
     ]
+
+
+def _backup_windows(
+    found: list[Deployment], environments: dict[str, Environment]
+) -> dict[str, timedelta]:
+    """Environments with a repository and a schedule → how long a backup may be waited for."""
+    scheduled = {
+        deployment.environment
+        for deployment in found
+        if deployment.schedules and deployment.entrypoint.endswith(":backup")
+    }
+    return {
+        name: timedelta(hours=environments[name].backup.window_h)
+        for name in sorted(scheduled)
+        if environments[name].backup.repository
+    }
