@@ -32,7 +32,7 @@ from config.desired.services import active, images
 from config.errors import StepError
 from tasks import kit, uploads
 from tasks.clients import clients
-from tasks.pgsql import dify_database
+from tasks.databases import session_database
 from tasks.redis import dify_redis
 from tasks.repository import Repository, points_of
 from tasks.site import Site
@@ -88,7 +88,7 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
     began, created = time.monotonic(), datetime.now(UTC)
     name = created.strftime("%Y%m%dT%H%M%SZ")
     taking = _Taking(site, repository, name, told)
-    main, plugin = dify_database(site), dify_database(site, plugin=True)
+    main, plugin = session_database(site), session_database(site, plugin=True)
     with main.connect() as connection:
         rows, files = uploads.rows(connection), uploads.keys(connection)
     parts = [taking.database("database", main), taking.database("plugin-database", plugin)]

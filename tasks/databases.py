@@ -10,6 +10,7 @@ from psycopg.errors import ObjectInUse
 from blocks.postgres import Connection, Postgres
 from config.desired.restore_point import INCOMING, PREVIOUS
 from config.errors import StepError
+from config.pigsty import DIRECTLY, pooled
 from tasks.pgsql import Database, admin, dify_database
 from tasks.site import Site
 from tasks.step import converge
@@ -29,12 +30,21 @@ class Twin:
         return replace(self.live, database=self.live.database + suffix)
 
 
+def session_database(site: Site, *, plugin: bool = False) -> Postgres:
+    """Dify's database past any pgbouncer: a dump wants a session of its own."""
+    database = dify_database(site, plugin=plugin)
+    port = DIRECTLY[database.port] if pooled(site.environment) else database.port
+    return replace(database, port=port)
+
+
 def twins(site: Site, parts: Sequence[str]) -> list[Twin]:
     """The databases among the parts of a point."""
     needs = site.release.postgres
     known = [
-        Twin("database", dify_database(site), tuple(needs.extensions)),
-        Twin("plugin-database", dify_database(site, plugin=True), tuple(needs.plugin_extensions)),
+        Twin("database", session_database(site), tuple(needs.extensions)),
+        Twin(
+            "plugin-database", session_database(site, plugin=True), tuple(needs.plugin_extensions)
+        ),
     ]
     return [twin for twin in known if twin.part in parts]
 
