@@ -56,6 +56,10 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _identifier_or_none(value: str) -> str:
+    return _identifier(value) if value else value
+
+
 def _address(value: str) -> str:
     try:
         return str(IPv4Address(value))
@@ -328,6 +332,7 @@ class Postgres(Strict):
     host: Host
     port: Port
     user: Identifier
+    admin: Annotated[str, AfterValidator(_identifier_or_none)]
     database: Identifier
     plugin_database: Identifier
     max_connections: Annotated[int, Field(ge=20, le=10_000)]

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from config.environment import Environment
 from config.release import S3, Release, Secret
 
+POSTGRES_ADMIN = "postgres_admin_password"
 ALPHABET = {
     "letters": string.ascii_letters + string.digits,
     "base64": string.ascii_letters + string.digits + "+/",
@@ -16,8 +17,11 @@ ALPHABET = {
 
 
 def required(environment: Environment, release: Release) -> list[str]:
-    """Names of all secrets; those of S3 can only be given by the operator."""
-    return [*release.secrets, *(S3 if environment.storage.kind == "s3" else ())]
+    """Names of all secrets; those of others' services can only be given by the operator."""
+    others = [*(S3 if environment.storage.kind == "s3" else ())]
+    if environment.platform.kind == "external" and environment.postgres.admin:
+        others.append(POSTGRES_ADMIN)
+    return [*release.secrets, *others]
 
 
 def generate(release: Release, have: Mapping[str, SecretStr]) -> dict[str, SecretStr]:

@@ -1,7 +1,7 @@
 """PostgreSQL as Dify needs it: server, role, databases, extensions.
 
-In the sandbox all of it is made; a given PostgreSQL is only checked, and what is missing is
-said as the SQL its administrator has to run.
+In the sandbox all of it is made, and on a given PostgreSQL with a given administrator; else that is
+only checked, and what is missing is said as the SQL its administrator has to run.
 """
 
 from collections.abc import Generator, Sequence
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -20,6 +21,7 @@ from blocks.postgres import (
     PostgresUnreachable,
 )
 from config.errors import StepError
+from config.secrets import POSTGRES_ADMIN
 from tasks.pigsty import pgsql as pigsty
 from tasks.sandbox.postgres import MAJOR, administrator, server_steps
 from tasks.site import Site
@@ -39,13 +41,28 @@ ATTRIBUTES = {
 
 @contextmanager
 def admin(site: Site, database: str = "postgres") -> Generator[Connection]:
-    """A connection as database administrator; only the sandbox has one of ours.
+    """A connection as database administrator: the sandbox's own, or the one that is given.
 
     Raises:
         PostgresUnreachable, PostgresRefused: as `Postgres.connect`.
+        StepError: the given one may not do what was asked.
     """
-    with administrator(site, database) as connection:
-        yield connection
+    if site.environment.platform.kind == "sandbox":
+        with administrator(site, database) as connection:
+            yield connection
+        return
+    postgres = site.environment.postgres
+    password = site.secrets[POSTGRES_ADMIN]
+    login = Postgres(postgres.host, postgres.port, postgres.admin, password, database, site.node)
+    try:
+        with login.connect() as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise StepError(
+            "pgsql",
+            f"{login}: {str(error).splitlines()[0]}",
+            advice="let postgres.admin do that, or do it by hand and leave postgres.admin empty",
+        ) from None
 
 
 def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
@@ -282,12 +299,18 @@ def pgsql_steps(site: Site) -> list[Step[Any]]:
     if kind == "pigsty":
         return [*pigsty.pgsql_steps(site, main, plugin), Suitable(site)]
     if kind == "external":
-        return [Suitable(site)]
+        made = _owned(site, main, plugin) if site.environment.postgres.admin else []
+        return [*made, Suitable(site)]
     needs = site.release.postgres
     if not needs.min <= MAJOR <= needs.max:
         raise _unfit(site, MAJOR)
+    return [*server_steps(site), *_owned(site, main, plugin)]
+
+
+def _owned(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]:
+    """Dify's role and what belongs to it, made by SQL."""
+    needs = site.release.postgres
     return [
-        *server_steps(site),
         Role(site, main),
         Database(site, main.database, main.user, tuple(needs.extensions)),
         Database(site, plugin.database, plugin.user, tuple(needs.plugin_extensions)),
