@@ -110,9 +110,10 @@ def fill(path: Path, source: Path, limit: int) -> None:
         for file in sorted(source.rglob("*")):
             if file.is_symlink() or not file.is_file():
                 continue
-            total += file.stat().st_size
-            if total > limit:
-                return
+            size = file.stat().st_size
+            if total + size > limit:
+                continue
+            total += size
             archive.add(file, str(file.relative_to(source)))
 
 

@@ -41,7 +41,10 @@ from tasks.tools.bundle import (
 
 log = logging.getLogger("rollout")
 
-LEVEL = 3
+# All processors; jobs of zstd's own choice would cost 8 MB several times over each of them.
+PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
+    3, threads=os.cpu_count() or 1, job_size=2 << 20, write_checksum=1
+)
 SMALLEST_TAR = 1024
 LARGEST_JSON = 16 << 20
 
@@ -51,7 +54,7 @@ class Writer:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._compressor = zstandard.ZstdCompressor(LEVEL, threads=-1, write_checksum=True)
+        self._compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS)
         self.parts: dict[str, Part] = {}
 
     def add(self, name: str, chunks: Iterable[bytes]) -> None:
