@@ -42,7 +42,7 @@ from tasks.tools.bundle import (
 log = logging.getLogger("rollout")
 
 # All processors; jobs of zstd's own choice would cost 8 MB several times over each of them.
-PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
+PARAMETERS = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
     3, threads=os.cpu_count() or 1, job_size=2 << 20, write_checksum=1
 )
 SMALLEST_TAR = 1024
