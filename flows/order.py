@@ -9,6 +9,7 @@ from tasks.site import Site
 from tasks.step import Outcome
 
 Future = PrefectFuture[Any]
+Ends = tuple[Future, ...]
 
 
 class Order:
@@ -23,19 +24,20 @@ class Order:
     def wants(self, name: str) -> bool:
         return not self.only or name in self.only
 
-    def submit(self, step: RolloutTask, *, after: list[Future | None]) -> Future | None:
-        """Start the step when those before it are done; None if it is not wanted.
+    def submit(self, step: RolloutTask, *, after: list[Ends]) -> Ends:
+        """Start the step when those before it are done; what the ones after it wait for.
 
-        A dry run waits for nothing: no step changes what another one sees.
+        For a step that is not wanted that is what it would have waited for itself. A dry run
+        waits for nothing: no step changes what another one sees.
         """
+        before = tuple(dict.fromkeys(future for ends in after for future in ends))
         if not self.wants(step.name):
-            return None
-        before = [] if self.dry_run else [future for future in after if future]
+            return before
         future: Future = step.submit(  # pyright: ignore[reportUnknownMemberType]
-            self.site, dry_run=self.dry_run, wait_for=before
+            self.site, dry_run=self.dry_run, wait_for=[] if self.dry_run else list(before)
         )
         self._futures.append(future)
-        return future
+        return (future,)
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome, once all have ended.
