@@ -25,6 +25,22 @@ def nodes_of(site: Site, cluster: str) -> tuple[str, ...]:
     return _hosts(text, cluster) if text else ()
 
 
+def is_known(site: Site, address: str) -> bool:
+    """Whether pigsty.yml has the machine, so that Ansible can be asked for it."""
+    text = inventory(site)
+    return bool(text) and address in _machines(text or "")
+
+
+@lru_cache(maxsize=8)
+def _machines(text: str) -> frozenset[str]:
+    try:
+        document: dict[str, Any] = read(text).tree
+    except ConfigError:
+        return frozenset()
+    known = groups(document) if isinstance(document.get("all"), dict) else ()
+    return frozenset(str(host) for group in known for host in group.hosts)
+
+
 @lru_cache(maxsize=8)
 def _hosts(text: str, cluster: str) -> tuple[str, ...]:
     group = _group(text, cluster)
@@ -32,9 +48,18 @@ def _hosts(text: str, cluster: str) -> tuple[str, ...]:
 
 
 def instances_of(site: Site, cluster: str) -> tuple[tuple[str, int], ...]:
-    """Address and port of every Redis of the cluster in pigsty.yml."""
+    """Address and port of every Redis of the cluster in pigsty.yml, or as it will be there."""
     text = inventory(site)
-    return _instances(text, cluster) if text else ()
+    if found := _instances(text, cluster) if text else ():
+        return found
+    ours = desired(site)
+    wanted = [known for known in (ours.redis, ours.sentinel) if known and known.name == cluster]
+    return tuple(
+        (host, int(port))
+        for known in wanted
+        for host, values in known.hosts.items()
+        for port in values["redis_instances"]
+    )
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from typing import Any
 
 from blocks.redis import RedisRefused, RedisServer, RedisUnreachable
 from config.errors import StepError
-from tasks.pigsty.facts import instances_of
+from tasks.pigsty.facts import instances_of, is_known
 from tasks.pigsty.machines import Machine
 from tasks.pigsty.playbook import carry_out
 from tasks.pigsty.tree import require_tree, tree
@@ -89,7 +89,7 @@ class Instances:
 
     def _exists(self, address: str, port: int) -> bool:
         found = tree(self.site)
-        if found is None:
+        if found is None or not is_known(self.site, address):
             return False
         # The unit's name has the number of the node in it, which the inventory may renumber.
         pattern = f"{_unit(self.cluster, port)}.conf"
