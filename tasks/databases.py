@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 from psycopg.errors import ObjectInUse
 
-from blocks.postgres import Connection, Postgres
+from blocks.postgres import Connection, Postgres, PostgresRefused
 from config.desired.restore_point import INCOMING, PREVIOUS
 from config.errors import StepError
 from config.pigsty import DIRECTLY, pooled
+from config.secrets import POSTGRES_ADMIN
 from tasks.pgsql import Database, admin, dify_database
 from tasks.site import Site
 from tasks.step import converge
@@ -49,14 +50,41 @@ def twins(site: Site, parts: Sequence[str]) -> list[Twin]:
     return [twin for twin in known if twin.part in parts]
 
 
+def administered(site: Site) -> bool:
+    """Whether databases can be made here, and not only filled."""
+    return site.environment.platform.kind == "sandbox" or POSTGRES_ADMIN in site.secrets
+
+
 def make(site: Site, database: Postgres, extensions: Sequence[str]) -> None:
-    """The database is there, empty, and Dify's role owns it."""
-    drop(site, database)
-    converge(Database(site, database.database, database.user, tuple(extensions)))
+    """The database is there, and Dify's role owns it. It is empty if it could be made.
+
+    Raises:
+        StepError: it is not there, and only an administrator can make it.
+    """
+    if administered(site):
+        drop(site, database)
+        converge(Database(site, database.database, database.user, tuple(extensions)))
+        return
+    try:
+        with database.connect():
+            return
+    except PostgresRefused as error:
+        asks = "".join(f' CREATE EXTENSION "{name}";' for name in extensions)
+        raise StepError(
+            "restore",
+            str(error),
+            advice=f'as administrator: CREATE DATABASE "{database.database}" OWNER '
+            f'"{database.user}"; and in it:{asks} and admit this machine in pg_hba.conf; '
+            "or give postgres.admin",
+        ) from None
 
 
 def drop(site: Site, database: Postgres) -> None:
-    """No such database is left, whoever was using it."""
+    """No such database is left, whoever was using it; without an administrator it is empty."""
+    if not administered(site):
+        with suppress(PostgresRefused), database.connect() as own:
+            own.execute("DROP OWNED BY CURRENT_USER")
+        return
     name = sql.Identifier(database.database)
     with admin(site) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

@@ -117,7 +117,8 @@ def _fill(site: Site, aside: Site, choice: Choice, told: Told) -> None:
             client.set(MARK, choice.point.id)
     for twin in twins(site, DATABASES):
         told(twin.part, 0)
-        fill_database(site, choice, twin, DRILL)
+        databases.make(site, twin.named(DRILL), twin.extensions)
+        fill_database(site, choice, twin.named(DRILL), twin)
         told(twin.part, 1)
     told("files", 0)
     state = {name: path for name, path in choice.manifest.folders.items() if name != "stack"}

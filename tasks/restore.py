@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from blocks import secrets as saved
-from blocks.postgres import PostgresRefused, PostgresUnreachable
+from blocks.command import Command
+from blocks.postgres import Postgres, PostgresRefused, PostgresUnreachable
 from config.desired.restore_point import (
     BEFORE_RESTORE,
     DATA_SECRETS,
@@ -30,7 +31,7 @@ from tasks import databases, folders, uploads
 from tasks.backup import Told, silent, take
 from tasks.clients import clients
 from tasks.compose import stop_services
-from tasks.databases import Twin, twins
+from tasks.databases import Twin, session_database, twins
 from tasks.pgsql import dify_database
 from tasks.redis import dify_redis
 from tasks.repository import Repository
@@ -137,12 +138,12 @@ def restore(
     try:
         landing.fill()
         clock.lap("restore")
-        notes = _silence(site) if _cloned(site, choice) else []
         stop_services(site, list(active(site.environment, site.release)))
         landing.swap()
     except BaseException:
         landing.clear()
         raise
+    notes = _silence(site) if _cloned(site, choice) else []
     if "database" in choice.parts:
         notes += _adopt(site, choice, keep)
     clock.lap("exchange")
@@ -151,7 +152,7 @@ def restore(
 
 def settle(site: Site, choice: Choice) -> None:
     """The restored state is proved: what it replaced goes."""
-    for twin in twins(site, choice.parts):
+    for twin in twins(site, choice.parts) if databases.administered(site) else ():
         databases.drop(site, twin.named(PREVIOUS))
     for place in _places(site, choice).values():
         folders.remove(site.node, folders.previous(place))
@@ -168,11 +169,22 @@ class Landing:
         self.folder = incoming(site)
 
     def fill(self) -> None:
-        """Databases and folders are restored, unseen by Dify."""
+        """Databases and folders are restored, unseen by Dify.
+
+        Where nobody may make a database, its archive is read to the end instead.
+        """
         self.clear()
         for twin in self.twins:
             self.told(twin.part, 0)
-            fill_database(self.site, self.choice, twin, INCOMING)
+            if databases.administered(self.site):
+                target = twin.named(INCOMING)
+                databases.make(self.site, target, twin.extensions)
+                fill_database(self.site, self.choice, target, twin)
+            else:
+                part = self.choice.manifest.part(twin.part)
+                read = self.choice.repository.tool.dump(part.snapshot, part.path)
+                script = clients(self.site, twin.live).script()
+                _piped(self.choice, twin.part, [read, script, Command(("tail", "-n", "1"))])
             self.told(twin.part, 1)
         if places := _places(self.site, self.choice):
             self.told("files", 0)
@@ -185,31 +197,44 @@ class Landing:
             for source, place in _places(self.site, self.choice).items()
         }
         folders.swap(self.site.node, moves)
-        databases.swap(self.site, self.twins)
+        if databases.administered(self.site):
+            databases.swap(self.site, self.twins)
+        else:
+            for twin in self.twins:
+                fill_database(self.site, self.choice, twin.live, twin)
         if self.twins:
             _forget_jobs(self.site)
         folders.remove(self.site.node, self.folder)
 
     def clear(self) -> None:
         """Nothing half restored is left."""
-        for twin in self.twins:
+        for twin in self.twins if databases.administered(self.site) else ():
             databases.drop(self.site, twin.named(INCOMING))
         folders.remove(self.site.node, self.folder)
 
 
-def fill_database(site: Site, choice: Choice, twin: Twin, suffix: str) -> None:
-    """A new database of that name holds what the point's has."""
-    target = twin.named(suffix)
-    databases.make(site, target, twin.extensions)
+def fill_database(site: Site, choice: Choice, target: Postgres, twin: Twin) -> None:
+    """The database holds what the point's has, and nothing else.
+
+    Raises:
+        StepError: the archive cannot be read or the server does not take it; it is as before.
+    """
     part = choice.manifest.part(twin.part)
     read = choice.repository.tool.dump(part.snapshot, part.path)
     programs = clients(site, target)
+    filling = [programs.restore(target)]
+    if not databases.administered(site):
+        filling = [programs.script(), programs.replace(target)]
+    _piped(choice, twin.part, [read, *filling])
+
+
+def _piped(choice: Choice, what: str, commands: Sequence[Command]) -> None:
     try:
-        choice.repository.pipe([read, programs.restore(target)])
+        choice.repository.pipe(commands)
     except StepError as error:
         raise StepError(
             STEP,
-            f"{twin.part} of {choice.point.id}: {error.cause}",
+            f"{what} of {choice.point.id}: {error.cause}",
             advice="nothing was changed; take another point, or mend what it says",
         ) from None
 
@@ -275,8 +300,7 @@ def _cloned(site: Site, choice: Choice) -> bool:
 
 def _silence(site: Site) -> list[str]:
     """No schedule of the source fires here; its mail settings stayed with it."""
-    target = next(twin for twin in twins(site, ["database"])).named(INCOMING)
-    with target.connect() as connection:
+    with session_database(site).connect() as connection:
         row = connection.execute("SELECT to_regclass('workflow_schedule_plans')").fetchone()
         if row is None or row[0] is None:
             return []

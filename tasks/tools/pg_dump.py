@@ -47,6 +47,22 @@ class Clients:
             "--no-owner", "--no-acl", "--no-comments", f"--dbname={database.database}",
         )  # fmt: skip
 
+    def script(self) -> Command:
+        """The archive that comes in as the SQL that fills an empty database."""
+        words = ("--format=custom", "--file=-", "--no-owner", "--no-acl", "--no-comments")
+        return Command((str(self.folder / "pg_restore"), *words), tied=True, timeout_s=DAY_S)
+
+    def replace(self, database: Postgres) -> Command:
+        """Put the SQL that comes in for all that the role owns in the database, or change nothing.
+
+        Without an administrator this is how a database is exchanged: in one transaction.
+        """
+        return self._command(
+            "psql", database, "--no-psqlrc", "--quiet", "--output=/dev/null",
+            "--single-transaction", "--set=ON_ERROR_STOP=1",
+            "--command=DROP OWNED BY CURRENT_USER", "--file=-",
+        )  # fmt: skip
+
     def _command(
         self, program: str, database: Postgres, *words: str, changes: bool = True
     ) -> Command:

@@ -32,6 +32,7 @@ from tasks.pgsql import dify_database, pgsql_steps
 from tasks.redis import dify_redis, redis_steps
 from tasks.repository import Repository, RepositoryAway
 from tasks.restore import choose, restore, settle
+from tasks.sandbox import postgres
 from tasks.site import Site
 from tasks.step import converge
 from tasks.tools.restic import Restic
@@ -129,6 +130,10 @@ def repository_at(
 ) -> Repository:
     tool = Restic("restic", url, password, credentials, ssh_key)
     return Repository(site, tool, BackupRepository(password=SecretStr(password)))
+
+
+def repository_of(site: Site, repository: Repository) -> Repository:
+    return Repository(site, repository.tool, repository.access)
 
 
 def made(repository: Repository) -> Repository:
@@ -326,6 +331,28 @@ def test_another_environment_keeps_its_secrets_but_those_of_the_data(
     assert kept["postgres_password"] == own != site.secrets["postgres_password"]
     with dify_database(target).connect() as connection:
         row = connection.execute("SELECT next_run_at FROM workflow_schedule_plans").fetchone()
+    assert row == (None,)
+
+
+def test_without_an_administrator_the_databases_are_filled_in_place(
+    site: Site, state: State, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = postgres.layout(site).programs / "bin"
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    before = state.whole()
+    point = take(site, repository, reason="asked", told=backups.silent).point
+    state.fill(2)
+    with dify_database(site).connect() as connection:
+        connection.execute("CREATE TABLE made_by_a_newer_release (id int)")
+    given = site.environment.model_copy(
+        update={"platform": site.environment.platform.model_copy(update={"kind": "external"})}
+    )
+    owner = Site(given, site.release, site.secrets, site.node)
+    assert not databases.administered(owner)
+    bring_back(owner, repository_of(owner, repository), point)
+    assert state.whole() == before
+    with dify_database(site).connect() as connection:
+        row = connection.execute("SELECT to_regclass('made_by_a_newer_release')").fetchone()
     assert row == (None,)
 
 
