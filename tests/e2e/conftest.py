@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from config.load import ROOT
+from tests.e2e.prefect_server import Server
 
 ROLLOUT = Path(sys.executable).parent / "rollout"
 
@@ -128,3 +130,14 @@ def browser() -> Generator[Browser]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots go: with `ROLLOUT_PICTURES=docs/images` they become those of the docs."""
     return Path(os.environ.get("ROLLOUT_PICTURES") or tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def server(deployed: Machine) -> Generator[Server]:
+    """The server of the deployed machine, and its deployment of the deploy flow."""
+    with httpx.Client(base_url=deployed.api_url, timeout=30) as api:
+        found = api.get("/deployments/name/deploy/sandbox").raise_for_status().json()
+        here = Server(api, found["id"])
+        yield here
+        here.variables()
+    deployed.rollout("deploy", "sandbox")

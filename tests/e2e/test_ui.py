@@ -3,8 +3,7 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
-
-
-@dataclass(frozen=True)
-class Server:
-    """The Prefect server of the deployed machine, asked through its API."""
-
-    api: httpx.Client
-    deployment: str
-
-    @property
-    def pages(self) -> str:
-        return str(self.api.base_url).removesuffix("/api/")
-
-    def variables(self, **env: str) -> None:
-        """What runs of the deployment find in their environment, beside the worker's."""
-        body = {"job_variables": {"env": env}}
-        self.api.patch(f"/deployments/{self.deployment}", json=body).raise_for_status()
-
-    def newest(self) -> dict[str, Any]:
-        body = {
-            "sort": "EXPECTED_START_TIME_DESC", "limit": 1,
-            "deployments": {"id": {"any_": [self.deployment]}},
-        }  # fmt: skip
-        [run] = self.api.post("/flow_runs/filter", json=body).raise_for_status().json()
-        return run
-
-    def wait(self, run: str, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + 180
-        while not done(found := self.api.get(f"/flow_runs/{run}").raise_for_status().json()):
-            assert time.monotonic() < deadline, f"still {found['state_name']}"
-            time.sleep(0.3)
-        return found
-
-
-@pytest.fixture(scope="module")
-def server(deployed: Any) -> Generator[Server]:
-    with httpx.Client(base_url=deployed.api_url, timeout=30) as api:
-        found = api.get("/deployments/name/deploy/sandbox").raise_for_status().json()
-        here = Server(api, found["id"])
-        yield here
-        here.variables()
-    deployed.rollout("deploy", "sandbox")
+from tests.e2e.prefect_server import ENDED, Server, until
 
 
 @pytest.fixture
@@ -184,14 +141,14 @@ def test_cancelling_ends_the_children_and_the_next_run_finishes_the_job(
 ) -> None:
     server.variables(ROLLOUT__DIFY__LOG_LEVEL="ERROR")
     run = run_from_the_form(page, server, dry_run=False, reason="cancelled halfway")
-    mark = f"--project-directory {(deployed.home / 'sandbox').resolve()}"
-    _until(lambda: bool(_running(f"{mark}.* up --detach")))
+    mark = f"--project-directory {deployed.home / 'sandbox'}"
+    until(lambda: bool(_running(f"{mark}.* up --detach")))
     page.goto(f"{server.pages}/runs/flow-run/{run}")
     page.get_by_role("button", name="Cancel").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").last.click()
     ended = server.wait(run, lambda found: found["state_type"] in ENDED)
     assert ended["state_type"] == "CANCELLED"
-    _until(lambda: not _running(mark))
+    until(lambda: not _running(mark))
     server.variables()
     deployed.rollout("deploy", "sandbox")
     assert deployed.json("deploy", "sandbox")["changes"] == 0
@@ -209,10 +166,3 @@ def _resume(page: Page, server: Server, run: str, *, by: str, reason: str) -> No
 
 def _running(pattern: str) -> str:
     return subprocess.run(["pgrep", "-f", "--", pattern], capture_output=True, text=True).stdout
-
-
-def _until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

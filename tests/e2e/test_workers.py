@@ -1,0 +1,103 @@
+"""Two workers of one pool: one dies in the middle of a run, and nothing is left hanging."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.load import ROOT
+from tests.e2e.prefect_server import ENDED, Server, until
+
+PREFECT = str(Path(sys.executable).parent / "prefect")
+SILENT_S = 90
+
+
+@pytest.fixture(scope="module")
+def second(deployed: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Another worker beside the machine's own, as a second machine would run it."""
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    with log.open("wb") as stream:
+        worker = subprocess.Popen(
+            [PREFECT, "worker", "start", "--pool", "dify-rollout", "--name", "second"],
+            cwd=ROOT, stdout=stream, stderr=stream,
+            env={**os.environ, **deployed.variables, "PREFECT_API_URL": deployed.api_url},
+        )  # fmt: skip
+    try:
+        until(lambda: b"started" in log.read_bytes())
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def test_fifty_runs_of_one_environment_wait_for_each_other(server: Server, second: None) -> None:
+    """Two workers could take two; the environment's limit lets one go on, and refuses none."""
+    queued = [server.start(dry_run=True, only=["hosts"]) for _ in range(50)]
+    seen: set[int] = set()
+
+    def two_have_ended() -> bool:
+        seen.add(server.running())
+        states = [server.run(run)["state_type"] for run in queued[:8]]
+        return states.count("COMPLETED") >= 2
+
+    until(two_have_ended, within_s=240)
+    assert max(seen) == 1
+    states = {server.run(run)["state_type"] for run in queued}
+    assert states <= {"COMPLETED", "RUNNING", "PENDING", "SCHEDULED"}
+    for run in queued:
+        if server.run(run)["state_type"] != "COMPLETED":
+            server.cancel(run)
+
+
+def test_a_dead_workers_run_is_crashed_its_lock_free_and_the_next_run_finishes(
+    server: Server, deployed: Any, second: None
+) -> None:
+    server.variables(ROLLOUT__DIFY__LOG_LEVEL="DEBUG")
+    run = server.start(reason="the worker dies")
+    where = f"--project-directory {deployed.home / 'sandbox'}"
+    until(lambda: bool(_pids(f"{where}.* up --detach")), within_s=180)
+    os.kill(_worker_of(server, run, deployed), signal.SIGKILL)
+    for pid in _pids_with(f"PREFECT__FLOW_RUN_ID={run}"):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not _pids(where))
+    result = deployed.json("deploy", "sandbox")
+    assert result["steps"], "the lock was not free"
+    ended = server.wait(run, lambda found: found["state_type"] in ENDED, within_s=SILENT_S * 3)
+    assert ended["state_type"] == "CRASHED"
+    assert "no heartbeat" in ended["state"]["message"]
+    server.variables()
+    again = server.start(reason="the other worker")
+    assert server.wait(again, lambda found: found["state_type"] in ENDED)["state_type"] == (
+        "COMPLETED"
+    )
+    assert deployed.json("deploy", "sandbox")["changes"] == 0
+
+
+def _worker_of(server: Server, run: str, deployed: Any) -> int:
+    """The process of the worker that took the run."""
+    name = server.run(run)["labels"]["prefect.worker.name"]
+    if name == "second":
+        [pid] = _pids("worker start --pool dify-rollout --name second")
+        return pid
+    return int((deployed.home / "sandbox" / "prefect" / "worker.pid").read_text())
+
+
+def _pids(pattern: str) -> list[int]:
+    found = subprocess.run(["pgrep", "-f", "--", pattern], capture_output=True, text=True).stdout
+    return [int(line) for line in found.split()]
+
+
+def _pids_with(variable: str) -> list[int]:
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if variable.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
