@@ -3,6 +3,8 @@
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
+# The longest first; most of the time they wait for servers.
+PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 setup:
 	./bootstrap
@@ -18,7 +20,7 @@ lint: setup
 
 test: setup lint
 	./bootstrap test
-	$(RUN) pytest tests/unit tests/integration tests/pigsty tests/e2e
+	$(RUN) pytest $(PARALLEL) tests/e2e tests/integration tests/pigsty tests/unit
 
 unit: setup
 	$(RUN) pytest tests/unit

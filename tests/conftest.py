@@ -7,12 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.site import Site
 from tests.pigsty.double.build import Double, build
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
+
+# Folders whose tests share what is dear to start: one process runs all of them.
+TOGETHER = ("tests/e2e", "tests/integration/images", "tests/pigsty/contract")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may run beside what (`--dist loadgroup`): folders that share a machine, else files."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = next((folder for folder in TOGETHER if file.startswith(folder)), file)
+        if file in ("tests/integration/test_remote.py", "tests/integration/test_two_nodes.py"):
+            group = "nodes"  # both need the same network
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)
