@@ -21,6 +21,7 @@ from blocks import files, processes
 from blocks.command import Command, CommandFailed, Completed
 from blocks.files import File
 from blocks.processes import Listener, Process
+from blocks.running import waited_for
 from config.environment import LOCAL
 from config.errors import RolloutError
 
@@ -266,7 +267,8 @@ class LocalNode:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.write(command.stdin.value)
                     process.stdin.close()
-            process.wait(timeout=command.timeout_s)
+            with waited_for(process.pid):
+                process.wait(timeout=command.timeout_s)
             # A daemon the command left behind may hold the pipes open: its output is not ours.
             for reader in readers:
                 reader.join(timeout=2)

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from blocks.nodes import open_node
+from blocks.running import end_all
 from config.environment import Environment
 from config.load import load_environment, load_release
 from tasks.lock import lock_file, rollout_lock
@@ -18,7 +19,8 @@ def opened(
 ) -> Generator[Site]:
     """The environment's site, locked against other runs unless nothing will be changed.
 
-    `release`: the one to use instead of what the environment's file says.
+    `release`: the one to use instead of what the environment's file says. A run that is cancelled
+    takes the commands it waits for with it.
     """
     desired = load_environment(environment, release=release)
     if dry_run:
@@ -27,7 +29,12 @@ def opened(
     site = Site(desired, load_release(desired.dify.release), {})
     prepare_home(site)
     with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
-        yield _site(desired, save=True)
+        try:
+            yield _site(desired, save=True)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                end_all()
+            raise
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
         site.admin.run(tree.alone(command), _listener(site, step, heard))
         status = 0
     except CommandFailed as error:
-        if error.status is None:
+        if error.status is None or error.status < 0:
             raise StepError(
                 step, f"{command}: {error.reason}", advice="the log above shows how far it came"
             ) from None

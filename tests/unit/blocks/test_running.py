@@ -1,0 +1,38 @@
+"""A cancelled run: what it waited for is gone, with everything that had started itself."""
+
+import subprocess
+import threading
+import time
+
+from blocks.command import Command, CommandFailed
+from blocks.node import LocalNode
+from blocks.running import end_all
+
+
+def test_everything_that_is_waited_for_ends_at_once():
+    said: list[str] = []
+
+    def wait() -> None:
+        try:
+            LocalNode().run(Command(("sh", "-c", "sleep 71.3 & sleep 71.3")))
+        except CommandFailed as error:
+            said.append(error.reason)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not _sleeping():
+        time.sleep(0.02)
+    end_all()
+    thread.join(timeout=10)
+    assert said == ["exit status -9"]
+    assert not _sleeping()
+
+
+def test_what_has_ended_is_forgotten():
+    LocalNode().run(Command(("true",)))
+    end_all()
+
+
+def _sleeping() -> bool:
+    shown = subprocess.run(["pgrep", "-xf", "sleep 71.3"], capture_output=True, check=False)
+    return shown.returncode == 0
