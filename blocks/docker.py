@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from blocks.login import Login
 
 
+_ONE_OFF = "com.docker.compose.oneoff"
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
 
@@ -81,6 +82,15 @@ class Container:
     @property
     def ready(self) -> bool:
         return self.state == "running" and self.health in ("", "healthy")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a list of containers says of one."""
+
+    id: str
+    name: str
+    service: str
 
 
 class Docker:
@@ -223,6 +233,21 @@ class Docker:
             )
             return [self._describe(str(entry["Id"])) for entry in found]
 
+    def running(self, project: str) -> list[Running]:
+        """Every running container of the project that is no one-off, by one request."""
+        found = self.client.api.containers(
+            filters={"label": [f"com.docker.compose.project={project}", f"{_ONE_OFF}=False"]}
+        )
+        return [
+            Running(
+                str(entry["Id"]),
+                str(entry["Names"][0]).lstrip("/"),
+                str(entry["Labels"].get("com.docker.compose.service", "")),
+            )
+            for entry in found
+            if entry["State"] == "running"
+        ]
+
     def logs(self, container: str, lines: int = 15) -> str:
         with self._asked():
             said = cast(bytes, self.client.api.logs(container, tail=lines))
@@ -264,7 +289,7 @@ class Docker:
             config_hash=labels.get("com.docker.compose.config-hash", ""),
             state=str(seen["State"]["Status"]),
             health=str(seen["State"].get("Health", {}).get("Status", "")),
-            one_off=labels.get("com.docker.compose.oneoff") == "True",
+            one_off=labels.get(_ONE_OFF) == "True",
             restarts=int(seen.get("RestartCount", 0)),
             oom=bool(seen["State"].get("OOMKilled")),
             status=int(seen["State"].get("ExitCode", 0)),

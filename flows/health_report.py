@@ -1,11 +1,17 @@
 """What people look at after a health run."""
 
+import base64
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from config.desired.health.verdict import Finding
+from config.desired.health import picture
+from config.desired.health.record import DAY_S
+from config.desired.health.verdict import Finding, Status
+from tasks.health.fleet import Summary
 from tasks.health.look import Look
 
 
@@ -30,6 +36,45 @@ def publish(seen: Look) -> None:
     at = datetime.fromtimestamp(seen.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     create_table_artifact(
         table=rows(seen), key=f"health-{key}", description=f"{key} is {seen.status}, {at}"
+    )
+    create_markdown_artifact(
+        pictures(seen), key=f"timeline-{key}", description=f"{key} over time, {at}"
+    )
+
+
+def publish_page(found: Sequence[Summary]) -> None:
+    """The status page: one line an environment, the worst first."""
+    now = time.time()
+    worst_first = sorted(found, key=lambda each: (-each.status.rank, each.environment))
+    table = [
+        {
+            "environment": each.environment,
+            "status": str(each.status),
+            "for": ago(now - each.since),
+            "probes": ", ".join(each.bad),
+            "what": each.said,
+        }
+        for each in worst_first
+    ]
+    bad = sum(each.status is not Status.OK for each in found)
+    create_table_artifact(
+        table=table, key="health", description=f"{len(found)} environments, {bad} of them not ok"
+    )
+
+
+def pictures(seen: Look) -> str:
+    """A day and a month of every probe, and how fast people were answered."""
+    known, series = seen.record.probes, seen.record.series
+    answers = {name: series[name] for name in ("api", "web") if name in series}
+    drawn = [
+        picture.timeline(known, seen.at, DAY_S, title=f"{seen.environment}: 24 hours"),
+        picture.timeline(known, seen.at, 30 * DAY_S, title=f"{seen.environment}: 30 days"),
+        picture.latency(answers, seen.at, DAY_S, title="Answers through the domain, 24 hours"),
+        picture.latency(answers, seen.at, 30 * DAY_S, title="the same, 30 days"),
+    ]
+    return "\n\n".join(
+        f"![Health](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+        for svg in drawn
     )
 
 

@@ -49,6 +49,11 @@ def unlocked(environment: str) -> Site:
     return Site(desired, load_release(desired.dify.release), {})
 
 
+def unchanged(environment: str) -> Site:
+    """The environment's site with its secrets, for a run that only looks."""
+    return _site(load_environment(environment), save=False)
+
+
 def stranded(environment: str) -> Site:
     """The environment's site where no Prefect server answers, with the secrets its stack has."""
     desired = load_environment(environment)

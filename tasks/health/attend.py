@@ -1,34 +1,58 @@
 """A health run that counts: it remembers, tells, heals within its budget, and is measured."""
 
-import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from blocks import health_record
 from blocks.events import Event, emit
+from blocks.files import File
+from config.desired.health import metrics
 from config.desired.health.record import Alert
+from tasks.health.heal import heal
 from tasks.health.look import Look, look
 from tasks.site import Site
-
-log = logging.getLogger("rollout")
 
 PREFIX = "rollout.health."
 CHECKED = f"{PREFIX}checked"
 
 
+_WORDS = {
+    "healed": "was restarted",
+    "not-healed": "is not restarted any more, the budget of this hour is spent",
+    "still-failing": "still fails",
+}
+
+
 def attend(site: Site) -> Look:
-    """Look, tell what changed, and keep it for the next run.
+    """Look, heal within the budget, tell what changed, and keep it for the next run.
 
     Told before kept: a run killed in between tells twice, and none keeps silent.
     """
-    seen = look(site, health_record.load(site.name))
+    kept = health_record.load(site.name)
+    seen = look(site, kept.record)
+    told, record = heal(site, seen)
+    seen = replace(seen, alerts=(*seen.alerts, *told), record=record)
     emit(events(seen))
-    health_record.save(site.name, seen.record)
+    health_record.save(site.name, kept, seen.record)
+    measure(site, seen)
     return seen
 
 
 def glance(site: Site) -> Look:
     """Look, and leave no trace."""
-    return look(site, health_record.load(site.name))
+    return look(site, health_record.load(site.name).record)
+
+
+def measure(site: Site, seen: Look) -> None:
+    """The findings as a file for node_exporter, if the environment names its directory.
+
+    Other users' process reads it, and never half of it.
+    """
+    if folder := site.environment.health.metrics:
+        content = metrics.text(site.name, seen.status, seen.findings, seen.at, seen.seconds)
+        path = Path(folder) / f"dify-{site.name}.prom"
+        site.node.write(File(path, content.encode(), mode=0o644, keep_previous=False))
 
 
 def resource(environment: str) -> str:
@@ -49,7 +73,7 @@ def events(seen: Look) -> Iterator[Event]:
 
 def _payload(seen: Look, alert: Alert) -> dict[str, object]:
     finding = alert.finding
-    what = alert.kind.replace("-", " ")
+    what = _WORDS.get(alert.kind, alert.kind.replace("-", " "))
     lines = [
         f"{finding.probe} of {seen.environment} {what}: {finding.said}",
         *([f"measured: {finding.measured}, limits {finding.threshold}"] if finding.limits else []),

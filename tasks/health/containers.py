@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from blocks.docker import Container
+from blocks.docker import Container, Running
 from config.desired.health.verdict import Reading, Status
 from config.desired.services import active
 from tasks.checks.containers import beats
+from tasks.health.drift import images
 from tasks.health.question import Answer, Past, Question
 from tasks.site import Site
 
-DOCKER, RESTARTS, LOGS, BEAT = "docker", "restarts", "log errors", "beat"
+DOCKER, RESTARTS, IMAGES = "docker", "restarts", "images"
+LOGS, BEAT = "log errors", "beat"
 _ERRORS = re.compile(r"\b(ERROR|CRITICAL|FATAL|Traceback)\b")
 _LINES = 2000
 _FIRST_S = 300.0
@@ -30,7 +32,7 @@ def container(service: str) -> str:
 def questions(site: Site) -> list[Question]:
     probes: dict[str, tuple[str, ...]] = {DOCKER: ("machine",)}
     probes |= {container(name): (DOCKER,) for name in active(site.environment, site.release)}
-    probes |= {RESTARTS: (DOCKER,)}
+    probes |= {RESTARTS: (DOCKER,), IMAGES: (DOCKER,)}
     logs: dict[str, tuple[str, ...]] = {LOGS: (DOCKER,)}
     if names := beats(site):
         logs[BEAT] = (container(names[0]), DOCKER, "redis")
@@ -46,7 +48,7 @@ def _ask(site: Site, past: Past) -> Answer:
     readings = [Reading(DOCKER, f"{len(found)} containers")]
     readings += [_service(site, name, found) for name in active(site.environment, site.release)]
     counts = {f"restarts {c.name} {c.id[:12]}": float(c.restarts) for _, c in found}
-    readings.append(_restarts(site, found, past))
+    readings += [_restarts(site, found, past), images(site, found)]
     return Answer(readings, dict(counts))
 
 
@@ -119,7 +121,8 @@ def _restarts(site: Site, found: Found, past: Past) -> Reading:
 def _logs(site: Site, past: Past) -> Answer:
     now = time.time()
     since = now - min(max(now - past.at, 60.0), _FIRST_S) if past.at else now - _FIRST_S
-    found = [(on, one) for on, one in on_every_node(site) if one.state == "running"]
+    project = site.environment.dify.project
+    found = [(each, one) for each in site.on_each() for one in each.docker.running(project)]
     with ThreadPoolExecutor(8) as pool:
         counts = list(pool.map(partial(_errors, since), found))
     minutes = (now - since) / 60
@@ -141,13 +144,15 @@ def _logs(site: Site, past: Past) -> Answer:
     return Answer(readings)
 
 
-def _errors(since: float, found: tuple[Site, Container]) -> int:
+def _errors(since: float, found: tuple[Site, Running]) -> int:
     on, one = found
     lines: Sequence[str] = on.docker.logs_since(one.id, since, _LINES)
     return sum(bool(_ERRORS.search(line)) for line in lines)
 
 
-def _beat(site: Site, names: Sequence[str], found: Found, now: float) -> Reading:
+def _beat(
+    site: Site, names: Sequence[str], found: Sequence[tuple[Site, Running]], now: float
+) -> Reading:
     """Dify's schedule has jobs every minute, and beat writes a line for each it sends."""
     level = site.environment.dify.log_level
     if level not in _TOLD:

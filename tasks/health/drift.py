@@ -1,23 +1,21 @@
 """What differs from the last deploy: files, images, settings. Only told; a deploy mends it."""
 
+from collections.abc import Iterable
 from functools import partial
 
+from blocks.docker import Container
 from config.desired.health.verdict import Reading, Status
 from tasks import release_file
-from tasks.health.containers import DOCKER, on_every_node
 from tasks.health.question import Answer, Past, Question
 from tasks.settings import Files
 from tasks.site import Site
 
-FILES, IMAGES = "files", "images"
+FILES = "files"
 _SHOWN = 3
 
 
 def questions(site: Site) -> list[Question]:
-    return [
-        Question({FILES: ("machine",)}, partial(_files, site)),
-        Question({IMAGES: (DOCKER, "machine")}, partial(_images, site)),
-    ]
+    return [Question({FILES: ("machine",)}, partial(_files, site))]
 
 
 def _files(site: Site, _: Past) -> Answer:
@@ -29,15 +27,18 @@ def _files(site: Site, _: Past) -> Answer:
     return Answer([_reading(site, FILES, "as config says", wrong)])
 
 
-def _images(site: Site, _: Past) -> Answer:
+def images(site: Site, found: Iterable[tuple[Site, Container]]) -> Reading:
     """Containers that run another image than the last deploy left."""
+    deployed = {
+        each.node.name: set(release_file.read(each.environment, each.node).images.values())
+        for each in site.on_each()
+    }
     wrong = [
         f"{one.service} runs {one.image[7:19]}"
-        for each, one in on_every_node(site)
-        if (deployed := release_file.read(each.environment, each.node).images)
-        and one.image not in deployed.values()
+        for each, one in found
+        if (known := deployed[each.node.name]) and one.image not in known
     ]
-    return Answer([_reading(site, IMAGES, "as deployed", wrong)])
+    return _reading(site, "images", "as deployed", wrong)
 
 
 def _reading(site: Site, probe: str, fine: str, wrong: list[str]) -> Reading:

@@ -30,11 +30,8 @@ def questions(site: Site) -> list[Question]:
 
 
 def _ask(site: Site, probes: list[str], _: Past) -> Answer:
-    found = [
-        one
-        for one in site.docker.containers(site.environment.dify.project)
-        if one.service == "api" and one.state == "running"
-    ]
+    running = site.docker.running(site.environment.dify.project)
+    found = [one for one in running if one.service == "api"]
     if not found:
         raise Wrong("no container of api to ask from", f"run: rollout deploy {site.name}")
     said = site.docker.inside(found[0].id, _words(site, probes)).split()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from threading import Thread
 
@@ -104,7 +105,8 @@ def _asked(question: Question, past: Past) -> "Future[tuple[Answer, float]]":
         except BaseException as error:  # noqa: BLE001 - told as a finding
             future.set_exception(error)
 
-    Thread(target=ask, name=question.first, daemon=True).start()
+    # Prefect's settings, its server's address among them, are of the context.
+    Thread(target=copy_context().run, args=(ask,), name=question.first, daemon=True).start()
     return future
 
 

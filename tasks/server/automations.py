@@ -71,10 +71,15 @@ def missed_backup(environment: str, window: timedelta, backup: UUID, watch: UUID
 
 @dataclass(frozen=True, slots=True)
 class Automations:
-    """Each wanted automation is there once, as it should be; others are left alone."""
+    """Each wanted automation is there once, as it should be.
+
+    Others are left alone, but for those whose names begin with `owned`: they are of environments
+    that are no more, or tell nobody any more.
+    """
 
     client: SyncPrefectClient
     wanted: tuple[AutomationCore, ...]
+    owned: str
     name: str = "automations"
     settle_s: float = 0.0
 
@@ -82,12 +87,17 @@ class Automations:
         names = {automation.name for automation in self.wanted}
         found: dict[str, list[AutomationCore]] = {name: [] for name in names}
         for automation in self.client.read_automations():
-            if automation.name in names:
-                found[automation.name].append(automation)
+            if automation.name in names or automation.name.startswith(self.owned):
+                found.setdefault(automation.name, []).append(automation)
         return found
 
     def plan(self, actual: dict[str, list[AutomationCore]]) -> Sequence[Change]:
-        changes: list[Change] = []
+        names = {wanted.name for wanted in self.wanted}
+        changes = [
+            Change(f"delete automation {name!r}", "there", "absent", name)
+            for name in actual
+            if name not in names
+        ]
         for wanted in self.wanted:
             have = actual.get(wanted.name, [])
             if not have:
@@ -97,10 +107,12 @@ class Automations:
         return changes
 
     def apply(self, change: Change) -> None:
-        wanted: AutomationCore = change.action
-        for old in self.client.read_automations_by_name(wanted.name):
+        wanted: AutomationCore | str = change.action
+        name = wanted if isinstance(wanted, str) else wanted.name
+        for old in self.client.read_automations_by_name(name):
             self.client.delete_automation(old.id)
-        self.client.create_automation(wanted)
+        if not isinstance(wanted, str):
+            self.client.create_automation(wanted)
 
 
 @dataclass(frozen=True, slots=True)

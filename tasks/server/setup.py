@@ -6,18 +6,20 @@ from typing import Any, cast
 from prefect.client.orchestration import SyncPrefectClient
 from ruamel.yaml import YAML
 
+from blocks.health_record import HealthRecord
 from blocks.repository import BackupRepository
 from blocks.secrets import DifySecrets
 from config.desired.deployments import Deployment, deployments
 from config.environment import Environment
 from config.load import ROOT
+from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import DEAD_WORKER, Automations, MissedBackups
 from tasks.server.block_types import BlockTypes
 from tasks.server.deployments import Deployments, wanted
 from tasks.server.pool import Pool
 from tasks.step import Step
 
-BLOCKS = (DifySecrets, BackupRepository)
+BLOCKS = (DifySecrets, BackupRepository, HealthRecord)
 
 
 def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment]) -> list[Step[Any]]:
@@ -28,7 +30,7 @@ def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment])
         *(Pool(client, pool) for pool in sorted({deployment.pool for deployment in found})),
         BlockTypes(client, BLOCKS),
         Deployments(client, tuple(wanted(deployment) for deployment in found)),
-        Automations(client, (DEAD_WORKER,)),
+        Automations(client, (DEAD_WORKER, *health_alerts(client, environments)), owned=OWNED),
         MissedBackups(client, _backup_windows(found, environments)),
     ]
 

@@ -20,7 +20,7 @@ DAY_S = 86_400.0
 KEPT_S = 30 * DAY_S
 SPELLS = 200  # a probe that changes more often than that in 30 days is told by its newest
 
-Kind = Literal["failed", "warned", "unknown", "recovered", "still-failing"]
+Kind = Literal["failed", "warned", "unknown", "recovered", "still-failing", "healed", "not-healed"]
 
 
 class Spell(BaseModel):
@@ -33,13 +33,17 @@ class Spell(BaseModel):
 
 
 class Known(BaseModel):
-    """What is known of a probe. `answers` are the last ones; `told` is when it was an alert."""
+    """What is known of a probe.
+
+    `answers` are the last ones, `fails` how many in a row were FAIL, `told` when it was an alert.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     status: Status = Status.OK
     since: float = 0.0
     answers: tuple[Status, ...] = ()
+    fails: int = 0
     told: float = 0.0
     spells: tuple[Spell, ...] = ()
 
@@ -131,11 +135,13 @@ def _new(now: float) -> Known:
 
 def _answered(known: Known, finding: Finding, health: Health, now: float) -> Known:
     answers = (*known.answers, finding.status)[-health.confirm_of :]
+    fails = known.fails + 1 if finding.status is Status.FAIL else 0
     status = settled(known.status, answers, health.confirm)
+    counted = known.model_copy(update={"answers": answers, "fails": fails})
     if status is known.status:
-        return known.model_copy(update={"answers": answers})
+        return counted
     spells = (*known.spells, Spell(since=now, status=status))[-SPELLS:]
-    return Known(status=status, since=now, answers=answers, told=known.told, spells=spells)
+    return counted.model_copy(update={"status": status, "since": now, "spells": spells})
 
 
 def settled(status: Status, answers: Sequence[Status], confirm: int) -> Status:

@@ -1,0 +1,65 @@
+"""Restarting what is sick where that is allowed; never the state, never beside a deploy."""
+
+import logging
+
+from docker.errors import DockerException
+
+from config.desired.health.healing import Healing, due, healed
+from config.desired.health.record import Alert, Record
+from config.errors import RolloutError
+from tasks.health.containers import on_every_node
+from tasks.health.look import Look
+from tasks.lock import lock_file, rollout_lock
+from tasks.site import Site
+
+log = logging.getLogger("rollout")
+
+
+def heal(site: Site, seen: Look) -> tuple[list[Alert], Record]:
+    """What was restarted, or could not be, to be told; and the record that counts it."""
+    record, health = seen.record, site.environment.health
+    wanted = due(record, seen.findings, health, seen.at)
+    if not wanted:
+        return [], record
+    within = [healing for healing in wanted if not healing.spent]
+    try:
+        with rollout_lock(
+            site.node, lock_file(site.environment), environment=site.name, run="health"
+        ):
+            done = [healing for healing in within if _restart(site, healing)]
+    except RolloutError as error:
+        log.warning("health: nothing is restarted: %s", error)
+        done = []
+    told = [Alert("healed", healing.finding, seen.at) for healing in done]
+    told += [
+        Alert("not-healed", each.finding, seen.at) for each in wanted if _gives_up(each, record)
+    ]
+    after = healed(record, [healing.service for healing in done], seen.at)
+    return told, _noted(after, [each.service for each in wanted if each.spent])
+
+
+def _restart(site: Site, healing: Healing) -> bool:
+    """Every container of the service that is not well. A missing one takes a deploy."""
+    sick = [
+        (each, one)
+        for each, one in on_every_node(site)
+        if one.service == healing.service and not one.ready
+    ]
+    for each, one in sick:
+        log.warning("health: restarting %s on %s", one.name, each.node.name)
+        try:
+            each.docker.restart(one.id)
+        except DockerException as error:
+            log.warning("health: %s does not restart: %s", one.name, error)
+            return False
+    return bool(sick)
+
+
+def _gives_up(healing: Healing, record: Record) -> bool:
+    """Told once for each time the budget is spent."""
+    return healing.spent and not record.notes.get(f"spent {healing.service}")
+
+
+def _noted(record: Record, spent: list[str]) -> Record:
+    kept = {name: value for name, value in record.notes.items() if not name.startswith("spent ")}
+    return record.model_copy(update={"notes": kept | {f"spent {name}": 1.0 for name in spent}})
