@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
+
+from blocks.prefect_api import api
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,5 @@ class Kept:
 def newest(keys: list[str]) -> dict[str, Kept]:
     """By key; those that were never made are missing."""
     wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=keys))
-    with get_client(sync_client=True) as client:
-        found = client.read_latest_artifacts(artifact_filter=wanted)
+    found = api().read_latest_artifacts(artifact_filter=wanted)
     return {each.key: Kept(each.updated, each.data) for each in found if each.updated}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from prefect.client.orchestration import get_client
+from blocks.prefect_api import api
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,4 @@ def emit(events: Iterable[Event]) -> None:
         }
         for event in events
     ]
-    with get_client(sync_client=True) as client:
-        client.request("POST", "/events", json=sent).raise_for_status()
+    api().request("POST", "/events", json=sent).raise_for_status()

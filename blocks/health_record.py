@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from prefect.blocks.core import Block
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field
 
+from blocks.prefect_api import api
 from config.desired.health.record import Record
 
 
@@ -39,11 +39,10 @@ class Kept:
 def load(environment: str) -> Kept:
     """The record of the environment, empty before its first run or if another version wrote it."""
     slug = HealthRecord.get_block_type_slug()
-    with get_client(sync_client=True) as client:
-        try:
-            found = client.read_block_document_by_name(_name(environment), slug)
-        except ObjectNotFound:
-            return Kept(Record())
+    try:
+        found = api().read_block_document_by_name(_name(environment), slug)
+    except ObjectNotFound:
+        return Kept(Record())
     try:
         return Kept(Record.model_validate(found.data["record"]), found.id)
     except (KeyError, ValueError):
@@ -57,8 +56,7 @@ def save(environment: str, kept: Kept, record: Record) -> None:
         HealthRecord(**data).save(_name(environment), overwrite=True)
         return
     update = BlockDocumentUpdate(data=data, merge_existing_data=False)
-    with get_client(sync_client=True) as client:
-        client.update_block_document(kept.document, update)
+    api().update_block_document(kept.document, update)
 
 
 def _name(environment: str) -> str:

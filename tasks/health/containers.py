@@ -32,8 +32,12 @@ def container(service: str) -> str:
 def questions(site: Site) -> list[Question]:
     probes: dict[str, tuple[str, ...]] = {DOCKER: ("machine",)}
     probes |= {container(name): (DOCKER,) for name in active(site.environment, site.release)}
-    probes |= {RESTARTS: (DOCKER,), IMAGES: (DOCKER,)}
-    logs: dict[str, tuple[str, ...]] = {LOGS: (DOCKER,)}
+    # Who loses its state, or cannot write it, ends and is started again.
+    state = ("postgres", "redis", "redis memory")
+    probes |= {RESTARTS: (DOCKER, *state), IMAGES: (DOCKER,)}
+    # Whoever cannot reach its state or a neighbour says so, again and again.
+    services = (name for name in probes if name.startswith(container("")))
+    logs: dict[str, tuple[str, ...]] = {LOGS: (DOCKER, *state, *services)}
     if names := beats(site):
         logs[BEAT] = (container(names[0]), DOCKER, "redis")
     advice = "start Docker Engine: systemctl start docker"
@@ -120,12 +124,12 @@ def _restarts(site: Site, found: Found, past: Past) -> Reading:
 
 def _logs(site: Site, past: Past) -> Answer:
     now = time.time()
-    since = now - min(max(now - past.at, 60.0), _FIRST_S) if past.at else now - _FIRST_S
+    since = max(past.at, now - _FIRST_S)
     project = site.environment.dify.project
     found = [(each, one) for each in site.on_each() for one in each.docker.running(project)]
     with ThreadPoolExecutor(8) as pool:
         counts = list(pool.map(partial(_errors, since), found))
-    minutes = (now - since) / 60
+    minutes = max(1.0, (now - since) / 60)
     rates = {one.name: count / minutes for (_, one), count in zip(found, counts, strict=True)}
     worst = max(rates, key=lambda name: rates[name], default="")
     readings = [

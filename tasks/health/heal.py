@@ -19,8 +19,9 @@ def heal(site: Site, seen: Look) -> tuple[list[Alert], Record]:
     """What was restarted, or could not be, to be told; and the record that counts it."""
     record, health = seen.record, site.environment.health
     wanted = due(record, seen.findings, health, seen.at)
+    spent = tuple(healing.service for healing in wanted if healing.spent)
     if not wanted:
-        return [], record
+        return [], record.model_copy(update={"spent": spent})
     within = [healing for healing in wanted if not healing.spent]
     try:
         with rollout_lock(
@@ -31,11 +32,10 @@ def heal(site: Site, seen: Look) -> tuple[list[Alert], Record]:
         log.warning("health: nothing is restarted: %s", error)
         done = []
     told = [Alert("healed", healing.finding, seen.at) for healing in done]
-    told += [
-        Alert("not-healed", each.finding, seen.at) for each in wanted if _gives_up(each, record)
-    ]
+    given_up = [each for each in wanted if each.spent and each.service not in record.spent]
+    told += [Alert("not-healed", healing.finding, seen.at) for healing in given_up]
     after = healed(record, [healing.service for healing in done], seen.at)
-    return told, _noted(after, [each.service for each in wanted if each.spent])
+    return told, after.model_copy(update={"spent": spent})
 
 
 def _restart(site: Site, healing: Healing) -> bool:
@@ -53,13 +53,3 @@ def _restart(site: Site, healing: Healing) -> bool:
             log.warning("health: %s does not restart: %s", one.name, error)
             return False
     return bool(sick)
-
-
-def _gives_up(healing: Healing, record: Record) -> bool:
-    """Told once for each time the budget is spent."""
-    return healing.spent and not record.notes.get(f"spent {healing.service}")
-
-
-def _noted(record: Record, spent: list[str]) -> Record:
-    kept = {name: value for name, value in record.notes.items() if not name.startswith("spent ")}
-    return record.model_copy(update={"notes": kept | {f"spent {name}": 1.0 for name in spent}})

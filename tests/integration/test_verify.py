@@ -1,6 +1,5 @@
 """Verification of a whole private stack: that it passes, and that it sees what is broken."""
 
-import secrets
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -17,50 +16,16 @@ from tasks.checks.application import LOGIN, PREFIX, SETUP
 from tasks.checks.containers import CONTAINERS
 from tasks.checks.probe import run
 from tasks.checks.state import POSTGRES, REDIS
-from tasks.compose import compose_steps, down
-from tasks.docker import docker_steps
-from tasks.migrate import migrate_steps
-from tasks.pgsql import admin, dify_database, pgsql_steps
+from tasks.pgsql import admin, dify_database
 from tasks.portal import portal_steps
-from tasks.redis import dify_redis, redis_steps
+from tasks.redis import dify_redis
 from tasks.sandbox import nginx
-from tasks.settings import settings_steps
 from tasks.site import Site
-from tasks.spread import images_steps
 from tasks.step import converge
 from tasks.verify import Check, failed, verify
+from tests.integration.stack import deployed
 
-BRIDGE = "172.17.0.1"
 UPLOADS = "SELECT count(*) FROM upload_files WHERE name LIKE 'rollout-verify-%'"
-STEPS: list[Callable[[Site], Sequence[Any]]] = [
-    docker_steps,
-    pgsql_steps,
-    redis_steps,
-    images_steps,
-    settings_steps,
-    migrate_steps,
-    compose_steps,
-    portal_steps,
-]
-
-
-@contextmanager
-def deployed(make_site: Any, release: str) -> Generator[Site]:
-    """A sandbox of the release; nobody has set its Dify up yet."""
-    site: Site = make_site(
-        postgres={"host": BRIDGE},
-        redis={"host": BRIDGE},
-        dify={"release": release, "subnet": f"172.29.{secrets.choice(range(100, 250))}.0/24"},
-        images={"source": "rehearsal"},
-    )
-    try:
-        for build in STEPS:
-            for step in build(site):
-                converge(step)
-        yield site
-    finally:
-        down(site)
-        nginx.stop(site)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ class Record(BaseModel):
     """All that one environment's runs leave for the next. Its size is bounded.
 
     `notes` are values a probe compares with its own of the last run; `series` what is drawn;
-    `healed` when each service was restarted.
+    `healed` when each service was restarted, `spent` whose budget for that was told to be spent.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +62,7 @@ class Record(BaseModel):
     notes: dict[str, float | str] = {}
     series: dict[str, Series] = {}
     healed: dict[str, list[float]] = {}
+    spent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ def counted(record: Record, findings: Iterable[Finding], health: Health, now: fl
 def alerts(
     before: Record, after: Record, findings: Sequence[Finding], health: Health, now: float
 ) -> tuple[list[Alert], Record]:
-    """What to tell: a change once, a failure again every `repeat_h`; and the record that it was."""
+    """What to tell: a change for the worse or back to ok once, a failure again every `repeat_h`;
+    and the record that it was told. A failure that eases to a warning is on its way.
+    """
     told: list[Alert] = []
     probes = dict(after.probes)
     for finding in findings:
@@ -156,7 +159,8 @@ def settled(status: Status, answers: Sequence[Status], confirm: int) -> Status:
 
 
 def _kind(old: Known, known: Known, health: Health, now: float) -> Kind | None:
-    if known.status is not old.status:
+    worse = known.status.rank > old.status.rank
+    if worse or (known.status is Status.OK and old.status is not Status.OK):
         return _KINDS[known.status]
     if known.status is Status.FAIL and now - known.told >= health.repeat_h * HOUR_S:
         return "still-failing"

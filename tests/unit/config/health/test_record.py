@@ -48,7 +48,8 @@ def played(answers: str, *, every_s: float = 300) -> list[str]:
         ("wwffoo", ["", "warned", "", "failed", "", "recovered"]),
         ("wfo", ["", "warned", ""]),
         ("uuoo", ["", "unknown", "", "recovered"]),
-        ("ffww", ["", "failed", "", "warned"]),
+        ("ffwwoo", ["", "failed", "", "", "", "recovered"]),
+        ("ffwwff", ["", "failed", "", "", "", "failed"]),
     ],
 )
 def test_only_confirmed_changes_are_told(answers: str, told: Sequence[str]):

@@ -1,0 +1,126 @@
+"""How long health takes and whether it cries wolf, measured on a deployed sandbox.
+
+    uv run python bench/health.py sandbox [--runs 500] [--fleet 1000]
+
+Needs the sandbox's Prefect server. Simulated environments are many names for that one stack.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import time
+from collections import Counter
+from copy import copy
+from pathlib import Path
+
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+
+from prefect.client.orchestration import get_client
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
+
+from config.desired.health.record import Record
+from config.desired.health.verdict import Status
+from config.load import load_environment
+from flows.health import health
+from flows.opening import unchanged
+from tasks.health.attend import attend
+from tasks.health.fleet import visit
+from tasks.health.look import look
+from tasks.site import Site
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("environment")
+    options.add_argument("--runs", type=int, default=500)
+    options.add_argument("--fleet", type=int, default=1000)
+    options.add_argument("--at-once", type=int, default=4)
+    chosen = options.parse_args()
+    port = load_environment(chosen.environment).sandbox.prefect_port
+    url = PREFECT_API_URL.value() or f"http://127.0.0.1:{port}/api"
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        site = unchanged(chosen.environment)
+        one(site)
+        false_alarms(site, chosen.runs)
+        fleet(site, chosen.fleet, chosen.at_once)
+
+
+def one(site: Site) -> None:
+    """All probes of one environment, warm; and the whole flow run around them."""
+    record = look(site, Record()).record
+    looks: list[float] = []
+    for _ in range(30):
+        seen = look(site, record)
+        record = seen.record
+        looks.append(seen.seconds)
+    told(f"all {len(seen.findings)} probes", looks)
+    health(site.name)
+    runs: list[float] = []
+    for _ in range(10):
+        began = time.perf_counter()
+        health(site.name)
+        runs.append(time.perf_counter() - began)
+    told("flow run, remembered, artifacts made", runs)
+
+
+def false_alarms(site: Site, runs: int) -> None:
+    """Looks at a quiet system: what was ever bad though nothing was wrong."""
+    record, alarms, answers = Record(), Counter[str](), Counter[str]()
+    for turn in range(runs):
+        seen = look(site, record)
+        record = seen.record
+        if turn:  # the first one tells what has never been: backup, drill
+            alarms.update(f"{alert.finding.probe} {alert.kind}" for alert in seen.alerts)
+            answers.update(f.probe for f in seen.findings if f.status is Status.FAIL)
+    print(f"{runs} runs: {sum(alarms.values())} false alarms {dict(alarms)}, "
+          f"{sum(answers.values())} single bad answers {dict(answers)}")  # fmt: skip
+
+
+def fleet(site: Site, count: int, at_once: int) -> None:
+    """Many names for one stack, each with its record, events and lock on the server."""
+    names = [f"bench-{number:04}" for number in range(count)]
+
+    def opened(name: str) -> Site:
+        other = copy(site)
+        health = site.environment.health.model_copy(update={"skip": ["restore point", "drill"]})
+        other.environment = site.environment.model_copy(update={"name": name, "health": health})
+        return other
+
+    sizes: list[str] = []
+    began = time.perf_counter()
+    for first in range(0, count, 100):
+        found = visit(names[first : first + 100], opened, attend, at_once=at_once)
+        assert len(found) == len(names[first : first + 100])
+        sizes.append(f"{resident_mb():.0f}")
+    took = time.perf_counter() - began
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    each = f"{took / count * 1000:.0f} ms each, {at_once} at once"
+    cpu = f"own CPU {spent.ru_utime + spent.ru_stime:.0f} s"
+    print(f"{count} environments: {took:.1f} s, {each}; {cpu}; memory {' '.join(sizes)} MB")
+    forget(names)
+
+
+def forget(names: list[str]) -> None:
+    with get_client(sync_client=True) as client:
+        for name in names:
+            found = client.read_block_document_by_name(f"health-{name}", "health-record")
+            client.delete_block_document(found.id)
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def told(what: str, seconds: list[float]) -> None:
+    low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
+    print(f"{what}: median {middle:.2f} s, {low:.2f} to {high:.2f} s, {len(seconds)} times")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A whole private stack, deployed by the steps themselves."""
+
+import secrets
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tasks.compose import compose_steps, down
+from tasks.docker import docker_steps
+from tasks.migrate import migrate_steps
+from tasks.pgsql import pgsql_steps
+from tasks.portal import portal_steps
+from tasks.redis import redis_steps
+from tasks.sandbox import nginx
+from tasks.settings import settings_steps
+from tasks.site import Site
+from tasks.spread import images_steps
+from tasks.step import converge
+
+BRIDGE = "172.17.0.1"
+STEPS: list[Callable[[Site], Sequence[Any]]] = [
+    docker_steps,
+    pgsql_steps,
+    redis_steps,
+    images_steps,
+    settings_steps,
+    migrate_steps,
+    compose_steps,
+    portal_steps,
+]
+
+
+@contextmanager
+def deployed(
+    make_site: Any, release: str, subnet: str = "", **sections: Mapping[str, Any]
+) -> Generator[Site]:
+    """A sandbox of the release; nobody has set its Dify up yet."""
+    site: Site = make_site(
+        postgres={"host": BRIDGE},
+        redis={"host": BRIDGE},
+        dify={"release": release, "subnet": subnet or _some()},
+        images={"source": "rehearsal"},
+        **sections,
+    )
+    try:
+        for build in STEPS:
+            for step in build(site):
+                converge(step)
+        yield site
+    finally:
+        down(site)
+        nginx.stop(site)
+
+
+def _some() -> str:
+    return f"172.29.{secrets.choice(range(100, 250))}.0/24"
