@@ -79,7 +79,7 @@ class Automations:
 
     client: SyncPrefectClient
     wanted: tuple[AutomationCore, ...]
-    owned: str
+    owned: str = ""
     name: str = "automations"
     settle_s: float = 0.0
 
@@ -87,9 +87,12 @@ class Automations:
         names = {automation.name for automation in self.wanted}
         found: dict[str, list[AutomationCore]] = {name: [] for name in names}
         for automation in self.client.read_automations():
-            if automation.name in names or automation.name.startswith(self.owned):
+            if automation.name in names or self._owns(automation.name):
                 found.setdefault(automation.name, []).append(automation)
         return found
+
+    def _owns(self, name: str) -> bool:
+        return bool(self.owned) and name.startswith(self.owned)
 
     def plan(self, actual: dict[str, list[AutomationCore]]) -> Sequence[Change]:
         names = {wanted.name for wanted in self.wanted}
