@@ -42,4 +42,4 @@ lab-down:
 	tests/pigsty/lab/down
 
 test-pigsty: lab
-	tests/pigsty/lab/with $(RUN) pytest tests/pigsty/contract
+	tests/pigsty/lab/with $(RUN) pytest tests/pigsty/contract tests/pigsty/lab
