@@ -142,7 +142,7 @@ def test_cancelling_ends_the_children_and_the_next_run_finishes_the_job(
     server.variables(ROLLOUT__DIFY__LOG_LEVEL="ERROR")
     run = run_from_the_form(page, server, dry_run=False, reason="cancelled halfway")
     mark = f"--project-directory {deployed.home / 'sandbox'}"
-    until(lambda: bool(_running(f"{mark}.* up --detach")))
+    until(lambda: bool(_running(f"{mark}.* up --detach")), within_s=180)
     page.goto(f"{server.pages}/runs/flow-run/{run}")
     page.get_by_role("button", name="Cancel").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").last.click()
