@@ -134,6 +134,7 @@ def measure(site: Site, folder: Path, storage: Path) -> None:
         rows.setdefault("restore: ours", []).append(own_s)
         shutil.rmtree(plain)
         shutil.rmtree(own)
+        print({name: round(seconds[-1], 2) for name, seconds in rows.items()}, flush=True)
     for name, seconds in rows.items():
         print(f"{name:28} {sorted(seconds)[len(seconds) // 2]:7.2f} s   {seconds}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
