@@ -80,7 +80,7 @@ class Visitor:
             f"https://{variables['ROLLOUT__PORTAL__DOMAIN']}:{port}",
             load_release("1.15.0").api,
             verify=ssl.create_default_context(cafile=str(authority)),
-            resolve="127.0.0.1",
+            resolve=("127.0.0.1", int(port)),
         )
         client.login("admin@dify.local", self.password)
         return client
