@@ -15,8 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import output, runs
+from config.load import environment_names
 
 OK, WARN, FAIL = 0, 3, 4
+_STATUS = {"ok": OK, "fail": FAIL}
 _COLOURS = {"ok": "green", "unknown": "magenta", "warn": "yellow", "fail": "bold red"}
 
 
@@ -50,6 +52,20 @@ def watch(environment: str, *, every_s: float, as_json: bool) -> None:
             else:
                 live.update(_table(seen), refresh=True)
             time.sleep(every_s)
+
+
+def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
+    """The exit status of the worst."""
+    found = runs.fleet(names or environment_names(), at_once=at_once)
+    from config.desired.health.verdict import worst
+    from flows.health_report import page_rows
+
+    rows, status = page_rows(found), str(worst(each.status for each in found))
+    if as_json:
+        output.json_line({"status": status, "environments": rows})
+    else:
+        output.table(rows, f"{len(rows)} environments, the worst is {status}")
+    return _STATUS.get(status, WARN)
 
 
 @contextmanager
@@ -101,7 +117,7 @@ def _table(seen: Any) -> Table:
 
 
 def _status(seen: Any) -> int:
-    return {"ok": OK, "fail": FAIL}.get(str(seen.status), WARN)
+    return _STATUS.get(str(seen.status), WARN)
 
 
 def _ready() -> bool:

@@ -98,6 +98,18 @@ def health(
 
 
 @app.command()
+def fleet(
+    environments: Annotated[list[str] | None, typer.Argument(help="All of them if none")] = None,
+    at_once: Annotated[int, typer.Option(help="How many are asked side by side")] = 4,
+    json: Json = False,
+) -> None:
+    """The health of many environments, and a status page of them. Exit status as of health."""
+    from cli import health
+
+    raise typer.Exit(health.fleet(environments or [], at_once=at_once, as_json=json))
+
+
+@app.command()
 def backup(environment: Environment, json: Json = False) -> None:
     """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
     from cli import output, runs

@@ -45,6 +45,13 @@ def health(environment: str) -> Any:
         return _run(flow, environment=environment)
 
 
+def fleet(environments: list[str], *, at_once: int) -> Any:
+    with server(environments[0]):
+        from flows.fleet import fleet as flow
+
+        return _run(flow, environments=environments, at_once=at_once)
+
+
 def backup(environment: str) -> Any:
     with server(environment):
         from flows.backup import backup as flow

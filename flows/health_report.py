@@ -42,11 +42,11 @@ def publish(seen: Look) -> None:
     )
 
 
-def publish_page(found: Sequence[Summary]) -> None:
-    """The status page: one line an environment, the worst first."""
+def page_rows(found: Sequence[Summary]) -> list[dict[str, Any]]:
+    """One line an environment, the worst first."""
     now = time.time()
     worst_first = sorted(found, key=lambda each: (-each.status.rank, each.environment))
-    table = [
+    return [
         {
             "environment": each.environment,
             "status": str(each.status),
@@ -56,9 +56,15 @@ def publish_page(found: Sequence[Summary]) -> None:
         }
         for each in worst_first
     ]
+
+
+def publish_page(found: Sequence[Summary]) -> None:
+    """The status page."""
     bad = sum(each.status is not Status.OK for each in found)
     create_table_artifact(
-        table=table, key="health", description=f"{len(found)} environments, {bad} of them not ok"
+        table=page_rows(found),
+        key="health",
+        description=f"{len(found)} environments, {bad} of them not ok",
     )
 
 
