@@ -138,7 +138,8 @@ def test_a_dify_in_use_is_saved_and_comes_back_whole(kept: Any) -> None:
     with visitor.dify() as dify:
         with connect(kept) as connection:
             ids = [str(row[0]) for row in connection.execute("SELECT id FROM upload_files")]
-        for file in ids[:5]:
+        known = [file for file in ids if file in visitor.uploads]
+        for file in known[:5]:
             assert dify.knowledge.preview(file) == visitor.uploads[file][:3000]
 
 
