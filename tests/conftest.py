@@ -23,6 +23,7 @@ settings.load_profile("busy")
 TOGETHER = ("tests/e2e", "tests/integration/images", "tests/pigsty/contract")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may run beside what (`--dist loadgroup`): folders that share a machine, else files."""
     for item in items:
