@@ -31,7 +31,8 @@ def sandbox(name: str) -> None:
 
     url = PREFECT_API_URL.value() or _own_server(name)
     with temporary_settings({PREFECT_API_URL: url}):
-        apply_setup()
+        # Schedules of staging and prod have nothing to do on a sandbox's own server.
+        apply_setup([name])
         run = _start(name)
         _follow(run, name)
     output.closing(name, _rehearsal(name), url.removesuffix("/api"))

@@ -21,7 +21,7 @@ def setup(*, dry_run: bool, as_json: bool) -> None:
             "no Prefect server is configured; expected PREFECT_API_URL, "
             "like: prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
-    rows = apply_setup(dry_run=dry_run)
+    rows = apply_setup(environment_names(), dry_run=dry_run)
     if as_json:
         output.json_line({"server": url, "changes": rows})
         return
@@ -31,15 +31,15 @@ def setup(*, dry_run: bool, as_json: bool) -> None:
     output.say(f"{len(rows)} things {done}")
 
 
-def apply_setup(*, dry_run: bool = False) -> list[dict[str, Any]]:
-    """A row for each change made, or to be made."""
+def apply_setup(names: list[str], *, dry_run: bool = False) -> list[dict[str, Any]]:
+    """A row for each change made, or to be made, for these environments."""
     import httpx
     from prefect.client.orchestration import get_client
 
     from tasks.server.setup import setup_steps
     from tasks.step import converge
 
-    environments = {name: load_environment(name) for name in environment_names()}
+    environments = {name: load_environment(name) for name in names}
     try:
         with get_client(sync_client=True) as client:
             outcomes = [

@@ -7,6 +7,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from ruamel.yaml import YAML
 
 from blocks.health_record import HealthRecord
+from blocks.login import Login
 from blocks.repository import BackupRepository
 from blocks.secrets import DifySecrets
 from config.desired.deployments import Deployment, deployments
@@ -19,7 +20,7 @@ from tasks.server.deployments import Deployments, wanted
 from tasks.server.pool import Pool
 from tasks.step import Step
 
-BLOCKS = (DifySecrets, BackupRepository, HealthRecord)
+BLOCKS = (DifySecrets, Login, BackupRepository, HealthRecord)
 
 
 def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment]) -> list[Step[Any]]:

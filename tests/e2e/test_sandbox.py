@@ -163,6 +163,16 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     assert (stamps(deployed.home), containers(deployed.project)) == before
 
 
+def test_setup_finds_the_sandbox_s_own_as_they_should_be_and_offers_the_others(
+    deployed: Any,
+) -> None:
+    done = deployed.rollout("setup", "--dry-run", "--json", PREFECT_API_URL=deployed.api_url)
+    changes = [change["what"] for change in json.loads(done.stdout)["changes"]]
+    assert "create deployment deploy/prod" in changes
+    assert "create deployment backup/recipe" in changes
+    assert not [what for what in changes if "/sandbox" in what or "work pool" in what]
+
+
 def test_help_needs_no_prefect() -> None:
     code = "import sys, cli.main; sys.exit('prefect' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
