@@ -248,6 +248,8 @@ def registry(registry_folder: Path) -> Generator[str]:
 def gateway(docker: Docker) -> Generator[str]:
     """An address of this machine that is not loopback: engines trust it no more than any other."""
     pool = IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET, gateway=GATEWAY)])
+    for left in docker.client.networks.list(names=["rollout-test-images"]):
+        left.remove()  # by a run that was killed
     network = docker.client.networks.create("rollout-test-images", ipam=pool)
     yield GATEWAY
     network.remove()
