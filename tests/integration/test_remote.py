@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -14,38 +14,24 @@ from config.environment import Environment
 from config.load import load_release
 from tasks.checks import containers, state
 from tasks.checks.probe import Check, run
-from tasks.compose import compose_steps, down
-from tasks.docker import docker_steps
+from tasks.compose import down
 from tasks.lock import lock_file, rollout_lock
-from tasks.migrate import migrate_steps
-from tasks.pgsql import pgsql_steps
 from tasks.preflight import preflight, require
-from tasks.redis import redis_steps
-from tasks.settings import settings_steps
 from tasks.site import Site
-from tasks.spread import images_steps
 from tasks.step import Outcome, converge
+from tests.integration import stack
 from tests.integration.sshd import SshServer
 
-BRIDGE = "172.17.0.1"
 SUBNET = "172.30.60.0/24"
-STEPS: list[Callable[[Site], Sequence[Any]]] = [
-    docker_steps,
-    pgsql_steps,
-    redis_steps,
-    images_steps,
-    settings_steps,
-    migrate_steps,
-    compose_steps,
-]
+STEPS = stack.STEPS[:-1]  # the portal is not theirs
 
 
 @pytest.fixture(scope="module")
 def servers(module_sandbox_site: Any) -> Site:
     """PostgreSQL and Redis of a sandbox, and the rehearsal images."""
     site: Site = module_sandbox_site(
-        postgres={"host": BRIDGE},
-        redis={"host": BRIDGE},
+        postgres={"host": stack.BRIDGE},
+        redis={"host": stack.BRIDGE},
         dify={"subnet": SUBNET},
         images={"source": "rehearsal"},
     )

@@ -1,7 +1,7 @@
 """One Dify on two machines, each with an engine of its own, both over SSH."""
 
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +13,21 @@ from config.environment import Environment
 from config.load import load_release
 from tasks.checks import containers
 from tasks.checks.probe import run
-from tasks.compose import compose_steps, down
-from tasks.docker import docker_steps
-from tasks.migrate import migrate_steps
-from tasks.pgsql import pgsql_steps
-from tasks.redis import redis_steps
-from tasks.settings import settings_steps
+from tasks.compose import down
 from tasks.site import Site
-from tasks.spread import images_steps
 from tasks.step import Outcome, converge
-from tests.integration import elsewhere
+from tests.integration import elsewhere, stack
 from tests.integration.sshd import SshServer
 
-BRIDGE = "172.17.0.1"
-STEPS: list[Callable[[Site], Sequence[Any]]] = [
-    docker_steps,
-    pgsql_steps,
-    redis_steps,
-    images_steps,
-    settings_steps,
-    migrate_steps,
-    compose_steps,
-]
+STEPS = stack.STEPS[:-1]  # the portal is not theirs
 
 
 @pytest.fixture(scope="module")
 def servers(module_sandbox_site: Any) -> Site:
     """PostgreSQL and Redis of a sandbox, which admit both machines, and the rehearsal images."""
     site: Site = module_sandbox_site(
-        postgres={"host": BRIDGE},
-        redis={"host": BRIDGE},
+        postgres={"host": stack.BRIDGE},
+        redis={"host": stack.BRIDGE},
         dify={"subnet": "172.30.60.0/22"},
         images={"source": "rehearsal"},
     )
@@ -86,7 +71,7 @@ def two(servers: Site, ssh_server: SshServer, second: SshServer, home: Path) -> 
     tree["portal"]["route"] = "services"
     tree["dify"] |= {"home": home / "stack", "data": home / "data", "subnet": "172.30.60.0/24"}
     valid = Environment.model_validate(tree)
-    nodes = {"dify": ["node", "second"], "addresses": [BRIDGE, elsewhere.THERE]}
+    nodes = {"dify": ["node", "second"], "addresses": [stack.BRIDGE, elsewhere.THERE]}
     # Two nodes need uploads in S3, and images from a registry: neither is what this is about.
     environment = valid.model_copy(
         update={
