@@ -135,6 +135,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(deployed: Machine) -> Generator[Server]:
     """The server of the deployed machine, and its deployment of the deploy flow."""
+    deployed.rollout("deploy", "sandbox")
     with httpx.Client(base_url=deployed.api_url, timeout=30) as api:
         found = api.get("/deployments/name/deploy/sandbox").raise_for_status().json()
         here = Server(api, found["id"])

@@ -45,6 +45,13 @@ class Server:
     def running(self) -> int:
         return len(self._runs(flow_runs={"state": {"type": {"any_": ["RUNNING"]}}}))
 
+    def artifacts(self, identity: str) -> list[dict[str, Any]]:
+        body = {"flow_runs": {"id": {"any_": [identity]}}}
+        found: list[dict[str, Any]] = (
+            self.api.post("/artifacts/filter", json=body).raise_for_status().json()
+        )
+        return found
+
     def cancel(self, identity: str) -> None:
         state = {"type": "CANCELLED", "name": "Cancelled"}
         body = {"state": state, "force": True}

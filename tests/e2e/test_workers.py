@@ -31,8 +31,8 @@ def second(deployed: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator
         until(lambda: b"started" in log.read_bytes())
         yield
     finally:
-        worker.terminate()
-        worker.wait(60)
+        worker.kill()
+        worker.wait()
 
 
 def test_fifty_runs_of_one_environment_wait_for_each_other(server: Server, second: None) -> None:

@@ -118,6 +118,7 @@ def module_sandbox_site(tmp_path_factory: pytest.TempPathFactory) -> Generator[M
 def os_users() -> Generator[Mapping[str, str]]:
     """Two OS users: one may become root by sudo, the other may not."""
     for user in USERS.values():
+        subprocess.run(["userdel", "--remove", user], capture_output=True)  # of a killed run
         words = ["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", user]
         subprocess.run(words, check=True, capture_output=True)
     SUDOERS.write_text(f"{USERS['worker']} ALL=(ALL) NOPASSWD: ALL\n")

@@ -446,6 +446,16 @@ def notifying(environment: Environment, slugs: list[str]) -> Environment:
     return environment.model_copy(update={"health": health})
 
 
+def subjects(listener: Listener, about: str, count: int) -> list[str]:
+    """Subjects that name it, once there are that many or nothing comes for a while."""
+    deadline = time.monotonic() + 40
+    while True:
+        found = [each["subject"] for each in listener.heard if about in each["subject"]]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
 def test_people_hear_once_of_a_failure_its_end_and_of_silence(quiet: Site, listener: Listener):
     CustomWebhookNotificationBlock(
         name="pager",
@@ -466,12 +476,12 @@ def test_people_hear_once_of_a_failure_its_end_and_of_silence(quiet: Site, liste
         assert "do: " in failed["body"] and "rollout deploy" in failed["body"]
         recovery(quiet)
         attend(quiet)
-        listener.wait(2)
-        changes = [each for each in listener.heard if "no health run" not in each["subject"]]
-        assert [each["subject"] for each in changes[1:]] == [f"{quiet.name}: redis recovered"]
-        listener.heard.clear()
-        silence = listener.wait(1, within_s=40)
-        assert silence and silence[0]["subject"] == f"{quiet.name}: no health run"
+        # The worker may take longer to find Redis again, and is told of in its own right.
+        assert subjects(listener, "redis", 2) == [
+            f"{quiet.name}: redis failed",
+            f"{quiet.name}: redis recovered",
+        ]
+        assert subjects(listener, "no health run", 1)[-1] == f"{quiet.name}: no health run"
         gone = Automations(client, (), owned=OWNED)
         assert len(converge(gone).changes) == 2
 
