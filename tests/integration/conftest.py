@@ -22,8 +22,10 @@ from tasks.site import Site
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
 
-SUDOERS = Path("/etc/sudoers.d/dify-rollout-test")
-USERS = {"worker": "dify-rollout-test", "guest": "dify-rollout-guest"}
+# Each process of a parallel run has its own.
+_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+SUDOERS = Path(f"/etc/sudoers.d/dify-rollout-test{_PROCESS}")
+USERS = {"worker": f"dify-rollout-test{_PROCESS}", "guest": f"dify-rollout-guest{_PROCESS}"}
 
 
 class MakeSite(Protocol):
