@@ -124,6 +124,8 @@ def own_engine(folder: Path, *arguments: str, **variables: str) -> Generator[Own
     finally:
         engine.stop()
         _ip("link", "delete", engine.bridge)
+        # An engine mounts its data on itself, and leaves it so.
+        subprocess.run(["umount", "-R", folder / "data"], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
