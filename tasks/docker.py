@@ -14,6 +14,7 @@ from blocks.node import Node
 from config.environment import LOCAL
 from config.errors import StepError
 from tasks.nodes import on_each
+from tasks.packages import install
 from tasks.pigsty.docker import engine_steps
 from tasks.proxy import proxy_steps, variables, wanted_proxies
 from tasks.site import Site
@@ -135,11 +136,7 @@ class Engine:
             raise StepError(
                 "docker", "not installed", advice="install Docker Engine, then deploy again"
             )
-        quiet = (("DEBIAN_FRONTEND", "noninteractive"),)
-        lock = ("-o", "DPkg::Lock::Timeout=300")
-        node.run(Command(("apt-get", "update", "-qq"), env=quiet, timeout_s=300))
-        words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *lock, *PACKAGES)
-        node.run(Command(words, env=quiet, timeout_s=900))
+        install(node, *PACKAGES)
 
     def _start(self) -> None:
         node = self.site.node

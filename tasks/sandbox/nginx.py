@@ -11,6 +11,7 @@ from blocks.command import Command, CommandFailed
 from blocks.node import Node
 from blocks.processes import Process, open_files, processes
 from config.errors import StepError
+from tasks.packages import install
 from tasks.sandbox.daemons import end, require_free
 from tasks.sandbox.home import service_user
 from tasks.site import Site
@@ -169,11 +170,7 @@ class Program:
                 "nginx is not installed, and installing it takes root on Debian or Ubuntu",
                 advice=f"apt-get install {PACKAGE}, then deploy again",
             )
-        quiet = (("DEBIAN_FRONTEND", "noninteractive"),)
-        apt = ("apt-get", "--quiet", "--quiet", "-o", "DPkg::Lock::Timeout=300")
-        install = (*apt, "install", "--yes", "--no-install-recommends", change.action)
-        self.node.run(Command((*apt, "update"), env=quiet, timeout_s=300))
-        self.node.run(Command(install, env=quiet, timeout_s=600))
+        install(self.node, change.action, within_s=600)
         if Path("/run/systemd/system").exists():
             self.node.run(Command(("systemctl", "disable", "--now", "nginx")))
         else:
