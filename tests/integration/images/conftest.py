@@ -155,7 +155,7 @@ def small_engine(docker: Docker) -> Generator[OwnEngine]:
         # The engine mounts its data once more, over itself.
         while f" {folder}/data " in Path("/proc/self/mounts").read_text():
             subprocess.run(["umount", "-R", folder / "data"], check=True)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
