@@ -19,10 +19,8 @@ def approved_plan(environment: str, *, yes: bool, **parameters: Any) -> str:
         return ""
     if not yes and not sys.stdin.isatty():
         raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
-    plan = runs.deploy(environment, dry_run=True, **parameters)
-    from flows.approval import fingerprint
-
+    plan = runs.plan(environment, **parameters)
     if not yes and plan.changes:
         output.plan(plan, as_json=False)
         typer.confirm(f"{environment} is protected. Deploy exactly this?", abort=True)
-    return fingerprint(plan)
+    return plan.fingerprint

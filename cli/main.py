@@ -35,7 +35,7 @@ def plan(
     """Show every change a deploy would make; nothing is applied. Exit status 2: there are some."""
     from cli import output, runs
 
-    report = runs.deploy(environment, dry_run=True, only=only or [], release=release)
+    report = runs.plan(environment, only=only or [], release=release)
     output.plan(report, as_json=json)
     raise typer.Exit(CHANGES if report.changes else FINE)
 
@@ -69,7 +69,7 @@ def _deploy(environment: str, *, json: bool, yes: bool, reason: str, **what: Any
     from cli import gate, output, runs
 
     plan = gate.approved_plan(environment, yes=yes, **what)
-    report = runs.deploy(environment, dry_run=False, reason=reason, approved_plan=plan, **what)
+    report = runs.deploy(environment, reason=reason, approved_plan=plan, **what)
     output.deploy(report, as_json=json)
 
 

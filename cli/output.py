@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import load_environment
-from flows.approval import fingerprint
 from flows.drill_report import DrillReport
 from flows.points_report import PointsReport, point_rows
 from flows.report import Report, check_rows, plan_rows, step_rows
@@ -27,8 +26,8 @@ def plan(report: Report, *, as_json: bool) -> None:
         return
     if rows:
         table(rows, f"What a deploy of {report.environment} would change")
-    name = fingerprint(report)
-    say(f"{len(rows)} changes; nothing was applied ({report.seconds:.1f} s); plan {name}")
+    took = f"{report.seconds:.1f} s"
+    say(f"{len(rows)} changes; nothing was applied ({took}); plan {report.fingerprint}")
 
 
 def deploy(report: Report, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -22,13 +23,33 @@ def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") 
     typer.confirm(f"{environment} is protected. {doing} now?", abort=True)
 
 
-def deploy(environment: str, *, dry_run: bool, only: list[str], **parameters: Any) -> Any:
+def plan(environment: str, *, only: list[str], release: str = "", promote_from: str = "") -> Any:
+    """What a deploy would change. Nothing is done, and no run is recorded."""
+    check_steps(only)
+    with server(environment):
+        from flows.opening import opened
+        from flows.report import report_on
+        from tasks import rollout
+        from tasks.promotion import promoted
+
+        tell_steps()
+        collect_garbage_again()
+        began = time.monotonic()
+        source = promoted(promote_from) if promote_from else None
+        wanted = source.release if source else release
+        with opened(environment, run="", release=wanted, dry_run=True) as site:
+            site.promoted = source
+            outcomes = rollout.plan(site, only=only)
+            return report_on(site, began=began, outcomes=outcomes)
+
+
+def deploy(environment: str, *, only: list[str], **parameters: Any) -> Any:
     """The report of the deploy flow. Raises what stopped it."""
     check_steps(only)
     with server(environment):
         from flows.deploy import deploy as flow
 
-        return _run(flow, environment=environment, dry_run=dry_run, only=only, **parameters)
+        return _run(flow, environment=environment, only=only, **parameters)
 
 
 def verify(environment: str) -> Any:

@@ -1,7 +1,5 @@
 """The gate of protected environments: a person approves a plan, and exactly that plan runs."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from prefect.flow_runs import suspend_flow_run
@@ -32,12 +30,6 @@ class Approved:
     reason: str
 
 
-def fingerprint(plan: Report) -> str:
-    """The plan's identity: the same changes of the same values, nothing of when they were found."""
-    rows = json.dumps([plan.environment, plan.release, plan_rows(plan.outcomes)])
-    return hashlib.sha256(rows.encode()).hexdigest()[:12]
-
-
 def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
     """Who approved this very plan.
 
@@ -48,7 +40,7 @@ def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
     Raises:
         StepError: the approved plan is not this one, or nobody can be asked.
     """
-    identity = fingerprint(plan)
+    identity = plan.fingerprint
     if given:
         if given != identity:
             raise StepError(

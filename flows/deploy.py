@@ -11,11 +11,11 @@ from prefect.states import Failed
 from config.errors import RolloutError
 from flows import history, steps
 from flows.approval import approval
+from flows.artifacts import publish, publish_plan
 from flows.forms import PlanName, Reason, ReleaseName, StepNames
 from flows.opening import opened
 from flows.order import Order
-from flows.report import Report, publish
-from tasks.images import rehearsal_images
+from flows.report import Report, report_on
 from tasks.promotion import promoted
 from tasks.site import Site
 from tasks.verify import Check
@@ -50,24 +50,33 @@ def deploy(
         wanted = source.release if source else release
         with opened(environment, run=run, release=wanted, dry_run=dry_run) as site:
             site.promoted = source
-            if not dry_run:
-                history.begin(site, reason=reason)
-            if site.environment.protected and not dry_run:
-                plan = rollout(site, run=run, dry_run=True, only=only)
+            if dry_run:
+                return planned(site, run=run, only=only)
+            history.begin(site, reason=reason)
+            if site.environment.protected:
+                plan = planned(site, run=run, only=only)
                 history.approve(approval(plan, site, given=approved_plan, reason=reason))
-            report = rollout(site, run=run, dry_run=dry_run, only=only)
-        if not dry_run:
-            history.end(report)
+            report = rollout(site, run=run, only=only)
+        history.end(report)
         return report
     except RolloutError as error:
         return Failed(message=str(error), data=error)
 
 
-def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
+def planned(site: Site, *, run: str, only: list[str]) -> Report:
+    """What a rollout would change, left as an artifact."""
+    began = time.monotonic()
+    outcomes = steps.finish(steps.plan, site, only=only)
+    plan = report_on(site, began=began, outcomes=outcomes, run=run)
+    publish_plan(plan)
+    return plan
+
+
+def rollout(site: Site, *, run: str, only: list[str]) -> Report:
     """Every step, in the order of the graph. Read top to bottom: this is a rollout."""
     began = time.monotonic()
-    order = Order(site, dry_run=dry_run, only=only)
-    if not dry_run and order.wants("preflight"):
+    order = Order(site, only=only)
+    if order.wants("preflight"):
         steps.finish(steps.preflight, site)
     bootstrap = order.submit(steps.bootstrap, after=[])
     configure = order.submit(steps.configure, after=[bootstrap])
@@ -81,20 +90,11 @@ def rollout(site: Site, *, run: str, dry_run: bool, only: list[str]) -> Report:
     compose = order.submit(steps.compose, after=[migrate])
     order.submit(steps.portal, after=[compose])
     order.submit(steps.hosts, after=[compose])
-    outcomes = tuple(order.outcomes())
+    outcomes = order.outcomes()
     changed = any(outcome.changes for outcome in outcomes)
     checks: list[Check] = []
-    if order.wants("verify") and not dry_run:
+    if order.wants("verify"):
         checks = steps.finish(steps.verify, site, changed=changed)
-    report = Report(
-        environment=site.name,
-        release=site.release.version,
-        run=run,
-        url=site.environment.public_url,
-        seconds=time.monotonic() - began,
-        outcomes=outcomes,
-        checks=tuple(checks),
-        rehearsal=tuple(rehearsal_images(site)),
-    )
-    publish(report, site, dry_run=dry_run)
+    report = report_on(site, began=began, outcomes=outcomes, checks=checks, run=run)
+    publish(report, site)
     return report

@@ -15,9 +15,8 @@ Ends = tuple[Future, ...]
 class Order:
     """The steps of one run, in the order they were submitted."""
 
-    def __init__(self, site: Site, *, dry_run: bool, only: list[str]) -> None:
+    def __init__(self, site: Site, *, only: list[str]) -> None:
         self.site = site
-        self.dry_run = dry_run
         self.only = only
         self._futures: list[Future] = []
 
@@ -27,14 +26,13 @@ class Order:
     def submit(self, step: RolloutTask, *, after: list[Ends]) -> Ends:
         """Start the step when those before it are done; what the ones after it wait for.
 
-        For a step that is not wanted that is what it would have waited for itself. A dry run
-        waits for nothing: no step changes what another one sees.
+        For a step that is not wanted that is what it would have waited for itself.
         """
         before = tuple(dict.fromkeys(future for ends in after for future in ends))
         if not self.wants(step.name):
             return before
         future: Future = step.submit(  # pyright: ignore[reportUnknownMemberType]
-            self.site, dry_run=self.dry_run, wait_for=[] if self.dry_run else list(before)
+            self.site, wait_for=list(before)
         )
         self._futures.append(future)
         return (future,)

@@ -1,10 +1,13 @@
-"""What people look at after a run: tables and links, as Prefect artifacts."""
+"""What a run did or would do, and the rows people read of it; light to import."""
 
+import hashlib
+import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
+from tasks.images import rehearsal_images
 from tasks.site import Site
 from tasks.step import Outcome
 from tasks.verify import Check
@@ -26,6 +29,33 @@ class Report:
     @property
     def changes(self) -> int:
         return sum(len(outcome.changes) for outcome in self.outcomes)
+
+    @property
+    def fingerprint(self) -> str:
+        """A plan's identity: the same changes of the same values, not when they were found."""
+        rows = json.dumps([self.environment, self.release, plan_rows(self.outcomes)])
+        return hashlib.sha256(rows.encode()).hexdigest()[:12]
+
+
+def report_on(
+    site: Site,
+    *,
+    began: float,
+    outcomes: Sequence[Outcome] = (),
+    checks: Sequence[Check] = (),
+    run: str = "",
+) -> Report:
+    """The report of what began at this reading of the monotonic clock and has just ended."""
+    return Report(
+        environment=site.name,
+        release=site.release.version,
+        run=run,
+        url=site.environment.public_url,
+        seconds=time.monotonic() - began,
+        outcomes=tuple(outcomes),
+        checks=tuple(checks),
+        rehearsal=tuple(rehearsal_images(site)),
+    )
 
 
 def plan_rows(outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
@@ -55,37 +85,3 @@ def check_rows(checks: tuple[Check, ...]) -> list[dict[str, Any]]:
         }
         for c in sorted(checks, key=lambda c: c.ok)
     ]
-
-
-def publish(report: Report, site: Site, *, dry_run: bool) -> None:
-    """Leave the run's artifacts: plan, steps, verification, links."""
-    key = site.name.replace("_", "-")
-    if dry_run:
-        _table(f"plan-{key}", plan_rows(report.outcomes), f"What a deploy of {key} would change")
-        return
-    _table(f"changes-{key}", plan_rows(report.outcomes), f"What this deploy of {key} changed")
-    _table(f"steps-{key}", step_rows(report.outcomes), f"Steps of this deploy of {key}")
-    if report.checks:
-        _table(f"verification-{key}", check_rows(report.checks), f"What was proved of {key}")
-    create_markdown_artifact(
-        markdown=summary(report, site), key=f"links-{key}", description=f"{key} at a glance"
-    )
-
-
-def summary(report: Report, site: Site) -> str:
-    """The last words of a deploy, as Markdown."""
-    lines = [
-        f"# {site.name}: Dify {site.release.version}",
-        f"- Open [{report.url}]({report.url}) and log in as `{site.environment.dify.admin_email}`",
-        f"- {report.changes} changes in {report.seconds:.1f} s",
-    ]
-    if report.rehearsal:
-        lines.append(
-            "- **Rehearsal images**: this is not Dify itself but a local stand-in for: "
-            + ", ".join(report.rehearsal)
-        )
-    return "\n".join(lines)
-
-
-def _table(key: str, rows: list[dict[str, Any]], description: str) -> None:
-    create_table_artifact(table=rows or [{"": "nothing to do"}], key=key, description=description)

@@ -71,7 +71,7 @@ def require_confirmed(environment: str, confirm: str) -> None:
 def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
     told = Progress(f"restore-{site.name.replace('_', '-')}")
-    order = Order(site, dry_run=False, only=[])
+    order = Order(site, only=[])
     engine = order.submit(steps.docker, after=[])
     order.submit(steps.pgsql, after=[engine])
     order.submit(steps.redis, after=[engine])

@@ -1,7 +1,7 @@
 """The steps of a rollout as Prefect tasks: name, retries, timeout, logging, and nothing else."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial, wraps
@@ -21,34 +21,24 @@ from tasks import housekeeping
 from tasks.backup import Backup, Reason, Told
 from tasks.backup import backup as take_point
 from tasks.backup import check as check_all
-from tasks.bootstrap import bootstrap_steps
 from tasks.bundle import write
-from tasks.compose import compose_steps
-from tasks.configure import configure_steps
-from tasks.docker import docker_steps
 from tasks.drill import Drill
 from tasks.drill import drill as rehearse
 from tasks.health import attend as health
-from tasks.hosts import hosts_steps
-from tasks.install import install_steps
 from tasks.load import extract, opened
 from tasks.load import load as load_bundle
-from tasks.migrate import migrate_steps
-from tasks.pgsql import pgsql_steps
-from tasks.portal import portal_steps
 from tasks.preflight import preflight as find
 from tasks.preflight import require
 from tasks.proof import prove
-from tasks.redis import redis_steps
 from tasks.repository import open_repository, require_recent
 from tasks.restore import Choice, Restored
 from tasks.restore import choose as choose_point
 from tasks.restore import restore as bring_back
 from tasks.restore import settle as let_go
-from tasks.settings import settings_steps
+from tasks.rollout import carry_out
+from tasks.rollout import plan as look
 from tasks.site import Site
-from tasks.spread import images_steps
-from tasks.step import Outcome, Step, converge
+from tasks.step import Outcome
 from tasks.tools.bundle import Contents
 from tasks.verify import Check
 
@@ -91,20 +81,13 @@ def finish(step: RolloutTask, site: Site, **options: Any) -> Any:
 
 
 def _step(
-    name: str,
-    build: Callable[[Site], Sequence[Step[Any]]],
-    around: Callable[[Site], AbstractContextManager[Any]] = nullcontext,
+    name: str, around: Callable[[Site], AbstractContextManager[Any]] = nullcontext
 ) -> RolloutTask:
-    """The task that brings one step's parts, in order, to where they should be."""
+    """The task of one step of a rollout."""
 
-    def run(site: Site, *, dry_run: bool = False) -> Outcome:
-        total = Outcome(name, (), 0.0, applied=False)
+    def run(site: Site) -> Outcome:
         with around(site):
-            for part in build(site):
-                total += converge(part, dry_run=dry_run)
-        verb = "would change" if dry_run else "changed"
-        log.info("%s: %d %s, %.1f s", name, len(total.changes), verb, total.seconds)
-        return total
+            return carry_out(site, name)
 
     return _told(run, name)
 
@@ -169,21 +152,22 @@ def _load(site: Site, *, file: Path, extra_to: Path | None) -> dict[str, list[st
 
 
 preflight = _told(_preflight, "preflight")
-bootstrap = _step("bootstrap", bootstrap_steps)
-configure = _step("configure", configure_steps)
-install = _step("install", install_steps)
-docker = _step("docker", docker_steps)
-pgsql = _step("pgsql", pgsql_steps)
-redis = _step("redis", redis_steps)
-images = _step("images", images_steps, around=transfers)
+plan = _told(look, "plan")
+bootstrap = _step("bootstrap")
+configure = _step("configure")
+install = _step("install")
+docker = _step("docker")
+pgsql = _step("pgsql")
+redis = _step("redis")
+images = _step("images", around=transfers)
 bundle = _told(_bundle, "bundle")
 load = _told(_load, "load")
 prune = _told(housekeeping.prune, "prune")
-settings = _step("settings", settings_steps)
-migrate = _step("migrate", migrate_steps)
-compose = _step("compose", compose_steps)
-portal = _step("portal", portal_steps)
-hosts = _step("hosts", hosts_steps)
+settings = _step("settings")
+migrate = _step("migrate")
+compose = _step("compose")
+portal = _step("portal")
+hosts = _step("hosts")
 verify = _told(_verify, "verify")
 attend = _told(health.attend, "health")
 glance = _told(health.glance, "health")

@@ -10,9 +10,9 @@ from prefect.states import Failed
 
 from config.errors import RolloutError
 from flows import steps
+from flows.artifacts import publish
 from flows.opening import opened
-from flows.report import Report, publish
-from tasks.images import rehearsal_images
+from flows.report import Report, report_on
 
 
 @flow(name="verify", flow_run_name="verify {environment}", persist_result=False)
@@ -23,16 +23,8 @@ def verify(environment: str) -> Report | State[Any]:
         run = str(flow_run.name)
         with opened(environment, run=run) as site:
             checks = steps.finish(steps.verify, site, changed=True)
-            report = Report(
-                environment=environment,
-                release=site.release.version,
-                run=run,
-                url=site.environment.public_url,
-                seconds=time.monotonic() - began,
-                checks=tuple(checks),
-                rehearsal=tuple(rehearsal_images(site)),
-            )
-            publish(report, site, dry_run=False)
+            report = report_on(site, began=began, checks=checks, run=run)
+            publish(report, site)
             return report
     except RolloutError as error:
         return Failed(message=str(error), data=error)

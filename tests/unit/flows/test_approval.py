@@ -6,7 +6,7 @@ import pytest
 
 from config.errors import StepError
 from config.load import load_environment, load_release
-from flows.approval import Approved, approval, fingerprint
+from flows.approval import Approved, approval
 from flows.report import Report
 from tasks.origin import operator
 from tasks.site import Site
@@ -26,7 +26,7 @@ def site() -> Site:
 
 
 def test_the_same_changes_are_the_same_plan_whenever_it_was_made() -> None:
-    assert fingerprint(plan(CHANGE, seconds=1)) == fingerprint(plan(CHANGE, seconds=9))
+    assert plan(CHANGE, seconds=1).fingerprint == plan(CHANGE, seconds=9).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,17 @@ def test_the_same_changes_are_the_same_plan_whenever_it_was_made() -> None:
     ],
 )
 def test_another_change_is_another_plan(other: Report) -> None:
-    assert fingerprint(other) != fingerprint(plan(CHANGE))
+    assert other.fingerprint != plan(CHANGE).fingerprint
 
 
 def test_an_approved_plan_runs_in_the_name_of_who_gave_it(site: Site) -> None:
-    given = fingerprint(plan(CHANGE))
+    given = plan(CHANGE).fingerprint
     who = approval(plan(CHANGE), site, given=given, reason="release day")
     assert who == Approved(operator(), "release day")
 
 
 def test_an_approval_is_void_once_the_plan_is_another(site: Site) -> None:
-    given = fingerprint(plan(CHANGE))
+    given = plan(CHANGE).fingerprint
     with pytest.raises(StepError, match=f"prod has changed since plan {given} was approved"):
         approval(plan(CHANGE, CHANGE), site, given=given, reason="release day")
 

@@ -1,0 +1,65 @@
+"""What each step of a rollout is made of, and the plan: every step looked at, none applied."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+from tasks.bootstrap import bootstrap_steps
+from tasks.compose import compose_steps
+from tasks.configure import configure_steps
+from tasks.docker import docker_steps
+from tasks.hosts import hosts_steps
+from tasks.install import install_steps
+from tasks.migrate import migrate_steps
+from tasks.pgsql import pgsql_steps
+from tasks.portal import portal_steps
+from tasks.redis import redis_steps
+from tasks.settings import settings_steps
+from tasks.site import Site
+from tasks.spread import images_steps
+from tasks.step import Outcome, Step, converge
+
+log = logging.getLogger("rollout")
+
+PARTS: dict[str, Callable[[Site], Sequence[Step[Any]]]] = {
+    "bootstrap": bootstrap_steps,
+    "configure": configure_steps,
+    "install": install_steps,
+    "docker": docker_steps,
+    "pgsql": pgsql_steps,
+    "redis": redis_steps,
+    "images": images_steps,
+    "settings": settings_steps,
+    "migrate": migrate_steps,
+    "compose": compose_steps,
+    "portal": portal_steps,
+    "hosts": hosts_steps,
+}
+
+
+def carry_out(site: Site, name: str, *, dry_run: bool = False) -> Outcome:
+    """Bring one step's parts, in order, to where they should be."""
+    total = Outcome(name, (), 0.0, applied=False)
+    for part in PARTS[name](site):
+        total += converge(part, dry_run=dry_run)
+    verb = "would change" if dry_run else "changed"
+    log.info("%s: %d %s, %.1f s", name, len(total.changes), verb, total.seconds)
+    return total
+
+
+def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
+    """What a rollout would change, in the order of the steps.
+
+    All look at once: where nothing is applied, no step changes what another one sees.
+
+    Raises:
+        RolloutError: the first failure, in the order of the steps.
+    """
+    wanted = [name for name in PARTS if not only or name in only]
+    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+        looks = [
+            pool.submit(copy_context().run, carry_out, site, name, dry_run=True) for name in wanted
+        ]
+    return [look.result() for look in looks]
