@@ -6,9 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed
 
-from config.errors import RolloutError
 from flows import history, steps
 from flows.approval import approval
 from flows.artifacts import publish, publish_plan
@@ -16,12 +14,14 @@ from flows.forms import PlanName, Reason, ReleaseName, StepNames
 from flows.opening import opened
 from flows.order import Order
 from flows.report import Report, report_on
+from flows.told import finish, readable
 from tasks.promotion import promoted
 from tasks.site import Site
 from tasks.verify import Check
 
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)
+@readable
 def deploy(
     environment: str,
     release: ReleaseName = "",
@@ -44,29 +44,26 @@ def deploy(
         reason: Why, for the history. No secrets.
         approved_plan: The plan that was approved already, as `rollout plan` names it.
     """
-    try:
-        run = str(flow_run.name)
-        source = promoted(promote_from) if promote_from else None
-        wanted = source.release if source else release
-        with opened(environment, run=run, release=wanted, dry_run=dry_run) as site:
-            site.promoted = source
-            if dry_run:
-                return planned(site, run=run, only=only)
-            history.begin(site, reason=reason)
-            if site.environment.protected:
-                plan = planned(site, run=run, only=only)
-                history.approve(approval(plan, site, given=approved_plan, reason=reason))
-            report = rollout(site, run=run, only=only)
-        history.end(report)
-        return report
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    run = str(flow_run.name)
+    source = promoted(promote_from) if promote_from else None
+    wanted = source.release if source else release
+    with opened(environment, run=run, release=wanted, dry_run=dry_run) as site:
+        site.promoted = source
+        if dry_run:
+            return planned(site, run=run, only=only)
+        history.begin(site, reason=reason)
+        if site.environment.protected:
+            plan = planned(site, run=run, only=only)
+            history.approve(approval(plan, site, given=approved_plan, reason=reason))
+        report = rollout(site, run=run, only=only)
+    history.end(report)
+    return report
 
 
 def planned(site: Site, *, run: str, only: list[str]) -> Report:
     """What a rollout would change, left as an artifact."""
     began = time.monotonic()
-    outcomes = steps.finish(steps.plan, site, only=only)
+    outcomes = finish(steps.plan, site, only=only)
     plan = report_on(site, began=began, outcomes=outcomes, run=run)
     publish_plan(plan)
     return plan
@@ -77,7 +74,7 @@ def rollout(site: Site, *, run: str, only: list[str]) -> Report:
     began = time.monotonic()
     order = Order(site, only=only)
     if order.wants("preflight"):
-        steps.finish(steps.preflight, site)
+        finish(steps.preflight, site)
     bootstrap = order.submit(steps.bootstrap, after=[])
     configure = order.submit(steps.configure, after=[bootstrap])
     install = order.submit(steps.install, after=[configure])
@@ -94,7 +91,7 @@ def rollout(site: Site, *, run: str, only: list[str]) -> Report:
     changed = any(outcome.changes for outcome in outcomes)
     checks: list[Check] = []
     if order.wants("verify"):
-        checks = steps.finish(steps.verify, site, changed=changed)
+        checks = finish(steps.verify, site, changed=changed)
     report = report_on(site, began=began, outcomes=outcomes, checks=checks, run=run)
     publish(report, site)
     return report

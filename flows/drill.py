@@ -5,27 +5,24 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed
 
-from config.errors import RolloutError
-from flows import steps
+from flows import point_steps
 from flows.drill_report import DrillReport, publish
 from flows.opening import opened
 from flows.progress import Progress
+from flows.told import finish, readable
 from tasks.drill import Drill
 from tasks.restore import Choice
 
 
 @flow(name="drill", flow_run_name="drill {environment}", persist_result=False)
+@readable
 def drill(environment: str, point: str = "latest") -> DrillReport | State[Any]:
     """Restore a point beside the environment, use it, measure it, and throw it away."""
-    try:
-        with opened(environment, run=str(flow_run.name)) as site:
-            choice: Choice = steps.finish(steps.choose, site, source=site, point=point, only=[])
-            told = Progress(f"drill-{environment.replace('_', '-')}")
-            done: Drill = steps.finish(steps.drill, site, choice=choice, told=told)
-            report = DrillReport(environment, done)
-            publish(report)
-            return report
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    with opened(environment, run=str(flow_run.name)) as site:
+        choice: Choice = finish(point_steps.choose, site, source=site, point=point, only=[])
+        told = Progress(f"drill-{environment.replace('_', '-')}")
+        done: Drill = finish(point_steps.drill, site, choice=choice, told=told)
+        report = DrillReport(environment, done)
+        publish(report)
+        return report

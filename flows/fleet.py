@@ -4,25 +4,23 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from config.desired.health.verdict import worst
-from config.errors import RolloutError
 from config.load import environment_names
 from flows.health_report import publish_page
 from flows.opening import unchanged
+from flows.told import readable
 from tasks.health.attend import attend
 from tasks.health.fleet import visit
 
 
 @flow(name="fleet", flow_run_name="fleet", persist_result=False)
+@readable
 def fleet(environments: list[str] | None = None, at_once: int = 4) -> State[Any]:
     """The health of each environment, all of config/environments if none is named."""
-    try:
-        names = environments or environment_names()
-        found = visit(names, unchanged, attend, at_once=at_once)
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    names = environments or environment_names()
+    found = visit(names, unchanged, attend, at_once=at_once)
     publish_page(found)
     status = worst(each.status for each in found)
     bad = [each.environment for each in found if each.bad]

@@ -4,27 +4,28 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from config.errors import RolloutError
-from flows import steps
 from flows.health_report import publish
 from flows.opening import opened
+from flows.told import finish, readable, step
+from tasks.health import attend as work
 from tasks.health.look import Look
+
+attend = step(work.attend, "health")
+glance = step(work.glance, "health")
 
 
 @flow(name="health", flow_run_name="health {environment}", persist_result=False)
+@readable
 def health(environment: str, record: bool = True) -> State[Any]:
     """Run all probes; with `record` remember the answers and tell people what changed."""
-    try:
-        with opened(environment, run="", dry_run=True) as site:
-            seen: Look = steps.finish(steps.attend if record else steps.glance, site)
-        publish(seen)
-        bad = [finding.probe for finding in seen.findings if finding.bad and not finding.because]
-        return Completed(
-            name=str(seen.status).capitalize(),
-            message=f"{seen.status}: {', '.join(bad) or 'everything'}",
-            data=seen,
-        )
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    with opened(environment, run="", dry_run=True) as site:
+        seen: Look = finish(attend if record else glance, site)
+    publish(seen)
+    bad = [finding.probe for finding in seen.findings if finding.bad and not finding.because]
+    return Completed(
+        name=str(seen.status).capitalize(),
+        message=f"{seen.status}: {', '.join(bad) or 'everything'}",
+        data=seen,
+    )

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
 
 from config.errors import RolloutError
-from flows import steps
+from flows import image_steps, steps
 from flows.opening import unlocked
+from flows.told import finish, readable
 from tasks import housekeeping
 from tasks.housekeeping import Kept
 from tasks.site import Site
@@ -33,6 +33,7 @@ class ImagesReport:
 
 
 @flow(name="images", flow_run_name="images {action} {environment}", persist_result=False)
+@readable
 def images(
     environment: str,
     action: Action = "pull",
@@ -46,11 +47,8 @@ def images(
     images. `extra_to`: folder they are put into when it is loaded.
     """
     began = time.monotonic()
-    try:
-        site = unlocked(environment)
-        rows = _done(site, action, file, extra or [], extra_to)
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    site = unlocked(environment)
+    rows = _done(site, action, file, extra or [], extra_to)
     key = f"images-{action}-{environment.replace('_', '-')}"
     create_table_artifact(table=rows or [{"": "nothing to do"}], key=key, description=f"{action}")
     return ImagesReport(environment, action, rows, time.monotonic() - began)
@@ -70,17 +68,17 @@ def _done(site: Site, action: Action, file: str, extra: list[str], extra_to: str
         case "list":
             return _kept(housekeeping.look(site))
         case "prune":
-            return _kept(steps.finish(steps.prune, site))
+            return _kept(finish(image_steps.prune, site))
 
 
 def _pull(site: Site) -> Rows:
-    outcome = steps.finish(steps.images, site)
+    outcome = finish(steps.images, site)
     return [{"what": c.what, "before": c.before, "after": c.after} for c in outcome.changes]
 
 
 def _bundle(site: Site, file: Path, extra: list[Path]) -> Rows:
     """The images; their sizes count each layer in full, the file has it once."""
-    contents: Contents = steps.finish(steps.bundle, site, file=file, extra=extra)
+    contents: Contents = finish(image_steps.bundle, site, file=file, extra=extra)
     return [
         {
             "image": image.reference,
@@ -96,7 +94,7 @@ def _bundle(site: Site, file: Path, extra: list[Path]) -> Rows:
 
 
 def _load(site: Site, file: Path, extra_to: Path | None) -> Rows:
-    sent = steps.finish(steps.load, site, file=file, extra_to=extra_to)
+    sent = finish(image_steps.load, site, file=file, extra_to=extra_to)
     return [{"node": node, "loaded": image} for node, images in sent.items() for image in images]
 
 

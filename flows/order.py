@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from flows.steps import RolloutTask
+from flows.told import RolloutTask
 from tasks.site import Site
 from tasks.step import Outcome
 

@@ -6,21 +6,22 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed
 
-from config.errors import RolloutError, StepError
+from config.errors import StepError
 from config.load import load_environment
-from flows import steps
+from flows import point_steps, steps
 from flows.opening import opened, reading
 from flows.order import Order
 from flows.progress import Progress
 from flows.restore_report import RestoreReport, publish
+from flows.told import finish, readable
 from tasks.restore import Choice, Restored
 from tasks.site import Site
 from tasks.verify import Check
 
 
 @flow(name="restore", flow_run_name="restore {environment}", persist_result=False)
+@readable
 def restore(
     environment: str,
     point: str = "latest",
@@ -33,29 +34,26 @@ def restore(
     `confirm`: the environment's own name, where it is protected.
     """
     began = time.monotonic()
-    try:
-        require_confirmed(environment, confirm)
-        with (
-            opened(environment, run=str(flow_run.name)) as site,
-            reading(source or environment, site) as origin,
-        ):
-            choice: Choice = steps.finish(
-                steps.choose, site, source=origin, point=point, only=only or []
-            )
-            done, checks = bring_back(site, choice)
-            report = RestoreReport(
-                environment,
-                choice.point.id,
-                done.parts,
-                done.safety,
-                done.notes,
-                tuple(checks),
-                time.monotonic() - began,
-            )
-            publish(report)
-            return report
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    require_confirmed(environment, confirm)
+    with (
+        opened(environment, run=str(flow_run.name)) as site,
+        reading(source or environment, site) as origin,
+    ):
+        choice: Choice = finish(
+            point_steps.choose, site, source=origin, point=point, only=only or []
+        )
+        done, checks = bring_back(site, choice)
+        report = RestoreReport(
+            environment,
+            choice.point.id,
+            done.parts,
+            done.safety,
+            done.notes,
+            tuple(checks),
+            time.monotonic() - began,
+        )
+        publish(report)
+        return report
 
 
 def require_confirmed(environment: str, confirm: str) -> None:
@@ -77,11 +75,11 @@ def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     order.submit(steps.redis, after=[engine])
     order.submit(steps.images, after=[engine])
     order.outcomes()
-    done: Restored = steps.finish(steps.restore, site, choice=choice, told=told)
+    done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
     if choice.file:
         return done, []
     for step in (steps.settings, steps.migrate, steps.compose, steps.portal, steps.hosts):
-        steps.finish(step, site)
-    checks: list[Check] = steps.finish(steps.verify, site, changed=True)
-    steps.finish(steps.settle, site, choice=choice)
+        finish(step, site)
+    checks: list[Check] = finish(steps.verify, site, changed=True)
+    finish(point_steps.settle, site, choice=choice)
     return done, checks

@@ -6,25 +6,22 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Failed
 
-from config.errors import RolloutError
 from flows import steps
 from flows.artifacts import publish
 from flows.opening import opened
 from flows.report import Report, report_on
+from flows.told import finish, readable
 
 
 @flow(name="verify", flow_run_name="verify {environment}", persist_result=False)
+@readable
 def verify(environment: str) -> Report | State[Any]:
     """Run every check against the environment; what the checks make is removed again."""
     began = time.monotonic()
-    try:
-        run = str(flow_run.name)
-        with opened(environment, run=run) as site:
-            checks = steps.finish(steps.verify, site, changed=True)
-            report = report_on(site, began=began, checks=checks, run=run)
-            publish(report, site)
-            return report
-    except RolloutError as error:
-        return Failed(message=str(error), data=error)
+    run = str(flow_run.name)
+    with opened(environment, run=run) as site:
+        checks = finish(steps.verify, site, changed=True)
+        report = report_on(site, began=began, checks=checks, run=run)
+        publish(report, site)
+        return report
