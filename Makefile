@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint unit integration e2e lab lab-down test-pigsty
+.PHONY: setup sandbox test lint docs screenshots unit integration e2e lab lab-down test-pigsty
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -22,6 +22,15 @@ lint: setup
 test: setup lint
 	./bootstrap test
 	$(RUN) pytest $(PARALLEL) tests/e2e tests/integration tests/pigsty tests/unit
+
+docs: setup
+	$(RUN) python -m config.reference > docs/keys.md.new
+	mv docs/keys.md.new docs/keys.md
+
+# The pictures of README and docs, taken anew by the tests that look at the pages.
+screenshots: setup
+	./bootstrap test
+	ROLLOUT_PICTURES=docs/images $(RUN) pytest tests/e2e/test_pictures.py tests/e2e/test_ui.py
 
 unit: setup
 	$(RUN) pytest tests/unit

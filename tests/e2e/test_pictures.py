@@ -1,4 +1,4 @@
-"""What a person sees: the run in the Prefect UI and the page behind the domain.
+"""What a person sees: runs, health and other pages of the Prefect UI, the page behind the domain.
 
 With `ROLLOUT_PICTURES=docs/images` the screenshots become those of the README.
 """
@@ -47,6 +47,60 @@ def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
     expect(page.locator("body")).to_contain_text("14 Task runs", timeout=30_000)
     page.wait_for_timeout(2000)
     picture(page, "prefect-run.png", pictures)
-    text = page.content()
-    for name in ("secret_key", "postgres_password", "admin_password"):
-        assert deployed.secret(name) not in text
+
+
+def test_health_is_a_page_that_tells_what_matters_first(
+    deployed: Any, page: Page, pictures: Path
+) -> None:
+    deployed.rollout("health", "sandbox", check=False)
+    page.goto(f"{pages(deployed)}/artifacts/key/health-sandbox")
+    expect(page.locator("body")).to_contain_text("probe", timeout=30_000)
+    page.wait_for_timeout(2000)
+    picture(page, "health.png", pictures)
+
+
+PAGES = (
+    "dashboard", "runs", "flows", "deployments", "work-pools/work-pool/dify-rollout", "blocks",
+    "variables", "automations", "events", "artifacts", "concurrency-limits", "settings",
+)  # fmt: skip
+
+
+def test_no_page_shows_a_secret(deployed: Any, page: Page) -> None:
+    """Not even the block that holds them all, nor the settings of the server."""
+    names = deployed.rollout("secrets", "sandbox").stdout.split()
+    secrets = {name: deployed.secret(name) for name in names}
+    kept = deployed.home / "sandbox" / "prefect" / "database-password"
+    secrets["database of Prefect"] = kept.read_text()
+    texts = {
+        where: shown(page, f"{pages(deployed)}/{where}")
+        for where in (*PAGES, *blocks(deployed), *artifacts(deployed))
+    }
+    assert [
+        f"{name} on {where}"
+        for where, text in texts.items()
+        for name, value in secrets.items()
+        if value in text
+    ] == []
+
+
+def pages(deployed: Any) -> str:
+    return str(deployed.api_url.removesuffix("/api"))
+
+
+def shown(page: Page, url: str) -> str:
+    page.goto(url)
+    expect(page.locator("body")).not_to_be_empty()
+    page.wait_for_load_state("networkidle")
+    return page.content()
+
+
+def blocks(deployed: Any) -> list[str]:
+    found = httpx.post(f"{deployed.api_url}/block_documents/filter", json={}, timeout=10).json()
+    assert any(block["block_type"]["slug"] == "dify-secrets" for block in found)
+    return [f"blocks/block/{block['id']}{edit}" for block in found for edit in ("", "/edit")]
+
+
+def artifacts(deployed: Any) -> list[str]:
+    body = {"sort": "CREATED_DESC", "limit": 6}
+    found = httpx.post(f"{deployed.api_url}/artifacts/filter", json=body, timeout=10).json()
+    return [f"artifacts/artifact/{artifact['id']}" for artifact in found]
