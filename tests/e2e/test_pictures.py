@@ -53,7 +53,8 @@ def test_health_is_a_page_that_tells_what_matters_first(
     deployed: Any, page: Page, pictures: Path
 ) -> None:
     deployed.rollout("health", "sandbox", check=False)
-    page.goto(f"{pages(deployed)}/artifacts/key/health-sandbox")
+    [found, *_] = artifacts(deployed, key={"any_": ["health-sandbox"]})
+    page.goto(f"{pages(deployed)}/{found}")
     expect(page.locator("body")).to_contain_text("probe", timeout=30_000)
     page.wait_for_timeout(2000)
     picture(page, "health.png", pictures)
@@ -100,7 +101,8 @@ def blocks(deployed: Any) -> list[str]:
     return [f"blocks/block/{block['id']}{edit}" for block in found for edit in ("", "/edit")]
 
 
-def artifacts(deployed: Any) -> list[str]:
-    body = {"sort": "CREATED_DESC", "limit": 6}
+def artifacts(deployed: Any, **which: Any) -> list[str]:
+    """The newest first."""
+    body = {"sort": "CREATED_DESC", "limit": 6, "artifacts": which}
     found = httpx.post(f"{deployed.api_url}/artifacts/filter", json=body, timeout=10).json()
     return [f"artifacts/artifact/{artifact['id']}" for artifact in found]
