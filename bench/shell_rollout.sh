@@ -56,7 +56,7 @@ role=$(setting DB_USERNAME) database=$(setting DB_DATABASE) plugin=$(setting DB_
 PGPORT=$(setting DB_PORT) ROLE_PASSWORD=$(setting DB_PASSWORD)
 export PGPORT ROLE_PASSWORD
 sql() { as_user "$programs/bin/psql" --host="$pg/socket" --no-psqlrc --quiet \
-    --set=ON_ERROR_STOP=1 --dbname="$1" --set=role="$role"; }
+    --set=ON_ERROR_STOP=1 --dbname="$1" --set=role="$role" "${@:2}"; }
 sql postgres <<'SQL'
 \getenv password ROLE_PASSWORD
 CREATE ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';
@@ -94,7 +94,12 @@ part settings
 # --- migrate
 stack() { "${compose[@]}" --project-directory "$SANDBOX/stack" \
     --file "$SANDBOX/stack/compose.yaml" --progress plain "$@"; }
-stack run --rm --no-deps --no-TTY --env MODE=migration --env MIGRATION_ENABLED=true api >/dev/null 2>&1
+# A migration's exit status says nothing (a held lock is a success), so the revision is compared.
+job() { stack run --rm --no-deps --no-TTY "$@" 2>/dev/null; }
+head=$(job --env MODE=job api db heads | sed -n 's/^\([0-9a-f]\{12\}\) .*(head).*/\1/p')
+job --env MODE=migration --env MIGRATION_ENABLED=true api >/dev/null
+[ "$(echo 'SELECT version_num FROM alembic_version' | sql "$database" --tuples-only --no-align)" = "$head" ] ||
+    { echo "the schema is not at $head" >&2; exit 1; }
 part migrate
 
 # --- compose

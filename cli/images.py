@@ -1,9 +1,8 @@
 """`rollout images`: what there is to do with images apart from a deploy."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,9 +38,14 @@ def load(
     json: Json = False,
 ) -> None:
     """Verify a bundle and load to the environment's nodes what they lack of it."""
-    from tasks.load import opened
+    from tasks.load import is_loaded, opened
+    from tasks.site import without_secrets
 
-    name = environment or opened(file).contents.environment
+    found = opened(file)
+    name = environment or found.contents.environment
+    if not extra_to and all(is_loaded(found, on.docker) for on in without_secrets(name).on_each()):
+        _say(name, "load", [], 0.0, json=json)
+        return
     folder = str(extra_to.resolve()) if extra_to else ""
     _run(name, "load", json=json, file=str(file.resolve()), extra_to=folder)
 
@@ -61,11 +65,11 @@ def prune(
     """Remove the images of releases that nothing uses and no rollback needs."""
     from cli import runs
     from config.errors import RolloutError
-    from flows.opening import unlocked
     from tasks import housekeeping
+    from tasks.site import without_secrets
 
     with runs.server(environment):
-        found = housekeeping.unused(housekeeping.look(unlocked(environment)))
+        found = housekeeping.unused(housekeeping.look(without_secrets(environment)))
     for kept in found:
         typer.echo(f"unused on {kept.node}: {kept.name}, {kept.image.size / 1e6:.0f} MB", err=True)
     if found and not yes:
@@ -76,14 +80,29 @@ def prune(
 
 
 def _run(environment: str, action: str, *, json: bool, **parameters: object) -> None:
-    from cli import output, runs
+    from cli import runs
     from cli.bars import bars
 
     with bars():
         report = runs.images(environment, action=action, **parameters)
+    _say(environment, action, report.rows, report.seconds, json=json)
+
+
+def _say(
+    environment: str, action: str, rows: list[dict[str, Any]], seconds: float, *, json: bool
+) -> None:
+    from cli import output
+
     if json:
-        output.json_line(asdict(report) | {"seconds": round(report.seconds, 2)})
+        output.json_line(
+            {
+                "environment": environment,
+                "action": action,
+                "rows": rows,
+                "seconds": output.in_s(seconds),
+            }
+        )
         return
-    if report.rows:
-        output.table(report.rows, f"{action} {environment}")
-    output.say(f"{action}: {len(report.rows) or 'nothing to do'} ({report.seconds:.1f} s)")
+    if rows:
+        output.table(rows, f"{action} {environment}")
+    output.say(f"{action}: {len(rows) or 'nothing to do'} ({seconds:.1f} s)")

@@ -112,12 +112,12 @@ def fleet(
 @app.command()
 def backup(environment: Environment, json: Json = False) -> None:
     """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
-    from cli import output, runs
+    from cli import point_output, runs
     from cli.bars import bars
 
     with bars(shares=True):
         report = runs.backup(environment)
-    output.points(report, as_json=json)
+    point_output.points(report, as_json=json)
 
 
 @app.command()
@@ -127,12 +127,12 @@ def points(
     check: Annotated[bool, typer.Option("--check", help="Read and verify all data")] = False,
 ) -> None:
     """List the restore points."""
-    from cli import output, runs
+    from cli import point_output, runs
     from cli.bars import bars
 
     with bars(shares=True):
         report = runs.points(environment, check=check)
-    output.points(report, as_json=json)
+    point_output.points(report, as_json=json)
 
 
 @app.command()
@@ -148,13 +148,13 @@ def restore(
     yes: Yes = False,
 ) -> None:
     """Bring the environment back to a restore point; its state now is saved as one first."""
-    from cli import output, runs
+    from cli import point_output, runs
     from cli.bars import bars
 
     runs.confirm_if_protected(environment, yes=yes, doing="Restore")
     with bars(shares=True):
         report = runs.restore(environment, point=point, source=source, only=only or [])
-    output.restore(report, as_json=json)
+    point_output.restore(report, as_json=json)
 
 
 @app.command()
@@ -164,12 +164,12 @@ def drill(
     json: Json = False,
 ) -> None:
     """Prove that a restore point comes back, beside the environment and without touching it."""
-    from cli import output, runs
+    from cli import point_output, runs
     from cli.bars import bars
 
     with bars(shares=True):
         report = runs.drill(environment, point=point)
-    output.drill(report, as_json=json)
+    point_output.drill(report, as_json=json)
 
 
 @app.command()

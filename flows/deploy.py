@@ -15,9 +15,9 @@ from flows.opening import opened
 from flows.order import Order
 from flows.report import Report, report_on
 from flows.told import finish, readable
+from tasks.checks.probe import Check
 from tasks.promotion import promoted
 from tasks.site import Site
-from tasks.verify import Check
 
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)

@@ -11,11 +11,10 @@ from prefect.client.schemas.objects import State
 
 from config.errors import RolloutError
 from flows import image_steps, steps
-from flows.opening import unlocked
 from flows.told import finish, readable
 from tasks import housekeeping
 from tasks.housekeeping import Kept
-from tasks.site import Site
+from tasks.site import Site, without_secrets
 from tasks.tools.bundle import Contents, layer_part
 
 Action = Literal["pull", "bundle", "load", "list", "prune"]
@@ -47,7 +46,7 @@ def images(
     images. `extra_to`: folder they are put into when it is loaded.
     """
     began = time.monotonic()
-    site = unlocked(environment)
+    site = without_secrets(environment)
     rows = _done(site, action, file, extra or [], extra_to)
     key = f"images-{action}-{environment.replace('_', '-')}"
     create_table_artifact(table=rows or [{"": "nothing to do"}], key=key, description=f"{action}")

@@ -43,12 +43,6 @@ def reading(environment: str, site: Site) -> Generator[Site]:
     yield site if environment == site.name else _site(load_environment(environment), save=False)
 
 
-def unlocked(environment: str) -> Site:
-    """The environment's site without secrets or lock, for what no rollout minds."""
-    desired = load_environment(environment)
-    return Site(desired, load_release(desired.dify.release), {})
-
-
 def unchanged(environment: str) -> Site:
     """The environment's site with its secrets, for a run that only looks."""
     return _site(load_environment(environment), save=False)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.checks.probe import Check
 from tasks.images import rehearsal_images
 from tasks.site import Site
 from tasks.step import Outcome
-from tasks.verify import Check
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from flows.order import Order
 from flows.progress import Progress
 from flows.restore_report import RestoreReport, publish
 from flows.told import finish, readable
+from tasks.checks.probe import Check
 from tasks.restore import Choice, Restored
 from tasks.site import Site
-from tasks.verify import Check
 
 
 @flow(name="restore", flow_run_name="restore {environment}", persist_result=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from prefect.artifacts import create_markdown_artifact
 
 from flows.report import check_rows
-from tasks.verify import Check
+from tasks.checks.probe import Check
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.told import RolloutTask, step
 from flows.transfers import transfers
+from tasks.checks.probe import Check
 from tasks.preflight import preflight as find
 from tasks.preflight import require
 from tasks.proof import prove
@@ -14,7 +15,6 @@ from tasks.rollout import carry_out
 from tasks.rollout import plan as look
 from tasks.site import Site
 from tasks.step import Outcome
-from tasks.verify import Check
 
 log = logging.getLogger("rollout")
 

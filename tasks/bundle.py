@@ -42,8 +42,10 @@ from tasks.tools.bundle import (
 log = logging.getLogger("rollout")
 
 # All processors; jobs of zstd's own choice would cost 8 MB several times over each of them.
+# Each thread holds a job of input and its output: more of them would cost memory by the core.
+THREADS = min(4, os.cpu_count() or 1)
 PARAMETERS = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
-    3, threads=os.cpu_count() or 1, job_size=2 << 20, write_checksum=1
+    3, threads=THREADS, job_size=1 << 20, write_checksum=1
 )
 SMALLEST_TAR = 1024
 LARGEST_JSON = 16 << 20

@@ -1,6 +1,7 @@
 """Loading a bundle: everything is verified first, and only what an engine lacks is sent."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,7 @@ from blocks.docker import Docker, Image
 from config.errors import RolloutError, StepError
 from tasks import tar
 from tasks.progress import Arrived, Moved, tell
-from tasks.pull import side_by_side
+from tasks.side_by_side import side_by_side
 from tasks.tar import CHUNK, Damaged, Entry
 from tasks.tools.bundle import (
     END,
@@ -83,15 +84,24 @@ def verify(bundle: Bundle) -> None:
         StepError: names the part that is not.
     """
     expected = {part.name: part.sha256 for part in bundle.contents.parts}
-    try:
+
+    def check(name: str) -> None:
+        entry = bundle.entries[name]
         with bundle.path.open("rb") as file:
-            for name, entry in bundle.entries.items():
-                found = tar.digest(file, entry)
-                if name in expected and found != expected[name]:
-                    raise Damaged(f"damaged part: {name}")
-                tell(Moved("verified", name, entry.size, entry.size))
+            if tar.digest(file, entry) != expected[name]:
+                raise Damaged(f"damaged part: {name}")
+        tell(Moved("verified", name, entry.size, entry.size))
+
+    try:
+        side_by_side(check, list(expected), os.cpu_count() or 1, threading.Event())
     except Damaged as error:
         raise _refusal(bundle.path, str(error)) from None
+
+
+def is_loaded(bundle: Bundle, docker: Docker) -> bool:
+    """Whether the engine has every image of the bundle under its names."""
+    images = [(image, _held(docker, image)) for image in bundle.contents.images]
+    return all(found is not None and not _unnamed(found, image) for image, found in images)
 
 
 def load(bundle: Bundle, engines: Mapping[str, Docker]) -> dict[str, list[str]]:
@@ -198,21 +208,32 @@ def _name(contents: Contents, docker: Docker) -> None:
         found = _held(docker, image)
         if found is None:
             raise StepError("images", f"{image.reference}: loaded, but Docker does not have it")
-        if image.reference not in found.tags:
-            name, _, tag = image.reference.rpartition(":")
-            docker.tag(found.id, name, tag)
-        if image.digest and not accepts(found, image.digest):
-            pin(docker, found, image.digest)
+        for name in _unnamed(found, image):
+            repository, _, tag = name.rpartition(":")
+            docker.tag(found.id, repository, tag)
+
+
+def _unnamed(found: Image, image: Bundled) -> list[str]:
+    """The names the image should have in the engine and has not."""
+    wanted = [image.reference]
+    if image.digest and image.digest not in found.digests:
+        wanted.append(_pinned(image.digest))
+    return [name for name in wanted if name not in found.tags]
 
 
 def pin(docker: Docker, image: Image, digest: str) -> None:
     """Keep, as a name, what its registry calls the image: a load cannot bring that."""
-    docker.tag(image.id, PINNED, digest.replace(":", "-"))
+    repository, _, tag = _pinned(digest).rpartition(":")
+    docker.tag(image.id, repository, tag)
 
 
 def accepts(image: Image, digest: str) -> bool:
     """Whether the image is the one a registry calls by this digest."""
-    return digest in image.digests or f"{PINNED}:{digest.replace(':', '-')}" in image.tags
+    return digest in image.digests or _pinned(digest) in image.tags
+
+
+def _pinned(digest: str) -> str:
+    return f"{PINNED}:{digest.replace(':', '-')}"
 
 
 def _groups(images: list[Bundled]) -> Iterator[list[Bundled]]:

@@ -3,8 +3,9 @@
 import hashlib
 
 from tasks import release_file
+from tasks.checks.probe import Check
 from tasks.site import Site
-from tasks.verify import Check, failed, verify
+from tasks.verify import failed, verify
 
 
 def prove(site: Site, *, changed: bool) -> list[Check]:

@@ -4,9 +4,6 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
@@ -21,6 +18,7 @@ from config.desired.sources import Source, sources
 from config.environment import Images as Settings
 from config.errors import RolloutError, StepError
 from tasks.progress import Arrived, Moved, tell
+from tasks.side_by_side import side_by_side
 from tasks.tools.registry import Refusal, judge
 
 log = logging.getLogger("rollout")
@@ -129,24 +127,6 @@ def pull(docker: Docker, references: list[str], settings: Settings, digests: Dig
     }
     pulls = Pulls(docker, settings, digests, logins, time.monotonic() + settings.pull_within_s)
     side_by_side(pulls.fetch, references, PULLS_AT_ONCE, pulls.stopped)
-
-
-def side_by_side(
-    work: Callable[[str], None], items: list[str], at_once: int, stopped: threading.Event
-) -> None:
-    """Do `work` for each item in threads; an interrupt sets `stopped` so that they end soon."""
-    with ThreadPoolExecutor(at_once) as pool:
-        # The run's log and watchers are found through the context.
-        running: list[Future[None]] = [
-            pool.submit(copy_context().run, work, item) for item in items
-        ]
-        try:
-            done = list(as_completed(running))
-        except BaseException:
-            stopped.set()
-            raise
-    for future in done:
-        future.result()
 
 
 def _tell_layer(reference: str, line: dict[str, Any]) -> None:

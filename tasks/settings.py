@@ -54,8 +54,8 @@ class Files:
             content, mode = actual.content[file.name], actual.modes[file.name]
             if content != file.content:
                 changes += (
-                    self._settings(file, content or "", actual.written)
-                    if file.name == ".env"
+                    self._settings(file, content, actual.written)
+                    if file.name == ".env" and content is not None
                     else [_file(file, content)]
                 )
             elif mode != file.mode:
@@ -144,7 +144,9 @@ def settings_steps(site: Site) -> list[Step[Any]]:
 
 def _file(file: StackFile, content: str | None) -> Change:
     if content is None:
-        return Change(f"write {file.name}", "absent", f"{len(file.content)} bytes", action=file)
+        return Change(
+            f"write {file.name}", "absent", f"{len(file.content.splitlines())} lines", action=file
+        )
     diff = list(
         difflib.unified_diff(content.splitlines(), file.content.splitlines(), n=0, lineterm="")
     )[2:]

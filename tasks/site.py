@@ -9,6 +9,7 @@ from blocks.node import Node
 from blocks.nodes import open_node
 from config.desired.nodes import on_node
 from config.environment import Environment
+from config.load import load_environment, load_release
 from config.release import Release
 from tasks.release_file import Promoted
 
@@ -71,3 +72,9 @@ class Site:
     def secret(self, name: str) -> str:
         """The clear text, for the one place that hands it to a service."""
         return self.secrets[name].get_secret_value()
+
+
+def without_secrets(environment: str) -> Site:
+    """The environment's site for what needs neither its secrets nor its lock."""
+    desired = load_environment(environment)
+    return Site(desired, load_release(desired.dify.release), {})

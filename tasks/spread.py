@@ -14,7 +14,7 @@ from config.errors import RolloutError, StepError
 from tasks.images import Images, Seen
 from tasks.load import accepts, pin
 from tasks.progress import Moved, tell
-from tasks.pull import side_by_side
+from tasks.side_by_side import side_by_side
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tar import CHUNK

@@ -8,8 +8,6 @@ from tasks.checks.application import Trial
 from tasks.checks.probe import Check, OnCheck, Probe, run
 from tasks.site import Site
 
-__all__ = ["Check", "failed", "verify"]
-
 
 def verify(site: Site, *, deep: bool, on_check: OnCheck | None = None) -> list[Check]:
     """A check of each part, in order; `on_check` hears of each as it ends.

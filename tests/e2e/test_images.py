@@ -29,7 +29,12 @@ def test_pulling_what_is_there_does_nothing(deployed) -> None:
     assert deployed.json("images", "pull", "sandbox")["rows"] == []
 
 
-def test_a_bundle_is_loaded_where_nothing_is_missing_in_no_time(deployed, bundle, tmp_path) -> None:
+def test_a_bundle_whose_images_are_there_needs_no_run(deployed, bundle) -> None:
+    done = deployed.json("images", "load", str(bundle))
+    assert done == {"environment": "sandbox", "action": "load", "rows": [], "seconds": 0}
+
+
+def test_extra_files_of_a_bundle_whose_images_are_there(deployed, bundle, tmp_path) -> None:
     done = deployed.json("images", "load", str(bundle), "--extra-to", str(tmp_path))
     assert (done["environment"], done["rows"]) == ("sandbox", [])
     assert done["seconds"] < 5

@@ -79,8 +79,10 @@ def test_what_is_bundled_here_is_loaded_there(written, images, empty) -> None:
 
 
 def test_the_second_load_moves_nothing_and_takes_no_time(written, images, empty) -> None:
+    assert not load.is_loaded(load.opened(written), empty)
     load.load(load.opened(written), {"second": empty})
     began = time.monotonic()
+    assert load.is_loaded(load.opened(written), empty)
     assert sent(written, empty) == 0
     assert time.monotonic() - began < 1
 
@@ -90,6 +92,7 @@ def test_a_lost_name_is_given_again_without_sending_anything(written, images, em
     reference = next(iter(images))
     empty.tag(reference, "kept", "1")
     empty.client.api.remove_image(reference)
+    assert not load.is_loaded(load.opened(written), empty)
     assert sent(written, empty) == 0
     assert ids(empty, images) == images
 
