@@ -44,7 +44,9 @@ e2e: setup
 	$(RUN) pytest tests/e2e
 
 # Real Pigsty in a container: `make lab PIGSTY_HOME=/path/to/pigsty` (4.0 or newer), then `make test-pigsty`.
-lab: setup
+lab:
+	@tests/pigsty/lab/given
+	./bootstrap
 	./bootstrap test
 	tests/pigsty/lab/up
 

@@ -14,6 +14,8 @@ READ_ONLY = {5434: "replicas", 5438: "offline replicas"}
 DIRECTLY = {POOLER: DIRECT, POOLED_PRIMARY: PRIMARY}
 SENTINEL_PORT = 26379
 FEWEST_SENTINELS = 3
+PRIVATE = ("pigsty", "local", "localhost", "internal", "intranet", "lan", "home", "corp", "test",
+           "example", "invalid", "arpa")  # fmt: skip
 
 
 def pooled(environment: Environment) -> bool:
@@ -181,12 +183,32 @@ def _inside(environment: Environment) -> Iterator[str]:
 
 
 def _portal(environment: Environment) -> Iterator[str]:
-    domain = environment.portal.domain
-    if environment.pigsty.certbot and ("." not in domain or domain.endswith(".pigsty")):
+    """What certbot, as Pigsty sets it up, cannot do."""
+    if not environment.pigsty.certbot:
+        return
+    domain, email = environment.portal.domain, environment.dify.admin_email
+    if not _public(domain):
         yield (
             f"pigsty.certbot: {domain!r} is no public name, so Let's Encrypt cannot reach it; "
             "expected false, or a public portal.domain"
         )
+    if not environment.portal.tls:
+        yield "pigsty.certbot: portal.tls is false, so nothing would present the certificate"
+    if not _public(email.partition("@")[2]):
+        yield (
+            f"dify.admin_email: {email!r} cannot get mail, and Let's Encrypt registers it; "
+            "expected an address of a public domain, or pigsty.certbot = false"
+        )
+    if by_hand(environment):
+        yield (
+            "pigsty.certbot: Pigsty's certbot knows entries of infra_portal only, and this "
+            "portal's file is written by hand (portal.route 'services', or several nodes.dify); "
+            "expected false"
+        )
+
+
+def _public(name: str) -> bool:
+    return "." in name and name.rpartition(".")[2] not in PRIVATE
 
 
 def _reach(environment: Environment) -> Iterator[str]:

@@ -27,6 +27,23 @@ def certificate_fault(site: Site) -> str:
     return "" if "" in faults else faults[0]
 
 
+def presented(site: Site) -> bytes:
+    """The certificate itself, whatever is wrong with it.
+
+    Raises:
+        Silent: nothing answers.
+    """
+    host, port = _place(site, site.environment.portal.https_port)
+    try:
+        with (
+            socket.create_connection((host, port), timeout=WITHIN_S) as plain,
+            _unverified().wrap_socket(plain, server_hostname=site.environment.portal.domain) as way,
+        ):
+            return way.getpeercert(binary_form=True) or b""
+    except OSError as error:
+        raise Silent(f"{host}:{port}: {error}") from None
+
+
 def serves_dify(site: Site) -> bool:
     """Whether the domain leads to Dify: to its API, or to where it is, though that be down.
 

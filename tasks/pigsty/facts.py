@@ -1,5 +1,6 @@
 """What the inventory should say for Dify, and what it says of its clusters."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,11 @@ from config.desired.inventory.groups import Group, find, groups
 from config.errors import ConfigError
 from tasks.pigsty.tree import inventory, tree
 from tasks.site import Site
+
+WAYS = ("ansible_connection", "ansible_host", "ansible_port", "ansible_ssh_host",
+        "ansible_ssh_port", "ansible_ssh_executable")  # fmt: skip
+ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+_ELSEWHERE = re.compile(r"(^|\s)-[JpFW]|Proxy|HostName|Port=|Port ", re.IGNORECASE)
 
 
 def desired(site: Site) -> Fragment:
@@ -74,7 +80,10 @@ def _instances(text: str, cluster: str) -> tuple[tuple[str, int], ...]:
 
 
 def reached_its_own_way(site: Site, address: str) -> bool:
-    """Whether pigsty.yml tells Ansible how to reach the machine: then it may be another one."""
+    """Whether pigsty.yml leads Ansible elsewhere than to the address: to another machine, perhaps.
+
+    Who logs in there, with which key, and how he becomes root, does not.
+    """
     text = inventory(site)
     return bool(text) and _has_own_way(text or "", address)
 
@@ -91,7 +100,11 @@ def _has_own_way(text: str, address: str) -> bool:
     for group in groups(document):
         if address in group.hosts:
             known += [group.vars, group.above, group.hosts[address] or {}]
-    return any(str(key).startswith("ansible_") for values in known for key in values)
+    return any(_leads_elsewhere(str(k), str(v)) for values in known for k, v in values.items())
+
+
+def _leads_elsewhere(key: str, value: str) -> bool:
+    return key in WAYS or (key in ARGUMENTS and bool(_ELSEWHERE.search(value)))
 
 
 def _group(text: str, cluster: str) -> Group | None:

@@ -1,16 +1,18 @@
 """Machines of Pigsty's inventory, for the little that playbooks neither tell nor tidy up.
 
-The admin node itself is asked directly; any other by Ansible, and so is one for which pigsty.yml
-says how it is reached.
+The admin node itself is asked directly; any other by Ansible, and so is one to which pigsty.yml
+says another way.
 """
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from blocks.command import Command, Completed
 from blocks.files import File
+from blocks.node import Node
 from config.errors import StepError
 from tasks.pigsty.facts import reached_its_own_way
 from tasks.site import Site
@@ -85,5 +87,11 @@ class Machine:
     def _is_admin(self) -> bool:
         if reached_its_own_way(self.site, self.address):
             return False
-        known = self.site.admin.attempt(Command(("hostname", "-I"), changes=False))
-        return self.address in known.stdout.split()
+        return self.address in addresses(self.site.admin)
+
+
+@cache  # a run asks often, and over SSH each answer takes its time
+def addresses(node: Node) -> frozenset[str]:
+    """The node's own."""
+    known = node.attempt(Command(("hostname", "-I"), changes=False))
+    return frozenset(known.stdout.split())

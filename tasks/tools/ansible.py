@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from blocks.command import Completed
 
@@ -11,11 +12,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _HEAD = re.compile(r"^TASK \[(?P<name>.*)\] \*+$")
 _RECAP = re.compile(r"^(?P<host>\S+)\s+: (?P<counts>ok=\d+ .*)$")
 _BAD = re.compile(r"^(?:fatal|failed): \[(?P<host>[^\]]+)\].*?(?:FAILED|UNREACHABLE)?!? => ")
-_MESSAGE = re.compile(r'"(?:msg|stderr)": "(?P<text>(?:[^"\\]|\\.)+)"')
+_ERRORS = re.compile(r"ERROR|FATAL|\bDetail:")  # the last is certbot's
+_PROGRESS = re.compile(r"--:--:--|^% Total|^Dload")  # curl's
 _DONE = re.compile(
     r"^\S+ \| \w+ \| rc=(?P<status>\d+) \| \(stdout\) ?(?P<out>.*?)(?: \(stderr\) (?P<err>.*))?$"
 )
 _NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
+TOLD = 8  # lines of a failure
 _ERROR = re.compile(r"^ERROR! (?P<text>.*)$")
 
 
@@ -146,14 +149,28 @@ def _ignored(failures: Sequence[Failure], task: str) -> list[Failure]:
 
 
 def _why(lines: Sequence[str]) -> str:
-    """The longer of `msg` and `stderr`: often one only says "non-zero return code"."""
-    result: list[str] = []
-    for line in lines:
-        result.append(line)
-        if line.endswith("}"):
-            break
-    found = _MESSAGE.finditer("\n".join(result))
-    said = [str(json.loads(f'"{match["text"]}"')).strip() for match in found]
-    text = max(said, key=len, default=lines[0])
-    errors = [line for line in text.splitlines() if "ERROR" in line or "FATAL" in line]
-    return (errors or text.splitlines() or [lines[0]])[-1]
+    """What the result says for itself: the longer of `msg` and `stderr`, since often one only says
+    "non-zero return code". All its lines, or those that name an error, also of `stdout`.
+    """
+    result = _result(lines)
+    said = [str(result[key]) for key in ("msg", "stderr", "stdout") if result.get(key)]
+    named = [line for text in said for line in _lines(text) if _ERRORS.search(line)]
+    longest = max(said[:2], key=len, default=lines[0])
+    kept = list(dict.fromkeys(named)) or _lines(longest)
+    return " ".join(kept[-TOLD:])
+
+
+def _result(lines: Sequence[str]) -> dict[str, Any]:
+    """The data after `=>`, which is one line, or several with the last bracket on its own."""
+    first = lines[0].partition(" => ")[2]
+    end = lines.index("}") + 1 if first == "{" and "}" in lines else 1
+    try:
+        found: dict[str, Any] = json.loads("\n".join([first, *lines[1:end]]))
+    except ValueError:
+        return {}
+    return found
+
+
+def _lines(text: str) -> list[str]:
+    lines = map(str.strip, text.splitlines())
+    return [line for line in lines if line and not _PROGRESS.search(line)]

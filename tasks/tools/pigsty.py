@@ -107,7 +107,7 @@ class Tree:
 
     def certificate(self, domain: str) -> Command:
         """A certificate of Pigsty's authority for the domain alone, in files/pki/misc."""
-        names = json.dumps({"cn": domain, "san": [f"DNS:{domain}"]})
+        names = json.dumps({"cn": domain, "san": [f"DNS:{domain}"], "expire": "397d"})
         return self._play("cert.yml", "-e", names)
 
     def certbot(self) -> Command:

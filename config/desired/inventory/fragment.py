@@ -56,6 +56,7 @@ class Fragment:
     sentinel: Cluster | None
     portal_entry: str
     portal: Entry | None
+    certbot_email: str
     ports: dict[str, int]
     docker_group: str
     docker_hosts: tuple[str, ...]
@@ -95,6 +96,7 @@ def fragment(
         sentinel=_sentinel(environment, secrets["redis_password"].get_secret_value()),
         portal_entry=pigsty.portal_entry,
         portal=_portal(environment, generation),
+        certbot_email=environment.dify.admin_email if pigsty.certbot else "",
         ports={
             "nginx_port": environment.portal.http_port,
             "nginx_ssl_port": environment.portal.https_port,

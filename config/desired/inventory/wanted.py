@@ -8,6 +8,7 @@ from config.desired.inventory.groups import Group, find, groups
 from config.desired.inventory.wants import Entries, Keep, Members, New
 
 RULE = ("user", "db", "addr")
+NO_EMAIL = "your@email.com"  # what Pigsty's examples say
 PGVECTOR = {"rpm": "pgvector_$v*", "deb": "postgresql-$v-pgvector"}
 
 
@@ -126,6 +127,8 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
     if fragment.portal:
         others = {} if there.get("infra_portal") else generation.infra_portal
         want["infra_portal"] = {**others, fragment.portal_entry: fragment.portal}
+    if fragment.certbot_email and there.get("certbot_email") in (None, NO_EMAIL):
+        want["certbot_email"] = fragment.certbot_email
     line = f"${{admin_ip}} {fragment.domain}"
     if fragment.domain_record == "dnsmasq":
         want["dns_records"] = Members((line,), names_domain, generation.dns_records)

@@ -18,6 +18,10 @@ SENTINEL = (
     "pigsty.sentinel_nodes = ['10.0.0.3', '10.0.0.4', '10.0.0.5']\n"
 )
 
+PUBLIC = (
+    "pigsty.certbot = true\nportal.domain = 'dify.example.com'\n"
+    "dify.admin_email = 'admin@example.com'\n"
+)
 BAD = [
     ("pigsty.version = '4.5'", "pigsty.version: '4.5' is not a version of Pigsty; expected one like 'v4.5.0'"),
     ("pigsty.version = 'v4.5.0; rm'", "pigsty.version: 'v4.5.0; rm' is not a version of Pigsty; expected one like 'v4.5.0'"),
@@ -127,9 +131,23 @@ BAD = [
         "pigsty.redis_mode: Dify 0.6.11 cannot ask Sentinel; expected 'standalone' or 'replica'",
     ),
     (
-        "pigsty.certbot = true",
+        "pigsty.certbot = true\ndify.admin_email = 'admin@example.com'",
         "pigsty.certbot: 'dify.pigsty' is no public name, so Let's Encrypt cannot reach it; "
         "expected false, or a public portal.domain",
+    ),
+    (
+        "pigsty.certbot = true\nportal.domain = 'dify.example.com'",
+        "dify.admin_email: 'admin@dify.local' cannot get mail, and Let's Encrypt registers it; "
+        "expected an address of a public domain, or pigsty.certbot = false",
+    ),
+    (
+        f"{PUBLIC}portal.tls = false",
+        "pigsty.certbot: portal.tls is false, so nothing would present the certificate",
+    ),
+    (
+        f"{PUBLIC}portal.route = 'services'",
+        "pigsty.certbot: Pigsty's certbot knows entries of infra_portal only, and this portal's "
+        "file is written by hand (portal.route 'services', or several nodes.dify); expected false",
     ),
     ("pigsty.proxy = 'proxy:3128'", "pigsty.proxy: 'proxy:3128' is not a URL; expected 'http://…' or 'https://…'"),
     (

@@ -45,6 +45,23 @@ def test_what_failed_says_where_and_why(name, task, why):
     assert why in found.fatal[0].why
 
 
+def test_a_message_of_several_lines_is_kept_whole():
+    (failure,) = played("portal-reload-bad").fatal
+    assert failure.why == (
+        'Unable to reload service nginx: Job for nginx.service failed. See "systemctl status '
+        'nginx.service" and "journalctl -xeu nginx.service" for details.'
+    )
+    missing = played("portal-no-endpoint").fatal[0].why
+    assert missing.startswith("could not find src=") and missing.endswith(
+        "see the remote_src option"
+    )
+
+
+def test_what_a_download_says_of_its_progress_is_left_out():
+    grafana = played("pgsql-db").failures[0]
+    assert "Couldn't connect to server" in grafana.why and "--:--" not in grafana.why
+
+
 def test_what_pigsty_ignores_is_known_all_the_same():
     ignored = [failure for failure in played("pgsql-db-owner-missing").failures if failure.ignored]
     assert len(ignored) == 2 and "grafana" in ignored[1].task

@@ -153,9 +153,21 @@ def test_the_portal_leads_to_the_stack(said):
 
 
 def test_a_public_domain_may_have_a_certificate_of_lets_encrypt(said):
-    portal = {"domain": "dify.example.com"}
-    entry = said(portal=portal, pigsty={"certbot": True})["vars"]["infra_portal"]["dify"]
-    assert entry["certbot"] == "dify.example.com"
+    public = {"portal": {"domain": "dify.example.com"}, "dify": {"admin_email": "me@example.com"}}
+    values = said(**public, pigsty={"certbot": True})["vars"]
+    assert values["infra_portal"]["dify"]["certbot"] == "dify.example.com"
+    assert values["certbot_email"] == "me@example.com"
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [("your@email.com", "me@example.com"), ("ops@example.org", "ops@example.org")],
+)
+def test_an_address_that_is_nobodys_gives_way(there, kept, said):
+    public = {"portal": {"domain": "dify.example.com"}, "dify": {"admin_email": "me@example.com"}}
+    text = f"{EMPTY}  vars: {{ certbot_email: {there} }}\n"
+    values = said(text=text, **public, pigsty={"certbot": True})["vars"]
+    assert values["certbot_email"] == kept
 
 
 def test_a_portal_file_written_by_hand_has_no_entry(said):

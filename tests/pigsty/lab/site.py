@@ -1,0 +1,107 @@
+"""An environment whose machine is the lab's node, deployed by the command people type."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.load import ROOT
+from tests.pigsty.contract.subject import LabSubject
+
+ROLLOUT = Path(sys.executable).parent / "rollout"
+ENVIRONMENT = "staging"
+PROJECT = "dify-lab"
+WITHIN_S = 1800
+REDIS = "redis-dify-1-6379"
+CLEAN = (
+    f"systemctl stop {REDIS}; rm -rf /data/redis/{REDIS} /etc/redis/{REDIS}.conf"
+    f" /etc/systemd/system/{REDIS}.service /etc/nginx/conf.d/dify.conf; systemctl reload nginx"
+)
+
+
+class LabSite:
+    """`only`: the steps that are run; none for all."""
+
+    def __init__(self, lab: LabSubject, home: Path, only: Sequence[str] = ()) -> None:
+        self.lab = lab
+        self.steps = [word for step in only for word in ("--only", step)]
+        self.variables = {
+            "PATH": f"{lab.programs}:{os.environ['PATH']}",
+            "PREFECT_HOME": str(home / "prefect"),
+            "ROLLOUT__PIGSTY__HOME": str(lab.tree),
+            "ROLLOUT__PIGSTY__ADMIN_IP": lab.address,
+            "ROLLOUT__PIGSTY__PG_VERSION": "15",
+            "ROLLOUT__PIGSTY__REDIS_NODES": json.dumps([lab.address]),
+            "ROLLOUT__POSTGRES__HOST": lab.address,
+            "ROLLOUT__POSTGRES__PORT": "5436",
+            "ROLLOUT__REDIS__HOST": lab.address,
+            "ROLLOUT__REDIS__MAX_MEMORY_MB": "64",
+            "ROLLOUT__IMAGES__SOURCE": "rehearsal",
+            "ROLLOUT__PORTAL__DOMAIN": "dify-lab.pigsty",
+            "ROLLOUT__DIFY__HOME": str(home / "stack"),
+            "ROLLOUT__DIFY__DATA": str(home / "data"),
+            "ROLLOUT__DIFY__PROJECT": PROJECT,
+            "ROLLOUT__DIFY__SUBNET": "172.30.72.0/24",
+            "ROLLOUT__DIFY__BIND": self.gateway,
+            "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
+            "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
+        }
+
+    @property
+    def gateway(self) -> str:
+        """This machine, as the node sees it."""
+        return f"{self.lab.address.rpartition('.')[0]}.1"
+
+    def over_ssh(self) -> None:
+        """Pigsty's tree is the node's; Dify's containers stay here."""
+        config = str(self.lab.tree.parent / "ssh_config")
+        addresses = json.dumps([self.gateway])
+        self.set({"ADMIN": "lab-node", "SSH_CONFIG": config, "ADDRESSES": addresses}, "NODES")
+
+    def set(self, values: Mapping[str, str], section: str) -> None:
+        self.variables |= {f"ROLLOUT__{section}__{name}": text for name, text in values.items()}
+
+    def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.rollout("deploy", ENVIRONMENT, "--yes", *self.steps, *words)
+
+    def changes(self) -> int:
+        """How many a deploy made."""
+        done = self.deploy("--json")
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout)["changes"]
+
+    def rollout(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ROLLOUT), *words],
+            cwd=ROOT,
+            env={**os.environ, **self.variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+        )
+
+    def running(self) -> tuple[str, ...]:
+        """What differs after any service of the node was restarted."""
+        units = ("patroni", "nginx", "haproxy", "pgbouncer", REDIS, "docker")
+        shown = self.lab.inside(f"systemctl show --property=InvocationID {' '.join(units)}").stdout
+        return shown, self.lab.postgres_started()
+
+
+@contextmanager
+def lab_site(*only: str) -> Generator[LabSite]:
+    """One that leaves nothing on the node but its databases."""
+    lab = LabSubject(Path(os.environ["LAB_HOME"]), os.environ["LAB_NAME"], os.environ["LAB_IP"])
+    home = Path(tempfile.mkdtemp(prefix="rollout-lab-"))
+    before = (lab.tree / "pigsty.yml").read_bytes()
+    try:
+        yield LabSite(lab, home, only)
+    finally:
+        (lab.tree / "pigsty.yml").write_bytes(before)
+        lab.inside(CLEAN)
+        shutil.rmtree(home, ignore_errors=True)
