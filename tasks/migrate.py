@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from blocks.command import CommandFailed
-from blocks.postgres import PostgresUnreachable
+from blocks.postgres import PostgresRefused, PostgresUnreachable
 from config.errors import StepError
 from config.pigsty import migration_variables
 from config.release import Run
@@ -47,7 +47,12 @@ class Migrate:
     settle_s: float = 0.0
 
     def observe(self) -> Seen:
-        return Seen(self._in_database(), self._known_head())
+        """A server that does not know us yet has nothing of ours: a plan says who makes that."""
+        try:
+            found = self._in_database()
+        except PostgresRefused:
+            found = None
+        return Seen(found, self._known_head())
 
     def plan(self, actual: Seen) -> list[Change]:
         if actual.database is not None and actual.database == actual.image:

@@ -227,10 +227,13 @@ class Database:
 class Suitable:
     """Dify's role finds a server and databases that its release can work with.
 
-    Everything here is the administrator's to change: applying says what is missing.
+    Everything here is the administrator's to change: applying says what is missing. `pending`:
+    how a server answers for which the parts before this one have still to make what Dify needs;
+    what is missing is theirs to say then.
     """
 
     site: Site
+    pending: tuple[type[Exception], ...] = ()
     name: str = "pgsql"
     settle_s: float = 0
 
@@ -238,18 +241,20 @@ class Suitable:
         release = self.site.release.postgres
         databases = [(False, release.extensions), (True, release.plugin_extensions)]
         found: list[StepError] = []
+        within_s = 0 if PostgresUnreachable in self.pending else CONNECT_WITHIN_S
         for plugin, extensions in databases:
             login = dify_database(self.site, plugin=plugin)
             try:
-                with login.connect(within_s=CONNECT_WITHIN_S) as connection:
+                with login.connect(within_s) as connection:
                     found += self._of_server(connection) if not plugin else []
-                    found += _of_database(connection, login.database, extensions)
-            except DatabaseMissing as error:
-                ask = f'CREATE DATABASE "{login.database}" OWNER "{login.user}";'
-                found.append(StepError("pgsql", str(error), advice=f"as administrator: {ask}"))
+                    if not self.pending:
+                        found += _of_database(connection, login.database, extensions)
             except (PostgresRefused, PostgresUnreachable) as error:
-                found.append(self._no_entry(error))
-                break
+                if isinstance(error, self.pending):
+                    break
+                found.append(self._no_entry(error, login))
+                if not isinstance(error, DatabaseMissing):
+                    break
         return found
 
     def plan(self, actual: list[StepError]) -> Sequence[Change]:
@@ -279,9 +284,12 @@ class Suitable:
             found.append(StepError("pgsql", cause, advice=f"as administrator: {ask}"))
         return found
 
-    def _no_entry(self, error: PostgresRefused | PostgresUnreachable) -> StepError:
+    def _no_entry(self, error: PostgresRefused | PostgresUnreachable, login: Postgres) -> StepError:
         postgres = self.site.environment.postgres
-        if isinstance(error, PostgresUnreachable):
+        if isinstance(error, DatabaseMissing):
+            ask = f'CREATE DATABASE "{login.database}" OWNER "{login.user}";'
+            advice = f"as administrator: {ask}"
+        elif isinstance(error, PostgresUnreachable):
             advice = "start it, or mend postgres.host and postgres.port in the environment's file"
         else:
             advice = (
@@ -297,10 +305,12 @@ def pgsql_steps(site: Site) -> list[Step[Any]]:
     kind = site.environment.platform.kind
     main, plugin = dify_database(site), dify_database(site, plugin=True)
     if kind == "pigsty":
-        return [*pigsty.pgsql_steps(site, main, plugin), Suitable(site)]
+        unmade = (PostgresRefused, PostgresUnreachable)
+        return [*pigsty.pgsql_steps(site, main, plugin), Suitable(site, unmade)]
     if kind == "external":
-        made = _owned(site, main, plugin) if site.environment.postgres.admin else []
-        return [*made, Suitable(site)]
+        if site.environment.postgres.admin:
+            return [*_owned(site, main, plugin), Suitable(site, (PostgresRefused,))]
+        return [Suitable(site)]
     needs = site.release.postgres
     if not needs.min <= MAJOR <= needs.max:
         raise _unfit(site, MAJOR)

@@ -41,7 +41,8 @@ class Repository:
 
     @property
     def name(self) -> str:
-        return masked(self.tool.repository)
+        """The address without the password it may carry."""
+        return re.sub(r"//[^/@]*@", "//***@", self.tool.repository)
 
     def run(
         self, command: Command, on_line: OnLine | None = None, explain: Explain | None = None
@@ -207,7 +208,7 @@ def open_repository(site: Site, *, create: bool) -> Repository:
             )
         access = saved.new()
         saved.save(site.name, access)
-    repository = Repository(site, tool(program(site.node, "restic"), site, access), access)
+    repository = Repository(site, _tool(site, access), access)
     if access.initialised != url and create:
         _initialise(repository)
         saved.save(site.name, access.model_copy(update={"initialised": url}))
@@ -242,15 +243,9 @@ def _initialise(repository: Repository) -> None:
         log.info("backup: made the repository %s", repository.name)
 
 
-def masked(url: str) -> str:
-    """The address without the password it may carry."""
-    return re.sub(r"//[^/@]*@", "//***@", url)
-
-
-def tool(restic: str, site: Site, access: BackupRepository) -> Restic:
-    """The program `restic`, with what opens the environment's repository."""
+def _tool(site: Site, access: BackupRepository) -> Restic:
     return Restic(
-        restic,
+        program(site.node, "restic"),
         site.environment.backup.repository,
         access.password.get_secret_value(),
         {name: value.get_secret_value() for name, value in access.credentials.items()},

@@ -12,7 +12,7 @@ from tasks.pigsty import answers
 from tasks.pigsty.answers import Silent
 from tasks.pigsty.nginx import SETTLE_S, machine, reload, require_sound
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import require_tree, tree
+from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
 from tasks.step import Change
 from tasks.tools import certificate
@@ -41,7 +41,7 @@ class Certbot:
     settle_s: float = SETTLE_S
 
     def observe(self) -> Seen:
-        if tree(self.site) is None:
+        if askable(self.site) is None:
             return Seen("no Pigsty", presented=False, renews=False)
         path = issued_at(self.site)
         there = machine(self.site).look([path, HOOK])
@@ -82,7 +82,7 @@ def issued_at(site: Site) -> Path:
 
 def presents_issued(site: Site) -> bool:
     """Whether nginx presents what certbot got, whoever its authority is."""
-    if not site.environment.pigsty.certbot or tree(site) is None:
+    if not site.environment.pigsty.certbot or askable(site) is None:
         return False
     path = issued_at(site)
     return presents(site, machine(site).look([path])[path])

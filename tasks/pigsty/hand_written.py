@@ -13,7 +13,7 @@ from config.desired.portal import portal_file
 from config.errors import StepError
 from tasks.pigsty.nginx import CONF, SETTLE_S, conf_path, machine, require_sound, unserved
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import require_tree, tree
+from tasks.pigsty.tree import askable, require_tree, tree
 from tasks.site import Site
 from tasks.step import Change
 from tasks.tools import certificate
@@ -62,7 +62,7 @@ class HandWritten:
     def observe(self) -> tuple[list[Path], str]:
         """Files that differ, and why the domain is not served."""
         wanted = self._files()
-        if tree(self.site) is None:
+        if askable(self.site) is None:
             return list(wanted), "no Pigsty"
         there = machine(self.site).look(list(wanted))
         return [path for path in wanted if there[path] != wanted[path]], unserved(self.site)

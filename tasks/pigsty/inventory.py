@@ -6,7 +6,10 @@ from typing import Any
 
 from blocks.files import File
 from config.desired.inventory.changes import changes, diff
-from config.desired.inventory.merge import merge
+from config.desired.inventory.document import read
+from config.desired.inventory.edits import edited
+from config.desired.inventory.merge import merge, seed
+from config.desired.inventory.wanted import wanted
 from config.errors import StepError
 from tasks.pigsty.facts import desired
 from tasks.pigsty.playbook import hide
@@ -76,26 +79,33 @@ class Edited:
 
     def plan(self, actual: Seen) -> Sequence[Change]:
         if actual.text is None:
-            return []
-        wanted = merge(actual.text, desired(self.site), str(inventory_path(self.site)))
+            return [self._of_new()]
+        merged = merge(actual.text, desired(self.site), str(inventory_path(self.site)))
         found: list[Change] = []
-        if wanted != actual.text:
-            before, after = self._difference(actual.text, wanted)
+        if merged != actual.text:
+            before, after = self._difference(actual.text, merged)
             what = f"edit {inventory_path(self.site)}"
-            found.append(Change(what, before, after, self._file(wanted)))
+            found.append(Change(what, before, after, self._file(merged)))
         elif actual.mode != MODE:
             what = f"close {inventory_path(self.site)} to others"
             mode = f"mode {actual.mode or 0:04o}"
-            found.append(Change(what, mode, f"mode {MODE:04o}", self._file(wanted)))
+            found.append(Change(what, mode, f"mode {MODE:04o}", self._file(merged)))
         return found
 
     def apply(self, change: Change) -> None:
         """The one before stays beside it as .previous."""
-        wanted: File = change.action
-        old, new = inventory(self.site) or "", wanted.content.decode()
+        file: File = change.action
+        old, new = inventory(self.site) or "", file.content.decode()
         for key in changes(old, new, self._secrets()):
             log.info("%s: %s: %s → %s", self.name, key.path, key.before, key.after)
-        self.site.admin.write(wanted)
+        self.site.admin.write(file)
+
+    def _of_new(self) -> Change:
+        """What will be put into a file that `configure` has still to make."""
+        ours = desired(self.site)
+        document = read(seed(ours))
+        _, after = self._difference(document.text, edited(document, wanted(document.tree, ours)))
+        return Change(f"edit {inventory_path(self.site)}", "as configure makes it", after)
 
     def _file(self, text: str) -> File:
         return File(inventory_path(self.site), text.encode(), MODE)

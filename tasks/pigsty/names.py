@@ -8,7 +8,7 @@ from typing import Any
 from tasks.pigsty.facts import desired
 from tasks.pigsty.machines import Machine
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import require_tree, tree
+from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 
@@ -27,7 +27,7 @@ class Name:
     settle_s: float = 0
 
     def observe(self) -> bool:
-        found = tree(self.site)
+        found = askable(self.site)
         if found is None:
             return False
         machine = Machine(self.site, found, self.site.environment.pigsty.admin_ip, self.name)

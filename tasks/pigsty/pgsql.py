@@ -15,7 +15,7 @@ from config.errors import StepError
 from tasks.pigsty.facts import desired, nodes_of
 from tasks.pigsty.machines import Machine
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import require_tree, tree
+from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import hba
@@ -24,6 +24,7 @@ DATA = Path("/pg/data/PG_VERSION")
 HBA = Path("/pg/data/pg_hba.conf")
 SETTLE_S = 15.0
 NO_RULE = "pg_hba.conf"
+NO_SERVER = "absent: no server answers"
 POWERS = {
     "rolsuper": "SUPERUSER",
     "rolcreatedb": "CREATEDB",
@@ -65,9 +66,12 @@ class Cluster:
     def plan(self, actual: ClusterSeen) -> Sequence[Change]:
         if not actual.trouble:
             return []
-        cluster = self.site.environment.pigsty.pg_cluster
-        what = f"make PostgreSQL cluster {cluster}"
-        return [Change(what, actual.trouble, "answers", actual)]
+        pigsty = self.site.environment.pigsty
+        what = f"make PostgreSQL cluster {pigsty.pg_cluster}"
+        if actual.occupied:
+            return [Change(what, f"there, and {actual.trouble}", "answers", actual)]
+        where = ", ".join(pigsty.pg_nodes) or "its nodes in pigsty.yml"
+        return [Change(what, "absent", f"PostgreSQL {pigsty.pg_version} on {where}", actual)]
 
     def apply(self, change: Change) -> None:
         cluster = self.site.environment.pigsty.pg_cluster
@@ -76,7 +80,7 @@ class Cluster:
             raise StepError(
                 "pgsql",
                 f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: "
-                f"{change.before}",
+                f"{change.action.trouble}",
                 advice="look at `patronictl list` there and start it, or mend postgres.host and "
                 "postgres.port; nothing was changed",
             )
@@ -109,10 +113,12 @@ class Files:
     settle_s: float = SETTLE_S
 
     def observe(self) -> FilesSeen:
+        """A cluster that is still to come lacks every rule."""
         wanted = hba.wanted(desired(self.site).hba_rules)
-        lacking: list[str] = []
+        known = machines(self.site)
+        lacking: list[str] = [] if known else [str(rule) for rule in wanted]
         left: list[str] = []
-        for machine in machines(self.site):
+        for machine in known:
             there = machine.look([HBA, self._password])
             rules = hba.parse((there[HBA] or b"").decode(errors="replace"))
             lacking += [f"{rule} on {machine.address}" for rule in wanted if rule not in rules]
@@ -125,9 +131,9 @@ class Files:
             for address in actual.left
         ]
         if actual.lacking or actual.refused:
-            before = "\n".join(actual.lacking) or actual.refused
             what = f"admit {self.login.user} in pg_hba.conf"
-            changes.append(Change(what, before, "admitted", HBA))
+            rules = "\n".join(actual.lacking)
+            changes.append(Change(what, actual.refused or "absent", rules or "admitted", HBA))
         return changes
 
     def apply(self, change: Change) -> None:
@@ -176,8 +182,10 @@ class Role:
                 row = connection.execute(query.encode()).fetchone() or ()
         except DatabaseMissing:
             return RoleSeen()
-        except (PostgresRefused, PostgresUnreachable) as error:
+        except PostgresRefused as error:
             return RoleSeen(str(error))
+        except PostgresUnreachable:
+            return RoleSeen(NO_SERVER)
         held = tuple(w for w, is_set in zip(POWERS.values(), row, strict=True) if is_set)
         return RoleSeen(powers=held)
 
@@ -234,14 +242,17 @@ class Database:
                 return DatabaseSeen(True, row[0], frozenset(name for (name,) in found))
         except DatabaseMissing:
             return DatabaseSeen(False)
-        except (PostgresRefused, PostgresUnreachable) as error:
+        except PostgresRefused as error:
             return DatabaseSeen(False, trouble=str(error))
+        except PostgresUnreachable:
+            return DatabaseSeen(False, trouble=NO_SERVER)
 
     def plan(self, actual: DatabaseSeen) -> Sequence[Change]:
         name, owner = self.login.database, self.login.user
         if not actual.exists:
-            before = actual.trouble or "absent"
-            return [Change(f"make database {name}", before, f"owner {owner}", "db")]
+            before, extensions = actual.trouble or "absent", ", ".join(self.extensions)
+            after = f"owner {owner}, extensions {extensions}" if extensions else f"owner {owner}"
+            return [Change(f"make database {name}", before, after, "db")]
         if actual.owner != owner:
             return [Change(f"give database {name} to {owner}", actual.owner, owner, "db")]
         missing = [extension for extension in self.extensions if extension not in actual.extensions]
@@ -280,7 +291,7 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
 
 def machines(site: Site) -> list[Machine]:
     """The cluster's nodes; none as long as there is no tree or inventory."""
-    found = tree(site)
+    found = askable(site)
     addresses = nodes_of(site, site.environment.pigsty.pg_cluster) if found else ()
     return [Machine(site, found, address, "pgsql") for address in addresses if found]
 

@@ -27,7 +27,7 @@ from tasks.pigsty.nginx import (
     unserved,
 )
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import require_tree, tree
+from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import certificate
@@ -122,8 +122,7 @@ class Entry:
     settle_s: float = SETTLE_S
 
     def observe(self) -> EntrySeen:
-        found = tree(self.site)
-        if found is None:
+        if askable(self.site) is None:
             return EntrySeen(None, "no Pigsty")
         path = conf_path(self.site)
         text = machine(self.site).look([path])[path]

@@ -18,7 +18,9 @@ KNOCK_S = 2.0
 def findings(site: Site) -> list[Finding]:
     """Of the admin node, its tree, its inventory, and the machines that do not answer."""
     try:
-        return [*_admin(site), *_tree(site), *_inventory(site), *_machines(site)]
+        known = [*_admin(site), *_tree(site), *_inventory(site)]
+        # Who is to be asked stands in the inventory, and how: one that is wrong tells neither.
+        return [*known, *(_machines(site) if all(finding.ok for finding in known) else [])]
     except RolloutError as error:
         detail = f"{site.admin.name} cannot be asked: {error}"
         return [Finding("nodes.admin", ok=False, detail=detail, advice="mend nodes.admin")]

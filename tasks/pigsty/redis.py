@@ -13,7 +13,7 @@ from config.errors import StepError
 from tasks.pigsty.facts import instances_of, is_known
 from tasks.pigsty.machines import Machine
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import require_tree, tree
+from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 
@@ -63,8 +63,8 @@ class Instances:
             return []
         whole = len(actual) == len(instances_of(self.site, self.cluster))
         if whole and not any(silent.exists for silent in actual):
-            what, before = f"make Redis cluster {self.cluster}", actual[0].why
-            return [Change(what, before, "answers", self.cluster)]
+            what = f"make Redis cluster {self.cluster}"
+            return [Change(what, "absent", self._servers(), self.cluster)]
         addresses = dict.fromkeys(silent.address for silent in actual)
         return [self._on(address, actual) for address in addresses]
 
@@ -87,8 +87,20 @@ class Instances:
         )
         return Change(what, mine[0].why, "answers", error)
 
+    def _servers(self) -> str:
+        """Each instance, and what it is."""
+        redis, pigsty = self.site.environment.redis, self.site.environment.pigsty
+        if self.cluster == pigsty.sentinel_cluster:
+            kinds, rest = "Sentinel", ""
+        else:
+            kinds, rest = "Redis", f"{redis.max_memory_mb} MB each, noeviction, on disk"
+        places = [
+            f"{kinds} at {host}:{port}" for host, port in instances_of(self.site, self.cluster)
+        ]
+        return "\n".join([*places, *([rest] if rest else [])])
+
     def _exists(self, address: str, port: int) -> bool:
-        found = tree(self.site)
+        found = askable(self.site)
         if found is None or not is_known(self.site, address):
             return False
         # The unit's name has the number of the node in it, which the inventory may renumber.

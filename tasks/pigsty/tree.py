@@ -20,6 +20,12 @@ def tree(site: Site) -> Tree | None:
     return Tree(home, version_of(script.content.decode(errors="replace")) or "unknown", files)
 
 
+def askable(site: Site) -> Tree | None:
+    """The tree if its machines can be asked: not before it has an inventory, and Ansible."""
+    known = site.admin.mode(inventory_path(site)) is not None and site.admin.which("ansible")
+    return tree(site) if known else None
+
+
 def require_tree(site: Site, step: str) -> Tree:
     """The tree.
 

@@ -1,10 +1,7 @@
 """The whole deploy on Pigsty, with real containers: on the double of it, and from nothing."""
 
-import json
-import os
 import subprocess
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,31 +9,7 @@ import pytest
 from flows.names import STEPS
 from tests.e2e.conftest import Machine
 from tests.pigsty.double.build import Double, build
-
-
-def variables(double: Double, home: Path) -> dict[str, str]:
-    """What makes `staging` an environment on the double."""
-    address, *_ = double.addresses
-    return {
-        "PATH": f"{double.programs}:{os.environ['PATH']}",
-        "ROLLOUT__PIGSTY__HOME": str(double.tree),
-        "ROLLOUT__PIGSTY__ADMIN_IP": address,
-        "ROLLOUT__PIGSTY__PG_VERSION": "16",
-        "ROLLOUT__PIGSTY__REDIS_NODES": json.dumps([address]),
-        "ROLLOUT__POSTGRES__HOST": address,
-        "ROLLOUT__POSTGRES__PORT": "5432",
-        "ROLLOUT__REDIS__HOST": address,
-        "ROLLOUT__REDIS__PORT": "6379",
-        "ROLLOUT__REDIS__MAX_MEMORY_MB": "64",
-        "ROLLOUT__IMAGES__SOURCE": "rehearsal",
-        "ROLLOUT__PORTAL__HTTP_PORT": str(double.http_port),
-        "ROLLOUT__PORTAL__HTTPS_PORT": str(double.https_port),
-        "ROLLOUT__DIFY__HOME": str(home / "stack"),
-        "ROLLOUT__DIFY__DATA": str(home / "data"),
-        "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
-        "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
-        "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
-    }
+from tests.pigsty.double.settings import variables
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +18,8 @@ def pigsty(
 ) -> Generator[tuple[Machine, Double]]:
     double = build(tmp_path_factory.mktemp("pigsty") / "tree")
     made: Machine = new_machine("pigsty", "172.30.67.0/24", PREFECT_API_URL=deployed.api_url)
-    site = Machine(made.home, {**made.variables, **variables(double, made.home)})
+    more = {"ROLLOUT__DIFY__SERVICES": '["api_websocket"]'}
+    site = Machine(made.home, {**made.variables, **variables(double, made.home), **more})
     try:
         yield site, double
     finally:

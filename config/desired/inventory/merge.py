@@ -52,6 +52,16 @@ def merge(text: str, fragment: Fragment, file: str = FILE) -> str:
     return result
 
 
+def seed(fragment: Fragment) -> str:
+    """The least a new inventory has before ours is in it: to show what that will be."""
+    cluster = fragment.postgres
+    return (
+        f"all:\n  children:\n    {cluster.name}:\n      vars:\n"
+        f"        {cluster.identity}: {cluster.name}\n"
+        f"  vars:\n    admin_ip: {fragment.admin_ip}\n"
+    )
+
+
 def _wrong(document: Document, file: str) -> list[str]:
     """Values are looked at only where the shape is right."""
     found = _said(document, misshapen(document.tree), file)

@@ -8,14 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from blocks.processes import process
 from config.load import ROOT
+from tasks import rollout
 from tasks.bootstrap import bootstrap_steps
 from tasks.configure import configure_steps
 from tasks.site import Site
+from tasks.step import Outcome
 from tests.conftest import MakeDouble
-from tests.integration.pigsty.conftest import STEPS, deploy
+from tests.integration.pigsty.conftest import deploy
 
+PIGSTYS = ["bootstrap", "configure", "install", "pgsql", "redis", "portal", "hosts"]
 DRIVER = """
 import sys, pickle
 sys.path[:0] = [{root!r}]
@@ -26,22 +31,72 @@ deploy(Site(environment, release, secrets))
 """
 
 
-def test_a_plan_on_nothing_changes_nothing(make_pigsty_double: MakeDouble, tmp_path: Path):
+# How far somebody got with Pigsty by hand → what a plan begins with.
+BEGINNINGS = {
+    "nothing": ["put Pigsty at HOME", "install Ansible", "configure HOME/pigsty.yml"],
+    "a tree": ["install Ansible", "configure HOME/pigsty.yml"],
+    "Ansible": ["configure HOME/pigsty.yml"],
+    "an inventory": [],
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_a_plan_on_a_fresh_machine_is_the_whole_rollout(
+    beginning: str,
+    make_pigsty_double: MakeDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
     double = make_pigsty_double()
-    site = double.site(portal={"domain": "dify.pigsty"},
-                       pigsty={"home": tmp_path / "nowhere", "source": "/tmp/pigsty.tgz",
-                               "admin_ip": double.addresses[0]})  # fmt: skip
-    planned = [
-        change.what
-        for steps in STEPS
-        for part in steps(site)
-        for change in part.plan(part.observe())
+    address, home = double.addresses[0], double.tree
+    if beginning == "nothing":
+        home = tmp_path / "nowhere"
+    if beginning in ("nothing", "a tree"):
+        monkeypatch.setenv("PATH", os.environ["PATH"].removeprefix(f"{double.programs}:"))
+    if beginning == "an inventory":
+        double.run("./configure", "-i", address, "-n")
+    keys = {"home": home, "source": "/pigsty.tgz", "admin_ip": address, "pg_version": 16,
+            "redis_nodes": [address]}  # fmt: skip
+    site = double.site(portal={"domain": "dify.pigsty"}, pigsty=keys)
+    before = sorted(double.tree.rglob("*"))
+
+    found = {change.what: change for outcome in planned(site) for change in outcome.changes}
+    assert list(found) == [
+        *(what.replace("HOME", str(home)) for what in BEGINNINGS[beginning]),
+        f"edit {home}/pigsty.yml",
+        "install Pigsty on its nodes",
+        "make PostgreSQL cluster pg-meta",
+        "admit dbuser_dify in pg_hba.conf",
+        "make role dbuser_dify and set its password",
+        "make database dify",
+        "make database dify_plugin",
+        "make Redis cluster redis-dify",
+        "issue the portal's certificate for dify.pigsty",
+        "serve dify.pigsty",
+        "name dify.pigsty in Pigsty's DNS",
     ]
-    assert f"put Pigsty at {tmp_path}/nowhere" in planned
-    assert "install Pigsty on its nodes" in planned
-    assert "make PostgreSQL cluster pg-meta" in planned
-    assert not (tmp_path / "nowhere").exists()
-    assert double.journal() == []
+    edit = found[f"edit {home}/pigsty.yml"].after
+    for part in ("name: dbuser_dify, password: ***", "redis_instances: { 6379: {} }",
+                 "redis_mem_policy: noeviction", "domain: dify.pigsty", "${admin_ip} dify.pigsty",
+                 "addr: 172.30.31.0/24"):  # fmt: skip
+        assert part in edit
+    assert found["make database dify"].after == "owner dbuser_dify, extensions uuid-ossp, vector"
+    assert f"Redis at {address}:6379" in found["make Redis cluster redis-dify"].after
+    assert "from 172.30.31.0/24" in found["admit dbuser_dify in pg_hba.conf"].after
+    for secret in site.secrets.values():
+        assert secret.get_secret_value() not in str(found)
+    assert sorted(double.tree.rglob("*")) == before and double.journal() == []
+
+
+def test_a_plan_where_nobody_knows_us_yet_is_made_all_the_same(make_pigsty_double: MakeDouble):
+    """PostgreSQL answers, and refuses whoever it has no rule for."""
+    double = make_pigsty_double()
+    double.install()
+    site = double.site(portal={"domain": "dify.pigsty"})
+    changes = [c.what for o in rollout.plan(site, only=[*PIGSTYS, "migrate"]) for c in o.changes]
+    assert "admit dbuser_dify in pg_hba.conf" in changes
+    assert "migrate the schema" in changes
+    assert "install Pigsty on its nodes" not in changes
 
 
 def test_the_tree_comes_from_a_tarball_and_its_example_is_no_inventory(
@@ -72,6 +127,10 @@ def test_killed_again_and_again_the_last_run_finishes_the_job(
     assert deploy(site) == []
     assert not (double.tree / ".dify-rollout.installing").exists()
     assert not double.path("/pg/tmp/pg-user-dbuser_dify.sql").exists()
+
+
+def planned(site: Site) -> list[Outcome]:
+    return rollout.plan(site, only=PIGSTYS)
 
 
 def _killed_after(site: Site, tmp_path: Path, seconds: float) -> None:

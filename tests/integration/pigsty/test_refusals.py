@@ -1,0 +1,226 @@
+"""The whole flow, plan and deploy, where it must not begin: one error, and pigsty.yml as it was.
+
+Each is tried with Pigsty's tree on this machine and on one that is reached over SSH.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from cli import runs
+from config.errors import RolloutError
+from flows.deploy import deploy
+from tests.conftest import PigstyDouble
+from tests.integration import prefect_server, sshd
+from tests.integration.conftest import free_ports
+from tests.integration.sshd import SshServer
+from tests.pigsty.double.settings import variables
+
+NOBODY = "192.0.2.1"
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
+    with (
+        prefect_server.server(folder, port) as url,
+        temporary_settings({PREFECT_API_URL: url}),
+    ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def admin(double: PigstyDouble, os_users: Mapping[str, str]) -> Generator[SshServer]:
+    """A login on the admin node finds the double's Ansible, as the administrator's own does."""
+    path = f"SetEnv PATH={double.programs}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory(prefix="rollout-sshd-") as name:
+        Path(name).chmod(0o755)
+        server = sshd.start(Path(name), free_ports(1)[0], os_users, env=path)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def where(
+    request: pytest.FixtureRequest,
+    prefect: None,
+    double: PigstyDouble,
+    admin: SshServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """Selects an environment on the double; its admin node is this machine, or over SSH."""
+    chosen = {
+        "ROLLOUT__NODES__ADMIN": request.param,
+        "ROLLOUT__NODES__DIFY": json.dumps([request.param]),
+        "ROLLOUT__NODES__SSH_CONFIG": admin.config,
+    }
+    for name, value in {**variables(double, tmp_path), **chosen}.items():
+        monkeypatch.setenv(name, value)
+    return request.param
+
+
+def deployed() -> str:
+    """Why the deploy flow failed."""
+    state = deploy(environment="staging", return_state=True)
+    found = state.result(raise_on_failure=False)
+    assert isinstance(found, RolloutError), found
+    assert state.message == str(found)
+    return str(found)
+
+
+def planned() -> Generator[str]:
+    """Why no plan is to be had."""
+    with pytest.raises(RolloutError) as refused:
+        runs.plan("staging", only=["configure"])
+    yield str(refused.value)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Settings, what is done to the world before and undone after, and a part of the sentence."""
+
+    said: str
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    spoilt: Callable[[PigstyDouble], Any] = nullcontext
+    planned: bool = True  # whether a plan tells already
+
+
+@contextmanager
+def replaced(double: PigstyDouble, old: str, new: str) -> Generator[None]:
+    path = double.tree / "pigsty.yml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+
+
+def text(old: str, new: str) -> Callable[[PigstyDouble], Any]:
+    return lambda double: replaced(double, old, new)
+
+
+def below(line: str, added: str) -> Callable[[PigstyDouble], Any]:
+    """Another line after that one."""
+    return text(f"{line}\n", f"{line}\n{added}\n")
+
+
+@contextmanager
+def without_sudo(double: PigstyDouble) -> Generator[None]:
+    double.take_sudo()
+    try:
+        yield
+    finally:
+        double.give_sudo()
+
+
+def redis_of_others(port: int = 6379) -> Callable[[PigstyDouble], Any]:
+    """A cluster of the name with a password of its own."""
+
+    def change(double: PigstyDouble) -> Any:
+        host = f"{double.addresses[0]}: {{ redis_node: 1, redis_instances: {{ {port}: {{}} }} }}"
+        group = (f"    redis-dify: {{ hosts: {{ {host} }}, "
+                 "vars: { redis_cluster: redis-dify, redis_password: Not.Ours.1 } }\n")  # fmt: skip
+        return replaced(double, "  vars:\n    version", f"{group}  vars:\n    version")
+
+    return change
+
+
+CASES = {
+    "a tab": Case("a tab indents the line", spoilt=text("  vars:\n", "\tvars:\n")),
+    "no inventory": Case("all: missing", spoilt=text("all:\n", "nothing:\n")),
+    "a key twice": Case(
+        "expected every key once", spoilt=text("    region:", "    admin_ip: 10.0.0.1\n    region:")
+    ),
+    "a sender Pigsty does not know": Case(
+        "'db.example' is no sender Pigsty knows",
+        spoilt=below(
+            "        pg_cluster: pg-meta",
+            "        pg_hba_rules: [ { user: all, addr: db.example } ]",
+        ),
+    ),
+    "no such cluster": Case(
+        "no cluster 'pg-none'; expected pigsty.pg_nodes to make it on",
+        {"ROLLOUT__PIGSTY__PG_CLUSTER": "pg-none"},
+    ),
+    "another admin node": Case(
+        "is not pigsty.admin_ip; expected '192.0.2.1'", {"ROLLOUT__PIGSTY__ADMIN_IP": NOBODY}
+    ),
+    "another PostgreSQL": Case(
+        "the version of a cluster is never changed in place", {"ROLLOUT__PIGSTY__PG_VERSION": "15"}
+    ),
+    "a superuser": Case(
+        "Dify needs no superuser",
+        spoilt=below("        pg_users:", "          - { name: dbuser_dify, superuser: true }"),
+    ),
+    "somebody's database": Case(
+        "'dbuser_meta' instead of 'dbuser_dify'",
+        spoilt=below("        pg_databases:", "          - { name: dify, owner: dbuser_meta }"),
+    ),
+    "a database made anew each time": Case(
+        "'recreate' would drop the database",
+        spoilt=below("        pg_databases:", "          - { name: dify, state: recreate }"),
+    ),
+    "somebody's Redis": Case("is not the secret redis_password", spoilt=redis_of_others()),
+    "somebody's entry": Case(
+        "'wiki.pigsty' is another site",
+        spoilt=below(
+            "    infra_portal:", "      dify: { domain: wiki.pigsty, endpoint: '10.0.0.1:80' }"
+        ),
+    ),
+    "a portal on other ports": Case(
+        "and portal.https_port is 8444", {"ROLLOUT__PORTAL__HTTPS_PORT": "8444"}
+    ),
+    "a machine that is not there": Case(
+        "machine 192.0.2.1: ssh does not answer",
+        {"ROLLOUT__PIGSTY__REDIS_NODES": f'["{NOBODY}"]', "ROLLOUT__REDIS__HOST": NOBODY},
+        planned=False,
+    ),
+    "no root on the machine": Case(
+        "Missing sudo password", spoilt=without_sudo, planned=False
+    ),
+    "no tree where one should be": Case(
+        "is there and is no tree of Pigsty", {"ROLLOUT__PIGSTY__HOME": "/etc"}, planned=False
+    ),
+}  # fmt: skip
+
+
+OVER_SSH = ("a tab", "no such cluster", "somebody's Redis", "a machine that is not there",
+            "no root on the machine")  # fmt: skip
+TRIED = [("local", name) for name in CASES] + [("node", name) for name in OVER_SSH]
+
+
+@pytest.mark.parametrize(
+    ("where", "case"),
+    [(where, CASES[name]) for where, name in TRIED],
+    ids=[f"{where}: {name}" for where, name in TRIED],
+    indirect=["where"],
+)
+def test_one_sentence_says_why_and_nothing_was_touched(
+    case: Case, where: str, double: PigstyDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in case.settings.items():
+        monkeypatch.setenv(name, value)
+    path = double.tree / "pigsty.yml"
+
+    def seen() -> Any:
+        return path.read_bytes(), path.stat(), sorted(double.tree.iterdir()), double.journal()
+
+    with case.spoilt(double):
+        before = seen()
+        for why in [*(planned() if case.planned else []), deployed()]:
+            assert case.said in why
+            assert len([line for line in why.splitlines() if "do: " not in line]) == 1, why
+            assert seen() == before
