@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
+from struct import Struct
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import docker
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from blocks.login import Login
 
 
+_HEAD = Struct(">4xL")
 _ONE_OFF = "com.docker.compose.oneoff"
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
@@ -103,10 +105,14 @@ class Docker:
     def client(self) -> Any:
         try:
             if url := self.node.docker_url():
-                return docker.DockerClient(base_url=url, timeout=600)
-            return docker.from_env(timeout=600)
+                made = docker.DockerClient(base_url=url, timeout=600)
+            else:
+                made = docker.from_env(timeout=600)
         except DockerException as error:
             raise DockerUnusable(self._why(error)) from None
+        # No proxy leads to a socket, and looking for one takes as long as the request itself.
+        made.api.trust_env = not str(made.api.base_url).startswith("http+docker://")
+        return made
 
     def trouble(self) -> str | None:
         """Why the engine cannot be used, None if it can."""
@@ -255,14 +261,20 @@ class Docker:
 
     def logs_since(self, container: str, at: float, lines: int) -> list[str]:
         """The last lines since then, seconds since the epoch."""
-        text = self.client.api.logs(container, since=int(at), tail=lines)
-        return cast(bytes, text).decode(errors="replace").splitlines()
+        return self._said(container, since=int(at), tail=lines).splitlines()
 
     def spoke(self, container: str) -> float | None:
         """When it wrote the last line of its log, seconds since the epoch; None: never."""
-        last = cast(bytes, self.client.api.logs(container, tail=1, timestamps=True)).decode()
-        at = last.partition(" ")[0]
+        at = self._said(container, tail=1, timestamps=1).partition(" ")[0]
         return datetime.fromisoformat(at).timestamp() if at else None
+
+    def _said(self, container: str, **asked: int) -> str:
+        """Its log by one request; the library's own first asks whether it has a terminal."""
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
+        with api.get(url, params={"stdout": 1, "stderr": 1, **asked}) as response:
+            response.raise_for_status()
+            return _unframed(response.content).decode(errors="replace")
 
     def inside(self, container: str, words: Sequence[str]) -> str:
         """What the words print, run in the container. They bring their own timeout."""
@@ -316,6 +328,18 @@ class Docker:
         if any(words in text for words in _NOT_RUNNING):
             return f"Docker Engine is not running (nothing answers at {where})"
         return f"Docker Engine does not answer at {where}: {text or 'it broke off'}"
+
+
+def _unframed(stream: bytes) -> bytes:
+    """What a container without a terminal wrote: each piece has a head that ends in its length."""
+    pieces: list[bytes] = []
+    at = 0
+    while at < len(stream):
+        begin = at + _HEAD.size
+        (length,) = _HEAD.unpack_from(stream, at)
+        at = begin + length
+        pieces.append(stream[begin:at])
+    return b"".join(pieces)
 
 
 def _login_header(login: "Login") -> Any:

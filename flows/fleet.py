@@ -17,10 +17,18 @@ from tasks.health.fleet import visit
 
 @flow(name="fleet", flow_run_name="fleet", persist_result=False)
 @readable
-def fleet(environments: list[str] | None = None, at_once: int = 4) -> State[Any]:
-    """The health of each environment, all of config/environments if none is named."""
+def fleet(
+    environments: list[str] | None = None, at_once: int = 4, fresh_s: float = 0.0
+) -> State[Any]:
+    """The health of each environment.
+
+    Args:
+        environments: All of config/environments if none is named.
+        at_once: How many are asked side by side.
+        fresh_s: Take what a health run of the last so many seconds left instead of asking again.
+    """
     names = environments or environment_names()
-    found = visit(names, unchanged, attend, at_once=at_once)
+    found = visit(names, unchanged, attend, at_once=at_once, fresh_s=fresh_s)
     publish_page(found)
     status = worst(each.status for each in found)
     bad = [each.environment for each in found if each.bad]

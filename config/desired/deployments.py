@@ -1,4 +1,4 @@
-"""Which Prefect deployments there are: every flow of prefect.yaml for every environment."""
+"""Which Prefect deployments there are: every flow of prefect.yaml, mostly for every environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One flow of one environment.
+    """One flow of one environment, or of all of them.
 
     `at_once`: what a run does while another one of the deployment goes on: ENQUEUE | CANCEL_NEW.
     `changes`: it changes the environment, so no other that does may run beside it.
@@ -35,7 +35,8 @@ class Deployment:
 
     @property
     def environment(self) -> str:
-        return str(self.parameters["environment"])
+        """Empty for a flow that visits all."""
+        return str(self.parameters.get("environment", ""))
 
 
 def deployments(
@@ -55,7 +56,8 @@ def deployments(
         for found in listed
         if found.environment == _like(environment)
     ]
-    return [found for found in listed if found.environment in environments] + made
+    wanted = {"", *environments}
+    return [found for found in listed if found.environment in wanted] + made
 
 
 def _like(environment: Environment) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from blocks import health_record
 from blocks.events import Event, emit
 from blocks.files import File
+from blocks.health_record import Kept
 from config.desired.health import metrics
 from config.desired.health.record import Alert
 from tasks.health.heal import heal
@@ -24,12 +25,13 @@ _WORDS = {
 }
 
 
-def attend(site: Site) -> Look:
+def attend(site: Site, kept: Kept | None = None) -> Look:
     """Look, heal within the budget, tell what changed, and keep it for the next run.
 
-    Told before kept: a run killed in between tells twice, and none keeps silent.
+    `kept`: what the last run left, if the caller has it. Told before kept: a run killed in
+    between tells twice, and none keeps silent.
     """
-    kept = health_record.load(site.name)
+    kept = kept or health_record.load(site.name)
     seen = look(site, kept.record)
     told, record = heal(site, seen)
     seen = replace(seen, alerts=(*seen.alerts, *told), record=record)

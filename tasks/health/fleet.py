@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from threading import Semaphore
 
-from config.desired.health.verdict import Status
+from blocks import health_record
+from blocks.health_record import Kept
+from config.desired.health.record import Record
+from config.desired.health.verdict import Status, worst
 from config.errors import RolloutError
 from tasks.health.look import Look
 from tasks.site import Site
+
+_BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +33,37 @@ class Summary:
 def visit(
     names: Sequence[str],
     opened: Callable[[str], Site],
-    attend: Callable[[Site], Look],
+    attend: Callable[[Site, Kept], Look],
     *,
     at_once: int,
+    fresh_s: float = 0.0,
 ) -> list[Summary]:
-    """A summary of each, in their order; one that cannot be opened stops no other."""
+    """A summary of each, in their order; one that cannot be opened stops no other.
 
-    def one(name: str) -> Summary:
+    `fresh_s`: what a run of the last so many seconds left is as good as asking again.
+    """
+
+    def one(name: str, kept: Kept) -> Summary:
         began = time.monotonic()
         try:
-            return _summary(attend(opened(name)))
+            if time.time() - kept.record.at < fresh_s:
+                return _remembered(name, kept.record, time.monotonic() - began)
+            return _summary(attend(opened(name), kept))
         except RolloutError as error:
             took = time.monotonic() - began
             return Summary(name, Status.UNKNOWN, time.time(), (), str(error), took)
 
+    futures: list[Future[Summary]] = []
+    # Records are large, and change: read for a few at a time, not long before they are used.
+    room = Semaphore(at_once)
     with ThreadPoolExecutor(at_once) as pool:
-        futures = [pool.submit(copy_context().run, one, name) for name in names]
+        for first in range(0, len(names), _BATCH):
+            batch = names[first : first + _BATCH]
+            for name, kept in health_record.load_all(batch).items():
+                room.acquire()
+                future = pool.submit(copy_context().run, one, name, kept)
+                future.add_done_callback(lambda _: room.release())
+                futures.append(future)
         return [future.result() for future in futures]
 
 
@@ -57,4 +78,17 @@ def _summary(seen: Look) -> Summary:
         tuple(finding.probe for finding in causes),
         causes[0].said if causes else "",
         seen.seconds,
+    )
+
+
+def _remembered(name: str, record: Record, seconds: float) -> Summary:
+    bad = {probe: known for probe, known in record.probes.items() if known.status is not Status.OK}
+    causes = sorted(bad, key=lambda probe: -bad[probe].status.rank)
+    return Summary(
+        name,
+        worst(known.status for known in bad.values()),
+        min((known.since for known in bad.values()), default=record.at),
+        tuple(causes),
+        bad[causes[0]].said if causes else "",
+        seconds,
     )

@@ -120,7 +120,8 @@ def wanted(deployment: Deployment) -> Wanted:
     """The deployment with its flow's form, in which the environment cannot be changed."""
     flow: Flow[..., Any] = load_flow_from_entrypoint(str(ROOT / deployment.entrypoint))
     form = parameter_schema(flow).model_dump(mode="json")
-    form["properties"]["environment"] |= {"enum": [deployment.environment], "readOnly": True}
+    if own := deployment.environment:
+        form["properties"]["environment"] |= {"enum": [own], "readOnly": True}
     return Wanted(deployment, flow.name, form)
 
 

@@ -35,7 +35,8 @@ class Spell(BaseModel):
 class Known(BaseModel):
     """What is known of a probe.
 
-    `answers` are the last ones, `fails` how many in a row were FAIL, `told` when it was an alert.
+    `answers` are the last ones, `fails` how many in a row were FAIL, `told` when it was an alert,
+    `said` what the last bad answer was while it is bad.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +46,7 @@ class Known(BaseModel):
     answers: tuple[Status, ...] = ()
     fails: int = 0
     told: float = 0.0
+    said: str = ""
     spells: tuple[Spell, ...] = ()
 
 
@@ -140,7 +142,8 @@ def _answered(known: Known, finding: Finding, health: Health, now: float) -> Kno
     answers = (*known.answers, finding.status)[-health.confirm_of :]
     fails = known.fails + 1 if finding.status is Status.FAIL else 0
     status = settled(known.status, answers, health.confirm)
-    counted = known.model_copy(update={"answers": answers, "fails": fails})
+    said = "" if status is Status.OK else finding.said if finding.bad else known.said
+    counted = known.model_copy(update={"answers": answers, "fails": fails, "said": said})
     if status is known.status:
         return counted
     spells = (*known.spells, Spell(since=now, status=status))[-SPELLS:]

@@ -28,7 +28,6 @@ NOT_IN_THE_UI = {
     "setup": "creates the deployments",
     "down": "stops, in a sandbox, the server that has the UI",
     "secrets": "a secret is never a parameter; the UI has Blocks for them",
-    "fleet": "every environment has its own health deployment",
     "history": "the UI's Runs page, and the labels of each run",
 }
 NO_PARAMETER = {

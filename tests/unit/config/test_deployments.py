@@ -71,6 +71,12 @@ def test_a_new_environment_gets_the_deployments_of_the_one_most_like_it(
     assert len(found.schedules) == schedules
 
 
+def test_a_flow_of_all_environments_has_one_deployment() -> None:
+    document = {"deployments": [{**entry(""), "name": "all", "parameters": {}}]}
+    [found] = deployments(document, {"acme": environment("acme", "prod")})
+    assert (found.name, found.environment) == ("all", "")
+
+
 def test_an_environment_without_a_file_has_no_deployment() -> None:
     assert deployments(DOCUMENT, {}) == []
 
@@ -79,7 +85,8 @@ def test_every_flow_that_changes_an_environment_shares_its_limit() -> None:
     """What only looks (verify makes and removes things, so it changes) may run beside it."""
     document = YAML(typ="safe").load(ROOT / "prefect.yaml")
     found = deployments(document, {n: load_environment(n) for n in environment_names()})
-    assert {d.environment for d in found} == set(environment_names())
+    assert {d.environment for d in found} == {"", *environment_names()}
+    assert [d.name for d in found if not d.environment] == ["all"]
     by_flow = {d.entrypoint.split(":")[1]: d.changes for d in found}
     assert by_flow["deploy"]
     assert by_flow["verify"]

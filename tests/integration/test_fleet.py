@@ -1,0 +1,55 @@
+"""A status page of many environments, from what their runs left on a real Prefect server."""
+
+import time
+from collections.abc import Generator
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks import health_record
+from config.desired.health.record import Known, Record
+from config.desired.health.verdict import Status
+from config.errors import RolloutError
+from flows.health_report import page_rows
+from tasks.health.fleet import visit
+from tests.integration import prefect_server
+from tests.integration.conftest import free_ports
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
+    with (
+        prefect_server.server(folder, port) as url,
+        temporary_settings({PREFECT_API_URL: url}),
+    ):
+        yield
+
+
+def keep(name: str, at: float, **probes: Known) -> None:
+    health_record.save(name, health_record.load(name), Record(at=at, probes=probes))
+
+
+def test_who_was_asked_lately_is_not_asked_again():
+    now = time.time()
+    keep("calm", now - 60, redis=Known())
+    keep("sick", now - 60, redis=Known(status=Status.FAIL, since=now - 7200, said="refused"))
+    keep("stale", now - 3600, redis=Known())
+    asked: list[str] = []
+
+    def opened(name: str):
+        asked.append(name)
+        raise RolloutError(f"no such environment: {name}")
+
+    found = visit(["calm", "sick", "stale", "never"], opened, pytest.fail, at_once=2, fresh_s=420)
+    assert sorted(asked) == ["never", "stale"]
+    rows = page_rows(found)
+    assert [row["environment"] for row in rows] == ["sick", "never", "stale", "calm"]
+    assert rows[0] == {
+        "environment": "sick",
+        "status": "fail",
+        "for": "2 h",
+        "probes": "redis",
+        "what": "refused",
+    }
+    assert rows[2]["what"] == "no such environment: stale"
