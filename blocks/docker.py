@@ -201,6 +201,19 @@ class Docker:
                     raise RolloutError(str(line["error"]))
                 yield line
 
+    def log_in(self, registry: str, login: "Login") -> None:
+        """The registry accepts the login as this engine reaches it; no engine keeps it.
+
+        Raises:
+            RolloutError: the engine's or the registry's refusal.
+        """
+        secret = login.password.get_secret_value()
+        try:
+            self.client.login(login.username, secret, registry=registry, reauth=True)
+        except (APIError, RequestException) as error:
+            said = str(getattr(error, "explanation", None) or error)
+            raise RolloutError(said.replace(secret, "***")) from None
+
     def build(
         self, folder: str, tag: str, labels: dict[str, str], arguments: dict[str, str]
     ) -> None:

@@ -80,6 +80,12 @@ class Postgres:
         finally:
             connection.close()
 
+    def check(self) -> str:
+        """Log in; what answered. Raises as `connect`."""
+        with self.connect() as connection:
+            version = connection.info.parameter_status("server_version")
+        return f"PostgreSQL {version} lets {self.user} into {self.database}"
+
     def _open(self, deadline: float, alive: Callable[[], bool]) -> Connection:
         host, port = self.node.reach(self.host, self.port)
         while True:

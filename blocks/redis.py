@@ -69,6 +69,11 @@ class RedisServer:
         finally:
             client.close()
 
+    def check(self) -> str:
+        """Log in; what answered. Raises as `client`."""
+        with self.client():
+            return f"Redis lets us into its database {self.database}"
+
     def _client(self) -> "redis.Redis":
         host, port = self.node.reach(self.host, self.port)
         options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What a registry says of an image before it is pulled: how large it is."""
+"""What a registry says: whether it lets us in, and how large an image is before it is pulled."""
 
 import re
 from http import HTTPStatus
@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 
 from config.desired.sources import HUB, Source, split
+from config.errors import RolloutError
 
 if TYPE_CHECKING:
+    from blocks.docker import Docker
     from blocks.login import Login
 
 HUB_ADDRESS = "registry-1.docker.io"
+HUB_LOGIN = "https://index.docker.io/v1/"
 KINDS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+_REFUSALS = ("401", "403", "unauthorized", "incorrect username", "denied")
 _PAIR = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -26,6 +30,50 @@ def address(registry: str) -> str:
     host = HUB_ADDRESS if registry == HUB else registry
     loopback = host.startswith(("127.0.0.1", "localhost"))
     return f"{'http' if loopback else 'https'}://{host}"
+
+
+class RegistryUnreachable(RolloutError):
+    """Nobody answered: asking again may help."""
+
+
+class RegistryRefused(RolloutError):
+    """The registry answered and does not let us in: asking again changes nothing."""
+
+
+def check(registry: str, login: "Login | None", docker: "Docker | None", timeout_s: float) -> str:
+    """Who is let in. Docker Engine is asked to log in where there is one: it is what pulls.
+
+    Raises:
+        RegistryUnreachable: no answer, or none of a registry.
+        RegistryRefused: wrong login, or none where one is needed.
+    """
+    if login and docker and docker.trouble() is None:
+        try:
+            docker.log_in(HUB_LOGIN if registry == HUB else registry, login)
+        except RolloutError as error:
+            refused = any(words in str(error) for words in _REFUSALS)
+            kind = RegistryRefused if refused else RegistryUnreachable
+            raise kind(f"{registry} does not take the login of {login.username}: {error}") from None
+        return f"lets {login.username} in, says Docker Engine on {docker.node.name}"
+    who = login.username if login else "everybody"
+    basic = (login.username, login.password.get_secret_value()) if login else None
+    url = f"{address(registry)}/v2/"
+    try:
+        with httpx.Client(timeout=timeout_s, follow_redirects=True) as client:
+            answer = client.get(url)
+            if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                answer = client.get(url, headers=_authorization(client, answer, basic))
+    except httpx.HTTPStatusError as error:
+        raise RegistryRefused(
+            f"{registry} gives no token to {who}: {error.response.status_code}"
+        ) from None
+    except (httpx.HTTPError, ValueError) as error:
+        raise RegistryUnreachable(f"{registry} does not answer as a registry: {error}") from None
+    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise RegistryRefused(f"{registry} does not let {who} in: {answer.status_code}")
+    if answer.is_error:
+        raise RegistryUnreachable(f"{registry} does not serve: it says {answer.status_code}")
+    return f"lets {who} in"
 
 
 def packed_size(

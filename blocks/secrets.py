@@ -25,15 +25,16 @@ class DifySecrets(Block):
 def load(environment: str) -> dict[str, SecretStr]:
     """The secrets saved for the environment, empty before its first deploy."""
     try:
-        block = cast(DifySecrets, DifySecrets.load(_name(environment)))
+        block = cast(DifySecrets, DifySecrets.load(block_name(environment)))
     except ValueError:
         return {}
     return block.values
 
 
 def save(environment: str, values: dict[str, SecretStr]) -> None:
-    DifySecrets(values=values).save(_name(environment), overwrite=True)
+    DifySecrets(values=values).save(block_name(environment), overwrite=True)
 
 
-def _name(environment: str) -> str:
+def block_name(environment: str) -> str:
+    """What the environment's block is called."""
     return "dify-" + environment.replace("_", "-").lower()

@@ -74,6 +74,19 @@ def _deploy(environment: str, *, json: bool, yes: bool, reason: str, **what: Any
 
 
 @app.command()
+def check(environment: Environment, json: Json = False) -> None:
+    """Connect to everything the environment names, and tell what does not let us in.
+
+    Machines, PostgreSQL, Redis, proxy, registries, object store, backup repository, the recovery
+    kit's keys, secrets; whom health notifies gets a message that says so. Exit status: 1 if any
+    fails.
+    """
+    from cli import connections
+
+    raise typer.Exit(connections.check(environment, as_json=json))
+
+
+@app.command()
 def verify(environment: Environment, json: Json = False) -> None:
     """Prove that the environment works, from SQL to a workflow run through the domain."""
     from cli import output, runs

@@ -52,6 +52,13 @@ def deploy(environment: str, *, only: list[str], **parameters: Any) -> Any:
         return _run(flow, environment=environment, only=only, **parameters)
 
 
+def check(environment: str) -> Any:
+    with server(environment):
+        from flows.check import check as flow
+
+        return _run(flow, environment=environment)
+
+
 def verify(environment: str) -> Any:
     with server(environment):
         from flows.verify import verify as flow

@@ -9,7 +9,7 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from tasks.lock import lock_file, rollout_lock
 from tasks.sandbox.home import prepare_home
-from tasks.secrets import found_secrets, open_secrets
+from tasks.secrets import found_secrets, known_secrets, open_secrets
 from tasks.site import Site
 
 
@@ -46,6 +46,14 @@ def reading(environment: str, site: Site) -> Generator[Site]:
 def unchanged(environment: str) -> Site:
     """The environment's site with its secrets, for a run that only looks."""
     return _site(load_environment(environment), save=False)
+
+
+def asked(environment: str) -> Site:
+    """The environment's site with the secrets that are known, for a run that only asks around."""
+    desired = load_environment(environment)
+    release = load_release(desired.dify.release)
+    node = open_node(desired.nodes, desired.nodes.dify[0])
+    return Site(desired, release, known_secrets(desired, release, node), node)
 
 
 def stranded(environment: str) -> Site:

@@ -41,8 +41,7 @@ class Repository:
 
     @property
     def name(self) -> str:
-        """The address without the password it may carry."""
-        return re.sub(r"//[^/@]*@", "//***@", self.tool.repository)
+        return masked(self.tool.repository)
 
     def run(
         self, command: Command, on_line: OnLine | None = None, explain: Explain | None = None
@@ -208,7 +207,7 @@ def open_repository(site: Site, *, create: bool) -> Repository:
             )
         access = saved.new()
         saved.save(site.name, access)
-    repository = Repository(site, _tool(site, access), access)
+    repository = Repository(site, tool(program(site.node, "restic"), site, access), access)
     if access.initialised != url and create:
         _initialise(repository)
         saved.save(site.name, access.model_copy(update={"initialised": url}))
@@ -243,9 +242,15 @@ def _initialise(repository: Repository) -> None:
         log.info("backup: made the repository %s", repository.name)
 
 
-def _tool(site: Site, access: BackupRepository) -> Restic:
+def masked(url: str) -> str:
+    """The address without the password it may carry."""
+    return re.sub(r"//[^/@]*@", "//***@", url)
+
+
+def tool(restic: str, site: Site, access: BackupRepository) -> Restic:
+    """The program `restic`, with what opens the environment's repository."""
     return Restic(
-        program(site.node, "restic"),
+        restic,
         site.environment.backup.repository,
         access.password.get_secret_value(),
         {name: value.get_secret_value() for name, value in access.credentials.items()},

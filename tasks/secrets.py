@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from blocks import secrets as saved
-from blocks.node import Node
+from blocks.node import Node, NodeError
 from config.desired import env_file
 from config.environment import Environment
 from config.errors import StepError
@@ -41,6 +41,15 @@ def open_secrets(
         saved.save(environment.name, values)
         log.info("secrets: %d saved, %d new", len(values), len(values) - len(known))
     return values
+
+
+def known_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
+    """Those that are known now, and none made up; a node that is away knows none."""
+    try:
+        there = _on_machine(environment, release, node)
+    except NodeError:
+        there = {}
+    return {**there, **saved.load(environment.name)}
 
 
 def found_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:

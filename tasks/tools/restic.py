@@ -56,6 +56,10 @@ class Restic:
     def init(self) -> Command:
         return self._command("init", "--quiet")
 
+    def config(self) -> Command:
+        """Print what any holder of the password may know; in nobody's way."""
+        return self._command("cat", "config", "--no-lock", changes=False)
+
     def snapshots(self) -> Command:
         return self._command("snapshots", "--json", changes=False)
 

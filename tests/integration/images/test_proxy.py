@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tarfile
-import time
 import uuid
 from collections.abc import Generator
 from pathlib import Path
@@ -21,44 +19,14 @@ from tasks.proxy import Places, Proxy
 from tasks.pull import pull
 from tasks.site import Site
 from tasks.step import converge
-
-PASSWORD = "s3cret word"
-SQUID = """
-http_port 127.0.0.1:{port}
-auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/users
-acl known proxy_auth REQUIRED
-http_access allow known
-http_access deny all
-cache deny all
-access_log stdio:{folder}/access.log
-cache_log {folder}/cache.log
-pid_filename {folder}/squid.pid
-shutdown_lifetime 0 seconds
-"""
+from tests.integration.squid import PASSWORD, serve_squid
 
 
 @pytest.fixture(scope="module")
-def squid(tmp_path_factory, free_port) -> Generator[tuple[str, Path]]:
+def squid(free_port) -> Generator[tuple[str, Path]]:
     """A proxy that wants a password, and its log."""
-    folder = Path(f"/tmp/rollout-{uuid.uuid4().hex[:8]}")
-    folder.mkdir()
-    folder.chmod(0o755)
-    port = free_port()
-    words = ["openssl", "passwd", "-apr1", PASSWORD]
-    hashed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    (folder / "users").write_text(f"robot:{hashed}")
-    (folder / "squid.conf").write_text(SQUID.format(port=port, folder=folder))
-    subprocess.run(["chown", "-R", "proxy:", folder], check=True)
-    with subprocess.Popen(
-        ["squid", "-N", "-f", folder / "squid.conf"], stderr=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + 20
-        while not (folder / "squid.pid").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", folder / "access.log"
-        process.terminate()
-    shutil.rmtree(folder)
+    with serve_squid(free_port()) as served:
+        yield served
 
 
 @pytest.fixture

@@ -1,0 +1,346 @@
+"""Every kind of connection against the real thing: let in, refused, and nobody there."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
+
+from blocks import repository as saved
+from blocks.login import Login
+from config.environment import Environment
+from tasks.connections.connection import Answer, State, ask_all
+from tasks.connections.named import connections
+from tasks.pgsql import pgsql_steps
+from tasks.redis import redis_steps
+from tasks.site import Site
+from tasks.step import converge
+from tests.integration import prefect_server, squid
+from tests.integration.conftest import free_ports
+from tests.integration.images import conftest as registries
+from tests.integration.sshd import SshServer
+
+RCLONE = Path(sys.executable).parent / "rclone"
+KEY, SECRET = "ACCESSKEYOFTHETEST", 'p@ss "w\'ord" \\n $HOME %2F #x'
+WRONG = "a wr0ng secret"
+
+
+class Listener(ThreadingHTTPServer):
+    """A webhook: keeps what it gets, or refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hook)
+        self.told: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Hook(BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_POST(self) -> None:
+        said = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if "refuse" in self.path:
+            self.send_error(403)
+            return
+        self.server.told.append(said)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
+    with (
+        prefect_server.server(folder, port) as url,
+        temporary_settings({PREFECT_API_URL: url}),
+    ):
+        yield
+
+
+@contextmanager
+def serving_s3(folder: Path) -> Generator[str]:
+    for name in ("dify-files", "dify-plugins"):
+        (folder / name).mkdir()
+    (port,) = free_ports(1)
+    words = ("serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}")
+    with subprocess.Popen(
+        [RCLONE, *words, "--auth-key", f"{KEY},{SECRET}"], stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 20
+        while not registries._connects("127.0.0.1", port):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+class World:
+    """Everything an environment can connect to, and the environment that names all of it."""
+
+    def __init__(self, base: Site, folder: Path, stack: ExitStack) -> None:
+        (port,) = free_ports(1)
+        self.base = base
+        self.folder = folder
+        self.store = stack.enter_context(serving_s3(folder))
+        self.registry = stack.enter_context(
+            registries.serve_registry(folder / "registry", login=True)
+        )
+        self.mirror = stack.enter_context(registries.serve_registry(folder / "mirror"))
+        self.proxy, _ = stack.enter_context(squid.serve_squid(port))
+        self.hook = stack.enter_context(Listener())
+        threading.Thread(target=self.hook.serve_forever, daemon=True).start()
+        stack.callback(self.hook.shutdown)
+        self.recipient = _age_key(folder)
+        Login(username=registries.USER, password=SecretStr(registries.PASSWORD)).save("robot")
+        Login(username=squid.USER, password=SecretStr(squid.PASSWORD)).save("office-proxy")
+        for name, user in (("impostor", registries.USER), ("stranger", "nobody")):
+            Login(username=user, password=SecretStr(WRONG)).save(name)
+        for name, path in (("ops", "/"), ("deaf", f"/refuse/{WRONG}")):
+            CustomWebhookNotificationBlock(
+                name=name, url=self.hook.url + path, json_data={"said": "{{subject}}: {{body}}"}
+            ).save(name)
+        SlackWebhook(url=SecretStr(f"http://127.0.0.1:1/{WRONG}")).save("away")
+
+    def site(self, secrets: Mapping[str, str] = {}, **sections: Mapping[str, Any]) -> Site:
+        """The environment that names everything, with other keys and secrets where given."""
+        tree = self.base.environment.model_dump()
+        named: dict[str, dict[str, Any]] = {
+            "storage": {
+                "kind": "s3",
+                "endpoint": self.store,
+                "bucket": "dify-files",
+                "plugin_bucket": "dify-plugins",
+            },
+            "images": {
+                "source": "registry",
+                "registries": [self.registry, self.mirror],
+                "logins": {self.registry: "robot"},
+            },
+            "docker": {"proxy": self.proxy, "proxy_login": "office-proxy"},
+            "backup": {
+                "repository": str(self.folder / "points"),
+                "recipients": [self.recipient],
+            },
+            "health": {"notify": ["custom-webhook/ops"]},
+        }
+        for layer in (named, sections):
+            for name, values in layer.items():
+                tree[name] = {**tree[name], **values}
+        known = {
+            **self.base.secrets,
+            "s3_access_key": SecretStr(KEY),
+            "s3_secret_key": SecretStr(SECRET),
+            **{name: SecretStr(value) for name, value in secrets.items()},
+        }
+        environment = Environment.model_validate(tree)
+        return Site(environment, self.base.release, known)
+
+    def ask(
+        self, key: str, secrets: Mapping[str, str] = {}, **sections: Mapping[str, Any]
+    ) -> Answer:
+        """What the connection of that key answers; never a secret."""
+        named = connections(self.site(secrets, **sections))
+        [answer] = ask_all([each for each in named if each.key == key])
+        text = repr(answer)
+        for secret in (WRONG, SECRET, squid.PASSWORD, registries.PASSWORD):
+            assert secret not in text
+        return answer
+
+
+def _age_key(folder: Path) -> str:
+    words = ["age-keygen", "-o", str(folder / "age.key")]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stderr
+    return said.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def world(
+    prefect: None, module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[World]:
+    base: Site = module_sandbox_site()
+    for step in [*pgsql_steps(base), *redis_steps(base)]:
+        converge(step)
+    with ExitStack() as stack:
+        yield World(base, tmp_path_factory.mktemp("world"), stack)
+
+
+def test_everything_lets_us_in(world: World) -> None:
+    site = world.site()
+    (world.folder / "points").mkdir()
+    access = saved.new()
+    saved.save(site.name, access.model_copy(update={"initialised": str(world.folder / "points")}))
+    words = ["restic", "init", "--repo", str(world.folder / "points")]
+    password = {"RESTIC_PASSWORD": access.password.get_secret_value(), "PATH": "/usr/bin:/bin"}
+    subprocess.run(words, env=password, check=True, capture_output=True)
+    answers = ask_all(connections(site))
+    assert {each.key: each.state for each in answers} == {each.key: State.OK for each in answers}, (
+        answers
+    )
+    assert [(each.kind, each.key) for each in answers] == [
+        ("node", "nodes.dify"),
+        ("Dify secrets", "secrets"),
+        ("PostgreSQL", "postgres.database"),
+        ("PostgreSQL", "postgres.plugin_database"),
+        ("Redis", "redis.database"),
+        ("Redis", "redis.broker_database"),
+        ("proxy", "docker.proxy"),
+        ("registry", f"images.logins.{world.registry}"),
+        ("registry", "images.registries"),
+        ("object store", "storage.bucket"),
+        ("object store", "storage.plugin_bucket"),
+        ("backup repository", "backup.repository"),
+        ("age recipient", "backup.recipients.0"),
+        ("notification", "health.notify"),
+    ]
+    assert [json.loads(said)["said"] for said in world.hook.told] == [
+        "sandbox: a check: Somebody checked this connection; nothing is wrong."
+    ]
+
+
+def test_asking_changes_nothing(world: World) -> None:
+    before = sorted(str(path) for path in world.folder.rglob("*") if "registry" not in str(path))
+    ask_all(connections(world.site()))
+    after = sorted(str(path) for path in world.folder.rglob("*") if "registry" not in str(path))
+    assert after == before
+
+
+CLOSED = "127.0.0.1:1"
+REFUSED = [
+    ("postgres.database", {"postgres_password": WRONG}, {},
+     "PostgreSQL refuses dbuser_dify@127.0.0.1:.*: password authentication failed"),
+    ("postgres.database", {}, {"postgres": {"database": "another"}},
+     'no pg_hba.conf entry .* database "another"'),
+    ("postgres.database", {}, {"postgres": {"port": 1}},
+     "PostgreSQL at 127.0.0.1:1 does not answer: .*refused"),
+    ("redis.database", {"redis_password": WRONG}, {}, "Redis refuses .*WRONGPASS|invalid"),
+    ("redis.database", {}, {"redis": {"port": 1}}, "Redis at 127.0.0.1:1/0 does not answer"),
+    ("docker.proxy", {}, {"docker": {"proxy_login": "stranger"}},
+     "the proxy http.* does not take the login of nobody"),
+    ("docker.proxy", {}, {"docker": {"proxy_login": ""}},
+     "the proxy http.* does not take us without a login"),
+    ("docker.proxy", {}, {"docker": {"proxy": f"http://{CLOSED}"}},
+     f"no way to .* through http://{CLOSED}: "),
+    ("docker.proxy", {}, {"docker": {"proxy_login": "not-there"}},
+     "docker.proxy_login: no Prefect block login/not-there"),
+    ("images.registries", {}, {"images": {"registries": [CLOSED], "logins": {}}},
+     f"{CLOSED} does not answer as a registry: "),
+    ("storage.bucket", {"s3_secret_key": WRONG}, {},
+     "the object store refuses dify-files at http.*: SignatureDoesNotMatch"),
+    ("storage.bucket", {"s3_access_key": "UNKNOWN"}, {}, "InvalidAccessKeyId"),
+    ("storage.bucket", {}, {"storage": {"bucket": "no-such-bucket"}}, "NoSuchBucket"),
+    ("storage.bucket", {}, {"storage": {"endpoint": f"http://{CLOSED}"}},
+     f"dify-files at http://{CLOSED} does not answer: "),
+    ("backup.recipients.0", {}, {"backup": {"recipients": ["age1" + "q" * 58]}},
+     "age does not encrypt to this key: .*"),
+    ("health.notify", {}, {"health": {"notify": ["custom-webhook/deaf"]}},
+     "custom-webhook/deaf took no message: HTTP status 403"),
+    ("health.notify", {}, {"health": {"notify": ["slack-webhook/away"]}},
+     "slack-webhook/away took no message: nobody answers at its address"),
+    ("health.notify", {}, {"health": {"notify": ["slack-webhook/none"]}},
+     "no Prefect block slack-webhook/none; create it in the UI under Blocks"),
+    ("health.notify", {}, {"health": {"notify": ["login/robot"]}},
+     "the Prefect block login/robot notifies nobody"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "secrets", "sections", "said"), REFUSED)
+def test_what_is_wrong_is_told_in_one_sentence(
+    world: World, key: str, secrets: dict[str, str], sections: dict[str, Any], said: str
+) -> None:
+    answer = world.ask(key, secrets, **sections)
+    assert answer.state is State.FAILED
+    assert "\n" not in answer.said
+    assert re.search(said, answer.said), answer.said
+
+
+@pytest.mark.parametrize("engine", [True, False], ids=["by-the-engine", "before-there-is-one"])
+def test_a_registry_takes_only_its_own_login(
+    world: World, engine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not engine:
+        monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    key = f"images.logins.{world.registry}"
+    assert world.ask(key).state is State.OK
+    wrong = world.ask(key, images={"logins": {world.registry: "impostor"}})
+    assert wrong.state is State.FAILED
+    assert "robot" in wrong.said and "401" in wrong.said
+    nobody = world.ask("images.registries", images={"registries": [world.registry], "logins": {}})
+    assert nobody.said == f"{world.registry} does not let everybody in: 401"
+
+
+def test_a_repository_that_is_gone_fails_and_one_that_was_never_made_waits(world: World) -> None:
+    elsewhere = str(world.folder / "elsewhere")
+    first = world.ask("backup.repository", backup={"repository": elsewhere})
+    assert first.state is State.LATER
+    assert first.said.startswith("the first backup makes it; now: no repository answers at")
+    access = saved.new()
+    saved.save(world.base.name, access.model_copy(update={"initialised": elsewhere}))
+    gone = world.ask("backup.repository", backup={"repository": elsewhere})
+    assert gone.state is State.FAILED
+    assert "no repository answers at" in gone.said
+    locked = world.ask("backup.repository")
+    assert locked.state is State.FAILED
+    assert "does not open with the saved password" in locked.said
+
+
+def test_what_nobody_gave_yet_is_not_asked_for(world: World) -> None:
+    site = world.site()
+    fresh = Site(site.environment, site.release, {})
+    states = {each.key: (each.state, each.said) for each in ask_all(connections(fresh))}
+    assert states["postgres.database"] == (State.LATER, "postgres_password is not known yet")
+    assert states["redis.database"] == (State.LATER, "redis_password is not known yet")
+    assert states["storage.bucket"] == (State.LATER, "s3_access_key, s3_secret_key not given")
+    state, said = states["secrets"]
+    assert state is State.FAILED
+    assert said.startswith("s3_access_key, s3_secret_key not given; rollout secrets sandbox")
+
+
+@pytest.mark.parametrize(
+    ("alias", "state", "said"),
+    [
+        ("node", State.OK, "runs our commands as root"),
+        ("stranger", State.FAILED, "stranger: it does not accept our key: "),
+        ("unknown", State.FAILED, "unknown: its host key is not known: "),
+        ("changed", State.FAILED, "changed: its host key is not the one that is known: "),
+        ("closed", State.FAILED, "closed cannot be reached: "),
+    ],
+)
+def test_a_machine_is_asked_over_ssh(
+    world: World, ssh_server: SshServer, alias: str, state: State, said: str
+) -> None:
+    answer = world.ask(
+        "nodes.dify",
+        platform={"kind": "external"},
+        nodes={"dify": [alias], "ssh_config": ssh_server.config},
+    )
+    assert (answer.state, answer.where) == (state, alias)
+    assert answer.said.startswith(said)
+    assert "\n" not in answer.said
+
+
+def test_the_administrator_of_a_given_postgresql_is_asked_too(world: World) -> None:
+    answer = world.ask(
+        "postgres.admin",
+        {"postgres_admin_password": WRONG},
+        platform={"kind": "external"},
+        postgres={"admin": "dbuser_admin"},
+    )
+    assert answer.state is State.FAILED
+    assert answer.said.startswith("PostgreSQL refuses dbuser_admin@127.0.0.1:")
