@@ -41,7 +41,7 @@ class Bars:
 
     def _draw(self, key: tuple[str, str], text: str, events: list[Moved]) -> None:
         if key not in self._bars:
-            self._bars[key] = self._progress.add_task(text)
+            self._bars[key] = self._progress.add_task(text, total=None)
         done, total = sum(e.done for e in events), sum(e.total for e in events)
         self._progress.update(self._bars[key], completed=done, total=total or None)
 

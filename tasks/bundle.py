@@ -66,8 +66,11 @@ class Writer:
             total.update(data)
         self._finish(start, Part(name=name, size=size, raw=size, sha256=total.hexdigest()))
 
-    def add_layer(self, tree: IO[bytes]) -> str:
-        """A layer from its tar, kept once however often it comes; the tar's digest."""
+    def add_layer(self, tree: IO[bytes], told: str, size_told: int) -> str:
+        """A layer from its tar, kept once however often it comes; the tar's digest.
+
+        `told`, `size_told`: what to call it meanwhile, and how many bytes to expect.
+        """
         start, total, unpacked = self._begin(), hashlib.sha256(), hashlib.sha256()
         frame, size, raw = self._compressor.compressobj(), 0, 0
         while data := tree.read(CHUNK):
@@ -76,6 +79,7 @@ class Writer:
             packed = frame.compress(data)
             total.update(packed)
             size += self._file.write(packed)
+            tell(Moved("bundle", told, raw, max(raw, size_told)))
         packed = frame.flush()
         total.update(packed)
         size += self._file.write(packed)
@@ -86,7 +90,7 @@ class Writer:
             self._file.truncate()
         else:
             self._finish(start, part)
-        tell(Moved("bundle", part.name, raw, raw))
+        tell(Moved("bundle", told, raw, raw))
         return diff
 
     def end(self) -> None:
@@ -198,7 +202,8 @@ def _add_images(docker: Docker, references: list[str], writer: Writer) -> list[B
             if entry.peek(1)[:1] in b"[{" and member.size < LARGEST_JSON:
                 texts[member.name] = entry.read()
             elif member.size >= SMALLEST_TAR:
-                layers.add(writer.add_layer(_unpacked(entry)))
+                told = member.name.removesuffix("/layer.tar")
+                layers.add(writer.add_layer(_unpacked(entry), told, member.size))
     images = [_bundled(docker, described, texts) for described in json.loads(texts[MANIFEST])]
     images.sort(key=lambda image: references.index(image[0].reference))
     for image, config in images:
