@@ -19,7 +19,7 @@ from tasks.restore import Choice
 @readable
 def drill(environment: str, point: str = "latest") -> DrillReport | State[Any]:
     """Restore a point beside the environment, use it, measure it, and throw it away."""
-    with opened(environment, run=str(flow_run.name)) as site:
+    with opened(environment, run=str(flow_run.name), half_restored=True) as site:
         choice: Choice = finish(point_steps.choose, site, source=site, point=point, only=[])
         told = Progress(f"drill-{environment.replace('_', '-')}")
         done: Drill = finish(point_steps.drill, site, choice=choice, told=told)

@@ -7,6 +7,7 @@ from blocks.nodes import open_node
 from blocks.running import end_all
 from config.environment import Environment
 from config.load import load_environment, load_release
+from tasks.exchange import require_ended
 from tasks.lock import lock_file, rollout_lock
 from tasks.sandbox.home import prepare_home
 from tasks.secrets import found_secrets, known_secrets, open_secrets
@@ -15,12 +16,21 @@ from tasks.site import Site
 
 @contextmanager
 def opened(
-    environment: str, *, run: str, release: str = "", dry_run: bool = False
+    environment: str,
+    *,
+    run: str,
+    release: str = "",
+    dry_run: bool = False,
+    half_restored: bool = False,
 ) -> Generator[Site]:
     """The environment's site, locked against other runs unless nothing will be changed.
 
     `release`: the one to use instead of what the environment's file says. A run that is cancelled
-    takes the commands it waits for with it.
+    takes the commands it waits for with it. `half_restored`: a restore that stopped half-way is no
+    obstacle to this run.
+
+    Raises:
+        StepError: such a restore is to be finished first.
     """
     desired = load_environment(environment, release=release)
     if dry_run:
@@ -30,7 +40,10 @@ def opened(
     prepare_home(site)
     with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
         try:
-            yield _site(desired, save=True)
+            found = _site(desired, save=True)
+            if not half_restored:
+                require_ended(found)
+            yield found
         except BaseException as error:
             if not isinstance(error, Exception):
                 end_all()

@@ -19,7 +19,8 @@ from flows.told import finish, readable
 def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
     """List the restore points; with `check` read and verify all data of the repository."""
     began = time.monotonic()
-    with opened(environment, run=str(flow_run.name), dry_run=not check) as site:
+    run = str(flow_run.name)
+    with opened(environment, run=run, dry_run=not check, half_restored=True) as site:
         told = Progress(f"check-{environment.replace('_', '-')}")
         found = finish(point_steps.points, site, check=check, told=told)
         report = PointsReport(

@@ -36,7 +36,7 @@ def restore(
     began = time.monotonic()
     require_confirmed(environment, confirm)
     with (
-        opened(environment, run=str(flow_run.name)) as site,
+        opened(environment, run=str(flow_run.name), half_restored=True) as site,
         reading(source or environment, site) as origin,
     ):
         choice: Choice = finish(

@@ -27,11 +27,12 @@ from config.desired.restore_point import (
 )
 from config.desired.services import active
 from config.errors import StepError
-from tasks import databases, folders, uploads
+from tasks import databases, exchange, folders, uploads
 from tasks.backup import Told, silent, take
 from tasks.clients import clients
 from tasks.compose import stop_services
 from tasks.databases import Twin, session_database, twins
+from tasks.exchange import Exchange
 from tasks.pgsql import dify_database
 from tasks.redis import dify_redis
 from tasks.repository import Repository
@@ -132,13 +133,16 @@ def restore(
     clock = _Clock()
     places = _places(site, choice)
     folders.mend(site.node, places.values())
-    safety = _save_current(site, own)
+    if begun := exchange.pending(site):
+        exchange.require_finishes(site, begun, choice.parts)
+    safety = begun.safety if begun else _save_current(site, own)
     clock.lap("safety point")
     landing = Landing(site, choice, told)
     try:
         landing.fill()
         clock.lap("restore")
         stop_services(site, list(active(site.environment, site.release)))
+        exchange.begin(site, Exchange(choice.source, choice.point.id, choice.parts, safety))
         landing.swap()
     except BaseException:
         landing.clear()
@@ -146,6 +150,7 @@ def restore(
     notes = _silence(site) if _cloned(site, choice) else []
     if "database" in choice.parts:
         notes += _adopt(site, choice, keep)
+    exchange.end(site)
     clock.lap("exchange")
     return Restored(choice.manifest, choice.parts, safety, clock.laps, tuple(notes))
 
@@ -196,7 +201,11 @@ class Landing:
             self.folder / source.lstrip("/"): place
             for source, place in _places(self.site, self.choice).items()
         }
-        folders.swap(self.site.node, moves)
+        try:
+            folders.swap(self.site.node, moves)
+        except StepError:
+            exchange.end(self.site)
+            raise
         if databases.administered(self.site):
             databases.swap(self.site, self.twins)
         else:

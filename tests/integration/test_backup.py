@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from blocks.repository import BackupRepository
 from config.errors import StepError
 from tasks import backup as backups
-from tasks import databases, folders, kit
+from tasks import databases, exchange, folders, kit
 from tasks.backup import backup, check, take
 from tasks.pgsql import dify_database, pgsql_steps
 from tasks.redis import dify_redis, redis_steps
@@ -402,9 +402,17 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     monkeypatch.undo()
     if where in ("safety", "database", "files"):
         assert state.whole() == now
+        exchange.require_ended(site)
+    else:
+        finish = rf"finish it first: rollout restore sandbox {point} --only database "
+        with pytest.raises(StepError, match=finish):
+            exchange.require_ended(site)
+        with pytest.raises(StepError, match=finish):
+            bring_back(site, repository, point, "storage")
     time.sleep(1)
     bring_back(site, repository, point)
     assert state.whole() == before
+    exchange.require_ended(site)
     assert not list(state.storage.parent.glob("*.previous"))
     if where != "safety":
         safety = [p.id for p in repository.points() if p.reason == "before-restore"]
