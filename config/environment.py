@@ -398,6 +398,8 @@ class Backup(Strict):
     repository: str
     ssh_key: str
     recipients: list[Recipient]
+    objects: bool
+    physical: bool
     keep_last: Annotated[int, Field(ge=1, le=1000)]
     keep_daily: Annotated[int, Field(ge=0, le=1000)]
     keep_weekly: Annotated[int, Field(ge=0, le=1000)]

@@ -29,6 +29,8 @@ class PointsReport:
         warnings = [f"nothing was pruned: {done.held}"] if done.held else []
         if not done.kit:
             warnings.append("no recovery kit: backup.recipients names no public key")
+        if manifest.archived and manifest.archived.trouble:
+            warnings.append(f"no physical backup: {manifest.archived.trouble}")
         if manifest.without_file:
             warnings.append(f"{len(manifest.without_file)} uploads of the database have no file")
         return cls(

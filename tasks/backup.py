@@ -22,6 +22,7 @@ from blocks.postgres import Postgres
 from config.desired.restore_point import (
     BEFORE_RESTORE,
     MANIFEST,
+    Listing,
     Manifest,
     Part,
     Point,
@@ -30,9 +31,10 @@ from config.desired.restore_point import (
 )
 from config.desired.services import active, images
 from config.errors import StepError
-from tasks import kit, uploads
+from tasks import buckets, kit, uploads
 from tasks.clients import clients
 from tasks.databases import session_database
+from tasks.pigsty import archive
 from tasks.redis import dify_redis
 from tasks.repository import Repository, points_of
 from tasks.site import Site
@@ -42,6 +44,7 @@ from tasks.tools.restic import Saved, Snapshot
 log = logging.getLogger("rollout")
 
 Told = Callable[[str, float], None]
+Kind = Literal["database", "folders", "listing", "objects"]
 Reason = Literal["asked", "schedule", "before-restore", "before-upgrade"]
 
 
@@ -91,11 +94,15 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
     main, plugin = session_database(site), session_database(site, plugin=True)
     with main.connect() as connection:
         rows, files = uploads.rows(connection), uploads.keys(connection)
+    archived = archive.note(site, name)
     parts = [taking.database("database", main), taking.database("plugin-database", plugin)]
     folders = saved_folders(site)
     with ThreadPoolExecutor(1) as aside:
         sums = [aside.submit(taking.checksum, part) for part in parts]
         parts.append(taking.folders(folders))
+        listings = {part: buckets.listing(site, part) for part in buckets.buckets(site)}
+        for part, listing in listings.items():
+            parts += taking.bucket(part, listing)
         parts = _sealed(parts, repository.snapshots(), [future.result() for future in sums])
     manifest = Manifest(
         point=name,
@@ -112,8 +119,11 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
         keys=_tenant_keys(site, folders.get("storage")),
         rows=rows,
         queues=_queues(site),
-        without_file=_without_file(site, folders.get("storage"), files),
+        without_file=_without_file(
+            files, _stored(site, folders.get("storage"), listings.get(buckets.UPLOADS))
+        ),
         parts=parts,
+        archived=archived,
     )
     taking.manifest(manifest, time.monotonic() - began)
     log.info("backup: %s is whole, %.1f s", name, time.monotonic() - began)
@@ -144,13 +154,38 @@ class _Taking:
         began = time.monotonic()
         self.told("files", 0)
 
-        def note(line: str) -> None:
-            if (share := restic.parse_progress(line)) is not None:
-                self.told("files", min(share, 1))
-
-        saved = self.repository.save_folders(list(folders.values()), self._tags("files"), note)
+        tags, note = self._tags("files"), self._note("files")
+        saved = self.repository.save_folders(list(folders.values()), tags, note)
         self.told("files", 1)
         return self._part("files", "folders", "/", saved, began)
+
+    def bucket(self, name: str, listing: Listing) -> list[Part]:
+        """The bucket's listing and, by choice, its objects: they are read after the listing."""
+        parts = [self._listing(name + buckets.LISTING, listing)]
+        if self.site.environment.backup.objects:
+            parts.append(self._objects(name))
+        return parts
+
+    def _listing(self, name: str, listing: Listing) -> Part:
+        began = time.monotonic()
+        save = self.repository.tool.backup_input(
+            f"{name}.json",
+            host=self.site.name,
+            tags=self._tags(name),
+            content=listing.model_dump_json(),
+        )
+        saved = restic.parse_saved(self.repository.run(save))
+        part = self._part(name, "listing", f"/{name}.json", saved, began)
+        return part.model_copy(update={"files": len(listing.objects)})
+
+    def _objects(self, name: str) -> Part:
+        began = time.monotonic()
+        self.told(name, 0)
+        with buckets.mounted(self.site, name) as place:
+            tags = self._tags(name)
+            saved = self.repository.save_folders([place], tags, self._note(name), mounted=True)
+        self.told(name, 1)
+        return self._part(name, "objects", str(place), saved, began)
 
     def checksum(self, part: Part) -> str:
         """SHA-256 of a database's archive, as the repository gives it back."""
@@ -177,12 +212,17 @@ class _Taking:
             )
         )
 
+    def _note(self, name: str) -> Callable[[str], None]:
+        def note(line: str) -> None:
+            if (share := restic.parse_progress(line)) is not None:
+                self.told(name, min(share, 1))
+
+        return note
+
     def _tags(self, part: str) -> list[str]:
         return [f"point:{self.point}", f"part:{part}"]
 
-    def _part(
-        self, name: str, kind: Literal["database", "folders"], path: str, saved: Saved, began: float
-    ) -> Part:
+    def _part(self, name: str, kind: Kind, path: str, saved: Saved, began: float) -> Part:
         return Part(
             name=name,
             kind=kind,
@@ -332,16 +372,24 @@ def _queues(site: Site) -> dict[str, int]:
         return {name: int(broker.llen(name)) for name in sorted(names)}
 
 
-def _without_file(site: Site, storage: Path | None, files: Mapping[str, str]) -> list[str]:
+def _stored(site: Site, storage: Path | None, listing: Listing | None) -> set[str] | None:
+    """Where a file lies below the storage, for all there are; None where there is no storage."""
+    if listing is not None:
+        return set(listing.objects)
+    if storage is None:
+        return None
+    words = ("find", ".", "-type", "f", "-printf", "%P\\n")
+    return set(
+        site.node.run(Command(words, cwd=str(storage), changes=False, timeout_s=3600)).splitlines()
+    )
+
+
+def _without_file(files: Mapping[str, str], stored: set[str] | None) -> list[str]:
     """Uploads the database had before it was dumped whose file is not there afterwards.
 
     Somebody deleted them meanwhile, or they were lost before: nothing a backup could save.
     """
-    if storage is None or not files:
-        return []
-    words = ("find", ".", "-type", "f", "-printf", "%P\\n")
-    listed = site.node.run(Command(words, cwd=str(storage), changes=False, timeout_s=3600))
-    missing = sorted(files.keys() - set(listed.splitlines()))
+    missing = [] if stored is None else sorted(files.keys() - stored)
     if missing:
         log.warning("backup: %d uploads of the database have no file", len(missing))
     return missing

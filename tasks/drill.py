@@ -15,7 +15,7 @@ from config.desired.restore_point import DATA_SECRETS, DRILL, Manifest
 from config.environment import Environment
 from config.errors import StepError
 from config.release import Release
-from tasks import databases, folders
+from tasks import buckets, databases, folders
 from tasks.backup import Told, silent
 from tasks.checks import restored
 from tasks.checks.probe import Check
@@ -124,6 +124,10 @@ def _fill(site: Site, aside: Site, choice: Choice, told: Told) -> None:
     state = {name: path for name, path in choice.manifest.folders.items() if name != "stack"}
     incoming = _root(site.environment) / "incoming"
     fill_folder(site, choice, incoming, list(state.values()))
+    if choice.manifest.has(buckets.UPLOADS):
+        part = choice.manifest.part(buckets.UPLOADS)
+        state["storage"] = part.path
+        choice.repository.run(choice.repository.tool.restore(part.snapshot, incoming))
     moves = {
         incoming / path.lstrip("/"): aside.environment.dify.data / site.release.state[name].path
         for name, path in state.items()

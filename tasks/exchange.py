@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from blocks.command import Command
 from blocks.files import File
@@ -38,8 +39,8 @@ def pending(site: Site) -> Exchange | None:
     content = site.node.read(_mark(site))
     if content is None:
         return None
-    found = json.loads(content)
-    return Exchange(**{**found, "parts": tuple(found["parts"])})
+    found: dict[str, Any] = json.loads(content)
+    return Exchange(found["source"], found["point"], tuple(found["parts"]), found["safety"])
 
 
 def require_ended(site: Site) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from blocks import repository as saved
 from blocks.command import Command, CommandFailed
 from blocks.repository import BackupRepository
-from config.desired.restore_point import MANIFEST, Manifest, Point, latest
+from config.desired.restore_point import MANIFEST, Listing, Manifest, Point, latest
 from config.errors import RolloutError, StepError
 from tasks.packages import program
 from tasks.site import Site
@@ -85,6 +85,11 @@ class Repository:
                 )
         return found
 
+    def listing(self, manifest: Manifest, name: str) -> Listing:
+        """What a bucket had when the point was taken."""
+        part = manifest.part(name)
+        return Listing.model_validate_json(self.run(self.tool.dump(part.snapshot, part.path)))
+
     def find(self, wanted: str) -> Point:
         """The point of that name, or with "latest" the newest that was not taken by a restore."""
         points = self.points()
@@ -106,9 +111,16 @@ class Repository:
             advice=f"rollout points {self.site.name}",
         )
 
-    def save_folders(self, folders: Sequence[Path], tags: Sequence[str], on_line: OnLine) -> Saved:
+    def save_folders(
+        self,
+        folders: Sequence[Path],
+        tags: Sequence[str],
+        on_line: OnLine,
+        *,
+        mounted: bool = False,
+    ) -> Saved:
         """A snapshot of the folders. What is deleted while it runs is no fault."""
-        command = self.tool.backup(folders, host=self.site.name, tags=tags)
+        command = self.tool.backup(folders, host=self.site.name, tags=tags, mounted=mounted)
         last = ""
 
         def note(line: str) -> None:
@@ -247,13 +259,14 @@ def masked(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", url)
 
 
-def tool(restic: str, site: Site, access: BackupRepository) -> Restic:
-    """The program `restic`, with what opens the environment's repository."""
+def tool(program: str, site: Site, access: BackupRepository) -> Restic:
+    """The program restic, with what opens the environment's repository."""
+    credentials = {name: value.get_secret_value() for name, value in access.credentials.items()}
     return Restic(
-        restic,
-        site.environment.backup.repository,
+        program,
+        restic.address(site.environment.backup.repository, credentials),
         access.password.get_secret_value(),
-        {name: value.get_secret_value() for name, value in access.credentials.items()},
+        credentials,
         site.environment.backup.ssh_key,
     )
 

@@ -27,8 +27,9 @@ from config.desired.restore_point import (
 )
 from config.desired.services import active
 from config.errors import StepError
-from tasks import databases, exchange, folders, uploads
+from tasks import buckets, databases, exchange, folders, uploads
 from tasks.backup import Told, silent, take
+from tasks.buckets import SavedBucket
 from tasks.clients import clients
 from tasks.compose import stop_services
 from tasks.databases import Twin, session_database, twins
@@ -98,8 +99,10 @@ def choose(site: Site, repository: Repository, point: str, only: Sequence[str]) 
             "which cannot read it",
             advice=f"set dify.release to {manifest.release!r}",
         )
-    known = (*DATABASES, *(name for name in manifest.folders if name != "stack"))
+    held = [part.name for part in manifest.parts if part.kind == "objects"]
+    known = (*DATABASES, *(name for name in manifest.folders if name != "stack"), *held)
     if not only:
+        _require_same_storage(site, manifest)
         return Choice(repository, found, manifest, known)
     file = next((word for word in only if "/" in word), "")
     unknown = [word for word in only if word not in known and word != file]
@@ -131,7 +134,7 @@ def restore(
     if choice.file:
         return _restore_file(site, choice)
     clock = _Clock()
-    places = _places(site, choice)
+    places, notes = _places(site, choice), _lost(site, choice)
     folders.mend(site.node, places.values())
     if begun := exchange.pending(site):
         exchange.require_finishes(site, begun, choice.parts)
@@ -147,7 +150,9 @@ def restore(
     except BaseException:
         landing.clear()
         raise
-    notes = _silence(site) if _cloned(site, choice) else []
+    notes += landing.notes
+    if _cloned(site, choice):
+        notes += _silence(site)
     if "database" in choice.parts:
         notes += _adopt(site, choice, keep)
     exchange.end(site)
@@ -172,6 +177,8 @@ class Landing:
         self.told = told
         self.twins = twins(site, choice.parts)
         self.folder = incoming(site)
+        self.notes: list[str] = []
+        self._replaced: list[tuple[SavedBucket, list[str]]] = []
 
     def fill(self) -> None:
         """Databases and folders are restored, unseen by Dify.
@@ -195,6 +202,20 @@ class Landing:
             self.told("files", 0)
             fill_folder(self.site, self.choice, self.folder, list(places))
             self.told("files", 1)
+        for name in self.choice.parts:
+            if name in buckets.buckets(self.site):
+                self._add_objects(name)
+
+    def _add_objects(self, name: str) -> None:
+        """Objects that are missing are there: nobody asks for them yet. None is taken away."""
+        self.told(name, 0)
+        saved = saved_bucket(self.choice, name)
+        missing, other = buckets.lacking(saved.listing, buckets.listing(self.site, name).objects)
+        buckets.put_back(self.site, self.choice.repository, saved, missing)
+        self._replaced.append((saved, other))
+        if other:
+            self.notes.append(f"{name}: {len(other)} objects had another content, see *.previous")
+        self.told(name, 1)
 
     def swap(self) -> None:
         moves = {
@@ -206,6 +227,8 @@ class Landing:
         except StepError:
             exchange.end(self.site)
             raise
+        for bucket, keys in self._replaced:
+            buckets.put_back(self.site, self.choice.repository, bucket, keys)
         if databases.administered(self.site):
             databases.swap(self.site, self.twins)
         else:
@@ -260,6 +283,48 @@ def fill_folder(site: Site, choice: Choice, target: Path, include: Sequence[str]
             f"files of {choice.point.id}: {error.cause}",
             advice="nothing was changed; take another point, or mend what it says",
         ) from None
+
+
+def saved_bucket(choice: Choice, name: str) -> SavedBucket:
+    part = choice.manifest.part(name)
+    listing = choice.repository.listing(choice.manifest, name + buckets.LISTING)
+    return SavedBucket(name, listing, part.snapshot, part.path)
+
+
+def _require_same_storage(site: Site, manifest: Manifest) -> None:
+    """Uploads come back to where Dify looks for them.
+
+    Raises:
+        StepError: the point has them in a bucket and the environment in a folder, or vice versa.
+    """
+    in_bucket = manifest.has(buckets.UPLOADS + buckets.LISTING)
+    if in_bucket == bool(buckets.buckets(site)):
+        return
+    kinds = ("s3", "local") if in_bucket else ("local", "s3")
+    raise StepError(
+        STEP,
+        f"{manifest.point} is of an environment with storage.kind {kinds[0]!r}, "
+        f"{site.name} has {kinds[1]!r}: its uploads would not be found",
+        advice=f"set storage.kind of {site.name}, or restore parts with --only",
+    )
+
+
+def _lost(site: Site, choice: Choice) -> list[str]:
+    """Which objects of the point neither it nor the bucket has."""
+    notes: list[str] = []
+    for name in buckets.buckets(site):
+        listed = choice.manifest.has(name + buckets.LISTING)
+        if "database" not in choice.parts or choice.manifest.has(name) or not listed:
+            continue
+        wanted = choice.repository.listing(choice.manifest, name + buckets.LISTING)
+        missing, _ = buckets.lacking(wanted, buckets.listing(site, name).objects)
+        if missing:
+            notes.append(
+                f"{len(missing)} of {len(wanted.objects)} objects of {choice.point.id} are not in "
+                f"{buckets.buckets(site)[name]}, and the point has only their list: {missing[0]}"
+            )
+            log.warning("restore: %s", notes[-1])
+    return notes
 
 
 def incoming(site: Site) -> Path:

@@ -30,7 +30,7 @@ class Part(Frozen):
     """
 
     name: str
-    kind: Literal["database", "folders"]
+    kind: Literal["database", "folders", "listing", "objects"]
     snapshot: str
     tree: str
     path: str
@@ -39,6 +39,33 @@ class Part(Frozen):
     added: int
     seconds: float
     sha256: str = ""
+
+
+class Object(Frozen):
+    """An object of a bucket: bytes, when it was stored, its MD5 where S3 knows one (its ETag)."""
+
+    size: int
+    modified: str
+    md5: str
+
+
+class Listing(Frozen):
+    """Key → object of all that a bucket had."""
+
+    bucket: str
+    objects: dict[str, Object]
+
+
+class Archived(Frozen):
+    """Where the archive of a Pigsty cluster was: how the whole cluster gets back to this moment.
+
+    `label`: the newest backup of pgBackRest's. `trouble`: why there is no way back.
+    """
+
+    restore_point: str = ""
+    lsn: str = ""
+    label: str = ""
+    trouble: str = ""
 
 
 class Manifest(Frozen):
@@ -66,6 +93,7 @@ class Manifest(Frozen):
     queues: dict[str, int]
     without_file: list[str]
     parts: list[Part]
+    archived: Archived | None = None
 
     @field_serializer("secrets", when_used="json")
     def clear(self, values: dict[str, SecretStr]) -> dict[str, str]:
@@ -78,6 +106,9 @@ class Manifest(Frozen):
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
+
+    def has(self, name: str) -> bool:
+        return any(part.name == name for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +149,12 @@ def kept(points: Sequence[Point], backup: Backup) -> set[str]:
 def shrunk(size: int, before: int, share: float) -> bool:
     """Whether a point of `size` bytes is suspiciously small after one of `before` bytes."""
     return size < before * share
+
+
+def differs(one: Object, other: Object) -> bool:
+    """Whether two objects have another content; without both MD5s their sizes must do."""
+    known = bool(one.md5 and other.md5)
+    return one.size != other.size or (known and one.md5 != other.md5)
 
 
 def latest(points: Iterable[Point]) -> Point | None:

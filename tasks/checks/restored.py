@@ -12,6 +12,7 @@ from blocks.command import Command
 from blocks.dify import Dify
 from config.desired.restore_point import Manifest
 from tasks import uploads
+from tasks.buckets import LISTING, UPLOADS
 from tasks.checks.probe import Check, Probe, Wrong, run
 from tasks.pgsql import dify_database
 from tasks.site import Site
@@ -153,6 +154,8 @@ class _Look:
     def _storage(self) -> Path | None:
         state = self.site.release.state.get("storage")
         if state is None or "storage" not in self.manifest.folders:
+            return None
+        if self.manifest.has(UPLOADS + LISTING) and not self.manifest.has(UPLOADS):
             return None
         return self.site.environment.dify.data / state.path
 

@@ -35,15 +35,15 @@ class Machine:
     address: str
     step: str
 
-    def run(self, words: Sequence[str], user: str = "root") -> Completed:
+    def run(self, words: Sequence[str], user: str = "root", *, timeout_s: float = 60) -> Completed:
         """How the command ended there.
 
         Raises:
             StepError: the machine is unknown or not reached.
         """
         if self._is_admin():
-            return self.site.admin.attempt(Command(tuple(words), user=user))
-        done = self.site.admin.attempt(self.tree.ask(self.address, words, user))
+            return self.site.admin.attempt(Command(tuple(words), user=user, timeout_s=timeout_s))
+        done = self.site.admin.attempt(self.tree.ask(self.address, words, user, timeout_s))
         try:
             return ansible.answer(done.stdout + done.stderr)
         except ansible.NoAnswer as error:

@@ -5,12 +5,13 @@ what to make: the rule, the role or the database. Of the nodes only two files ma
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from blocks.postgres import DatabaseMissing, Postgres, PostgresRefused, PostgresUnreachable
+from config.desired.restore_point import DRILL
 from config.errors import StepError
 from tasks.pigsty.facts import desired, nodes_of
 from tasks.pigsty.machines import Machine
@@ -282,10 +283,16 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
         Cluster(site, main),
         Files(site, main),
         Role(site, main),
-        Database(site, main, tuple(needs.extensions)),
     ]
+    logins = [(main, needs.extensions)]
     if "plugin_daemon" in site.release.services:
-        steps.append(Database(site, plugin, tuple(needs.plugin_extensions)))
+        logins.append((plugin, needs.plugin_extensions))
+    drilled = (DRILL,) if site.environment.backup.repository else ()
+    for suffix in ("", *drilled):
+        steps += [
+            Database(site, replace(login, database=login.database + suffix), tuple(extensions))
+            for login, extensions in logins
+        ]
     return steps
 
 

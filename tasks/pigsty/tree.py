@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config.errors import StepError
 from tasks.site import Site
-from tasks.tools.pigsty import ENTRIES, Tree, version_of
+from tasks.tools.pigsty import ENTRIES, PITR, Tree, version_of
 
 INVENTORY = "pigsty.yml"
 
@@ -12,7 +12,7 @@ INVENTORY = "pigsty.yml"
 def tree(site: Site) -> Tree | None:
     """The tree at pigsty.home, None if there is none."""
     home = site.environment.pigsty.home
-    found = site.admin.look([home / name for name in ("bootstrap", "conf", *ENTRIES)])
+    found = site.admin.look([home / name for name in ("bootstrap", "conf", *ENTRIES, PITR)])
     script = found[home / "bootstrap"]
     if script is None or script.content is None:
         return None

@@ -17,6 +17,7 @@ from blocks.command import Command
 BUSY = 75  # ours: another playbook holds the tree
 LOCK = ".dify-rollout.lock"
 ENTRIES = ("deploy.yml", "install.yml")
+PITR = "pgsql-pitr.yml"
 PORTAL_TAGS = ("nginx_config", "nginx_cert", "nginx_reload")
 RENEWED_TAGS = ("nginx_cert", "nginx_reload")
 
@@ -123,11 +124,21 @@ class Tree:
         """The hosts files of all nodes, from node_etc_hosts."""
         return self._play("node.yml", "-t", "node_hosts")
 
-    def ask(self, address: str, words: Sequence[str], user: str) -> Command:
+    def pitr(self, cluster: str, time: str) -> Command:
+        """Take the whole cluster back to that time, like "2026-11-24 12:00:00+00"; acts at once."""
+        target = json.dumps({"pg_pitr": {"time": time}})
+        return self._play(PITR, "-l", cluster, "-e", target, timeout_s=86_400)
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether it has a playbook for `pitr`: not before 3.7."""
+        return PITR in self.files
+
+    def ask(self, address: str, words: Sequence[str], user: str, timeout_s: float = 60) -> Command:
         """One command on one node of the inventory, reached as Ansible reaches it."""
         become = ("--become", "--become-user", user)
         what = ("--module-name", "command", "--args", shlex.join(words), "--one-line")
-        return self._run("ansible", address, *become, *what, timeout_s=60)
+        return self._run("ansible", address, *become, *what, timeout_s=timeout_s)
 
     def put(self, source: Path, address: str, target: Path, mode: int) -> Command:
         """A file of the admin node on one node of the inventory, owned by root."""

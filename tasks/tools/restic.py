@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from errno import ENOENT
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from blocks.command import Command, Secret
 
@@ -63,10 +63,15 @@ class Restic:
     def snapshots(self) -> Command:
         return self._command("snapshots", "--json", changes=False)
 
-    def backup(self, folders: Sequence[Path], *, host: str, tags: Sequence[str]) -> Command:
+    def backup(
+        self, folders: Sequence[Path], *, host: str, tags: Sequence[str], mounted: bool = False
+    ) -> Command:
+        """`mounted`: size and time alone tell whether a file changed; a mount makes up the rest."""
+        ignored = ("--ignore-inode", "--ignore-ctime") if mounted else ()
         return self._command(
-            "backup", "--json", "--host", host, *_tags(tags), *map(str, folders), timeout_s=DAY_S
-        )
+            "backup", "--json", *ignored, "--host", host, *_tags(tags), *map(str, folders),
+            timeout_s=DAY_S,
+        )  # fmt: skip
 
     def backup_input(
         self, name: str, *, host: str, tags: Sequence[str], content: str | None = None
@@ -142,6 +147,16 @@ class Restic:
         words = ["ssh", *(["-p", port] if port else []), "-i", self.ssh_key]
         words += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
         return ["-o", "sftp.command=" + shlex.join([*words, login, "-s", "sftp"])]
+
+
+def address(repository: str, credentials: Mapping[str, str]) -> str:
+    """The repository, with the login of a REST server: restic before 0.15 takes it only there."""
+    user = credentials.get("RESTIC_REST_USERNAME", "")
+    scheme, slashes, rest = repository.partition("://")
+    if not user or not scheme.startswith("rest:") or "@" in rest.partition("/")[0]:
+        return repository
+    password = credentials.get("RESTIC_REST_PASSWORD", "")
+    return f"{scheme}{slashes}{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 
 
 def parse_snapshots(text: str) -> list[Snapshot]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 import multiprocessing
 import os
 import random
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from tasks import databases, exchange, folders, kit
 from tasks.backup import backup, check, take
 from tasks.pgsql import dify_database, pgsql_steps
 from tasks.redis import dify_redis, redis_steps
-from tasks.repository import Repository, RepositoryAway
+from tasks.repository import Repository, RepositoryAway, tool
 from tasks.restore import choose, restore, settle
 from tasks.sandbox import postgres
 from tasks.site import Site
@@ -464,6 +466,146 @@ def test_a_repository_in_s3(site: Site, state: State, tmp_path: Path) -> None:
             AWS_SECRET_ACCESS_KEY="verysecretkey",
         )
         _round_trip(site, state, made(repository))
+
+
+@dataclass(frozen=True)
+class Store:
+    """An S3 service, the folder of its buckets, and the environment that keeps its files there."""
+
+    folder: Path
+    site: Site
+
+    def with_objects(self) -> Site:
+        chosen = self.site.environment.backup.model_copy(update={"objects": True})
+        environment = self.site.environment.model_copy(update={"backup": chosen})
+        return Site(environment, self.site.release, self.site.secrets, self.site.node)
+
+    @property
+    def uploads(self) -> dict[str, bytes]:
+        bucket = self.folder / "dify-files"
+        files = (path for path in bucket.rglob("*") if path.is_file())
+        return {str(path.relative_to(bucket)): path.read_bytes() for path in files}
+
+
+def mounts(site: Site) -> list[str]:
+    """What is mounted somewhere below the environment's data."""
+    below = f" {site.environment.dify.data.resolve()}/"
+    return [line for line in Path("/proc/self/mounts").read_text().splitlines() if below in line]
+
+
+@pytest.fixture
+def store(site: Site, state: State, tmp_path: Path) -> Iterator[Store]:
+    """What Dify has in its two buckets: the uploads and keys of the state, and a plugin."""
+    (port,) = free_ports(1)
+    folder = tmp_path / "s3"
+    shutil.copytree(state.storage, folder / "dify-files")
+    (folder / "dify-plugins").mkdir()
+    (folder / "dify-plugins" / "package.difypkg").write_bytes(b"package")
+    kept = site.environment.storage.model_copy(
+        update={"kind": "s3", "endpoint": f"http://127.0.0.1:{port}", "bucket": "dify-files",
+                "plugin_bucket": "dify-plugins", "address_style": "path"}
+    )  # fmt: skip
+    keys = {"s3_access_key": "KEYIDLONGENOUGH", "s3_secret_key": 'p@ss "w\'ord" $HOME %2F'}
+    secrets = {**site.secrets, **{name: SecretStr(value) for name, value in keys.items()}}
+    environment = site.environment.model_copy(update={"storage": kept})
+    words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
+             "--dir-cache-time", "0",
+             "--auth-key", ",".join(keys.values())]  # fmt: skip
+    with running(words, listens(port)):
+        yield Store(folder, Site(environment, site.release, secrets, site.node))
+
+
+def test_the_objects_of_buckets_are_saved_and_put_back_beside_what_came_later(
+    store: Store, state: State, repository: Repository
+) -> None:
+    chosen, before = store.with_objects(), store.uploads
+    manifest = backup(chosen, repository_of(chosen, repository)).manifest
+    assert [part.name for part in manifest.parts[3:]] == [
+        "bucket-listing", "bucket", "plugin-bucket-listing", "plugin-bucket",
+    ]  # fmt: skip
+    listing = repository.listing(manifest, "bucket-listing")
+    assert {key: each.size for key, each in listing.objects.items()} == {
+        key: len(content) for key, content in before.items()
+    }
+    assert manifest.without_file == []
+    lost, changed, *_ = state.rows()
+    (store.folder / "dify-files" / lost).unlink()
+    (store.folder / "dify-files" / changed).write_bytes(b"another content")
+    (store.folder / "dify-files" / "later.txt").write_bytes(b"came later")
+    done = bring_back(chosen, repository_of(chosen, repository))
+    assert store.uploads == {
+        **before, "later.txt": b"came later", f"{changed}.previous": b"another content",
+    }  # fmt: skip
+    assert done.notes == ("bucket: 1 objects had another content, see *.previous",)
+    assert not mounts(chosen)
+    shutil.rmtree(store.folder / "dify-files")
+    (store.folder / "dify-files").mkdir()
+    bring_back(chosen, repository_of(chosen, repository), manifest.point, "bucket")
+    assert store.uploads == before
+
+
+def test_without_the_objects_the_point_tells_which_are_lost(
+    store: Store, state: State, repository: Repository
+) -> None:
+    own = repository_of(store.site, repository)
+    manifest = take(store.site, own, reason="asked", told=backups.silent)
+    assert [part.name for part in manifest.parts[3:]] == [
+        "bucket-listing", "plugin-bucket-listing",
+    ]  # fmt: skip
+    lost = next(iter(state.rows()))
+    (store.folder / "dify-files" / lost).unlink()
+    done = bring_back(store.site, own)
+    assert f"1 of 21 objects of {manifest.point} are not in dify-files" in done.notes[0]
+    assert lost in done.notes[0]
+    with pytest.raises(StepError, match="has 'local': its uploads would not be found"):
+        choose(state.site, own, manifest.point, [])
+
+
+def test_a_backup_killed_while_it_reads_a_bucket_is_no_obstacle_to_the_next(
+    store: Store, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = store.with_objects()
+    own = repository_of(chosen, repository)
+    monkeypatch.setattr(
+        "tasks.backup._Taking._note", lambda _, name: die if name == "bucket" else str
+    )
+    work = lambda: take(chosen, own, reason="asked", told=backups.silent)  # noqa: E731
+    assert in_child(work) == -signal.SIGKILL
+    assert mounts(chosen)
+    monkeypatch.undo()
+    manifest = backup(chosen, own).manifest
+    assert manifest.has("bucket") and [point.id for point in own.points()] == [manifest.point]
+    assert not mounts(chosen)
+    again = backup(chosen, own).manifest
+    assert again.part("bucket").tree == manifest.part("bucket").tree
+
+
+def test_a_repository_of_a_rest_server_that_asks_for_a_login(
+    site: Site, state: State, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    login = {"RESTIC_REST_USERNAME": "backup", "RESTIC_REST_PASSWORD": "p@ss/w%rd"}
+    words = ["rclone", "serve", "restic", str(tmp_path), "--addr", f"127.0.0.1:{port}",
+             "--user", "backup", "--pass", "p@ss/w%rd"]  # fmt: skip
+    named = site.environment.backup.model_copy(
+        update={"repository": f"rest:http://127.0.0.1:{port}/dify/"}
+    )
+    far = Site(site.environment.model_copy(update={"backup": named}), site.release,
+               site.secrets, site.node)  # fmt: skip
+
+    def opened(**credentials: str) -> Repository:
+        secret = {name: SecretStr(value) for name, value in credentials.items()}
+        access = BackupRepository(password=SecretStr(PASSWORD), credentials=secret)
+        return Repository(far, tool("restic", far, access), access)
+
+    with running(words, listens(port)), caplog.at_level(logging.DEBUG):
+        repository = made(opened(**login))
+        assert repository.name == f"rest:http://***@127.0.0.1:{port}/dify/"
+        _round_trip(far, state, repository)
+        with pytest.raises(StepError, match="401") as refused:
+            opened(**{**login, "RESTIC_REST_PASSWORD": "wr@ng"}).points()
+    for secret in ("p@ss", "p%40ss", "wr@ng", "wr%40ng"):
+        assert secret not in caplog.text + str(refused.value)
 
 
 def _round_trip(site: Site, state: State, repository: Repository) -> None:

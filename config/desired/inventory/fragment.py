@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from config.desired.inventory.generation import Generation
 from config.desired.inventory.wants import Entries
 from config.desired.nodes import upstreams
+from config.desired.restore_point import DRILL
 from config.environment import Environment
 from config.errors import ConfigError
 from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled
@@ -80,14 +81,15 @@ def fragment(
     _refuse_passwords(secrets)
     pigsty, dify = environment.pigsty, environment.dify
     databases = tuple(_databases(environment, release))
-    rules = tuple(_rules(environment, ",".join(entry["name"] for entry in databases)))
+    drills = tuple(_drill_databases(environment, databases))
+    rules = (*_rules(environment, databases), *_drill_rules(environment, drills))
     return Fragment(
         generation=generation,
         admin_ip=pigsty.admin_ip,
         postgres=_postgres(environment, generation),
         postgres_port=environment.postgres.port,
         user=_user(environment, secrets["postgres_password"].get_secret_value()),
-        databases=databases,
+        databases=(*databases, *drills),
         hba_rules=rules,
         pooler_hba_rules=rules if pooled(environment) else (),
         packages=("pgvector",) if "vector" in release.postgres.extensions else (),
@@ -158,10 +160,32 @@ def _databases(environment: Environment, release: Release) -> Iterable[Entry]:
             }
 
 
-def _rules(environment: Environment, databases: str) -> Iterable[Entry]:
+def _drill_databases(environment: Environment, databases: Iterable[Entry]) -> Iterable[Entry]:
+    """What a drill fills, where restore points are made: only Pigsty can make databases."""
+    if environment.backup.repository:
+        for entry in databases:
+            yield {
+                **entry,
+                "name": entry["name"] + DRILL,
+                "comment": f"drills: {entry['comment']}",
+            }
+
+
+def _rules(environment: Environment, databases: tuple[Entry, ...]) -> Iterable[Entry]:
+    return _admitted(environment, databases, environment.dify.subnet, "Dify")
+
+
+def _drill_rules(environment: Environment, databases: tuple[Entry, ...]) -> Iterable[Entry]:
+    if databases:
+        yield from _admitted(environment, databases, environment.backup.drill_subnet, "a drill")
+
+
+def _admitted(
+    environment: Environment, databases: tuple[Entry, ...], subnet: str, whom: str
+) -> Iterable[Entry]:
     """Containers keep their address on the server's machine; elsewhere that of theirs arrives."""
     senders = [
-        (environment.dify.subnet, "containers"),
+        (subnet, "containers"),
         ("cluster", "service ports"),
         *((f"{address}/32", "its node") for address in environment.nodes.addresses),
         (f"{environment.pigsty.admin_ip}/32", "the admin node"),
@@ -170,10 +194,10 @@ def _rules(environment: Environment, databases: str) -> Iterable[Entry]:
     for sender, who in dict(senders).items():
         yield {
             "user": environment.postgres.user,
-            "db": databases,
+            "db": ",".join(entry["name"] for entry in databases),
             "addr": sender,
             "auth": "pwd",
-            "title": f"Dify from {who}",
+            "title": f"{whom} from {who}",
         }
 
 

@@ -116,3 +116,20 @@ def test_the_fatal_line_says_why() -> None:
     text = "noise\nFatal: unable to open config file: stat /x\nIs there a repository at /x\n"
     assert restic.why(text) == "unable to open config file: stat /x"
     assert restic.why("") == "it says nothing"
+
+
+@pytest.mark.parametrize(
+    ("repository", "login", "address"),
+    [
+        ("rest:http://h:8000/dify", ("me", "p@ss/w"), "rest:http://me:p%40ss%2Fw@h:8000/dify"),
+        ("rest:https://you:x@h/dify", ("me", "y"), "rest:https://you:x@h/dify"),
+        ("rest:https://h/dify", ("", ""), "rest:https://h/dify"),
+        ("s3:https://h/dify", ("me", "y"), "s3:https://h/dify"),
+    ],
+)
+def test_the_login_of_a_rest_server_is_part_of_its_address(
+    repository: str, login: tuple[str, str], address: str
+) -> None:
+    names = ("RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD")
+    given = {name: value for name, value in zip(names, login, strict=True) if value}
+    assert restic.address(repository, given) == address
