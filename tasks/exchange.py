@@ -14,15 +14,16 @@ from tasks.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A restore that has begun to put `parts` of a point in place.
+    """A restore that has begun to put `parts` in place.
 
-    `safety`: the point that holds what was there before it began.
+    `what`: the point, or the moment. `safety`: the point that holds what was there before it
+    began. `finish`: the command that ends it.
     """
 
-    source: str
-    point: str
+    what: str
     parts: tuple[str, ...]
     safety: str
+    finish: str
 
 
 def begin(site: Site, exchange: Exchange) -> None:
@@ -40,7 +41,7 @@ def pending(site: Site) -> Exchange | None:
     if content is None:
         return None
     found: dict[str, Any] = json.loads(content)
-    return Exchange(found["source"], found["point"], tuple(found["parts"]), found["safety"])
+    return Exchange(found["what"], tuple(found["parts"]), found["safety"], found["finish"])
 
 
 def require_ended(site: Site) -> None:
@@ -64,13 +65,11 @@ def require_finishes(site: Site, begun: Exchange, parts: Sequence[str]) -> None:
 
 
 def _unfinished(site: Site, begun: Exchange) -> StepError:
-    foreign = f" --from {begun.source}" if begun.source != site.name else ""
-    only = "".join(f" --only {part}" for part in begun.parts)
     return StepError(
         "restore",
-        f"a restore of {site.name} from {begun.point} stopped while it exchanged files and "
+        f"a restore of {site.name} to {begun.what} stopped while it exchanged files and "
         "databases: they may be of two times",
-        advice=f"finish it first: rollout restore {site.name} {begun.point}{foreign}{only}",
+        advice=f"finish it first: {begun.finish}",
     )
 
 

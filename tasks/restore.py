@@ -138,14 +138,14 @@ def restore(
     folders.mend(site.node, places.values())
     if begun := exchange.pending(site):
         exchange.require_finishes(site, begun, choice.parts)
-    safety = begun.safety if begun else _save_current(site, own)
+    safety = begun.safety if begun else save_current(site, own)
     clock.lap("safety point")
     landing = Landing(site, choice, told)
     try:
         landing.fill()
         clock.lap("restore")
         stop_services(site, list(active(site.environment, site.release)))
-        exchange.begin(site, Exchange(choice.source, choice.point.id, choice.parts, safety))
+        exchange.begin(site, Exchange(choice.point.id, choice.parts, safety, _again(site, choice)))
         landing.swap()
     except BaseException:
         landing.clear()
@@ -158,6 +158,13 @@ def restore(
     exchange.end(site)
     clock.lap("exchange")
     return Restored(choice.manifest, choice.parts, safety, clock.laps, tuple(notes))
+
+
+def _again(site: Site, choice: Choice) -> str:
+    """The command that restores the same once more."""
+    foreign = ["--from", choice.source] if choice.source != site.name else []
+    only = [word for part in choice.parts for word in ("--only", part)]
+    return " ".join(["rollout restore", site.name, choice.point.id, *foreign, *only])
 
 
 def settle(site: Site, choice: Choice) -> None:
@@ -235,7 +242,7 @@ class Landing:
             for twin in self.twins:
                 fill_database(self.site, self.choice, twin.live, twin)
         if self.twins:
-            _forget_jobs(self.site)
+            forget_jobs(self.site)
         folders.remove(self.site.node, self.folder)
 
     def clear(self) -> None:
@@ -340,7 +347,7 @@ def _places(site: Site, choice: Choice) -> dict[str, Path]:
     }
 
 
-def _save_current(site: Site, own: Callable[[], Repository]) -> str:
+def save_current(site: Site, own: Callable[[], Repository]) -> str:
     """The point the state that is about to be replaced was saved as, empty if there is none."""
     try:
         with dify_database(site).connect() as connection:
@@ -382,7 +389,7 @@ def _silence(site: Site) -> list[str]:
     return [f"{count} schedules silenced; publish a workflow anew to start its schedule"]
 
 
-def _forget_jobs(site: Site) -> None:
+def forget_jobs(site: Site) -> None:
     """Waiting jobs and cached rows are of the state that was replaced."""
     for broker in (False, True):
         with dify_redis(site, broker=broker).client() as client:

@@ -395,7 +395,7 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     elif where == "exchange":
         monkeypatch.setattr("tasks.databases.swap", die)
     elif where == "prune":
-        monkeypatch.setattr("tasks.restore._forget_jobs", die)
+        monkeypatch.setattr("tasks.restore.forget_jobs", die)
     else:
         told = killer({"database": "plugin-database"}.get(where, where), 0)
     choice = choose(site, repository, point, [])
@@ -576,8 +576,8 @@ def test_a_backup_killed_while_it_reads_a_bucket_is_no_obstacle_to_the_next(
     manifest = backup(chosen, own).manifest
     assert manifest.has("bucket") and [point.id for point in own.points()] == [manifest.point]
     assert not mounts(chosen)
-    again = backup(chosen, own).manifest
-    assert again.part("bucket").tree == manifest.part("bucket").tree
+    again = backup(chosen, own).manifest.part("bucket")
+    assert again.size == manifest.part("bucket").size > 2 * again.added
 
 
 def test_a_repository_of_a_rest_server_that_asks_for_a_login(
