@@ -81,7 +81,7 @@ class Repository:
                 raise StepError(
                     "restore",
                     f"{point.id}: the {part.name} part is not what its manifest says",
-                    advice="take another point; rollout points --check tells what is damaged",
+                    advice="take another point; `rollout points ENV --check` tells what is damaged",
                 )
         return found
 

@@ -53,7 +53,7 @@ class Instances:
                 raise StepError(
                     "redis",
                     f"{error}: the cluster {self.cluster} has another password",
-                    advice=f"rollout secrets {self.site.name} set redis_password, or another "
+                    advice=f"rollout secrets {self.site.name} redis_password --set, or another "
                     "pigsty.redis_cluster",
                 ) from None
         return found
