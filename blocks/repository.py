@@ -4,7 +4,9 @@ import secrets as random
 from typing import cast
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
+
+from blocks.secret_tables import masked
 
 _PASSWORD_BYTES = 32
 
@@ -18,6 +20,8 @@ class BackupRepository(Block):
     _block_type_name = "Backup repository"
     _block_type_slug = "backup-repository"
     _description = "Password of an environment's restic repository, made at its first backup."
+
+    model_config = ConfigDict(json_schema_extra=masked("credentials"))
 
     password: SecretStr = Field(description="The repository's password; it never rotates")
     credentials: dict[str, SecretStr] = Field(

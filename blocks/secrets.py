@@ -3,7 +3,9 @@
 from typing import cast
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
+
+from blocks.secret_tables import masked
 
 
 class DifySecrets(Block):
@@ -16,6 +18,8 @@ class DifySecrets(Block):
     _block_type_name = "Dify secrets"
     _block_type_slug = "dify-secrets"
     _description = "Secrets generated at the first deploy of an environment; they never rotate."
+
+    model_config = ConfigDict(json_schema_extra=masked("values"))
 
     values: dict[str, SecretStr] = Field(
         default_factory=dict, description="Name of each secret and its value"

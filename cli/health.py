@@ -128,8 +128,8 @@ def _ready() -> bool:
     url, login = PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
     if not url:
         return False
-    auth = tuple(login.get_secret_value().split(":", 1)) if login else None
+    name, _, password = str(login or "").partition(":")
     try:
-        return httpx.get(f"{url}/ready", timeout=3, auth=auth).is_success  # pyright: ignore[reportArgumentType]
+        return httpx.get(f"{url}/ready", timeout=3, auth=(name, password)).is_success
     except httpx.HTTPError:
         return False

@@ -255,6 +255,13 @@ def main() -> Any:
     except RolloutError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
+    except Exception as error:
+        from cli import refusal
+
+        if not (said := refusal.sentence(error)):
+            raise
+        typer.echo(f"error: {said}", err=True)
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         typer.echo("interrupted: run the same command again, it resumes", err=True)
         sys.exit(130)

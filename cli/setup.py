@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli import output
+from cli import output, refusal
 from config.errors import RolloutError
 from config.load import environment_names, load_environment
 
@@ -46,7 +46,8 @@ def apply_setup(names: list[str], *, dry_run: bool = False) -> list[dict[str, An
                 converge(step, dry_run=dry_run) for step in setup_steps(client, environments)
             ]
     except httpx.HTTPError as error:
-        raise RolloutError(f"the Prefect server does not answer: {error}") from None
+        said = refusal.sentence(error) or f"the Prefect server does not answer: {error}"
+        raise RolloutError(said) from None
     return [
         {"part": outcome.step, "what": c.what, "before": c.before, "after": c.after}
         for outcome in outcomes

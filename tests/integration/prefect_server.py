@@ -15,7 +15,7 @@ START_S = 120
 
 
 @contextmanager
-def server(folder: Path, port: int) -> Generator[str]:
+def server(folder: Path, port: int, **more: str) -> Generator[str]:
     """The address of its API; ended with all of its processes."""
     env = {
         **os.environ,
@@ -23,6 +23,7 @@ def server(folder: Path, port: int) -> Generator[str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        **more,
     }
     words = [str(Path(sys.executable).parent / "prefect"), "server", "start"]
     words += ["--host", "127.0.0.1", "--port", str(port)]

@@ -1,0 +1,157 @@
+"""A server with a password and a worker that has it, for a checkout with ten environments."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ruamel.yaml import YAML
+
+from config.load import ROOT
+from tests.integration import prefect_server
+from tests.integration.conftest import free_ports
+
+NAME, PASSWORD = "ada", "correct-horse"
+LOGIN = f"{NAME}:{PASSWORD}"
+TEN = [f"team{number}" for number in range(10)]
+AT_ONCE = 3
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass(frozen=True)
+class Team:
+    """The server, and a checkout whose commands know where it is."""
+
+    url: str
+    checkout: Path
+    api: httpx.Client
+
+    def variables(self, login: str) -> dict[str, str]:
+        known = {"PREFECT_API_AUTH_STRING": login} if login else {}
+        return {
+            **os.environ,
+            **known,
+            "PREFECT_API_URL": self.url,
+            "PREFECT_HOME": str(self.checkout / "prefect-client"),
+            "PYTHONPATH": str(self.checkout),
+        }
+
+    def rollout(self, *words: str, login: str = LOGIN) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            cwd=self.checkout,
+            env=self.variables(login),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def ask(self, path: str, **body: Any) -> Any:
+        return self.api.post(path, json=body).raise_for_status().json()
+
+    def states(self) -> list[tuple[str, str]]:
+        """Environment and state of each run."""
+        runs = self.ask("/flow_runs/filter")
+        return [(run["parameters"]["environment"], run["state_type"]) for run in runs]
+
+
+def checkout_of_ten(folder: Path) -> Path:
+    for name in ("config", "blocks", "tasks", "flows", "cli", "prefect.yaml", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    text = (folder / "config" / "environments" / "sandbox.toml").read_text()
+    for name in TEN:
+        file = folder / "config" / "environments" / f"{name}.toml"
+        file.write_text(text.replace('"dify.test"', f'"{name}.test"'))
+    deploy_only(folder / "prefect.yaml")
+    return folder
+
+
+def deploy_only(file: Path) -> None:
+    """The other flows would only cost time, and their schedules start by themselves."""
+    yaml = YAML()
+    document = yaml.load(file)
+    document["deployments"] = [
+        found for found in document["deployments"] if found["entrypoint"].endswith(":deploy")
+    ]
+    yaml.dump(document, file)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Generator[Team]:
+    folder, [port] = tmp_path_factory.mktemp("server"), free_ports(1)
+    checkout = checkout_of_ten(tmp_path_factory.mktemp("checkout"))
+    with (
+        prefect_server.server(folder, port, PREFECT_SERVER_API_AUTH_STRING=LOGIN) as url,
+        httpx.Client(base_url=url, auth=(NAME, PASSWORD), timeout=30) as api,
+    ):
+        yield Team(url, checkout, api)
+
+
+@pytest.mark.parametrize(
+    ("words", "login", "sentence"),
+    [
+        (["deploy", "sandbox", "--only", "hosts"], "", "asks for a login; expected "),
+        (["health", "sandbox"], "ada:wrong", "refuses the name and password of "),
+        (["setup", "--dry-run"], "ada:wrong", "refuses the name and password of "),
+    ],
+)
+def test_without_the_password_there_is_one_sentence(
+    team: Team, words: list[str], login: str, sentence: str
+) -> None:
+    done = team.rollout(*words, login=login)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"error: the Prefect server at {team.url} {sentence}")
+
+
+@pytest.fixture(scope="module")
+def working(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
+    """Everything set up, and the pid of a worker as its unit starts it."""
+    done = team.rollout("setup")
+    assert done.returncode == 0, done.stderr
+    limit = {"concurrency_limit": AT_ONCE}
+    team.api.patch("/work_pools/dify-rollout", json=limit).raise_for_status()
+    with (tmp_path_factory.mktemp("worker") / "log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", "dify-rollout"],
+            cwd=team.checkout, env=team.variables(LOGIN), stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        yield worker.pid
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
+def test_ten_environments_run_side_by_side_as_far_as_the_pool_allows(
+    team: Team, working: int
+) -> None:
+    """One run each; that those of one environment wait for each other is another test's."""
+    for name in TEN:
+        found = team.api.get(f"/deployments/name/deploy/{name}").raise_for_status().json()
+        parameters = {"dry_run": True, "only": ["hosts"]}
+        team.ask(f"/deployments/{found['id']}/create_flow_run", parameters=parameters)
+    most = 0
+    deadline = time.monotonic() + 240
+    while not {state for _, state in team.states()} <= ENDED:
+        assert time.monotonic() < deadline, team.states()
+        running = [name for name, state in team.states() if state == "RUNNING"]
+        assert len(running) == len(set(running)) <= AT_ONCE
+        most = max(most, len(running))
+        time.sleep(0.3)
+    assert most > 1
+    assert sorted(team.states()) == sorted((name, "COMPLETED") for name in TEN)
+
+
+def test_the_password_is_in_no_command_line(team: Team, working: int) -> None:
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert any(b"worker" in line and b"dify-rollout" in line for line in lines)
+    assert not [line for line in lines if PASSWORD.encode() in line]
