@@ -54,7 +54,14 @@ class Team:
         )
 
     def ask(self, path: str, **body: Any) -> Any:
-        return self.api.post(path, json=body).raise_for_status().json()
+        """SQLite, which this server runs on, may be busy; Prefect's own client asks again, too."""
+        deadline = time.monotonic() + 60
+        while True:
+            answer = self.api.post(path, json=body)
+            busy = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            if not busy or time.monotonic() > deadline:
+                return answer.raise_for_status().json()
+            time.sleep(0.5)
 
     def states(self) -> list[tuple[str, str]]:
         """Environment and state of each run."""
