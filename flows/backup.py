@@ -17,7 +17,12 @@ from tasks.backup import Backup
 @flow(name="backup", flow_run_name="backup {environment}", persist_result=False)
 @readable
 def backup(environment: str, scheduled: bool = False) -> PointsReport | State[Any]:
-    """Save database, files and secrets together, while Dify goes on running."""
+    """Save database, files and secrets together, while Dify goes on running.
+
+    Args:
+        environment: A file of config/environments.
+        scheduled: Started by its schedule; the restore point says so.
+    """
     with opened(environment, run=str(flow_run.name)) as site:
         reason = "schedule" if scheduled else "asked"
         told = Progress(f"backup-{environment.replace('_', '-')}")

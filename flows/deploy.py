@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from flows import history, steps
 from flows.approval import approval
 from flows.artifacts import publish, publish_plan
-from flows.forms import PlanName, Reason, ReleaseName, StepNames
+from flows.forms import PlanName, Reason, ReleaseName, SourceName, StepNames
 from flows.opening import opened
 from flows.order import Order
 from flows.report import Report, report_on
@@ -25,7 +25,7 @@ from tasks.site import Site
 def deploy(
     environment: str,
     release: ReleaseName = "",
-    promote_from: str = "",
+    promote_from: SourceName = "",
     dry_run: bool = False,
     only: StepNames = [],  # noqa: B006 - the form's default; nobody changes it
     reason: Reason = "",

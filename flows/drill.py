@@ -18,7 +18,12 @@ from tasks.restore import Choice
 @flow(name="drill", flow_run_name="drill {environment}", persist_result=False)
 @readable
 def drill(environment: str, point: str = "latest") -> DrillReport | State[Any]:
-    """Restore a point beside the environment, use it, measure it, and throw it away."""
+    """Restore a point beside the environment, use it, measure it, and throw it away.
+
+    Args:
+        environment: A file of config/environments.
+        point: A restore point, like 20261124T023000Z, or latest.
+    """
     with opened(environment, run=str(flow_run.name), half_restored=True) as site:
         choice: Choice = finish(point_steps.choose, site, source=site, point=point, only=[])
         told = Progress(f"drill-{environment.replace('_', '-')}")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from config.load import release_names
+from config.load import environment_names, release_names
 from flows.names import STEPS
 
 ReleaseName = Annotated[str, Field(json_schema_extra={"enum": ["", *release_names()]})]
+SourceName = Annotated[str, Field(json_schema_extra={"enum": ["", *environment_names()]})]
 StepNames = Annotated[
     list[str],
     Field(

@@ -19,7 +19,12 @@ glance = step(work.glance, "health")
 @flow(name="health", flow_run_name="health {environment}", persist_result=False)
 @readable
 def health(environment: str, record: bool = True) -> State[Any]:
-    """Run all probes; with `record` remember the answers and tell people what changed."""
+    """Ask every part of the environment how it is; nothing is changed.
+
+    Args:
+        environment: A file of config/environments.
+        record: Remember the answers, and tell people what changed.
+    """
     with opened(environment, run="", dry_run=True) as site:
         seen: Look = finish(attend if record else glance, site)
     publish(seen)

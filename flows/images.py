@@ -42,8 +42,12 @@ def images(
 ) -> ImagesReport | State[Any]:
     """Get the environment's images to its nodes, or what `action` says.
 
-    `file`: the bundle to write or load. `extra`: files and folders to put into it beside the
-    images. `extra_to`: folder they are put into when it is loaded.
+    Args:
+        environment: A file of config/environments.
+        action: pull, bundle and load get them; list shows them, prune removes the unused.
+        file: The bundle to write or load, on the worker.
+        extra: Files and folders to put into the bundle beside the images.
+        extra_to: Folder they are put into when it is loaded.
     """
     began = time.monotonic()
     site = without_secrets(environment)

@@ -17,7 +17,12 @@ from flows.told import finish, readable
 @flow(name="points", flow_run_name="points {environment}", persist_result=False)
 @readable
 def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
-    """List the restore points; with `check` read and verify all data of the repository."""
+    """List the restore points.
+
+    Args:
+        environment: A file of config/environments.
+        check: Read and verify all data of the repository.
+    """
     began = time.monotonic()
     run = str(flow_run.name)
     with opened(environment, run=run, dry_run=not check, half_restored=True) as site:

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from config.errors import StepError
 from config.load import load_environment
 from flows import point_steps, steps
+from flows.forms import SourceName
 from flows.opening import opened, reading
 from flows.order import Order
 from flows.progress import Progress
@@ -25,13 +26,18 @@ from tasks.site import Site
 def restore(
     environment: str,
     point: str = "latest",
-    source: str = "",
+    source: SourceName = "",
     only: list[str] | None = None,
     confirm: str = "",
 ) -> RestoreReport | State[Any]:
-    """Restore the environment, or parts of it, from a point of its own or of `source`.
+    """Restore the environment, or parts of it; its state now is saved as a point first.
 
-    `confirm`: the environment's own name, where it is protected.
+    Args:
+        environment: A file of config/environments.
+        point: A restore point, like 20261124T023000Z, or latest.
+        source: Another environment to clone; empty for its own points.
+        only: Only these parts, or one file, like storage/upload_files/…; none means all.
+        confirm: The environment's own name, where it is protected.
     """
     began = time.monotonic()
     require_confirmed(environment, confirm)

@@ -17,7 +17,11 @@ from flows.told import finish, readable
 @flow(name="verify", flow_run_name="verify {environment}", persist_result=False)
 @readable
 def verify(environment: str) -> Report | State[Any]:
-    """Run every check against the environment; what the checks make is removed again."""
+    """Run every check against the environment; what the checks make is removed again.
+
+    Args:
+        environment: A file of config/environments.
+    """
     began = time.monotonic()
     run = str(flow_run.name)
     with opened(environment, run=run) as site:

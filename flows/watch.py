@@ -15,6 +15,10 @@ from flows.told import finish, readable
 @flow(name="watch", flow_run_name="watch {environment}", persist_result=False)
 @readable
 def watch(environment: str) -> Point | State[Any]:
-    """Fail if the newest good restore point is older than backup.window_h."""
+    """Fail if the newest good restore point is older than backup.window_h.
+
+    Args:
+        environment: A file of config/environments.
+    """
     with opened(environment, run="watch", dry_run=True) as site:
         return finish(point_steps.watch, site, now=datetime.now(UTC))

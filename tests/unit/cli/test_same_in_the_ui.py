@@ -79,6 +79,17 @@ def test_no_parameter_of_a_form_takes_a_secret() -> None:
     assert not [name for name in said if any(w in name for w in ("password", "secret", "token"))]
 
 
+def test_every_flow_has_a_description_for_each_parameter() -> None:
+    """The UI shows them beside the fields."""
+    missing = {
+        f"{flow}.{name}"
+        for (flow, _), form in FORMS.items()
+        for name, field in form.items()
+        if not field.get("description")
+    }
+    assert missing == set()
+
+
 def test_every_flow_of_prefect_yaml_loads() -> None:
     document = YAML(typ="safe").load(ROOT / "prefect.yaml")
     for entry in document["deployments"]:
