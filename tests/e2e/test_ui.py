@@ -35,7 +35,7 @@ def run_from_the_form(page: Page, server: Server, *, dry_run: bool, reason: str)
     expect(page.locator("body")).to_contain_text("Why, for the history.", timeout=60_000)
     if dry_run:
         page.get_by_role("switch").first.click()
-    page.locator("textarea").nth(1).fill(reason)
+    page.locator("textarea").first.fill(reason)
     page.get_by_role("button", name="Submit").click()
     deadline = time.monotonic() + 60
     while (run := server.newest()["id"]) == before:
