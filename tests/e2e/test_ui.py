@@ -112,7 +112,7 @@ def test_a_protected_run_waits_for_a_person_and_then_does_exactly_the_plan(
     plans = [found for found in server.artifacts(run) if found["key"] == "plan-sandbox"]
     assert row["changes"] == len(json.loads(plans[0]["data"])) >= 5
     page.goto(f"{server.pages}/runs/flow-run/{run}")
-    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("Artifacts", exact=True).first.click()
     expect(page.locator("body")).to_contain_text("verification-sandbox", timeout=60_000)
     picture(page, "run.png", pictures)
 
