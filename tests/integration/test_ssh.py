@@ -223,3 +223,13 @@ def test_a_dead_workers_lock_frees_itself(
             return False
 
     until(free)
+
+
+def test_a_jump_host_of_the_configuration_is_gone_through(
+    ssh_server: SshServer, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host behind\n    ProxyJump node\nMatch all\nInclude {ssh_server.config}\n")
+    before = len(ssh_server.children())
+    SshNode("behind", config=str(config)).run(Command(("true",)))
+    assert len(ssh_server.children()) == before + 2  # the way there, and the way on
