@@ -49,6 +49,11 @@ class Double:
         """First on PATH: ansible-playbook, ansible."""
         return self.folder / "programs"
 
+    @property
+    def packages(self) -> Path:
+        """Where an offline package's programs go."""
+        return self.folder / "packages"
+
     def path(self, absolute: str, address: str | None = None) -> Path:
         """Where the machine's file lies."""
         return self.folder / (address or self.addresses[0]) / absolute.lstrip("/")
@@ -125,6 +130,7 @@ def build(tree: Path, version: str = "v4.5.0", machines: int = 1) -> Double:
     double = Double(tree, folder, addresses, version, *_ports(addresses[0]))
     for address in addresses:
         (folder / address).mkdir()
+    double.packages.mkdir()
     _programs(folder)
     _tree(double)
     settings = {"folder": str(folder), "programs": str(folder / "pgsql/x/pginstall"),
@@ -150,7 +156,7 @@ def _tree(double: Double) -> None:
     _program(tree / "bin/validate", _script(double.folder, "engine.validate", '"$0" "$@"'))
     kind = "modern" if modern else "old"
     _program(tree / "configure", _script(double.folder, "engine.configure", f'"$0" {kind} "$@"'))
-    _program(tree / "bootstrap", _bootstrap(double.version))
+    _program(tree / "bootstrap", _bootstrap(double))
     text = (HERE / "templates/meta.yml").read_text().replace("v4.5.0", double.version)
     ports = f"    nginx_port: {double.http_port}\n    nginx_ssl_port: {double.https_port}\n"
     text = text.replace("    pg_version", f"{ports}    pg_version")
@@ -165,11 +171,14 @@ def _tree(double: Double) -> None:
     _program(double.folder / "bin/nginx", f"#!/bin/sh\nexec /usr/sbin/nginx {options}\n")
 
 
-def _bootstrap(version: str) -> str:
+def _bootstrap(double: Double) -> str:
+    """Ansible is there, or in the offline package that is given."""
     return (
-        f"#!/bin/bash\nPIGSTY_VERSION={version}\n"
-        "# Ansible is there: it is the double's own.\n"
-        'while getopts "r:p:kh" option; do [ "$option" = "?" ] && exit 1; done\n'
+        f"#!/bin/bash\nPIGSTY_VERSION={double.version}\n"
+        'while getopts "r:p:kh" option; do\n'
+        '  case "$option" in p) package="$OPTARG" ;; "?") exit 1 ;; esac\n'
+        "done\n"
+        f'[ -z "$package" ] || tar -xzf "$package" -C "{double.packages}"\n'
         'command -v ansible-playbook >/dev/null || { echo "[FAIL] no ansible"; exit 20; }\n'
         'echo "[ OK ] bootstrap pigsty complete"\n'
     )
