@@ -11,6 +11,7 @@ from blocks.dify import Dify
 from config.desired.services import active
 from tasks.checks.probe import Probe, Wrong
 from tasks.pigsty.answers import AUTHORITY as PIGSTY_AUTHORITY
+from tasks.pigsty.facts import desired
 from tasks.sandbox.authority import Paths
 from tasks.site import Site
 
@@ -28,7 +29,8 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
     if environment.portal.tls:
         ask = partial(certificate, site)
         found.append(Probe(CERTIFICATE, ask, advice="look at the portal's step of the deploy"))
-        found.append(Probe("http leads to https", partial(redirect, site)))
+        if _enforces_https(site):
+            found.append(Probe("http leads to https", partial(redirect, site)))
     roots = (CERTIFICATE,) if environment.portal.tls else ()
     found.append(
         Probe(API, partial(api, site, dify), roots, within_s=20, advice="docker logs of api, nginx")
@@ -74,6 +76,14 @@ def _authority(site: Site) -> bytes | None:
     if environment.platform.kind == "sandbox":
         return site.admin.read(Paths.below(environment.sandbox.home).ca)
     return None
+
+
+def _enforces_https(site: Site) -> bool:
+    """Portals of Pigsty before 3.0 serve both alike: an entry cannot ask for more."""
+    if site.environment.platform.kind != "pigsty":
+        return True
+    entry = desired(site).portal
+    return entry is None or bool(entry.get("enforce_https"))
 
 
 def certificate(site: Site) -> str:
