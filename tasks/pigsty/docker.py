@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from blocks.command import Command
+from blocks.files import File
 from config.errors import StepError
 from tasks.pigsty.facts import desired
 from tasks.pigsty.playbook import carry_out, hide
-from tasks.pigsty.tree import require_tree
+from tasks.pigsty.tree import inventory, require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 
@@ -70,11 +71,21 @@ class Engine:
                 advice="start the engine, or put proxy and mirrors into the file, by hand; or "
                 "move it away",
             )
+        if _CREDENTIALS.search(inventory(self.site) or ""):
+            self._close()
         hosts = desired(self.site).docker_hosts
         carry_out(
             self.site, self, change, require_tree(self.site, self.name).docker(hosts),
             advice="the package may be missing: docker.yml goes on without it; see the log above",
         )  # fmt: skip
+
+    def _close(self) -> None:
+        """Before the password is in it: the playbook leaves the mode of a file that is there."""
+        node = self.site.node
+        if node.mode(DAEMON) is None:
+            node.write(File(DAEMON, b"{}\n", PRIVATE, keep_previous=False))
+        else:
+            node.run(Command(("chmod", f"{PRIVATE:o}", str(DAEMON)), user="root"))
 
     def _lacking(self, settings: dict[str, Any]) -> list[str]:
         pigsty = self.site.environment.pigsty

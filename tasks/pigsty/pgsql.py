@@ -14,7 +14,7 @@ from blocks.postgres import DatabaseMissing, Postgres, PostgresRefused, Postgres
 from config.desired.restore_point import DRILL
 from config.errors import StepError
 from tasks.pigsty.facts import desired, nodes_of
-from tasks.pigsty.machines import Machine
+from tasks.pigsty.machines import Machine, look_on
 from tasks.pigsty.playbook import carry_out
 from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
@@ -90,8 +90,9 @@ class Cluster:
 
     def _occupied(self) -> tuple[str, ...]:
         """Nodes with a data directory; a tree or inventory that is still to come knows of none."""
-        found = (machine for machine in machines(self.site) if machine.look([DATA])[DATA])
-        return tuple(machine.address for machine in found)
+        nodes = machines(self.site)
+        found = zip(nodes, look_on(nodes, [DATA]), strict=True)
+        return tuple(machine.address for machine, there in found if there[DATA])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ class Files:
         known = machines(self.site)
         lacking: list[str] = [] if known else [str(rule) for rule in wanted]
         left: list[str] = []
-        for machine in known:
-            there = machine.look([HBA, self._password])
+        there_is = look_on(known, [HBA, self._password])
+        for machine, there in zip(known, there_is, strict=True):
             rules = hba.parse((there[HBA] or b"").decode(errors="replace"))
             lacking += [f"{rule} on {machine.address}" for rule in wanted if rule not in rules]
             left += [machine.address] if there[self._password] is not None else []

@@ -13,6 +13,7 @@ from tasks.site import Site
 from tasks.tools.pigsty import Tree
 
 KNOCK_S = 2.0
+SIGN = "roles/infra/templates/nginx/sign-cert.j2"
 
 
 def findings(site: Site) -> list[Finding]:
@@ -54,6 +55,13 @@ def _tree(site: Site) -> Iterator[Finding]:
         yield Finding("pigsty.home", ok=True, detail=f"{pigsty.version} will be put there")
     else:
         yield Finding("pigsty.home", ok=True, detail=f"Pigsty {found.version} at {found.home}")
+    if found and pigsty.certbot and site.admin.mode(pigsty.home / SIGN) is None:
+        yield Finding(
+            "pigsty.certbot",
+            ok=False,
+            detail=f"Pigsty {found.version} has no certbot: {SIGN} is not in its tree",
+            advice="set pigsty.certbot to false, or use Pigsty 3.4 or newer",
+        )
     ansible = site.admin.which("ansible-playbook")
     yield Finding("ansible", ok=True, detail=ansible or "will be installed by bootstrap")
 

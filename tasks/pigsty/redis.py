@@ -111,6 +111,82 @@ class Instances:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """Which primary each Sentinel that answers knows, and which there is."""
+
+    known: dict[tuple[str, int], tuple[str, int] | None]
+    primary: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Every Sentinel watches the cluster, whoever is its primary by now.
+
+    Pigsty's playbook would have all of them forget it and begin with the first primary again.
+    """
+
+    site: Site
+    name: str = "redis"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> Watching:
+        pigsty = self.site.environment.pigsty
+        known = {
+            place: self._asked(*place) for place in instances_of(self.site, pigsty.sentinel_cluster)
+        }
+        agreed = next((primary for primary in known.values() if primary), None)
+        return Watching(known, agreed or self._primary())
+
+    def plan(self, actual: Watching) -> Sequence[Change]:
+        if actual.primary is None:
+            return []
+        cluster = self.site.environment.pigsty.redis_cluster
+        primary = "{}:{}".format(*actual.primary)
+        return [
+            Change(
+                f"have Sentinel at {address}:{port} watch {cluster}",
+                "does not know it",
+                f"primary {primary}",
+                (address, port, actual.primary),
+            )
+            for (address, port), known in actual.known.items()
+            if known is None
+        ]
+
+    def apply(self, change: Change) -> None:
+        address, port, primary = change.action
+        pigsty = self.site.environment.pigsty
+        quorum = len(pigsty.sentinel_nodes) // 2 + 1
+        told = (
+            ("MONITOR", pigsty.redis_cluster, *primary, quorum),
+            ("SET", pigsty.redis_cluster, "auth-pass", self.site.secret("redis_password")),
+        )
+        with instance(self.site, address, port).client() as client:
+            for words in told:
+                client.execute_command("SENTINEL", *words)  # pyright: ignore[reportUnknownMemberType]
+
+    def _asked(self, address: str, port: int) -> tuple[str, int] | None:
+        name = self.site.environment.pigsty.redis_cluster
+        try:
+            with instance(self.site, address, port).client() as client:
+                found: Any = client.sentinel_get_master_addr_by_name(name)  # pyright: ignore[reportUnknownMemberType]
+        except (RedisUnreachable, RedisRefused):
+            return None
+        return (str(found[0]), int(found[1])) if found else None
+
+    def _primary(self) -> tuple[str, int] | None:
+        for address, port in instances_of(self.site, self.site.environment.pigsty.redis_cluster):
+            try:
+                with instance(self.site, address, port).client() as client:
+                    replication: Any = client.info("replication")  # pyright: ignore[reportUnknownMemberType]
+            except (RedisUnreachable, RedisRefused):
+                continue
+            if replication.get("role") == "master":
+                return address, port
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The server keeps queued jobs: nothing is evicted, everything is on disk."""
 
@@ -167,7 +243,7 @@ def redis_steps(site: Site) -> list[Step[Any]]:
     pigsty = site.environment.pigsty
     steps: list[Step[Any]] = [Instances(site, pigsty.redis_cluster)]
     if pigsty.redis_mode == "sentinel":
-        steps.append(Instances(site, pigsty.sentinel_cluster))
+        steps += [Instances(site, pigsty.sentinel_cluster), Watched(site)]
     return [*steps, Settings(site, pigsty.redis_cluster)]
 
 

@@ -108,13 +108,15 @@ class NoAnswer(ValueError):
     """A node did not run the command it was asked to; says why."""
 
 
-def answer(output: str) -> Completed:
-    """How one command asked of one node ended (`ansible NODE -m command -a … -o`).
+def answer(output: str, host: str) -> Completed:
+    """How one command ended on one of the nodes asked (`ansible NODE,NODE -m command -a … -o`).
 
     Raises:
         NoAnswer: the node is unknown or cannot be reached.
     """
     for line in map(plain, output.splitlines()):
+        if not line.startswith(f"{host} | "):
+            continue
         if match := _DONE.match(line):
             return Completed(int(match["status"]), match["out"], match["err"] or "")
         if match := _NOT_DONE.match(line):

@@ -134,11 +134,13 @@ class Tree:
         """Whether it has a playbook for `pitr`: not before 3.7."""
         return PITR in self.files
 
-    def ask(self, address: str, words: Sequence[str], user: str, timeout_s: float = 60) -> Command:
-        """One command on one node of the inventory, reached as Ansible reaches it."""
+    def ask(
+        self, addresses: Sequence[str], words: Sequence[str], user: str, timeout_s: float = 60
+    ) -> Command:
+        """One command on some nodes of the inventory, reached as Ansible reaches them."""
         become = ("--become", "--become-user", user)
         what = ("--module-name", "command", "--args", shlex.join(words), "--one-line")
-        return self._run("ansible", address, *become, *what, timeout_s=timeout_s)
+        return self._run("ansible", ",".join(addresses), *become, *what, timeout_s=timeout_s)
 
     def put(self, source: Path, address: str, target: Path, mode: int) -> Command:
         """A file of the admin node on one node of the inventory, owned by root."""

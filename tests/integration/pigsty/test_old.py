@@ -5,6 +5,7 @@ import pytest
 import redis as client
 
 from tasks.configure import configure_steps
+from tasks.pigsty.preflight import findings
 from tasks.portal import portal_steps
 from tasks.redis import redis_steps
 from tasks.site import Site
@@ -57,3 +58,9 @@ def test_another_domain_is_served_though_the_tree_knows_no_reload(
         "serve new.pigsty",
     ]
     assert old_double.pid("nginx") == nginx
+
+
+def test_a_tree_without_certbot_is_said_before_anything_is_done(old_double: PigstyDouble):
+    public = old_double.site(portal={"domain": "dify.example.com"}, pigsty={"certbot": True})
+    failed = [str(finding) for finding in findings(public) if not finding.ok]
+    assert any("Pigsty 2.7.0 has no certbot" in text for text in failed), failed

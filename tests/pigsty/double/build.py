@@ -154,6 +154,10 @@ def _tree(double: Double) -> None:
     for name in WRAPPERS:
         _program(tree / "bin" / name, _script(double.folder, "engine.wrapper", '"$0" "$@"'))
     _program(tree / "bin/validate", _script(double.folder, "engine.validate", '"$0" "$@"'))
+    if modern:
+        sign = tree / "roles/infra/templates/nginx/sign-cert.j2"
+        sign.parent.mkdir(parents=True)
+        sign.write_text("# The double's certbot has no network.\n")
     kind = "modern" if modern else "old"
     _program(tree / "configure", _script(double.folder, "engine.configure", f'"$0" {kind} "$@"'))
     _program(tree / "bootstrap", _bootstrap(double))

@@ -6,17 +6,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from config.load import ROOT
+import pytest
+from pydantic import SecretStr
+
+from config.load import ROOT, load_environment, load_release
+from config.secrets import generate
+from tasks.site import Site
+from tasks.step import Step, converge
 from tests.pigsty.contract.subject import LabSubject
 
 ROLLOUT = Path(sys.executable).parent / "rollout"
 ENVIRONMENT = "staging"
 PROJECT = "dify-lab"
 WITHIN_S = 1800
+Steps = Callable[[Site], list[Step[Any]]]
 REDIS = "redis-dify-1-6379"
 CLEAN = (
     f"systemctl stop {REDIS}; rm -rf /data/redis/{REDIS} /etc/redis/{REDIS}.conf"
@@ -29,6 +37,7 @@ class LabSite:
 
     def __init__(self, lab: LabSubject, home: Path, only: Sequence[str] = ()) -> None:
         self.lab = lab
+        self.secrets: dict[str, SecretStr] = {}
         self.steps = [word for step in only for word in ("--only", step)]
         self.variables = {
             "PATH": f"{lab.programs}:{os.environ['PATH']}",
@@ -69,11 +78,24 @@ class LabSite:
     def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.rollout("deploy", ENVIRONMENT, "--yes", *self.steps, *words)
 
-    def changes(self) -> int:
-        """How many a deploy made."""
-        done = self.deploy("--json")
-        assert done.returncode == 0, done.stderr[-4000:]
-        return json.loads(done.stdout)["changes"]
+    def converge(self, *steps: Steps) -> list[str]:
+        """What the steps changed, without the command around them."""
+        return [
+            change.what
+            for build in steps
+            for part in build(self.opened())
+            for change in converge(part).changes
+        ]
+
+    def opened(self) -> Site:
+        """The environment as the command opens it."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            environment = load_environment(ENVIRONMENT)
+        release = load_release(environment.dify.release)
+        self.secrets = self.secrets or generate(release, {})
+        return Site(environment, release, self.secrets)
 
     def rollout(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -99,8 +121,11 @@ def lab_site(*only: str) -> Generator[LabSite]:
     lab = LabSubject(Path(os.environ["LAB_HOME"]), os.environ["LAB_NAME"], os.environ["LAB_IP"])
     home = Path(tempfile.mkdtemp(prefix="rollout-lab-"))
     before = (lab.tree / "pigsty.yml").read_bytes()
+    made = LabSite(lab, home, only)
     try:
-        yield LabSite(lab, home, only)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", made.variables["PATH"])
+            yield made
     finally:
         (lab.tree / "pigsty.yml").write_bytes(before)
         lab.inside(CLEAN)

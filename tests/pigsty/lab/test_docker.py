@@ -5,11 +5,11 @@ from collections.abc import Generator
 
 import pytest
 
-from config.load import load_environment, load_release
-from tasks.pigsty.docker import DAEMON, Private
+from config.errors import StepError
+from tasks.pigsty.docker import DAEMON, Engine, Private
 from tasks.site import Site
 from tasks.step import converge
-from tests.pigsty.lab.site import ENVIRONMENT, LabSite, lab_site
+from tests.pigsty.lab.site import LabSite, lab_site
 
 PROXY = "http://user:Proxy.Secret@proxy.example:3128"
 
@@ -21,34 +21,35 @@ def lab() -> Generator[LabSite]:
 
 
 @pytest.fixture
-def site(lab: LabSite, monkeypatch: pytest.MonkeyPatch) -> Site:
+def site(lab: LabSite) -> Site:
     """Dify's containers on the node itself."""
     lab.over_ssh()
-    for name, value in lab.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("ROLLOUT__NODES__DIFY", json.dumps(["lab-node"]))
-    monkeypatch.setenv("ROLLOUT__NODES__ADDRESSES", json.dumps([lab.lab.address]))
-    environment = load_environment(ENVIRONMENT)
-    return Site(environment, load_release(environment.dify.release), {})
+    here = {"DIFY": json.dumps(["lab-node"]), "ADDRESSES": json.dumps([lab.lab.address])}
+    lab.set(here, "NODES")
+    return lab.opened()
 
 
-def test_the_password_is_closed_to_others_each_time_the_playbook_opened_it(
-    lab: LabSite, site: Site
-) -> None:
+def test_the_password_is_never_readable_for_others(lab: LabSite, site: Site) -> None:
+    """No engine answers in the lab, so the step ends with an error after the playbook."""
     pigsty = lab.lab
+    pigsty.remove(str(DAEMON))
     pigsty.common(docker_enabled=True, proxy_env={"http_proxy": PROXY})
-    for _ in range(2):
-        assert pigsty.run("./docker.yml", "-l", pigsty.address).status == 0
-        assert pigsty.mode(str(DAEMON)) == 0o644
-        (change,) = converge(Private(site)).changes
-        assert (change.what, change.before) == (f"close {DAEMON} to others", "mode 0644")
-        assert pigsty.mode(str(DAEMON)) == 0o600
-        assert not converge(Private(site)).changes
-
-
-def test_without_a_password_it_is_left_as_it_is(lab: LabSite, site: Site) -> None:
-    pigsty = lab.lab
-    pigsty.common(docker_enabled=True, proxy_env={"http_proxy": "http://proxy.example:3128"})
-    assert pigsty.run("./docker.yml", "-l", pigsty.address).status == 0
+    with pytest.raises(StepError, match="still to do: install Docker Engine"):
+        converge(Engine(site, settle_s=0))
+    assert PROXY in (pigsty.read(str(DAEMON)) or "")
+    assert pigsty.mode(str(DAEMON)) == 0o600
     assert not converge(Private(site)).changes
-    assert pigsty.mode(str(DAEMON)) == 0o644
+
+
+def test_a_file_that_the_playbook_made_is_closed_for_good(lab: LabSite, site: Site) -> None:
+    pigsty = lab.lab
+    pigsty.remove(str(DAEMON))
+    pigsty.common(docker_enabled=True, proxy_env={"http_proxy": PROXY})
+    assert pigsty.run("./docker.yml", "-l", pigsty.address).status == 0
+    (change,) = converge(Private(site)).changes
+    assert (change.what, change.before) == (f"close {DAEMON} to others", "mode 0644")
+    pigsty.common(docker_registry_mirrors=["https://mirror.example"])
+    assert pigsty.run("./docker.yml", "-l", pigsty.address).status == 0
+    assert "mirror.example" in (pigsty.read(str(DAEMON)) or "")
+    assert pigsty.mode(str(DAEMON)) == 0o600
+    assert not converge(Private(site)).changes

@@ -82,7 +82,21 @@ def test_a_task_is_known_by_its_line_and_colours_are_taken_off():
     ],
 )
 def test_how_a_command_on_one_node_ended(output: str, expected: Completed):
-    assert answer(output) == expected
+    assert answer(output, "10.0.0.1") == expected
+
+
+def test_of_several_nodes_asked_at_once_each_has_its_answer():
+    output = (
+        "10.0.0.11 | CHANGED | rc=0 | (stdout) other\n"
+        "10.0.0.2 | UNREACHABLE!: ssh: connect: Connection refused\n"
+        "10.0.0.1 | CHANGED | rc=0 | (stdout) mine\n"
+    )
+    assert answer(output, "10.0.0.1").stdout == "mine"
+    assert answer(output, "10.0.0.11").stdout == "other"
+    with pytest.raises(NoAnswer, match="refused"):
+        answer(output, "10.0.0.2")
+    with pytest.raises(NoAnswer, match="no such node"):
+        answer(output, "10.0.0.3")
 
 
 @pytest.mark.parametrize(
@@ -96,4 +110,4 @@ def test_how_a_command_on_one_node_ended(output: str, expected: Completed):
 )
 def test_a_node_that_did_not_run_it_says_why(output: str, why: str):
     with pytest.raises(NoAnswer, match=why):
-        answer(output)
+        answer(output, "10.0.0.1")

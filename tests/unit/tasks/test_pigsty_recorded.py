@@ -85,9 +85,9 @@ def test_a_cluster_that_is_not_in_the_inventory():
 
 
 def test_answers_of_one_machine():
-    assert answer(recorded("ask-failing")).status == 2
-    assert "No such file" in answer(recorded("ask-missing-program")).stderr
-    assert answer(recorded("ask-multiline")).stdout.startswith('PRETTY_NAME="Debian')
+    assert answer(recorded("ask-failing"), NODE).status == 2
+    assert "No such file" in answer(recorded("ask-missing-program"), NODE).stderr
+    assert answer(recorded("ask-multiline"), NODE).stdout.startswith('PRETTY_NAME="Debian')
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_answers_of_one_machine():
 )
 def test_a_machine_that_gives_no_answer(name, why):
     with pytest.raises(NoAnswer, match=why):
-        answer(recorded(name))
+        answer(recorded(name), AWAY if "unreachable" in name else NODE)

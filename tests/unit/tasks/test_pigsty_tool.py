@@ -63,9 +63,9 @@ def test_one_playbook_at_a_time():
 
 
 def test_a_command_asked_of_a_node_is_quoted_once():
-    command = NEW.ask("10.0.0.1", ("cat", "/a b"), "postgres")
+    command = NEW.ask(("10.0.0.1", "10.0.0.2"), ("cat", "/a b"), "postgres")
     assert command.words[-2] == "cat '/a b'"
-    assert command.words[:2] == ("ansible", "10.0.0.1")
+    assert command.words[:2] == ("ansible", "10.0.0.1,10.0.0.2")
 
 
 def test_the_version_a_tree_says_it_is():

@@ -5,6 +5,8 @@ import json
 from engine.play import CHANGED, OK, SKIPPED, Done, Failed, Task
 from engine.world import Host
 
+DAEMON = "/etc/docker/daemon.json"
+
 
 def tasks() -> list[Task]:
     listed = [
@@ -56,7 +58,9 @@ def _config(host: Host) -> Done:
         if (proxies := _proxies(host)) is not None:
             content["proxies"] = proxies
     text = json.dumps(content, indent=2) + "\n"
-    return CHANGED if host.write("/etc/docker/daemon.json", text) else OK
+    path = host.path(DAEMON)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    return CHANGED if host.write(DAEMON, text, mode) else OK
 
 
 def _proxies(host: Host) -> dict[str, str] | None:
