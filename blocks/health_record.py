@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
+from blocks.icons import GUIDE, icon
 from blocks.prefect_api import api
 from config.desired.health.record import Record
 
@@ -29,6 +30,13 @@ class HealthRecord(Block):
 
     _block_type_name = "Health record"
     _block_type_slug = "health-record"
+    _logo_url = icon("record")
+    _documentation_url = GUIDE
+    _code_example = """```python
+from blocks import health_record
+
+print(health_record.load("prod").record)
+```"""
     _description = "What is known of each health probe of an environment, and since when."
 
     record: str = Field("{}", description="What the last run left, as JSON")

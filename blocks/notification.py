@@ -25,7 +25,7 @@ def send(slug: str, subject: str, body: str) -> None:
     """
     try:
         block: Any = Block.load(slug)  # pyright: ignore[reportUnknownMemberType]
-    except (ValueError, RuntimeError):
+    except ValueError:
         raise NotNotified(f"no Prefect block {slug}; create it in the UI under Blocks") from None
     if not isinstance(block, NotificationBlock):
         raise NotNotified(

@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.secret_tables import masked
 
+from blocks.icons import GUIDE, icon
+
 _PASSWORD_BYTES = 32
 
 
@@ -19,6 +21,12 @@ class BackupRepository(Block):
 
     _block_type_name = "Backup repository"
     _block_type_slug = "backup-repository"
+    _logo_url = icon("repository")
+    _documentation_url = GUIDE
+    _code_example = """```console
+$ rollout check prod    # opens backup.repository of the environment with this block
+$ rollout points prod
+```"""
     _description = "Password of an environment's restic repository, made at its first backup."
 
     model_config = ConfigDict(json_schema_extra=masked("credentials"))

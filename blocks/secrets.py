@@ -1,5 +1,6 @@
-"""The generated secrets of one environment, kept as a Prefect block."""
+"""The secrets of one environment, kept as a Prefect block."""
 
+from collections.abc import Iterable
 from typing import cast
 
 from prefect.blocks.core import Block
@@ -7,23 +8,41 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.secret_tables import masked
 
+from blocks.icons import GUIDE, icon
+from config.errors import RolloutError
+
 
 class DifySecrets(Block):
-    """Every secret of one environment's Dify.
+    """Every secret of one environment's Dify, but for those its file names another source of.
 
-    Encrypted in the Prefect server's database with a key that lies in that same
-    database unless `PREFECT_ENCRYPTION_KEY`-like settings say otherwise.
+    Encrypted in the Prefect server's database, with a key that lies in that same database unless
+    the server has `PREFECT_SERVER_ENCRYPTION_KEY`.
     """
 
     _block_type_name = "Dify secrets"
     _block_type_slug = "dify-secrets"
-    _description = "Secrets generated at the first deploy of an environment; they never rotate."
+    _logo_url = icon("secrets")
+    _documentation_url = GUIDE
+    _description = "Secrets of an environment, made at its first deploy; they never rotate."
+    _code_example = """```python
+from blocks.secrets import DifySecrets
+
+print(DifySecrets.load("dify-prod").check(["secret_key", "redis_password"]))
+```"""
 
     model_config = ConfigDict(json_schema_extra=masked("values"))
 
     values: dict[str, SecretStr] = Field(
         default_factory=dict, description="Name of each secret and its value"
     )
+
+    def check(self, names: Iterable[str]) -> str:
+        """What of `names` is there. Raises RolloutError if one is missing or empty."""
+        wanted = list(names)
+        bad = [name for name in wanted if not (self.values.get(name) or SecretStr(""))]
+        if bad:
+            raise RolloutError(f"{', '.join(bad)} missing or empty; expected a value")
+        return f"all {len(wanted)} are there"
 
 
 def load(environment: str) -> dict[str, SecretStr]:

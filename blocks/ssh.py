@@ -8,8 +8,11 @@ import subprocess
 import tempfile
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from blocks import files
+from blocks.files import File
 from blocks.node import NodeError, NodeRefused, NodeUnreachable
 from blocks.shell import ShellNode
 
@@ -49,11 +52,27 @@ _REFUSALS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A private key, and lines of known_hosts; empty: those of the user."""
+
+    private_key: str = field(repr=False)
+    known_hosts: str = ""
+
+
 class SshNode(ShellNode):
     """One connection, shared by everything this process does there; it opens when needed."""
 
-    def __init__(self, destination: str, *, sudo: bool = False, config: str = "") -> None:
+    def __init__(
+        self,
+        destination: str,
+        *,
+        sudo: bool = False,
+        config: str = "",
+        identity: Identity | None = None,
+    ) -> None:
         super().__init__(destination)
+        self._identity = identity
         self._sudo = sudo
         self._config = config
         self._opening = threading.Lock()
@@ -100,7 +119,21 @@ class SshNode(ShellNode):
             words = ["-N", "-f", "-E", str(self._log)]
             for option in options:
                 words += ["-o", option]
-            self._connect(self._ssh(*words, "--", self.name))
+            self._connect(self._ssh(*self._key(), *words, "--", self.name))
+
+    def _key(self) -> list[str]:
+        """Options for the key that is given; it lies beside the socket as long as we live."""
+        if self._identity is None:
+            return []
+        folder = Path(self._folder.name)
+        texts = {"key": self._identity.private_key, "known_hosts": self._identity.known_hosts}
+        for name, text in texts.items():
+            if text and not (folder / name).exists():
+                files.write(File(folder / name, f"{text.strip()}\n".encode(), mode=0o600))
+        words = ["-i", str(folder / "key"), "-o", "IdentitiesOnly=yes"]
+        if self._identity.known_hosts:
+            words += ["-o", f"UserKnownHostsFile={folder / 'known_hosts'}"]
+        return words
 
     def _connect(self, words: list[str]) -> None:
         """What goes wrong is in the log: the process that stays keeps no stream of ours."""

@@ -7,24 +7,16 @@ import typer
 from cli.runs import server
 from config.errors import RolloutError
 from config.load import load_environment, load_release
-from config.secrets import required
-
-# As restic names them: for s3: and rest: repositories.
-CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "RESTIC_REST_USERNAME",
-    "RESTIC_REST_PASSWORD",
-)
+from config.secrets import CREDENTIALS, required
 
 
 def show(environment: str, name: str) -> list[str]:
     """The value of `name`, or the names of all that are saved."""
     with server(environment):
         from blocks.secrets import load
+        from tasks.secrets import given_secrets
 
-        values = load(environment)
+        values = {**load(environment), **given_secrets(load_environment(environment))}
     if not name:
         return sorted(values)
     if name not in values:
@@ -39,6 +31,11 @@ def give(environment: str, name: str, *, yes: bool) -> None:
     It is asked for unseen, or read from stdin: an argument would be in the process list.
     """
     desired = load_environment(environment)
+    if source := desired.secrets.sources.get(name):
+        raise RolloutError(
+            f"{name} of {environment} is taken from {source}; change it there, or take it out of "
+            "secrets.sources"
+        )
     if name in CREDENTIALS:
         _give_credential(environment, name)
         return

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -226,6 +227,18 @@ def setup(
     from cli import setup
 
     setup.setup(dry_run=dry_run, as_json=json)
+
+
+@app.command()
+def blocks(
+    file: Annotated[Path, typer.Argument(help="TOML, mode 0600: [type.name] and the fields")],
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change")] = False,
+) -> None:
+    """Save Prefect blocks from a file, like logins and notification targets."""
+    from cli import blocks
+
+    blocks.apply(file, dry_run=dry_run, as_json=json)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from config import pigsty
 from config.desired.services import active, processes
 from config.environment import Environment
 from config.release import Release
+from config.secrets import CREDENTIALS, required
 
 SANDBOX_POSTGRES = 16
 PLUGIN_CONNECTIONS = 30
@@ -19,6 +20,7 @@ def check(environment: Environment, release: Release) -> list[str]:
         *_postgres(environment, release),
         *_connections(environment, release),
         *_loopback(environment),
+        *_sources(environment, release),
         *pigsty.check(environment, release),
     ]
 
@@ -65,6 +67,16 @@ def _pools(environment: Environment, release: Release) -> int:
         for service in active(environment, release).values()
         if "database" in service.env
     )
+
+
+def _sources(environment: Environment, release: Release) -> Iterator[str]:
+    known = [*required(environment, release), *CREDENTIALS]
+    for name in environment.secrets.sources:
+        if name not in known:
+            yield (
+                f"secrets.sources: {name!r} is no secret of this environment; "
+                f"expected some of: {', '.join(known)}"
+            )
 
 
 def _loopback(environment: Environment) -> Iterator[str]:

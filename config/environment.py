@@ -21,6 +21,10 @@ _DESTINATION = re.compile(r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?")
 _RECIPIENT = re.compile(r"age1[a-z0-9]{58}|ssh-(ed25519|rsa) \S+( .*)?")
 _BLOCK = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
+_SOURCE = re.compile(
+    r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|credential:[A-Za-z0-9_.@-]+|"
+    r"block:[a-z0-9-]+/[a-z0-9-]+\.[A-Za-z_][A-Za-z0-9_]*"
+)
 _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z][A-Za-z]{1,3}")
 _CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _PIGSTY = re.compile(r"v\d+\.\d+\.\d+")
@@ -147,6 +151,16 @@ def _block(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    if not _SOURCE.fullmatch(value):
+        # It may be the secret itself, and is not repeated.
+        raise ValueError(
+            "this is no source of a secret; expected 'env:NAME', 'file:/path', 'credential:NAME' "
+            "or 'block:type/name.field'"
+        )
+    return value
+
+
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError(f"{value!r} is not a language of Dify; expected one like 'en-US'")
@@ -223,6 +237,7 @@ Destination = Annotated[str, AfterValidator(_destination)]
 Registry = Annotated[str, AfterValidator(_registry)]
 Recipient = Annotated[str, AfterValidator(_recipient)]
 Language = Annotated[str, AfterValidator(_language)]
+Source = Annotated[str, AfterValidator(_source)]
 BlockSlug = Annotated[str, AfterValidator(_block)]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 Folder = Annotated[Path, Field(strict=False)]
@@ -261,6 +276,7 @@ class Nodes(Strict):
     addresses: list[Bind]
     sudo: bool
     ssh_config: str
+    ssh_key: str
 
     @model_validator(mode="after")
     def each_is_listed_once(self) -> Self:
@@ -356,6 +372,13 @@ class Storage(Strict):
     plugin_bucket: str
     address_style: Literal["auto", "virtual", "path"]
 
+    @property
+    def path_style(self) -> bool:
+        """Whether the bucket's name stands in the path, as clients of `auto` decide it."""
+        return self.address_style == "path" or (
+            self.address_style == "auto" and bool(self.endpoint)
+        )
+
     @model_validator(mode="after")
     def s3_is_complete(self) -> Self:
         if self.kind == "s3":
@@ -383,6 +406,10 @@ class Images(Strict):
     stalled_after_s: Annotated[int, Field(ge=1, le=3600)]
     pull_within_s: Annotated[int, Field(ge=10, le=86_400)]
     rehearsal: Folder
+
+
+class Secrets(Strict):
+    sources: dict[str, Source]
 
 
 class Portal(Strict):
@@ -502,6 +529,7 @@ class Environment(Strict):
     images: Images
     portal: Portal
     backup: Backup
+    secrets: Secrets
     health: Health
     limits: Limits
     preflight: Preflight

@@ -10,6 +10,14 @@ from config.environment import Environment
 from config.release import S3, Release, Secret
 
 POSTGRES_ADMIN = "postgres_admin_password"
+# What opens the place of a backup repository, as restic names it: for s3: and rest: repositories.
+CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "RESTIC_REST_USERNAME",
+    "RESTIC_REST_PASSWORD",
+)
 ALPHABET = {
     "letters": string.ascii_letters + string.digits,
     "base64": string.ascii_letters + string.digits + "+/",

@@ -15,6 +15,7 @@ from blocks.repository import BackupRepository
 from config.desired.restore_point import MANIFEST, Listing, Manifest, Point, latest
 from config.errors import RolloutError, StepError
 from tasks.packages import program
+from tasks.secrets import given_credentials
 from tasks.site import Site
 from tasks.tools import restic
 from tasks.tools.restic import Restic, Saved, Snapshot
@@ -261,7 +262,8 @@ def masked(url: str) -> str:
 
 def tool(program: str, site: Site, access: BackupRepository) -> Restic:
     """The program restic, with what opens the environment's repository."""
-    credentials = {name: value.get_secret_value() for name, value in access.credentials.items()}
+    known = {**access.credentials, **given_credentials(site.environment)}
+    credentials = {name: value.get_secret_value() for name, value in known.items()}
     return Restic(
         program,
         restic.address(site.environment.backup.repository, credentials),

@@ -367,7 +367,14 @@ def _adopt(site: Site, choice: Choice, keep: Keep) -> list[str]:
     carried = {name: kept[name] for name in DATA_SECRETS if name in kept}
     if changed := [name for name, value in carried.items() if site.secrets.get(name) != value]:
         site.secrets.update(carried)
-        keep(site.name, site.secrets)
+        given = site.environment.secrets.sources
+        keep(site.name, {k: v for k, v in site.secrets.items() if k in carried or k not in given})
+        notes += [
+            f"{name} stands in {given[name]}, which {choice.point.id} contradicts: take it out of "
+            f"secrets.sources of {site.name}, its block has the right one"
+            for name in changed
+            if name in given
+        ]
         notes.append(f"{', '.join(changed)} taken over from {choice.point.id}")
     ours, theirs = site.environment.dify.admin_email, choice.manifest.admin_email
     if ours != theirs:

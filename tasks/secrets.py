@@ -1,17 +1,22 @@
-"""Where an environment's secrets come from: saved, else found on the machine, else generated."""
+"""Where an environment's secrets come from.
+
+A source its file names, else its block, else what its stack on the machine has, else a new one.
+"""
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 
 from pydantic import SecretStr
 
 from blocks import secrets as saved
+from blocks import sources
 from blocks.node import Node, NodeError
 from config.desired import env_file
 from config.environment import Environment
-from config.errors import StepError
+from config.errors import RolloutError, StepError
 from config.release import Release
-from config.secrets import generate, required
+from config.secrets import CREDENTIALS, generate, required
 
 log = logging.getLogger("rollout")
 
@@ -27,9 +32,11 @@ def open_secrets(
 
     Raises:
         StepError: a secret that only the operator can give is missing.
+        RolloutError: a source that the environment names does not give one.
     """
+    given = given_secrets(environment)
     have = saved.load(environment.name)
-    known = {**_on_machine(environment, release, node), **have}
+    known = {**_on_machine(environment, release, node), **have, **given}
     values = generate(release, known)
     if missing := [name for name in required(environment, release) if name not in values]:
         raise StepError(
@@ -37,19 +44,46 @@ def open_secrets(
             f"{', '.join(missing)} not given",
             advice=f"rollout secrets {environment.name} {missing[0]} --set",
         )
-    if save and values != have:
-        saved.save(environment.name, values)
-        log.info("secrets: %d saved, %d new", len(values), len(values) - len(known))
+    own = {**{name: values[name] for name in values if name not in given}, **have}
+    if save and own != have:
+        saved.save(environment.name, own)
+        log.info("secrets: %d saved, %d new", len(own), len(values) - len(known))
     return values
 
 
+def given_secrets(environment: Environment) -> dict[str, SecretStr]:
+    """Those the environment's file names a source of; they are kept nowhere else.
+
+    Raises:
+        RolloutError: a source does not give one.
+    """
+    return {
+        name: sources.read(f"secrets.sources.{name}", source)
+        for name, source in environment.secrets.sources.items()
+        if name not in CREDENTIALS
+    }
+
+
+def given_credentials(environment: Environment) -> dict[str, SecretStr]:
+    """The same of what opens the place of the backup repository."""
+    return {
+        name: sources.read(f"secrets.sources.{name}", source)
+        for name, source in environment.secrets.sources.items()
+        if name in CREDENTIALS
+    }
+
+
 def known_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
-    """Those that are known now, and none made up; a node that is away knows none."""
-    try:
+    """Those that are known now, and none made up; what is away or broken knows none."""
+    there: dict[str, SecretStr] = {}
+    with suppress(NodeError):
         there = _on_machine(environment, release, node)
-    except NodeError:
-        there = {}
-    return {**there, **saved.load(environment.name)}
+    there |= saved.load(environment.name)
+    for name, source in environment.secrets.sources.items():
+        there.pop(name, None)
+        with suppress(RolloutError):
+            there[name] = sources.read(name, source)
+    return there
 
 
 def found_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:

@@ -48,12 +48,9 @@ def _ask_bucket(site: Site, name: str) -> str:
     if missing := [key for key in S3 if key not in site.secrets]:
         raise NotYet(f"{', '.join(missing)} not given")
     storage = site.environment.storage
-    path_style = storage.address_style == "path" or (
-        storage.address_style == "auto" and bool(storage.endpoint)
-    )
     access, secret = (site.secrets[key] for key in S3)
     return Bucket(
-        storage.endpoint, storage.region, name, path_style, access, secret, site.node
+        storage.endpoint, storage.region, name, storage.path_style, access, secret, site.node
     ).check()
 
 

@@ -3,9 +3,11 @@
 from functools import partial
 
 from blocks import secrets as saved
+from blocks.secrets import DifySecrets
 from config.errors import RolloutError
 from config.secrets import required
 from tasks.connections.connection import Connection, NotYet
+from tasks.secrets import given_secrets
 from tasks.site import Site
 
 
@@ -21,6 +23,7 @@ def secrets(site: Site) -> list[Connection]:
 
 
 def _ask(site: Site) -> str:
+    given_secrets(site.environment)
     names = required(site.environment, site.release)
     given = [name for name in names if name not in site.release.secrets]
     missing = [name for name in given if name not in site.secrets]
@@ -30,6 +33,4 @@ def _ask(site: Site) -> str:
         )
     if new := [name for name in names if name not in site.secrets]:
         raise NotYet(f"the first deploy makes {len(new)} of them")
-    if empty := [name for name in names if not site.secrets[name].get_secret_value()]:
-        raise RolloutError(f"{', '.join(empty)} empty; expected a value")
-    return f"all {len(names)} are there"
+    return DifySecrets(values=site.secrets).check(names)

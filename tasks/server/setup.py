@@ -8,8 +8,10 @@ from ruamel.yaml import YAML
 
 from blocks.health_record import HealthRecord
 from blocks.login import Login
+from blocks.logins import ObjectStoreKeys, PostgresLogin, RedisLogin
 from blocks.repository import BackupRepository
 from blocks.secrets import DifySecrets
+from blocks.ssh_key import SshKey
 from config.desired.deployments import Deployment, deployments
 from config.environment import Environment
 from config.load import ROOT
@@ -17,10 +19,20 @@ from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import DEAD_WORKER, Automations, MissedBackups
 from tasks.server.block_types import BlockTypes
 from tasks.server.deployments import Deployments, wanted
+from tasks.server.pages import pages
 from tasks.server.pool import Pool
 from tasks.step import Step
 
-BLOCKS = (DifySecrets, Login, BackupRepository, HealthRecord)
+BLOCKS = (
+    DifySecrets,
+    Login,
+    SshKey,
+    PostgresLogin,
+    RedisLogin,
+    ObjectStoreKeys,
+    BackupRepository,
+    HealthRecord,
+)
 
 
 def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment]) -> list[Step[Any]]:
@@ -29,6 +41,7 @@ def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment])
     found = deployments(document, environments)
     return [
         *(Pool(client, pool) for pool in sorted({deployment.pool for deployment in found})),
+        pages(),
         BlockTypes(client, BLOCKS),
         Deployments(client, tuple(wanted(deployment) for deployment in found)),
         Automations(client, (DEAD_WORKER, *health_alerts(client, environments)), owned=OWNED),

@@ -20,6 +20,7 @@ def server(folder: Path, port: int, **more: str) -> Generator[str]:
     env = {
         **os.environ,
         "PREFECT_HOME": str(folder),
+        "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",

@@ -18,12 +18,16 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from blocks import repository as saved
+from blocks import secrets
 from blocks.login import Login
+from blocks.logins import ObjectStoreKeys, PostgresLogin, RedisLogin
 from config.environment import Environment
+from config.errors import RolloutError
 from tasks.connections.connection import Answer, State, ask_all
 from tasks.connections.named import connections
 from tasks.pgsql import pgsql_steps
 from tasks.redis import redis_steps
+from tasks.secrets import known_secrets
 from tasks.site import Site
 from tasks.step import converge
 from tests.integration import prefect_server, squid
@@ -118,7 +122,7 @@ class World:
             ).save(name)
         SlackWebhook(url=SecretStr(f"http://127.0.0.1:1/{WRONG}")).save("away")
 
-    def site(self, secrets: Mapping[str, str] = {}, **sections: Mapping[str, Any]) -> Site:
+    def site(self, given: Mapping[str, str] = {}, /, **sections: Mapping[str, Any]) -> Site:
         """The environment that names everything, with other keys and secrets where given."""
         tree = self.base.environment.model_dump()
         named: dict[str, dict[str, Any]] = {
@@ -147,16 +151,16 @@ class World:
             **self.base.secrets,
             "s3_access_key": SecretStr(KEY),
             "s3_secret_key": SecretStr(SECRET),
-            **{name: SecretStr(value) for name, value in secrets.items()},
+            **{name: SecretStr(value) for name, value in given.items()},
         }
         environment = Environment.model_validate(tree)
         return Site(environment, self.base.release, known)
 
     def ask(
-        self, key: str, secrets: Mapping[str, str] = {}, **sections: Mapping[str, Any]
+        self, key: str, given: Mapping[str, str] = {}, /, **sections: Mapping[str, Any]
     ) -> Answer:
         """What the connection of that key answers; never a secret."""
-        named = connections(self.site(secrets, **sections))
+        named = connections(self.site(given, **sections))
         [answer] = ask_all([each for each in named if each.key == key])
         text = repr(answer)
         for secret in (WRONG, SECRET, squid.PASSWORD, registries.PASSWORD):
@@ -260,11 +264,11 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("key", "secrets", "sections", "said"), REFUSED)
+@pytest.mark.parametrize(("key", "given", "sections", "said"), REFUSED)
 def test_what_is_wrong_is_told_in_one_sentence(
-    world: World, key: str, secrets: dict[str, str], sections: dict[str, Any], said: str
+    world: World, key: str, given: dict[str, str], sections: dict[str, Any], said: str
 ) -> None:
-    answer = world.ask(key, secrets, **sections)
+    answer = world.ask(key, given, **sections)
     assert answer.state is State.FAILED
     assert "\n" not in answer.said
     assert re.search(said, answer.said), answer.said
@@ -344,3 +348,60 @@ def test_the_administrator_of_a_given_postgresql_is_asked_too(world: World) -> N
     )
     assert answer.state is State.FAILED
     assert answer.said.startswith("PostgreSQL refuses dbuser_admin@127.0.0.1:")
+
+
+def test_each_block_checks_itself(world: World) -> None:
+    site = world.site()
+    named, known = site.environment, site.secrets
+    password = PostgresLogin(password=known["postgres_password"])
+    keys = ObjectStoreKeys(access_key=SecretStr(KEY), secret_key=SecretStr(SECRET))
+    assert "lets dbuser_dify into dify" in password.check(named.postgres)
+    assert "Redis lets us" in RedisLogin(password=known["redis_password"]).check(named.redis)
+    assert "can be listed" in keys.check(named.storage)
+    target = f"http://{world.mirror}/v2/"
+    proxy: Any = Login.load("office-proxy")
+    assert "answers through it" in proxy.check_proxy(world.proxy, target)
+    robot: Any = Login.load("robot")
+    assert robot.check_registry(world.registry) == "lets robot in"
+
+
+def test_each_block_tells_what_is_wrong_with_itself(world: World) -> None:
+    named, wrong = world.site().environment, SecretStr(WRONG)
+    impostor: Any = Login.load("impostor")
+    broken = [
+        lambda: PostgresLogin(password=wrong).check(named.postgres),
+        lambda: RedisLogin(password=wrong).check(named.redis),
+        lambda: ObjectStoreKeys(access_key=wrong, secret_key=wrong).check(named.storage),
+        lambda: impostor.check_registry(world.registry),
+        lambda: impostor.check_proxy(world.proxy, f"http://{world.mirror}/v2/"),
+    ]
+    for check in broken:
+        with pytest.raises(RolloutError) as refused:
+            check()
+        assert WRONG not in str(refused.value)
+        assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"PREFECT_TEST": WRONG}, "PostgreSQL refuses .*: password authentication failed"),
+        ({}, "postgres_password is not known yet"),
+    ],
+)
+def test_a_source_comes_before_what_is_saved(
+    world: World, given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    secrets.save(world.base.name, world.base.secrets)
+    sources = {"sources": {"postgres_password": "env:PREFECT_TEST"}}
+    environment = world.site({}, secrets=sources).environment
+    known = known_secrets(environment, world.base.release, world.base.node)
+    site = Site(environment, world.base.release, known)
+    answers = {each.key: each for each in ask_all(connections(site))}
+    assert re.search(said, answers["postgres.database"].said)
+    if not given:
+        assert answers["secrets"].said.startswith(
+            "secrets.sources.postgres_password: env:PREFECT_TEST: no such variable here"
+        )

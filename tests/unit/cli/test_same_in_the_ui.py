@@ -28,6 +28,7 @@ NOT_IN_THE_UI = {
     "setup": "creates the deployments",
     "down": "stops, in a sandbox, the server that has the UI",
     "secrets": "a secret is never a parameter; the UI has Blocks for them",
+    "blocks": "the UI's Blocks page; a secret is never a parameter",
     "history": "the UI's Runs page, and the labels of each run",
 }
 NO_PARAMETER = {

@@ -1,0 +1,60 @@
+"""A private key for machines, kept as a Prefect block so that every worker has it."""
+
+from typing import cast
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from blocks.command import Command
+from blocks.icons import GUIDE, icon
+from blocks.ssh import Identity, SshNode
+from config.errors import RolloutError
+
+
+class SshKey(Block):
+    """Named in `nodes.ssh_key` of an environment; without one OpenSSH takes what it finds."""
+
+    _block_type_name = "SSH key"
+    _block_type_slug = "ssh-key"
+    _logo_url = icon("ssh-key")
+    _documentation_url = GUIDE
+    _description = "Private key that lets a worker into the machines of an environment."
+    _code_example = """```python
+from blocks.ssh_key import SshKey
+
+print(SshKey.load("prod").check("root@10.10.10.11"))
+```"""
+
+    private_key: SecretStr = Field(description="Without a passphrase; -----BEGIN … to END …-----")
+    known_hosts: str = Field(
+        default="",
+        description="Lines of known_hosts (ssh-keyscan); empty: those of the worker's user",
+    )
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.private_key.get_secret_value(), self.known_hosts)
+
+    def check(self, destination: str) -> str:
+        """Log in there from here. Raises RolloutError with what is wrong."""
+        node = SshNode(destination, identity=self.identity)
+        try:
+            who = node.run(Command(("id", "-un"), changes=False)).strip()
+        finally:
+            node.close()
+        return f"{destination} runs our commands as {who}"
+
+
+def load(name: str) -> Identity:
+    """The saved key.
+
+    Raises:
+        RolloutError: there is none of that name.
+    """
+    try:
+        return cast(SshKey, SshKey.load(name)).identity
+    except ValueError:
+        raise RolloutError(
+            f"nodes.ssh_key: no Prefect block ssh-key/{name}; expected one: "
+            "add it in the UI under Blocks, or from a file: rollout blocks FILE"
+        ) from None
