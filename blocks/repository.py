@@ -6,9 +6,8 @@ from typing import cast
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
-from blocks.secret_tables import masked
-
 from blocks.icons import GUIDE, icon
+from blocks.secret_tables import masked
 
 _PASSWORD_BYTES = 32
 

@@ -2,14 +2,17 @@
 
 import os
 import stat
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from pydantic import SecretStr
+from pydantic import Secret, SecretStr
 
 from config.errors import RolloutError
 
 OTHERS = 0o077
+# Importing them makes their types of blocks known.
+_TYPES = ("prefect.blocks.system", "blocks.login", "blocks.logins")
 
 
 def read(key: str, source: str) -> SecretStr:
@@ -72,12 +75,10 @@ def _credential(said: str, name: str) -> str:
 
 
 def _field(said: str, where: str) -> str:
-    from prefect.blocks import system
     from prefect.blocks.core import Block, UnknownBlockType
 
-    from blocks import login, logins
-
-    assert system and login and logins  # noqa: S101 - importing makes their types known
+    for module in _TYPES:
+        import_module(module)
     slug, _, field = where.rpartition(".")
     try:
         found: Any = Block.load(slug)  # pyright: ignore[reportUnknownMemberType]
@@ -88,8 +89,8 @@ def _field(said: str, where: str) -> str:
     except UnknownBlockType:
         raise RolloutError(f"{said}: no package here knows this type of block") from None
     value = getattr(found, field, None)
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
+    if isinstance(value, (SecretStr, Secret)):
+        value = cast(Any, value).get_secret_value()
     if not isinstance(value, str):
         raise RolloutError(f"{said}: the block has no text of that name")
     return value
