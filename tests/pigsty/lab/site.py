@@ -57,6 +57,8 @@ class LabSite:
             "ROLLOUT__DIFY__PROJECT": PROJECT,
             "ROLLOUT__DIFY__SUBNET": "172.30.72.0/24",
             "ROLLOUT__DIFY__BIND": self.gateway,
+            "ROLLOUT__DIFY__PORT": "28871",  # the usual ones may be those of a sandbox here
+            "ROLLOUT__DIFY__PLUGIN_PORT": "28872",
             "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
             "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
         }

@@ -27,7 +27,8 @@ def site(request: pytest.FixtureRequest) -> Generator[LabSite]:
             made.rollout("down", ENVIRONMENT, "--yes")
             for database in ("dify", "dify_plugin"):
                 made.lab.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-            made.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
+            if made.lab.sql("SELECT 1 FROM pg_roles WHERE rolname = 'dbuser_dify'"):
+                made.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
 
 
 @pytest.fixture(scope="module")

@@ -80,11 +80,21 @@ def machines() -> Generator[Machines]:
         site.set({name: json.dumps(value) for name, value in lists.items()}, "PIGSTY")
         site.set({"REDIS_MODE": "sentinel"}, "PIGSTY")
         site.set({"HOST": made.sentinels[0]}, "REDIS")
+        balance(made)
         try:
             yield made
         finally:
             names = [made.at(address).name for address in made.addresses[1:]]
             subprocess.run(["docker", "rm", "-f", "-v", *names], check=True, capture_output=True)
+
+
+def balance(machines: Machines) -> None:
+    """redis.host, which Dify's event bus needs: whoever is the primary answers there."""
+    password = machines.site.opened().secret("redis_password")
+    balancer = machines.at(machines.sentinels[0])
+    a, b = machines.redis
+    balancer.write("/root/redis.cfg", BALANCER.format(password=password, a=a, b=b))
+    assert balancer.inside("haproxy -D -f /root/redis.cfg").returncode == 0
 
 
 def await_primary(machines: Machines, address: str) -> None:
@@ -153,15 +163,8 @@ def test_a_sentinel_that_forgot_is_told_of_the_present_primary(machines: Machine
     assert machines.primaries() == {second}
 
 
-def test_the_event_buss_address_follows_through_a_balancer(machines: Machines) -> None:
+def test_the_event_buss_address_follows_through_the_balancer(machines: Machines) -> None:
     """The part of Dify that asks no Sentinel: redis.host is an address that finds the primary."""
-    password = machines.site.opened().secret("redis_password")
-    balancer = machines.at(machines.sentinels[0])
-    a, b = machines.redis
-    balancer.write("/root/redis.cfg", BALANCER.format(password=password, a=a, b=b))
-    assert balancer.inside("haproxy -D -f /root/redis.cfg").returncode == 0
-    deadline = time.monotonic() + WITHIN_S
-    while balancer.inside("ss -ltn | grep -q :6379").returncode:
-        assert time.monotonic() < deadline
-    assert machines.client(machines.sentinels[0]).get("after") == "1"
-    assert machines.client(machines.sentinels[0]).info("replication")["role"] == "master"
+    behind = machines.client(machines.sentinels[0])
+    assert behind.get("after") == "1"
+    assert behind.info("replication")["role"] == "master"
