@@ -158,6 +158,12 @@ def restore(
         list[str] | None,
         typer.Option("--only", help="Only this part, or one file like storage/…; repeatable"),
     ] = None,
+    to_time: Annotated[
+        str, typer.Option(help="On Pigsty, instead of a point: a moment, 2026-11-24T12:30:00+00:00")
+    ] = "",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only show what --to-time would undo")
+    ] = False,
     json: Json = False,
     yes: Yes = False,
 ) -> None:
@@ -165,6 +171,11 @@ def restore(
     from cli import point_output, runs
     from cli.bars import bars
 
+    if to_time or preview:
+        from cli import back_to
+
+        back_to.back_to(environment, to_time, preview=preview, yes=yes, as_json=json)
+        return
     runs.confirm_if_protected(environment, yes=yes, doing="Restore")
     with bars(shares=True):
         report = runs.restore(environment, point=point, source=source, only=only or [])

@@ -1,6 +1,7 @@
 """What the subcommands about restore points print."""
 
 from cli.output import in_s, json_line, say, table
+from flows.back_to import LossReport, loss_rows
 from flows.drill_report import DrillReport
 from flows.points_report import PointsReport, point_rows
 from flows.report import check_rows
@@ -51,6 +52,25 @@ def restore(report: RestoreReport, *, as_json: bool) -> None:
     if report.safety:
         say(f"What was there before: rollout restore {report.environment} {report.safety}")
     say(f"{report.environment} is at {report.point} ({report.seconds:.1f} s)")
+
+
+def loss(report: LossReport, *, as_json: bool) -> None:
+    found = report.loss
+    if as_json:
+        json_line(
+            {
+                "environment": report.environment,
+                "target": found.target.isoformat(),
+                "now": found.now.isoformat(),
+                "backup": found.backup,
+                "lsn": found.lsn,
+                "rows": found.rows,
+                "points": list(found.points),
+                "others": list(found.others),
+            }
+        )
+        return
+    table(loss_rows(found), f"What taking {report.environment} back undoes")
 
 
 def drill(report: DrillReport, *, as_json: bool) -> None:

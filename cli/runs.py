@@ -94,6 +94,15 @@ def points(environment: str, *, check: bool) -> Any:
         return _run(flow, environment=environment, check=check)
 
 
+def back_to(environment: str, *, to_time: str, preview: bool) -> Any:
+    with server(environment):
+        from flows.restore import restore as flow
+
+        return _run(
+            flow, environment=environment, to_time=to_time, preview=preview, confirm=environment
+        )
+
+
 def restore(environment: str, *, point: str, source: str, only: list[str]) -> Any:
     load_environment(source or environment)
     with server(environment):

@@ -5,11 +5,13 @@ from functools import partial
 
 from config.desired.restore_point import Point
 from flows.told import step
+from tasks import pitr
 from tasks.backup import Backup, Reason, Told
 from tasks.backup import backup as take_point
 from tasks.backup import check as check_all
 from tasks.drill import Drill
 from tasks.drill import drill as rehearse
+from tasks.pitr import Loss, WentBack
 from tasks.repository import open_repository, require_recent
 from tasks.restore import Choice, Restored
 from tasks.restore import choose as choose_point
@@ -37,6 +39,14 @@ def _restore(site: Site, *, choice: Choice, told: Told) -> Restored:
     return bring_back(site, choice, partial(open_repository, site, create=True), told=told)
 
 
+def _loss(site: Site, *, target: datetime) -> Loss:
+    return pitr.preview(site, open_repository(site, create=False), target)
+
+
+def _go_back(site: Site, *, target: datetime) -> WentBack:
+    return pitr.go_back(site, target, partial(open_repository, site, create=True))
+
+
 def _settle(site: Site, *, choice: Choice) -> None:
     let_go(site, choice)
 
@@ -53,6 +63,8 @@ backup = step(_backup, "backup")
 points = step(_points, "points")
 choose = step(_choose, "choose")
 restore = step(_restore, "restore")
+loss = step(_loss, "preview")
+go_back = step(_go_back, "pitr")
 settle = step(_settle, "settle")
 drill = step(_drill, "drill")
 watch = step(_watch, "watch")

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from config.errors import StepError
 from config.load import load_environment
 from flows import point_steps, steps
+from flows.back_to import LossReport, back_to
 from flows.forms import SourceName
 from flows.opening import opened, reading
 from flows.order import Order
@@ -17,6 +18,7 @@ from flows.progress import Progress
 from flows.restore_report import RestoreReport, publish
 from flows.told import finish, readable
 from tasks.checks.probe import Check
+from tasks.pitr import moment
 from tasks.restore import Choice, Restored
 from tasks.site import Site
 
@@ -29,7 +31,9 @@ def restore(
     source: SourceName = "",
     only: list[str] | None = None,
     confirm: str = "",
-) -> RestoreReport | State[Any]:
+    to_time: str = "",
+    preview: bool = False,
+) -> RestoreReport | LossReport | State[Any]:
     """Restore the environment, or parts of it; its state now is saved as a point first.
 
     Args:
@@ -37,9 +41,16 @@ def restore(
         point: A restore point, like 20261124T023000Z, or latest.
         source: Another environment to clone; empty for its own points.
         only: Only these parts, or one file, like storage/upload_files/…; none means all.
-        confirm: The environment's own name, where it is protected.
+        confirm: The environment's own name, where it is protected, and with `to_time`.
+        to_time: On Pigsty, instead of a point: the moment its whole cluster goes back to, like
+            2026-11-24T12:30:00+00:00.
+        preview: Only show what going back to that moment would undo.
     """
     began = time.monotonic()
+    if to_time:
+        target = moment(to_time)
+        run = str(flow_run.name)
+        return back_to(environment, target, run=run, preview=preview, confirm=confirm)
     require_confirmed(environment, confirm)
     with (
         opened(environment, run=str(flow_run.name), half_restored=True) as site,

@@ -149,7 +149,7 @@ def _tree(double: Double) -> None:
     )
     entry = "deploy.yml" if modern else "install.yml"
     runner = f"#!{double.programs}/ansible-playbook\n---\n# Played by the double.\n"
-    for name in (*PLAYBOOKS, entry):
+    for name in (*PLAYBOOKS, entry, *(("pgsql-pitr.yml",) if modern else ())):
         _program(tree / name, runner)
     for name in WRAPPERS:
         _program(tree / "bin" / name, _script(double.folder, "engine.wrapper", '"$0" "$@"'))
@@ -171,6 +171,7 @@ def _tree(double: Double) -> None:
         _script(double.folder, "engine.ansible_playbook", '"$@"'),
     )
     _program(double.programs / "ansible", _script(double.folder, "engine.ansible", '"$@"'))
+    _program(double.folder / "bin/pgbackrest", _script(double.folder, "engine.pgbackrest", '"$@"'))
     options = '-c "$DOUBLE_ROOT/etc/nginx/nginx.conf" -p "$DOUBLE_ROOT/etc/nginx" "$@"'
     _program(double.folder / "bin/nginx", f"#!/bin/sh\nexec /usr/sbin/nginx {options}\n")
 

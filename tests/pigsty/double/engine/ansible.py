@@ -46,7 +46,7 @@ def _ask(host: Host, text: str, user: str) -> int:
     try:
         done = subprocess.run(words, cwd="/", env=_environment(host), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False,
-                              **as_user(_whom(host, user)))  # fmt: skip
+                              **as_user(_whom(host, user, words[0])))  # fmt: skip
     except OSError as error:
         why = f"[Errno {error.errno}] {error.strerror}: b'{words[0]}'"
         failed = {"changed": False, "cmd": text, "msg": why, "rc": error.errno}
@@ -69,8 +69,10 @@ def _inside(host: Host, word: str) -> str:
     return str(host.path(word)) if inside else word
 
 
-def _whom(host: Host, user: str) -> str | None:
-    return None if user == "root" else host.world.user
+def _whom(host: Host, user: str, program: str) -> str | None:
+    """What plays pgBackRest is Python of ours, which that user may not be able to read."""
+    ours = Path(program).name in ("pgbackrest", "pg-backup")
+    return None if user == "root" or ours else host.world.user
 
 
 def _environment(host: Host) -> dict[str, str]:
@@ -80,6 +82,7 @@ def _environment(host: Host) -> dict[str, str]:
         **os.environ,
         "PATH": f"{programs}:{os.environ.get('PATH', '')}",
         "DOUBLE_ROOT": str(host.root),
+        "DOUBLE_USER": host.world.user,
         "PGHOST": str(host.path("/pg/run")),
         "PGPORT": str(host.port("pg_port", 5432)),
     }

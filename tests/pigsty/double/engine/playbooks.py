@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine import docker, portal, postgres, redis
+from engine import docker, pitr, portal, postgres, redis
 from engine.inventory import Inventory
 from engine.play import Done, Play, Task
 from engine.world import Host, World
@@ -22,6 +22,7 @@ def plays(path: Path, world: World, hosts: Hosts, given: dict[str, Any]) -> list
         "pgsql.yml": [cluster],
         "pgsql-user.yml": [Play("PGSQL USER", "all", postgres.user_tasks(everywhere, given))],
         "pgsql-db.yml": [Play("PGSQL DB", "all", postgres.database_tasks(everywhere, given))],
+        "pgsql-pitr.yml": [Play("PGSQL PITR", "all", pitr.tasks(given))],
         "redis.yml": [Play("REDIS", "all", redis.tasks(everywhere, given))],
         "docker.yml": [Play("DOCKER", "all", [*_identity(), *docker.tasks()])],
     }

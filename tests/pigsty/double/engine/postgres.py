@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
+from engine import pgbackrest
 from engine.play import CHANGED, OK, SKIPPED, Done, Ended, Failed, Task
 from engine.world import Host, answers, end, pid_in, run
 
@@ -17,6 +18,7 @@ ADDRESS = re.compile(r"([0-9]{1,3}\.){3}[0-9]{1,3}(/([0-9]|[1-2][0-9]|3[0-2]))?"
 NAME = re.compile(r"[a-z_][a-z0-9_@.-]{0,62}")
 DEFAULT_RULES: list[dict[str, Any]] = [
     {"user": "postgres", "db": "all", "addr": "local", "auth": "peer map=double"},
+    {"user": "postgres", "db": "replication", "addr": "local", "auth": "peer map=double"},
     {"user": "dbuser_dba", "db": "all", "addr": "world", "auth": "sha"},
     {"user": "+dbrole_readonly", "db": "all", "addr": "intra", "auth": "pwd"},
 ]
@@ -76,7 +78,7 @@ def launch(host: Host) -> Done:
         _initdb(host)
     else:
         stop(host)
-    _start(host)
+    start(host)
     host.note(f"started postgres {port(host)}")
     for statement in INIT_SQL:
         sql(host, statement)
@@ -91,20 +93,23 @@ def primary(host: Host) -> None:
 def _initdb(host: Host) -> None:
     folder = data(host)
     shutil.rmtree(folder, ignore_errors=True)
+    pgbackrest.forget(host)
     for path in (folder, host.path("/pg/run"), host.path("/pg/tmp"), host.path("/pg/log")):
         path.mkdir(parents=True, exist_ok=True)
         shutil.chown(path, host.world.user)
     folder.chmod(0o700)
     done = run(
         (host.world.programs / "bin/initdb", "--pgdata", folder, "--username=postgres",
-         "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--auth=reject"),
+         "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--auth=reject",
+         "--wal-segsize=1"),
         host.world.user,
     )  # fmt: skip
     if done.returncode != 0:
         raise Failed(f"initdb: {done.stderr.strip()}")
     settings = {"listen_addresses": host.name, "port": str(port(host)), "fsync": "off",
                 "unix_socket_directories": "../run", "max_connections": "250",
-                "shared_buffers": "32MB"}  # fmt: skip
+                "shared_buffers": "32MB", "min_wal_size": "2MB",
+                **pgbackrest.settings(host)}  # fmt: skip
     with (folder / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     (folder / "pg_ident.conf").write_text(
@@ -113,7 +118,7 @@ def _initdb(host: Host) -> None:
     hba_conf(host)
 
 
-def _start(host: Host) -> None:
+def start(host: Host) -> None:
     log = host.path("/pg/log/postgres.log")
     words = (host.world.programs / "bin/pg_ctl", "start", "-D", data(host), "-l", log, "-s", "-w")
     done = run(words, host.world.user)
@@ -302,6 +307,7 @@ def cluster_tasks(hosts: Sequence[Host]) -> list[Task]:
         Task("pgsql : wait for postgres primary", _wait, ("pg_launch", "pg_primary", *boot)),
         Task("pgsql : render postgres hba rules", hba_conf, ("pg_launch", "pg_hba", *boot)),
         Task("pgsql : reload postgres config", reload, ("pg_launch", "pg_reload", *boot)),
+        Task("pgsql : pgbackrest initial backup", pgbackrest.install, ("pgbackrest", "pgsql")),
     ]
     provision = ("pg_provision", "pgsql")
     for user in users.values():

@@ -1,0 +1,27 @@
+"""`rollout restore --to-time`: show what going back undoes, ask, go back."""
+
+import sys
+
+import typer
+
+from cli import point_output, runs
+from cli.bars import bars
+from config.errors import RolloutError
+
+
+def back_to(environment: str, to_time: str, *, preview: bool, yes: bool, as_json: bool) -> None:
+    if not to_time:
+        raise RolloutError("--preview: of what; expected --to-time with it")
+    if not preview and not yes and not sys.stdin.isatty():
+        raise RolloutError(f"{environment} would go back; expected --yes where nobody can be asked")
+    if preview or not yes:
+        point_output.loss(
+            runs.back_to(environment, to_time=to_time, preview=True), as_json=preview and as_json
+        )
+    if preview:
+        return
+    if not yes:
+        typer.confirm(f"Take the whole cluster of {environment} back to {to_time}?", abort=True)
+    with bars(shares=True):
+        report = runs.back_to(environment, to_time=to_time, preview=False)
+    point_output.restore(report, as_json=as_json)

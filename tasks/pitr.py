@@ -1,0 +1,240 @@
+"""Back to a moment on Pigsty: the whole cluster, by Pigsty's own playbook, and what that undoes.
+
+Only databases go back. Files stay as they are: those that came later are asked for by nobody,
+and those that were deleted meanwhile are in the restore points.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg import sql
+
+from config.desired.restore_point import DRILL
+from config.desired.services import active
+from config.errors import StepError
+from tasks import exchange
+from tasks.compose import stop_services
+from tasks.databases import session_database
+from tasks.exchange import Exchange
+from tasks.pigsty import archive
+from tasks.pigsty.archive import Primary
+from tasks.pigsty.playbook import play
+from tasks.pigsty.tree import require_tree
+from tasks.repository import Repository
+from tasks.restore import DATABASES, STEP, forget_jobs, save_current
+from tasks.site import Site
+from tasks.tools.pigsty import PITR, Tree
+
+log = logging.getLogger("rollout")
+
+TABLES = ("accounts", "apps", "datasets", "documents", "upload_files", "conversations",
+          "messages", "workflow_runs")  # fmt: skip
+ARCHIVED_WITHIN_S = 120.0
+BACK_WITHIN_S = 600.0
+_ASK_AGAIN_S = 0.5
+_OTHERS = (
+    "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database"
+    " WHERE NOT datistemplate AND datname NOT IN ('postgres', {})"
+)
+_NAIVE = "SELECT data_type = 'timestamp without time zone' FROM information_schema.columns" \
+    " WHERE table_schema = 'public' AND table_name = %s AND column_name = 'created_at'"  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What going back to `target` undoes, as of `now`.
+
+    `backup`: where recovery starts. `lsn`: where the cluster writes now. `rows`: table → rows
+    created since. `points`: restore points made since, which stay. `others`: databases of others
+    in the cluster, which go back too.
+    """
+
+    target: datetime
+    now: datetime
+    backup: str
+    lsn: str
+    rows: dict[str, int]
+    points: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """What came of it. `safety`: the point that holds what was there before."""
+
+    safety: str
+    seconds: float
+
+
+def moment(text: str) -> datetime:
+    """The time, in UTC.
+
+    Raises:
+        StepError: it is none, or says no time zone.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise StepError(
+            STEP,
+            f"to_time: {text!r} is no time with its zone; expected one like "
+            "2026-11-24T12:30:00+00:00",
+        )
+    return found.astimezone(UTC)
+
+
+def preview(site: Site, repository: Repository, target: datetime) -> Loss:
+    """What would be undone. Changes nothing.
+
+    Raises:
+        StepError: this cluster cannot go back to that time; says what it can.
+    """
+    _playbook(site)
+    server, now = archive.primary(site), datetime.now(UTC)
+    return Loss(
+        target,
+        now,
+        _start(server, target, now),
+        server.lsn(),
+        newer(site, target),
+        tuple(point.id for point in repository.points() if point.created > target),
+        _others(site, server),
+    )
+
+
+def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> WentBack:
+    """Dify's databases are as they were, and the stack is down.
+
+    `own` opens the environment's repository, for the point of what is there now.
+
+    Raises:
+        StepError: what went wrong, and whether anything was changed.
+    """
+    began = time.monotonic()
+    tree, cluster = _playbook(site), site.environment.pigsty.pg_cluster
+    unfinished = exchange.pending(site)
+    if unfinished:
+        exchange.require_finishes(site, unfinished, DATABASES)
+        safety = unfinished.safety
+        stop_services(site, list(active(site.environment, site.release)))
+    else:
+        server = archive.primary(site)
+        _start(server, target, datetime.now(UTC))
+        stop_services(site, list(active(site.environment, site.release)))
+        safety = save_current(site, own)
+        _archive(server)
+        exchange.begin(site, _begun(site, target, safety))
+    play(site, STEP, tree, tree.pitr(cluster, f"{target:%Y-%m-%d %H:%M:%S.%f}+00"))
+    _await(site, target)
+    forget_jobs(site)
+    exchange.end(site)
+    log.info("restore: cluster %s is at %s", cluster, target.isoformat(timespec="seconds"))
+    return WentBack(safety, time.monotonic() - began)
+
+
+def newer(site: Site, target: datetime) -> dict[str, int]:
+    """Table → rows created after that time, for those of the tables people ask about."""
+    found: dict[str, int] = {}
+    with session_database(site).connect() as connection:
+        for table in TABLES:
+            row = connection.execute(_NAIVE, [table]).fetchone()
+            if row is None:
+                continue
+            since = target.replace(tzinfo=None) if row[0] else target
+            query = sql.SQL("SELECT count(*) FROM {} WHERE created_at > %s")
+            counted = connection.execute(query.format(sql.Identifier(table)), [since]).fetchone()
+            found[table] = int(counted[0]) if counted else 0
+    return found
+
+
+def _playbook(site: Site) -> Tree:
+    if site.environment.platform.kind != "pigsty":
+        raise StepError(
+            STEP,
+            f"{site.name} is not on Pigsty: only its clusters have an archive of every moment",
+            advice=f"take the restore point before it: rollout points {site.name}",
+        )
+    tree = require_tree(site, STEP)
+    if not tree.goes_back:
+        raise StepError(
+            STEP,
+            f"Pigsty {tree.version} has no {PITR}",
+            advice="as postgres on the primary: pg-pitr --help; or take a restore point",
+        )
+    return tree
+
+
+def _start(server: Primary, target: datetime, now: datetime) -> str:
+    """The backup recovery to that time starts from."""
+    stanza = server.stanza()
+    if not stanza.backups:
+        raise StepError(
+            STEP,
+            f"cluster {server.cluster} has no physical backup: {stanza.trouble}",
+            advice="as postgres on the primary: pg-backup full; or take a restore point",
+        )
+    first = stanza.backups[0].stop
+    whole = [backup.label for backup in stanza.backups if backup.stop <= target]
+    if not whole or target >= now:
+        raise StepError(
+            STEP,
+            f"{target.isoformat()} is outside the archive of {server.cluster}",
+            advice=f"expected a time from {first.isoformat()} to {now.isoformat('T', 'seconds')}",
+        )
+    return whole[-1]
+
+
+def _others(site: Site, server: Primary) -> tuple[str, ...]:
+    postgres = site.environment.postgres
+    names = [postgres.database, postgres.plugin_database]
+    ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL))
+    return tuple(server.ask(_OTHERS.format(ours)).split())
+
+
+def _archive(server: Primary) -> None:
+    """The archive holds everything up to now: recovery needs a commit after the moment."""
+    segment = server.archive_now()
+    deadline = time.monotonic() + ARCHIVED_WITHIN_S
+    while not server.has_archived(segment):
+        if time.monotonic() > deadline:
+            raise StepError(
+                STEP,
+                f"{segment} does not get into the archive of {server.cluster}",
+                advice="look at pg_stat_archiver and pgBackRest's log; nothing was changed",
+            )
+        time.sleep(_ASK_AGAIN_S)
+
+
+def _await(site: Site, target: datetime) -> None:
+    """The cluster accepts writes and has nothing newer, whatever the playbook said."""
+    deadline = time.monotonic() + BACK_WITHIN_S
+    trouble: StepError | None = None
+    while time.monotonic() < deadline:
+        try:
+            archive.primary(site).lsn()
+        except StepError as error:
+            trouble = error
+            time.sleep(_ASK_AGAIN_S)
+            continue
+        if left := sum(newer(site, target).values()):
+            raise StepError(
+                STEP,
+                f"the playbook ended, and {left} rows are newer than {target.isoformat()}",
+                advice="look at its output above and run this again",
+            )
+        return
+    raise StepError(
+        STEP,
+        f"the cluster does not come back: {trouble.cause if trouble else ''}",
+        advice="look at `patronictl list` and PostgreSQL's log, then run this again",
+    )
+
+
+def _begun(site: Site, target: datetime, safety: str) -> Exchange:
+    when = target.isoformat()
+    return Exchange(when, DATABASES, safety, f"rollout restore {site.name} --to-time {when}")
