@@ -1,4 +1,4 @@
-"""`rollout restore --to-time`: show what going back undoes, ask, go back."""
+"""Going back to a moment from the terminal: show what that undoes, ask, go back."""
 
 import sys
 

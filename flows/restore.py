@@ -51,6 +51,8 @@ def restore(
         target = moment(to_time)
         run = str(flow_run.name)
         return back_to(environment, target, run=run, preview=preview, confirm=confirm)
+    if preview:
+        raise StepError("restore", "preview shows what to_time undoes; expected to_time with it")
     require_confirmed(environment, confirm)
     with (
         opened(environment, run=str(flow_run.name), half_restored=True) as site,
