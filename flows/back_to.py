@@ -56,8 +56,7 @@ def back_to(
     began = time.monotonic()
     with opened(environment, run=run, half_restored=True) as site:
         done: WentBack = finish(point_steps.go_back, site, target=target)
-        second = (steps.pgsql, steps.settings, steps.migrate, steps.compose)
-        for step in (*second, steps.portal, steps.hosts):
+        for step in (steps.settings, steps.migrate, steps.compose, steps.portal, steps.hosts):
             finish(step, site)
         checks = finish(steps.verify, site, changed=True)
     restored = RestoreReport(

@@ -19,6 +19,7 @@ from tasks import exchange
 from tasks.compose import stop_services
 from tasks.databases import session_database
 from tasks.exchange import Exchange
+from tasks.pgsql import pgsql_steps
 from tasks.pigsty import archive
 from tasks.pigsty.archive import Primary
 from tasks.pigsty.playbook import play
@@ -26,6 +27,7 @@ from tasks.pigsty.tree import require_tree
 from tasks.repository import Repository
 from tasks.restore import DATABASES, STEP, forget_jobs, save_current
 from tasks.site import Site
+from tasks.step import converge
 from tasks.tools.pigsty import PITR, Tree
 
 log = logging.getLogger("rollout")
@@ -130,7 +132,11 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         _archive(server)
         exchange.begin(site, _begun(site, target, safety))
     play(site, STEP, tree, tree.pitr(cluster, f"{target:%Y-%m-%d %H:%M:%S.%f}+00"))
-    _await(site, target)
+    _await_writes(site)
+    # Rules, role and databases went back too, perhaps to before they were Dify's.
+    for step in pgsql_steps(site):
+        converge(step)
+    _require_back(site, target)
     forget_jobs(site)
     exchange.end(site)
     log.info("restore: cluster %s is at %s", cluster, target.isoformat(timespec="seconds"))
@@ -210,8 +216,18 @@ def _archive(server: Primary) -> None:
         time.sleep(_ASK_AGAIN_S)
 
 
-def _await(site: Site, target: datetime) -> None:
-    """The cluster accepts writes and has nothing newer, whatever the playbook said."""
+def _require_back(site: Site, target: datetime) -> None:
+    """Nothing is newer, whatever the playbook said."""
+    if left := sum(newer(site, target).values()):
+        raise StepError(
+            STEP,
+            f"the playbook ended, and {left} rows are newer than {target.isoformat()}",
+            advice="look at its output above and run this again",
+        )
+
+
+def _await_writes(site: Site) -> None:
+    """The cluster has a primary again."""
     deadline = time.monotonic() + BACK_WITHIN_S
     trouble: StepError | None = None
     while time.monotonic() < deadline:
@@ -220,14 +236,8 @@ def _await(site: Site, target: datetime) -> None:
         except StepError as error:
             trouble = error
             time.sleep(_ASK_AGAIN_S)
-            continue
-        if left := sum(newer(site, target).values()):
-            raise StepError(
-                STEP,
-                f"the playbook ended, and {left} rows are newer than {target.isoformat()}",
-                advice="look at its output above and run this again",
-            )
-        return
+        else:
+            return
     raise StepError(
         STEP,
         f"the cluster does not come back: {trouble.cause if trouble else ''}",
