@@ -281,3 +281,13 @@ def test_no_password_is_in_a_fragments_text(ours, secrets):
 def test_a_tree_tells_its_generation():
     assert detect(["ansible.cfg", "conf", "deploy.yml"]) is V4
     assert detect(["ansible.cfg", "files", "install.yml"]) is V2
+
+
+def test_where_points_are_made_a_drill_has_databases_and_rules_of_its_own(said):
+    made = said(backup={"repository": "/backup", "drill_subnet": "172.30.99.0/24"})
+    cluster = made["children"]["pg-dify"]["vars"]
+    names = [entry["name"] for entry in cluster["pg_databases"]]
+    assert names == ["dify", "dify_plugin", "dify_drill", "dify_plugin_drill"]
+    of = {rule["addr"]: rule["db"] for rule in cluster["pg_hba_rules"] if "drill" in rule["title"]}
+    assert of["172.30.99.0/24"] == "dify_drill,dify_plugin_drill"
+    assert "172.30.31.0/24" not in of
