@@ -1,10 +1,14 @@
 """One installed double of Pigsty for a whole file of tests, and the steps that deploy on it."""
 
 import os
-from collections.abc import Generator, Sequence
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.bootstrap import bootstrap_steps
 from tasks.configure import configure_steps
@@ -17,6 +21,9 @@ from tasks.redis import redis_steps
 from tasks.site import Site
 from tasks.step import Change, converge
 from tests.conftest import PigstyDouble
+from tests.integration import prefect_server, sshd
+from tests.integration.conftest import free_ports
+from tests.integration.sshd import SshServer
 from tests.pigsty.double.build import build
 
 STEPS = (bootstrap_steps, configure_steps, install_steps, docker_steps, pgsql_steps, redis_steps,
@@ -59,3 +66,27 @@ def double(tmp_path_factory: pytest.TempPathFactory) -> Generator[PigstyDouble]:
 def old_double(tmp_path_factory: pytest.TempPathFactory) -> Generator[PigstyDouble]:
     """The same with Pigsty 2.7, whose playbooks purge what they are run over."""
     yield from _doubles(tmp_path_factory, "v2.7.0")
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """A server for flows that run in this process."""
+    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
+    with (
+        prefect_server.server(folder, port) as url,
+        temporary_settings({PREFECT_API_URL: url}),
+    ):
+        yield
+
+
+@contextmanager
+def login(double: PigstyDouble, users: Mapping[str, str]) -> Generator[SshServer]:
+    """Whoever logs in there finds the double's Ansible, as an administrator finds his own."""
+    path = f"SetEnv PATH={double.programs}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory(prefix="rollout-sshd-") as name:
+        Path(name).chmod(0o755)
+        server = sshd.start(Path(name), free_ports(1)[0], users, env=path)
+        try:
+            yield server
+        finally:
+            server.stop()

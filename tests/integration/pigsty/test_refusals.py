@@ -4,8 +4,6 @@ Each is tried with Pigsty's tree on this machine and on one that is reached over
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -13,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from cli import runs
 from config.errors import RolloutError
 from flows.deploy import deploy
 from tests.conftest import PigstyDouble
-from tests.integration import prefect_server, sshd
-from tests.integration.conftest import free_ports
+from tests.integration.pigsty.conftest import login
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.settings import variables
 
@@ -28,26 +24,9 @@ NOBODY = "192.0.2.1"
 
 
 @pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
-    with (
-        prefect_server.server(folder, port) as url,
-        temporary_settings({PREFECT_API_URL: url}),
-    ):
-        yield
-
-
-@pytest.fixture(scope="module")
 def admin(double: PigstyDouble, os_users: Mapping[str, str]) -> Generator[SshServer]:
-    """A login on the admin node finds the double's Ansible, as the administrator's own does."""
-    path = f"SetEnv PATH={double.programs}:{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory(prefix="rollout-sshd-") as name:
-        Path(name).chmod(0o755)
-        server = sshd.start(Path(name), free_ports(1)[0], os_users, env=path)
-        try:
-            yield server
-        finally:
-            server.stop()
+    with login(double, os_users) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""The flow up to Dify's containers where every machine is over SSH, on a Pigsty of version 2.7."""
+
+import json
+import logging
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import pytest
+
+from blocks.node import ConnectionLost
+from flows.deploy import deploy
+from tests.conftest import PigstyDouble
+from tests.integration.pigsty.conftest import login, processes
+from tests.integration.sshd import SshServer
+from tests.pigsty.double.settings import variables
+
+STEPS = ["preflight", "bootstrap", "configure", "install", "pgsql", "redis", "portal", "hosts"]
+
+
+@pytest.fixture(scope="module")
+def ssh(
+    prefect: None,
+    old_double: PigstyDouble,
+    os_users: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Generator[SshServer]:
+    """Selects the environment: nothing of it is on this machine."""
+    with login(old_double, os_users) as server, pytest.MonkeyPatch.context() as patch:
+        chosen = variables(old_double, tmp_path_factory.mktemp("home"))
+        del chosen["PATH"]
+        chosen |= {
+            "ROLLOUT__NODES__ADMIN": "node",
+            "ROLLOUT__NODES__DIFY": json.dumps(["node"]),
+            "ROLLOUT__NODES__SSH_CONFIG": server.config,
+        }
+        for name, value in chosen.items():
+            patch.setenv(name, value)
+        yield server
+
+
+class CutOff(logging.Handler):
+    """Ends every connection when the run says that for the first time."""
+
+    def __init__(self, server: SshServer, after: str) -> None:
+        super().__init__()
+        self.server, self.after = server, after
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.after and self.after in record.getMessage():
+            self.after = ""
+            self.server.drop_connections()
+
+
+def rollout() -> Any:
+    """The report, or what stopped it."""
+    state = deploy(environment="staging", only=STEPS, return_state=True)
+    return state.result(raise_on_failure=False)
+
+
+def test_a_connection_lost_in_a_playbook_is_told_and_the_next_run_finishes(
+    ssh: SshServer, old_double: PigstyDouble
+) -> None:
+    cut = CutOff(ssh, after="pgsql: task 1: ")
+    logging.getLogger("rollout").addHandler(cut)
+    try:
+        lost = rollout()
+    finally:
+        logging.getLogger("rollout").removeHandler(cut)
+    assert isinstance(lost, ConnectionLost)
+    assert str(lost).startswith("node: the connection broke off")
+    assert str(lost).endswith("do: run it again when the node is back, it resumes")
+
+    done = rollout()
+    assert done.changes > 0
+    before = processes(old_double), (old_double.tree / "pigsty.yml").read_bytes()
+    again = rollout()
+    assert again.changes == 0
+    assert (processes(old_double), (old_double.tree / "pigsty.yml").read_bytes()) == before
