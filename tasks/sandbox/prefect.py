@@ -134,6 +134,8 @@ def _environment(site: Site) -> tuple[tuple[str, str | Secret], ...]:
         ("PREFECT_API_DATABASE_CONNECTION_URL", Secret(url)),
         ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
         ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
+        # The newer UI cannot resume a run that waits for approval.
+        ("PREFECT_SERVER_UI_V2_ENABLED", "false"),
     )
 
 

@@ -49,6 +49,11 @@ def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
     picture(page, "prefect-run.png", pictures)
 
 
+def test_people_land_in_the_ui_that_can_approve(deployed: Any, page: Page) -> None:
+    page.goto(pages(deployed))
+    expect(page.locator("body")).to_contain_text("Switch to V2 UI", timeout=30_000)
+
+
 def test_health_is_a_page_that_tells_what_matters_first(
     deployed: Any, page: Page, pictures: Path
 ) -> None:
