@@ -3,23 +3,20 @@
 What is asked may be what Prefect itself runs on: an answer must come also when that is down.
 """
 
+import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 
 from cli import output, runs
 from config.load import environment_names
 
 OK, WARN, FAIL = 0, 3, 4
 _STATUS = {"ok": OK, "fail": FAIL}
-_COLOURS = {"ok": "green", "unknown": "magenta", "warn": "yellow", "fail": "bold red"}
 
 
 def once(environment: str, *, as_json: bool) -> int:
@@ -36,22 +33,36 @@ def once(environment: str, *, as_json: bool) -> int:
     return _status(seen)
 
 
-def watch(environment: str, *, every_s: float, as_json: bool) -> None:
-    """Look until interrupted. Nothing is remembered: people watch already."""
+def watch(environment: str, *, every_s: float, as_json: bool) -> int:
+    """Look until interrupted; how it was at last. Nothing is remembered: people watch already."""
+    runs.collect_garbage_again()
+    status = WARN
+    with suppress(KeyboardInterrupt), runs.server(environment), _shown(as_json=as_json) as show:
+        while True:
+            # Asked each time: what is watched may be what Prefect runs on.
+            with (_glancing if _ready() else _stranded)(environment) as look:
+                seen = look()
+            status = _status(seen)
+            show(seen)
+            time.sleep(every_s)
+    return status
+
+
+@contextmanager
+def _shown(*, as_json: bool) -> Generator[Callable[[Any], None]]:
+    """On a terminal one table that changes, anywhere else a line each time."""
+    from cli import health_output
     from flows.health_report import as_json as dumped
 
-    with (
-        runs.server(environment),
-        (_glancing if _ready() else _stranded)(environment) as look,
-        Live(console=Console(), auto_refresh=False) as live,
-    ):
-        while True:
-            seen = look()
-            if as_json:
-                output.json_line(dumped(seen))
-            else:
-                live.update(_table(seen), refresh=True)
-            time.sleep(every_s)
+    if as_json or not sys.stdout.isatty():
+        yield (
+            lambda seen: (
+                output.json_line(dumped(seen)) if as_json else output.say(health_output.line(seen))
+            )
+        )
+        return
+    with Live(console=health_output.console(), auto_refresh=False) as live:
+        yield lambda seen: live.update(health_output.brief(seen), refresh=True)
 
 
 def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
@@ -91,29 +102,13 @@ def _stranded(environment: str) -> Generator[Callable[[], Any]]:
 
 
 def _show(seen: Any, *, as_json: bool) -> None:
+    from cli import health_output
     from flows.health_report import as_json as dumped
 
     if as_json:
         output.json_line(dumped(seen))
     else:
-        Console().print(_table(seen))
-
-
-def _table(seen: Any) -> Table:
-    from flows.health_report import rows
-
-    found = rows(seen)
-    title = f"{seen.environment} is {seen.status}: {len(found)} probes in {seen.seconds:.1f} s"
-    table = Table(title=title, title_justify="left")
-    for column in ("status", "probe", "value", "since"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what", overflow="fold")
-    for row in found:
-        cells = [escape(str(row[name])) for name in ("probe", "value", "since", "what")]
-        if row["do"]:
-            cells[-1] += f"\n[italic]do: {escape(row['do'])}[/]"
-        table.add_row(f"[{_COLOURS[row['status']]}]{row['status']}[/]", *cells)
-    return table
+        health_output.console().print(health_output.whole(seen))
 
 
 def _status(seen: Any) -> int:

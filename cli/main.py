@@ -100,14 +100,15 @@ def health(
     environment: Environment,
     json: Json = False,
     watch: Annotated[
-        float | None, typer.Option(help="Look again every so many seconds, until interrupted")
-    ] = None,
+        bool, typer.Option("--watch", help="Look again and again until interrupted")
+    ] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks", min=0)] = 5.0,
 ) -> None:
     """Ask every part how it is. Exit status: 0 ok, 3 warning or unknown, 4 something fails."""
     from cli import health
 
-    if watch is not None:
-        health.watch(environment, every_s=watch, as_json=json)
+    if watch:
+        raise typer.Exit(health.watch(environment, every_s=every, as_json=json))
     raise typer.Exit(health.once(environment, as_json=json))
 
 

@@ -88,6 +88,14 @@ def _host(value: str) -> str:
     return _domain(value)
 
 
+def _endpoint(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 1 <= int(port) <= 65535:  # noqa: PLR2004
+        raise ValueError(f"{value!r} is not an address; expected host:port")
+    _host(host)
+    return value
+
+
 def _subnet(value: str) -> str:
     try:
         network = IPv4Network(value)
@@ -230,6 +238,7 @@ Domain = Annotated[str, AfterValidator(_domain)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Bind = Annotated[str, AfterValidator(_bind)]
 Host = Annotated[str, AfterValidator(_host)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Subnet = Annotated[str, AfterValidator(_subnet)]
 Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -361,6 +370,8 @@ class Redis(Strict):
     port: Port
     database: Annotated[int, Field(ge=0, le=15)]
     broker_database: Annotated[int, Field(ge=0, le=15)]
+    sentinels: list[Endpoint]
+    sentinel_master: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     max_memory_mb: Annotated[int, Field(ge=16, le=1_048_576)]
 
 
@@ -453,6 +464,7 @@ class Health(Strict):
     confirm_of: Annotated[int, Field(ge=1, le=20)]
     repeat_h: Annotated[float, Field(gt=0, le=8760)]
     missing_after_s: Annotated[int, Field(ge=10, le=604_800)]
+    quiet_s: Annotated[int, Field(ge=0, le=86_400)]
     notify: list[BlockSlug]
     skip: list[str]
     ignored_queues: list[str]

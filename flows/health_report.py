@@ -31,11 +31,16 @@ def rows(seen: Look) -> list[dict[str, Any]]:
     ]
 
 
+def headline(seen: Look) -> str:
+    during = f", during {seen.during}" if seen.during else ""
+    return f"{seen.environment} is {seen.status}{during}"
+
+
 def publish(seen: Look) -> None:
     key = seen.environment.replace("_", "-")
     at = datetime.fromtimestamp(seen.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     create_table_artifact(
-        table=rows(seen), key=f"health-{key}", description=f"{key} is {seen.status}, {at}"
+        table=rows(seen), key=f"health-{key}", description=f"{headline(seen)}, {at}"
     )
     create_markdown_artifact(
         pictures(seen), key=f"timeline-{key}", description=f"{key} over time, {at}"
@@ -88,6 +93,7 @@ def as_json(seen: Look) -> dict[str, Any]:
     return {
         "environment": seen.environment,
         "status": str(seen.status),
+        "during": seen.during,
         "at": datetime.fromtimestamp(seen.at, UTC).isoformat(timespec="seconds"),
         "seconds": round(seen.seconds, 2),
         "probes": [

@@ -3,12 +3,15 @@
 import getpass
 import json
 import os
+import re
 import socket
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from blocks.command import Command
 from blocks.node import Held, Node
 from config.environment import Environment
 from config.errors import StepError
@@ -33,6 +36,33 @@ def rollout_lock(node: Node, path: Path, *, environment: str, run: str) -> Gener
         except Held as error:
             raise _refusal(environment, error.holder) from None
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Which run holds a lock, and since when."""
+
+    run: str
+    since: datetime
+
+
+def holding(node: Node, path: Path) -> Holder | None:
+    """Who holds the lock now. It is only looked at: trying it would turn a rollout away."""
+    entry = node.look([path])[path]
+    try:
+        found = json.loads((entry and entry.content) or b"{}")
+        holder = Holder(str(found["run"]), datetime.fromisoformat(found["since"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return holder if _locked(node, path) else None
+
+
+def _locked(node: Node, path: Path) -> bool:
+    """What a killed holder wrote stays in the file, its lock does not."""
+    inode = node.run(Command(("stat", "--format", "%i", str(path)), changes=False)).strip()
+    locks = node.run(Command(("cat", "/proc/locks"), changes=False))
+    taken = re.compile(rf"^\d+: FLOCK .*:{inode} ", re.MULTILINE)
+    return bool(taken.search(locks))
 
 
 def _holder(run: str) -> str:

@@ -7,6 +7,8 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Semaphore
 
+from httpx import HTTPError
+
 from blocks import health_record
 from blocks.health_record import Kept
 from config.desired.health.record import Record
@@ -49,7 +51,7 @@ def visit(
             if time.time() - kept.record.at < fresh_s:
                 return _remembered(name, kept.record, time.monotonic() - began)
             return _summary(attend(opened(name), kept))
-        except RolloutError as error:
+        except (RolloutError, HTTPError) as error:  # the latter of a Prefect server that is busy
             took = time.monotonic() - began
             return Summary(name, Status.UNKNOWN, time.time(), (), str(error), took)
 
@@ -76,7 +78,7 @@ def _summary(seen: Look) -> Summary:
         seen.status,
         since,
         tuple(finding.probe for finding in causes),
-        causes[0].said if causes else "",
+        causes[0].said if causes else seen.during,
         seen.seconds,
     )
 

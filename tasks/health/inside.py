@@ -1,15 +1,18 @@
 """What only the stack's own network reaches, asked from inside the API's container by one curl."""
 
+import time
+from email.utils import parsedate_to_datetime
 from functools import partial
 
 from config.desired.health.verdict import Reading, Status
 from config.desired.services import active
 from tasks.checks.probe import Wrong
+from tasks.health.clock import clock_reading
 from tasks.health.containers import DOCKER, container
 from tasks.health.question import Answer, Past, Question
 from tasks.site import Site
 
-PLUGIN, SANDBOX, PROXY = "plugin daemon", "sandbox", "ssrf proxy"
+PLUGIN, SANDBOX, PROXY, CLOCK = "plugin daemon", "sandbox", "ssrf proxy", "api clock"
 _OK, _REFUSED, _SILENT = "200", "403", "000"
 _WITHIN_S = "4"
 
@@ -18,7 +21,7 @@ def questions(site: Site) -> list[Question]:
     """One question: starting a program in a container costs more than what it asks."""
     running = active(site.environment, site.release)
     needs = (container("api"), DOCKER)
-    probes: dict[str, tuple[str, ...]] = {}
+    probes: dict[str, tuple[str, ...]] = {CLOCK: needs}
     for probe, service, more in (
         (PLUGIN, "plugin_daemon", ("postgres", "redis")),
         (SANDBOX, "sandbox", ()),
@@ -26,7 +29,7 @@ def questions(site: Site) -> list[Question]:
     ):
         if service in running:
             probes[probe] = (container(service), *needs, *more)
-    return [Question(probes, partial(_ask, site, list(probes)))] if probes else []
+    return [Question(probes, partial(_ask, site, list(probes)))]
 
 
 def _ask(site: Site, probes: list[str], _: Past) -> Answer:
@@ -34,9 +37,23 @@ def _ask(site: Site, probes: list[str], _: Past) -> Answer:
     found = [one for one in running if one.service == "api"]
     if not found:
         raise Wrong("no container of api to ask from", f"run: rollout deploy {site.name}")
-    said = site.docker.inside(found[0].id, _words(site, probes)).split()
-    codes = dict(zip(probes, said, strict=False))
-    return Answer([_reading(site, probe, codes.get(probe, _SILENT)) for probe in probes])
+    asked = time.time()
+    lines = site.docker.inside(found[0].id, _words(site, probes)).splitlines()
+    said = dict(zip(probes, lines, strict=False))
+    readings = [
+        _reading(site, probe, said.get(probe, _SILENT)) for probe in probes if probe != CLOCK
+    ]
+    return Answer([_clock(site, said.get(CLOCK, ""), asked), *readings])
+
+
+def _clock(site: Site, date: str, asked: float) -> Reading:
+    """The clock its process goes by, from the header of an answer; it tells whole seconds."""
+    try:
+        clock = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return Reading(CLOCK, "its answer tells no date", status=Status.UNKNOWN)
+    ahead = clock - min(max(clock, asked - 1), time.time())
+    return clock_reading(CLOCK, ahead, site)
 
 
 def _words(site: Site, probes: list[str]) -> list[str]:
@@ -44,12 +61,15 @@ def _words(site: Site, probes: list[str]) -> list[str]:
     for probe in probes:
         if words != ["curl"]:
             words.append("--next")
-        words += ["-s", "-o", "/dev/null", "-w", "%{http_code}\n", "-m", _WITHIN_S]
+        told = "%header{date}\n" if probe == CLOCK else "%{http_code}\n"
+        words += ["-s", "-o", "/dev/null", "-w", told, "-m", _WITHIN_S]
         words += _target(site, probe)
     return words
 
 
 def _target(site: Site, probe: str) -> list[str]:
+    if probe == CLOCK:
+        return ["--noproxy", "*", "http://127.0.0.1:5001/health"]
     if probe == PLUGIN:
         return ["--noproxy", "*", "http://plugin_daemon:5002/health/check"]
     if probe == SANDBOX:

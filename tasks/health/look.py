@@ -14,7 +14,7 @@ from config.desired.health.record import (
     overall,
 )
 from config.desired.health.series import Series
-from config.desired.health.verdict import Finding, Status, explained
+from config.desired.health.verdict import ROLLOUT, Finding, Status, explained
 from config.errors import ConfigError
 from tasks.health import (
     backups,
@@ -26,6 +26,8 @@ from tasks.health import (
     portal,
     postgres,
     redis,
+    rollout,
+    sentinel,
 )
 from tasks.health.question import Past, Question, Round, ask_all
 from tasks.masking import masked
@@ -33,7 +35,11 @@ from tasks.site import Site
 
 log = logging.getLogger("rollout")
 
-SUBJECTS = (machine, postgres, redis, celery, containers, inside, portal, backups, drift)
+SUBJECTS = (
+    machine, rollout, postgres, redis, sentinel, celery, containers, inside, portal, backups, drift,
+)  # fmt: skip
+# No rollout explains these.
+APART = (machine, rollout, backups)
 # What is drawn over time; the rest is only a status.
 DRAWN = (
     "api",
@@ -62,6 +68,11 @@ class Look:
     def status(self) -> Status:
         return overall(self.findings)
 
+    @property
+    def during(self) -> str:
+        """The rollout that excuses what is bad, as people read it; empty if none does."""
+        return rollout.going_on(self.findings)
+
     def since(self, finding: Finding) -> float:
         known = self.record.probes.get(finding.probe)
         return known.since if known and known.status is finding.status else self.at
@@ -85,7 +96,7 @@ def look(site: Site, record: Record) -> Look:
     """Ask everything; an answer that contradicts what is known is asked again before it counts."""
     began, health = time.monotonic(), site.environment.health
     asked = questions(site)
-    past = Past(record.at, record.notes, record.series)
+    past = _past(record)
     after = record
     turn = 1
     while True:
@@ -103,6 +114,13 @@ def look(site: Site, record: Record) -> Look:
     return Look(site.name, now, time.monotonic() - began, tuple(findings), tuple(told), after)
 
 
+def _past(record: Record) -> Past:
+    """What came since a look during a rollout counts for nothing: it restarted and logged."""
+    if ROLLOUT in record.notes:
+        return Past(time.time(), series=record.series)
+    return Past(record.at, record.notes, record.series)
+
+
 def _new(findings: list[Finding], record: Record) -> bool:
     return any(contradicts(finding, record.probes.get(finding.probe)) for finding in findings)
 
@@ -110,7 +128,9 @@ def _new(findings: list[Finding], record: Record) -> bool:
 def _findings(site: Site, answers: Round, record: Record) -> list[Finding]:
     """What is skipped is left out, though it may explain others; secrets are masked."""
     known_bad = [name for name, known in record.probes.items() if known.status is not Status.OK]
-    found = explained(answers.findings, known_bad)
+    apart = [question for subject in APART for question in subject.questions(site)]
+    names = frozenset(name for question in apart for name in question.probes)
+    found = rollout.excused(explained(answers.findings, known_bad), names)
     return [
         replace(finding, said=masked(finding.said, site), advice=masked(finding.advice, site))
         for finding in found

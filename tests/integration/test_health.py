@@ -1,19 +1,24 @@
 """Every part of a real stack broken in turn: the right probe turns red, and nothing besides."""
 
+import fcntl
 import json
 import os
+import re
+import signal
+import struct
 import subprocess
+import sys
+import termios
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from prefect.artifacts import create_table_artifact
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -25,23 +30,28 @@ from blocks import health_record
 from config.desired.health.record import Record
 from config.desired.health.verdict import Finding, Status
 from config.environment import Environment
-from tasks.health import machine
+from config.load import ROOT, load_environment
 from tasks.health.attend import attend
 from tasks.health.look import Look, look
-from tasks.health.question import Past, ask_all
-from tasks.pgsql import pgsql_steps
-from tasks.portal import portal_steps
-from tasks.redis import dify_redis, redis_steps
-from tasks.sandbox import authority, nginx, postgres, redis
+from tasks.lock import lock_file, rollout_lock
+from tasks.redis import dify_redis
 from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import Automations
 from tasks.site import Site
 from tasks.step import converge
 from tests.integration import prefect_server
+from tests.integration.breaks import (
+    CASES,
+    backed_up,
+    docker,
+    name,
+    overdue_backup,
+    stopped_postgres,
+    stopped_redis,
+)
 from tests.integration.conftest import free_ports
 from tests.integration.stack import deployed
 
-Break = Callable[[Site], Any]
 HEALTH = {
     "again_after_s": 0.3,
     "deadline_s": 10.0,
@@ -49,6 +59,7 @@ HEALTH = {
     "heal": ["web"],
     "heal_per_hour": 1,
 }
+MISSING = "no health run"
 LIMITS = {"answer_s": [9.0, 20.0]}  # tests share their machine
 
 
@@ -71,12 +82,6 @@ def stack(prefect: str, module_sandbox_site: Any, tmp_path_factory: Any) -> Gene
         backed_up(site, datetime.now(UTC))
         create_table_artifact([{"proved": "yes"}], key=f"drill-{site.name}")
         yield site
-
-
-def backed_up(site: Site, at: datetime) -> None:
-    """As the last backup left it."""
-    row = {"point": f"{at:%Y%m%dT%H%M%SZ}", "reason": "schedule"}
-    create_table_artifact([row], key=f"points-{site.name}")
 
 
 @pytest.fixture
@@ -108,195 +113,77 @@ def find(seen: Look, probe: str) -> Finding:
     return next(finding for finding in seen.findings if finding.probe == probe)
 
 
-def docker(*words: str) -> None:
-    subprocess.run(["docker", *words], check=True, capture_output=True)
+@dataclass
+class Listener:
+    """A webhook that remembers what it was sent."""
+
+    port: int
+    heard: list[dict[str, Any]] = field(default_factory=list)
 
 
-def name(site: Site, service: str) -> str:
-    return f"{site.environment.dify.project}-{service}-1"
+@pytest.fixture(scope="module")
+def listener() -> Generator[Listener]:
+    heard: list[dict[str, Any]] = []
 
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            heard.append(json.loads(self.rfile.read(length)))
+            self.send_response(200)
+            self.end_headers()
 
-@contextmanager
-def stopped_postgres(site: Site) -> Iterator[None]:
-    postgres.stop(site)
-    yield
-    for step in pgsql_steps(site):
-        converge(step)
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
 
-
-@contextmanager
-def stopped_redis(site: Site) -> Iterator[None]:
-    redis.stop(site)
-    yield
-    for step in redis_steps(site):
-        converge(step)
-
-
-def killed(service: str) -> Break:
-    @contextmanager
-    def broken(site: Site) -> Iterator[None]:
-        docker("kill", name(site, service))
-        yield
-        docker("start", name(site, service))
-
-    return broken
-
-
-def paused(service: str) -> Break:
-    @contextmanager
-    def broken(site: Site) -> Iterator[None]:
-        docker("pause", name(site, service))
-        try:
-            yield
-        finally:
-            docker("unpause", name(site, service))
-
-    return broken
-
-
-@contextmanager
-def blocked_portal(site: Site) -> Iterator[None]:
-    """A firewall that swallows what goes to the portal, in a chain of the test's own."""
-    port, chain = str(site.environment.portal.https_port), "ROLLOUT-HEALTH"
-    hook = ["-p", "tcp", "--dport", port, "-j", chain]
-    iptables = ["iptables", "-w", "10"]
-    subprocess.run([*iptables, "-N", chain], check=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
     try:
-        subprocess.run([*iptables, "-A", chain, "-j", "DROP"], check=True)
-        subprocess.run([*iptables, "-I", "INPUT", *hook], check=True)
-        yield
+        yield Listener(server.server_port, heard)
     finally:
-        subprocess.run([*iptables, "-D", "INPUT", *hook], check=False)
-        subprocess.run([*iptables, "-F", chain], check=True)
-        subprocess.run([*iptables, "-X", chain], check=True)
+        server.shutdown()
+        thread.join()
 
 
-@contextmanager
-def without_connections(site: Site) -> Iterator[None]:
-    """Somebody took every connection an ordinary role can have."""
-    settings = site.environment.postgres
-    with ExitStack() as held:
-        with suppress(psycopg.OperationalError):
-            for _ in range(settings.max_connections + 1):
-                held.enter_context(
-                    psycopg.connect(
-                        host=settings.host,
-                        port=settings.port,
-                        user=settings.user,
-                        password=site.secret("postgres_password"),
-                        dbname=settings.database,
-                    )
-                )
-        yield
+def with_health(environment: Environment, **keys: Any) -> Environment:
+    health = environment.health.model_copy(update=keys)
+    return environment.model_copy(update={"health": health})
 
 
-@contextmanager
-def full_redis(site: Site) -> Iterator[None]:
-    with dify_redis(site).client() as client:
-        before = client.config_get("maxmemory")["maxmemory"]
-        client.config_set("maxmemory", 1_000_000)
-        try:
-            yield
-        finally:
-            client.config_set("maxmemory", before)
-            # The worker ended over it, and the engine starts it again.
-            deadline = time.monotonic() + 60
-            while not any(int(one["psub"]) for one in client.client_list()):
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+def subjects(listener: Listener, about: str, count: int) -> list[str]:
+    """Subjects that name it, once there are that many or nothing comes for a while."""
+    deadline = time.monotonic() + 40
+    while True:
+        found = [each["subject"] for each in listener.heard if about in each["subject"]]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
 
 
-@contextmanager
-def stuck_queue(site: Site) -> Iterator[None]:
-    """A queue with a job from an hour ago that no worker takes."""
-    headers = {"id": "stuck", "timestamp": time.time() - 3600}
-    with dify_redis(site, broker=True).client() as client:
-        client.sadd("_kombu.binding.orphan", "orphan\x06\x16\x06\x16orphan")
-        client.lpush("orphan", json.dumps({"headers": headers, "properties": {}}))
-        try:
-            yield
-        finally:
-            client.delete("orphan", "_kombu.binding.orphan")
-
-
-@contextmanager
-def stopped_portal(site: Site) -> Iterator[None]:
-    nginx.stop(site)
-    yield
-    for step in portal_steps(site):
-        converge(step)
-
-
-@contextmanager
-def overdue_backup(site: Site) -> Iterator[None]:
-    backed_up(site, datetime.now(UTC) - timedelta(days=9))
-    yield
-    backed_up(site, datetime.now(UTC))
-
-
-@contextmanager
-def edited_settings(site: Site) -> Iterator[None]:
-    path = site.environment.dify.home / ".env"
-    before = path.read_bytes()
-    path.write_bytes(before.replace(b"LOG_LEVEL=INFO", b"LOG_LEVEL=ERROR"))
-    try:
-        yield
-    finally:
-        path.write_bytes(before)
-
-
-@contextmanager
-def moved_clock(site: Site) -> Iterator[None]:
-    """The machine's own `date` is an hour ahead; no other clock is."""
-    folder = site.environment.sandbox.home / "clock"
-    folder.mkdir(exist_ok=True)
-    script = folder / "date"
-    script.write_text('#!/bin/sh\nexec /bin/date -d "+1 hour" "$@"\n')
-    script.chmod(0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{folder}:{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
-
-
-CASES: dict[str, tuple[Break, dict[str, Status], str]] = {
-    "postgres stopped": (stopped_postgres, {"postgres": Status.FAIL}, "rollout deploy"),
-    "postgres full": (without_connections, {"postgres": Status.FAIL}, "pool_size"),
-    "redis stopped": (stopped_redis, {"redis": Status.FAIL}, "rollout deploy"),
-    "redis full": (full_redis, {"redis memory": Status.FAIL}, "max_memory_mb"),
-    "queue stuck": (stuck_queue, {"waiting jobs": Status.FAIL}, "nobody takes jobs from orphan"),
-    "worker paused": (paused("worker"), {"container worker": Status.FAIL}, "docker unpause"),
-    "api paused": (paused("api"), {"container api": Status.FAIL}, "docker unpause"),
-    "portal stopped": (stopped_portal, {"portal": Status.FAIL}, "rollout deploy"),
-    "portal firewalled": (blocked_portal, {"portal": Status.FAIL}, "rollout deploy"),
-    "backup overdue": (overdue_backup, {"restore point": Status.FAIL}, "rollout backup"),
-    "settings edited": (edited_settings, {"files": Status.WARN}, "rollout plan"),
-    "clock moved": (moved_clock, {"machine clock": Status.FAIL}, "NTP"),
-} | {
-    f"{service} killed": (
-        killed(service),
-        {f"container {service}": Status.FAIL},
-        "docker logs --tail 50 dify-test-",
-    )
-    for service in (
-        "api",
-        "worker",
-        "worker_beat",
-        "web",
-        "sandbox",
-        "plugin_daemon",
-        "ssrf_proxy",
-        "nginx",
-    )
-}
+@pytest.fixture(scope="module")
+def pager(stack: Site, listener: Listener) -> Generator[Listener]:
+    """Who is told of the stack, by automations as `rollout setup` makes them."""
+    CustomWebhookNotificationBlock(
+        name="pager",
+        url=f"http://127.0.0.1:{listener.port}/",
+        json_data={"subject": "{{subject}}", "body": "{{body}}"},
+    ).save("pager", overwrite=True)
+    environment = with_health(stack.environment, notify=["custom-webhook/pager"])
+    with get_client(sync_client=True) as client:
+        wanted = health_alerts(client, {stack.name: environment})
+        step = Automations(client, tuple(wanted), owned=OWNED)
+        assert len(converge(step).changes) == 2
+        assert converge(step).changes == ()
+        yield listener
+        gone = Automations(client, (), owned=OWNED)
+        assert len(converge(gone).changes) == 2
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_broke_is_named_and_nothing_else(quiet: Site, case: str):
-    """Within one run, with what to do; one alert each way, though much depends on it."""
+def test_what_broke_is_named_and_nothing_else(quiet: Site, pager: Listener, case: str):
+    """Within one run, with what to do; one message each way, though much depends on it."""
     breaking, expected, advice = CASES[case]
+    pager.heard.clear()
     with breaking(quiet):
         seen = attend(quiet)
     assert causes(seen) == expected, told(seen)
@@ -306,6 +193,11 @@ def test_what_broke_is_named_and_nothing_else(quiet: Site, case: str):
     assert [(alert.kind, alert.finding.probe) for alert in seen.alerts] == [(kind, probe)]
     recovered = [alert for look in recovery(quiet) for alert in look.alerts]
     assert [(alert.kind, alert.finding.probe) for alert in recovered] == [("recovered", probe)]
+    assert subjects(pager, probe, 2) == [
+        f"{quiet.name}: {probe} {kind}",
+        f"{quiet.name}: {probe} recovered",
+    ]
+    assert all(probe in subject or MISSING in subject for subject in subjects(pager, "", 0))
     assert not any(value.get_secret_value() in str(seen) for value in quiet.secrets.values())
 
 
@@ -326,41 +218,6 @@ def test_what_depends_on_the_database_says_so(quiet: Site):
     assert because["api"] == "postgres"
     assert set(because.values()) == {"postgres"}
     recovery(quiet)
-
-
-def test_a_certificate_about_to_expire(quiet: Site, monkeypatch: pytest.MonkeyPatch):
-    with monkeypatch.context() as patched:
-        patched.setattr(authority, "SERVER_DAYS", 5)
-        patched.setattr(authority, "RENEW_DAYS", 1)
-        authority.Paths.below(quiet.environment.sandbox.home).certificate.unlink()
-        for step in portal_steps(quiet):
-            converge(step)
-        seen = attend(quiet)
-    assert causes(seen) == {"certificate": Status.FAIL}, told(seen)
-    assert find(seen, "certificate").measured.startswith("4.9")
-    for step in portal_steps(quiet):
-        converge(step)
-    recovery(quiet)
-
-
-def test_a_disk_that_is_full(stack: Site, tmp_path: Path):
-    """A small filesystem of its own, filled to the last byte."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(tmp_path)], check=True)
-    try:
-        dify = stack.environment.dify.model_copy(update={"data": tmp_path})
-        environment = stack.environment.model_copy(update={"dify": dify})
-        site = Site(environment, stack.release, stack.secrets, stack.node)
-        empty = ask_all(machine.questions(site), Past(), 10)
-        with suppress(OSError):
-            (tmp_path / "fill").write_bytes(b"x" * 5_000_000)
-        full = ask_all(machine.questions(site), Past(), 10)
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
-    before = {finding.probe: finding for finding in empty.findings}
-    after = {finding.probe: finding for finding in full.findings}
-    assert before["disk"].status is Status.OK
-    assert after["disk"].status is Status.FAIL
-    assert str(tmp_path) in after["disk"].advice
 
 
 def test_a_sick_service_is_restarted_within_its_budget(quiet: Site):
@@ -403,87 +260,59 @@ def test_a_look_changes_nothing(quiet: Site):
     assert state() == before
 
 
-@dataclass
-class Listener:
-    """A webhook that remembers what it was sent."""
-
-    port: int
-    heard: list[dict[str, Any]] = field(default_factory=list)
-
-    def wait(self, count: int, within_s: float = 20) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + within_s
-        while len(self.heard) < count and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return self.heard
-
-
-@pytest.fixture
-def listener() -> Generator[Listener]:
-    heard: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            heard.append(json.loads(self.rfile.read(length)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield Listener(server.server_port, heard)
-    finally:
-        server.shutdown()
-        thread.join()
-
-
-def notifying(environment: Environment, slugs: list[str]) -> Environment:
-    health = environment.health.model_copy(update={"notify": slugs})
-    return environment.model_copy(update={"health": health})
-
-
-def subjects(listener: Listener, about: str, count: int) -> list[str]:
-    """Subjects that name it, once there are that many or nothing comes for a while."""
-    deadline = time.monotonic() + 40
-    while True:
-        found = [each["subject"] for each in listener.heard if about in each["subject"]]
-        if len(found) >= count or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
-
-
-def test_people_hear_once_of_a_failure_its_end_and_of_silence(quiet: Site, listener: Listener):
-    CustomWebhookNotificationBlock(
-        name="pager",
-        url=f"http://127.0.0.1:{listener.port}/",
-        json_data={"subject": "{{subject}}", "body": "{{body}}"},
-    ).save("pager", overwrite=True)
-    environment = notifying(quiet.environment, ["custom-webhook/pager"])
-    with get_client(sync_client=True) as client:
-        wanted = health_alerts(client, {quiet.name: environment})
-        step = Automations(client, tuple(wanted), owned=OWNED)
-        assert len(converge(step).changes) == 2
-        assert converge(step).changes == ()
-        with stopped_redis(quiet):
-            attend(quiet)
-            attend(quiet)
-        (failed,) = [each for each in listener.wait(1) if "no health run" not in each["subject"]]
-        assert failed["subject"] == f"{quiet.name}: redis failed"
-        assert "do: " in failed["body"] and "rollout deploy" in failed["body"]
-        recovery(quiet)
+def test_people_hear_what_to_do_and_of_silence(quiet: Site, pager: Listener):
+    pager.heard.clear()
+    with stopped_redis(quiet):
         attend(quiet)
-        # The worker may take longer to find Redis again, and is told of in its own right.
-        assert subjects(listener, "redis", 2) == [
-            f"{quiet.name}: redis failed",
-            f"{quiet.name}: redis recovered",
-        ]
-        assert subjects(listener, "no health run", 1)[-1] == f"{quiet.name}: no health run"
-        gone = Automations(client, (), owned=OWNED)
-        assert len(converge(gone).changes) == 2
+        attend(quiet)
+        subjects(pager, "redis", 1)
+    [failed] = [each for each in pager.heard if MISSING not in each["subject"]]
+    assert failed["subject"] == f"{quiet.name}: redis failed"
+    assert "do: " in failed["body"] and "rollout deploy" in failed["body"]
+    recovery(quiet)
+    assert subjects(pager, MISSING, 1)[-1] == f"{quiet.name}: {MISSING}"
+
+
+def test_a_deploy_excuses_what_it_takes_down_and_no_more(quiet: Site, pager: Listener):
+    pager.heard.clear()
+    lock = lock_file(quiet.environment)
+    with (
+        rollout_lock(quiet.node, lock, environment=quiet.name, run=f"deploy {quiet.name}"),
+        stopped_redis(quiet),
+        overdue_backup(quiet),
+    ):
+        looks = [attend(quiet) for _ in range(3)]
+    assert [list(causes(seen)) for seen in looks] == [["restore point"]] * 3
+    assert find(looks[0], "redis").because == "rollout"
+    assert looks[0].during.startswith(f"deploy {quiet.name} since 20")
+    assert [alert.finding.probe for seen in looks for alert in seen.alerts] == ["restore point"]
+    looks = recovery(quiet)
+    assert {a.finding.probe for seen in looks for a in seen.alerts} == {"restore point"}
+    assert not looks[-1].during
+
+
+def test_a_deploy_that_never_ends_excuses_nothing(quiet: Site):
+    environment = with_health(quiet.environment, quiet_s=0)
+    site = Site(environment, quiet.release, quiet.secrets, quiet.node)
+    lock = lock_file(environment)
+    with (
+        rollout_lock(quiet.node, lock, environment=quiet.name, run=f"deploy {quiet.name}"),
+        stopped_redis(site),
+    ):
+        time.sleep(1)
+        seen = attend(site)
+    assert causes(seen) == {"rollout": Status.WARN, "redis": Status.FAIL}, told(seen)
+    recovery(quiet)
+
+
+def test_a_backup_takes_nothing_down(quiet: Site):
+    lock = lock_file(quiet.environment)
+    with rollout_lock(quiet.node, lock, environment=quiet.name, run=f"backup {quiet.name}"):
+        docker("kill", name(quiet, "worker"))
+        seen = attend(quiet)
+        docker("start", name(quiet, "worker"))
+    assert causes(seen) == {"container worker": Status.FAIL}, told(seen)
+    recovery(quiet)
 
 
 def test_a_record_is_kept_as_one_document(quiet: Site):
@@ -494,3 +323,52 @@ def test_a_record_is_kept_as_one_document(quiet: Site):
     assert first.document == second.document
     assert second.record.at > first.record.at
     assert len(second.record.model_dump_json()) < 200_000
+
+
+def variables(site: Site) -> dict[str, str]:
+    """What makes the command line's sandbox this one; no Prefect server knows it."""
+    usual, own = load_environment("sandbox").model_dump(), site.environment.model_dump(mode="json")
+    return {"PREFECT_API_URL": "http://127.0.0.1:9/api", "TERM": "xterm"} | {
+        f"ROLLOUT__{section}__{key}".upper(): str(value)
+        for section in ("sandbox", "postgres", "redis", "portal", "dify", "images")
+        for key, value in own[section].items()
+        if isinstance(value, str | int) and str(value) != str(usual[section][key])
+    }
+
+
+def test_watching_draws_again_and_again_and_ends_quietly(quiet: Site):
+    """On a terminal of 80 columns, until Ctrl-C; the exit status is how it was at last."""
+    keys, screen = os.openpty()
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "rollout"), "health", "sandbox", "--watch", "--every=0"],
+        stdin=screen, stdout=screen, stderr=screen, env={**os.environ, **variables(quiet)},
+        cwd=ROOT, start_new_session=True,
+    )  # fmt: skip
+    os.close(screen)
+    drawn = b""
+    while drawn.count(b"sandbox is unknown") < 4:
+        drawn += os.read(keys, 65536)
+    os.kill(process.pid, signal.SIGINT)
+    with suppress(OSError):  # the terminal is gone with its last process
+        while more := os.read(keys, 65536):
+            drawn += more
+    assert process.wait(30) == 3  # nobody here knows of backups
+    os.close(keys)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode()).replace("\r", "").splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert any("ok: api, api clock" in line for line in lines)
+    assert "Traceback" not in drawn.decode() and "Aborted" not in drawn.decode()
+
+
+def test_watching_into_a_file_is_a_line_each_time(quiet: Site):
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "rollout"), "health", "sandbox", "--watch", "--every=0"],
+        stdout=subprocess.PIPE, env={**os.environ, **variables(quiet)}, cwd=ROOT, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert all(" UTC  sandbox is unknown: restore point unknown (" in line for line in lines)

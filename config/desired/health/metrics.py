@@ -59,6 +59,7 @@ METRICS: dict[str, Metric] = {
         "dify_filesystem_full_seconds", "Time until it is full, by its trend.", DAY_S, "path"
     ),
     "machine clock": Metric(*_SKEW, labels=(("clock", "machine"),)),
+    "api clock": Metric(*_SKEW, labels=(("clock", "api"),)),
     "postgres clock": Metric(*_SKEW, labels=(("clock", "postgres"),)),
     "redis clock": Metric(*_SKEW, labels=(("clock", "redis"),)),
     "restore point": Metric(

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from config.desired.health.series import Series
-from config.desired.health.verdict import Finding, Status, worst
+from config.desired.health.verdict import ROLLOUT, Finding, Status, worst
 from config.environment import Health
 
 HOUR_S = 3600.0
@@ -131,7 +131,10 @@ def forgotten(record: Record, asked: Iterable[str], now: float) -> Record:
 
 
 def overall(findings: Iterable[Finding]) -> Status:
-    return worst(finding.status for finding in findings)
+    """The worst; how something is that a rollout is making anew, nobody can say."""
+    return worst(
+        Status.UNKNOWN if finding.because == ROLLOUT else finding.status for finding in findings
+    )
 
 
 def _new(now: float) -> Known:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+# The probe that explains what a deploy or restore takes down.
+ROLLOUT = "rollout"
+
 
 class Status(StrEnum):
     """How a probe is. `unknown` is never as good as ok: nobody could ask."""

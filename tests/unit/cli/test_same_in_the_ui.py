@@ -35,6 +35,7 @@ NO_PARAMETER = {
     "json": "how a terminal prints it; the UI has artifacts",
     "yes": "the UI asks by suspending the run, or for the environment's name",
     "watch": "the schedule looks again",
+    "every": "the schedule says when",
 }
 
 

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from config.desired.health.record import Known, Record
-from config.desired.health.verdict import Reading, Status
+from config.desired.health.record import Known, Record, overall
+from config.desired.health.verdict import Finding, Reading, Status
 from config.errors import ConfigError
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.checks.probe import Wrong
-from tasks.health import celery
+from tasks.health import celery, rollout
 from tasks.health.attend import CHECKED, events
 from tasks.health.look import Look, questions
 from tasks.health.question import Answer, Past, Question, ask_all
@@ -140,3 +140,30 @@ def test_a_run_tells_that_it_was(site: Site):
     seen = Look("prod", 1.0, 0.2, (), (), Record(probes={"a": Known()}))
     (event,) = events(seen)
     assert event.name == CHECKED and event.resource == "rollout.health.prod"
+
+
+def test_a_rollout_excuses_what_it_makes_anew_and_no_other():
+    bad = [
+        Finding("redis", Status.FAIL, ""),
+        Finding("worker", Status.FAIL, "", because="redis"),
+        Finding("disk", Status.FAIL, ""),
+        Finding("files", Status.UNKNOWN, "", because="disk"),
+        Finding("web", Status.OK, ""),
+    ]
+    deploy = Finding("rollout", Status.OK, "deploy prod since noon", 60.0, "s")
+    held = rollout.excused([deploy, *bad], frozenset({"disk", "rollout"}))
+    assert {f.probe: f.because for f in held if f.because} == {
+        "redis": "rollout",
+        "worker": "rollout",
+        "files": "disk",
+    }
+    late = Finding("rollout", Status.WARN, "deploy prod since noon", 9999.0, "s")
+    none = Finding("rollout", Status.OK, "none")
+    for other in (late, none):
+        assert rollout.excused([other, *bad], frozenset()) == [other, *bad]
+
+
+def test_how_something_is_during_a_rollout_nobody_can_say():
+    held = Finding("redis", Status.FAIL, "", because="rollout")
+    assert overall([held, Finding("web", Status.OK, "")]) is Status.UNKNOWN
+    assert overall([held, Finding("disk", Status.WARN, "")]) is Status.WARN

@@ -10,13 +10,13 @@ import pytest
 from blocks.node import LocalNode
 from config.errors import StepError
 from config.load import ROOT
-from tasks.lock import rollout_lock
+from tasks.lock import holding, rollout_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from blocks.node import LocalNode
-from tasks.lock import rollout_lock
+from tasks.lock import holding, rollout_lock
 with rollout_lock(LocalNode(), Path(sys.argv[1]), environment="prod", run="calm-otter"):
     print("held", flush=True)
     time.sleep(60)
@@ -63,3 +63,16 @@ def test_it_is_free_afterwards_and_private(tmp_path: Path) -> None:
         with rollout_lock(LocalNode(), path, environment="prod", run=run):
             assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text() == ""
+
+
+def test_who_holds_it_is_seen_without_trying_it(tmp_path: Path) -> None:
+    path = tmp_path / "rollout.lock"
+    assert holding(LocalNode(), path) is None
+    process = holder(path)
+    found = holding(LocalNode(), path)
+    assert found and found.run == "calm-otter"
+    assert abs(time.time() - found.since.timestamp()) < 60
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "calm-otter" in path.read_text()
+    assert holding(LocalNode(), path) is None

@@ -79,6 +79,28 @@ def test_the_dashboard_shows_what_is_measured():
     assert board["uid"] and board["title"] and board["schemaVersion"]
 
 
+def test_the_dashboard_is_one_grafana_draws():
+    """Its panels lie beside each other on a grid of 24 columns, and every query has its letter."""
+    board = json.loads((MONITORING / "dify-dashboard.json").read_text())
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        assert panel["type"] in {"stat", "timeseries", "table", "state-timeline", "gauge", "row"}
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        letters = [target["refId"] for target in panel["targets"]]
+        assert len(set(letters)) == len(letters)
+        assert panel["datasource"] == {"type": "prometheus", "uid": "ds-prometheus"}
+        assert all("$environment" in target["expr"] for target in panel["targets"])
+    assert [each["name"] for each in board["templating"]["list"]] == ["environment"]
+
+
 def test_the_rules_ask_for_what_is_measured():
     document = YAML(typ="safe").load(MONITORING / "dify-rules.yml")
     rules = [rule for group in document["groups"] for rule in group["rules"]]

@@ -50,7 +50,21 @@ def test_latency_is_a_line_a_service():
     series = Series(at=(NOW - 600, NOW), values=(0.1, 0.2))
     root = parsed(latency({"api": series, "web": series}, NOW, DAY_S, title="x"))
     assert len(list(root.iter(f"{SVG}polyline"))) == 2
-    assert any(text.text == "200 ms" for text in root.iter(f"{SVG}text"))
+    assert any(text.text == "longest 200 ms" for text in root.iter(f"{SVG}text"))
+
+
+def test_one_long_answer_does_not_flatten_the_others():
+    series = Series(at=tuple(NOW - 300 * n for n in range(100, 0, -1)), values=(9.0,) + (0.1,) * 99)
+    root = parsed(latency({"api": series}, NOW, DAY_S, title="x"))
+    [line] = root.iter(f"{SVG}polyline")
+    heights = {float(point.split(",")[1]) for point in line.get("points").split()}
+    assert len(heights) == 2 and max(heights) - min(heights) < 60
+
+
+def test_the_share_of_good_time_is_told():
+    spells = (Spell(since=0, status=Status.OK), Spell(since=NOW - DAY_S / 4, status=Status.FAIL))
+    root = parsed(timeline({"api": Known(spells=spells)}, NOW, DAY_S, title=""))
+    assert any(text.text == "75 %" for text in root.iter(f"{SVG}text"))
 
 
 def test_nothing_known_is_still_a_picture():
