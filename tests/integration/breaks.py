@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -15,7 +14,6 @@ import psycopg
 from prefect.artifacts import create_table_artifact
 
 from config.desired.health.verdict import Status
-from tasks.docker import compose_prefix
 from tasks.pgsql import pgsql_steps
 from tasks.portal import portal_steps
 from tasks.redis import dify_redis, redis_steps
@@ -186,38 +184,6 @@ def moved_clock(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def moved_clock_of_api(site: Site) -> Iterator[None]:
-    """The API's processes live an hour ahead; the machine's clock is right."""
-    clock, override = (site.environment.sandbox.home / file for file in ("clock.pth", "clock.yaml"))
-    clock.write_text("import time; time.time = lambda real=time.time: real() + 3600\n")
-    clock.chmod(0o644)
-    mounted = [f"{clock}:/usr/lib/python3/dist-packages/clock.pth:ro"]
-    override.write_text(json.dumps({"services": {"api": {"volumes": mounted}}}))
-    made_anew(site, "api", override)
-    try:
-        yield
-    finally:
-        made_anew(site, "api")
-
-
-def made_anew(site: Site, service: str, *overrides: Path) -> None:
-    home = site.environment.dify.home
-    files = [word for path in (home / "compose.yaml", *overrides) for word in ("--file", str(path))]
-    words = [*compose_prefix(site.node), "--project-directory", str(home), *files]
-    tail = ["up", "--detach", "--no-deps", "--force-recreate", service]
-    subprocess.run([*words, *tail], check=True, capture_output=True)
-    healthy(name(site, service))
-
-
-def healthy(container: str, within_s: float = 180) -> None:
-    words = ["docker", "inspect", "--format", "{{.State.Health.Status}}", container]
-    deadline = time.monotonic() + within_s
-    while subprocess.run(words, capture_output=True, text=True).stdout.strip() != "healthy":
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-
-
-@contextmanager
 def open_proxy(site: Site) -> Iterator[None]:
     """Squid runs with a rule that lets everything through; the file has been put right since."""
     path = site.environment.dify.home / "squid.conf"
@@ -274,7 +240,6 @@ CASES: dict[str, tuple[Break, dict[str, Status], str]] = {
     "api paused": (paused("api"), {"container api": Status.FAIL}, "docker unpause"),
     "nginx paused": (paused("nginx"), {"container nginx": Status.FAIL}, "docker unpause"),
     "ssrf proxy open": (open_proxy, {"ssrf proxy": Status.FAIL}, "squid.conf"),
-    "clock of the api moved": (moved_clock_of_api, {"api clock": Status.FAIL}, "NTP"),
     "certificate expires": (expiring_certificate, {"certificate": Status.FAIL}, "renewal"),
     "disk full": (full_disk, {"disk": Status.FAIL}, "make room on"),
     "portal stopped": (stopped_portal, {"portal": Status.FAIL}, "rollout deploy"),

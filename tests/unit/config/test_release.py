@@ -60,7 +60,7 @@ BAD = [
         "{{ redis.port }}",
         "{{ redis.prt }}",
         "env.redis.REDIS_PORT: unknown name 'prt'; expected one of: host, port, database, "
-        "broker_database, max_memory_mb",
+        "broker_database, sentinels, sentinel_master, max_memory_mb",
     ),
     (
         "{{ redis.port }}",
