@@ -121,11 +121,16 @@ def full_redis(site: Site) -> Iterator[None]:
             yield
         finally:
             client.config_set("maxmemory", before)
-            # The worker ended over it, and the engine starts it again.
-            deadline = time.monotonic() + 60
-            while not any(int(one["psub"]) for one in client.client_list()):
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+            worker_is_back(site)
+
+
+def worker_is_back(site: Site) -> None:
+    """It ends when Redis refuses it, and the engine starts it again."""
+    deadline = time.monotonic() + 60
+    with dify_redis(site).client() as client:
+        while not any(int(one["psub"]) for one in client.client_list()):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
 
 
 @contextmanager
@@ -222,8 +227,9 @@ def full_disk(site: Site) -> Iterator[None]:
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(disk)], check=True)
     subprocess.run(["mount", "-o", "loop", str(disk), str(data)], check=True)
     try:
-        with suppress(OSError):
-            (data / "fill").write_bytes(b"x" * 9_000_000)
+        with (data / "fill").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(b"x" * 1024):
+                pass
         yield
     finally:
         subprocess.run(["umount", str(data)], check=True)

@@ -48,6 +48,7 @@ from tests.integration.breaks import (
     overdue_backup,
     stopped_postgres,
     stopped_redis,
+    worker_is_back,
 )
 from tests.integration.conftest import free_ports
 from tests.integration.stack import deployed
@@ -278,10 +279,11 @@ def test_a_deploy_excuses_what_it_takes_down_and_no_more(quiet: Site, pager: Lis
     lock = lock_file(quiet.environment)
     with (
         rollout_lock(quiet.node, lock, environment=quiet.name, run=f"deploy {quiet.name}"),
-        stopped_redis(quiet),
         overdue_backup(quiet),
     ):
-        looks = [attend(quiet) for _ in range(3)]
+        with stopped_redis(quiet):
+            looks = [attend(quiet) for _ in range(3)]
+        worker_is_back(quiet)  # as a deploy ends with a proof that all works
     assert [list(causes(seen)) for seen in looks] == [["restore point"]] * 3
     assert find(looks[0], "redis").because == "rollout"
     assert looks[0].during.startswith(f"deploy {quiet.name} since 20")
@@ -355,7 +357,7 @@ def test_watching_draws_again_and_again_and_ends_quietly(quiet: Site):
             drawn += more
     assert process.wait(30) == 3  # nobody here knows of backups
     os.close(keys)
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode()).replace("\r", "").splitlines()
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode()).replace("\r", "\n").splitlines()
     assert max(len(line) for line in lines) <= 80
     assert any("ok: api, api clock" in line for line in lines)
     assert "Traceback" not in drawn.decode() and "Aborted" not in drawn.decode()
