@@ -1,13 +1,16 @@
 """The whole deploy on Pigsty, with real containers: on the double of it, and from nothing."""
 
+import os
 import subprocess
+import time
 from collections.abc import Generator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from flows.names import STEPS
-from tests.e2e.conftest import Machine
+from tests.e2e.conftest import Machine, free_ports
 from tests.pigsty.double.build import Double, build
 from tests.pigsty.double.settings import variables
 
@@ -18,7 +21,14 @@ def pigsty(
 ) -> Generator[tuple[Machine, Double]]:
     double = build(tmp_path_factory.mktemp("pigsty") / "tree")
     made: Machine = new_machine("pigsty", "172.30.67.0/24", PREFECT_API_URL=deployed.api_url)
-    more = {"ROLLOUT__DIFY__SERVICES": '["api_websocket"]'}
+    programs = double.folder / "pgsql/x/pginstall/bin"
+    more = {
+        "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
+        "ROLLOUT__BACKUP__REPOSITORY": str(made.home / "repository"),
+        "ROLLOUT__BACKUP__DRILL_SUBNET": "172.30.68.0/24",
+        "ROLLOUT__BACKUP__DRILL_PORT": str(free_ports(1)[0]),
+        "PATH": f"{double.programs}:{programs}:{os.environ['PATH']}",
+    }
     site = Machine(made.home, {**made.variables, **variables(double, made.home), **more})
     try:
         yield site, double
@@ -64,3 +74,34 @@ def test_the_playbooks_words_are_in_the_runs_log(
 ) -> None:
     assert "install: task 1: ca : create ca private key and certificate" in first.stderr
     assert "PLAY RECAP" in first.stderr
+
+
+def test_a_point_is_made_proved_by_a_drill_and_comes_back(
+    first: Any, pigsty: tuple[Machine, Double]
+) -> None:
+    machine, _ = pigsty
+    made = machine.json("backup", "staging")
+    assert not [w for w in made["warnings"] if "physical" in w]
+    drilled = machine.json("drill", "staging")
+    assert drilled["point"] == made["made"] and drilled["checks"]
+    restored = machine.json("restore", "staging", made["made"], "--yes")
+    assert restored["point"] == made["made"] and restored["safety"] and restored["checks"]
+
+
+def test_the_cluster_goes_back_to_a_moment_and_dify_is_proved_there(
+    first: Any, pigsty: tuple[Machine, Double]
+) -> None:
+    machine, double = pigsty
+    time.sleep(1)
+    moment = datetime.now(UTC).isoformat()
+    later = "CREATE DATABASE came_later"
+    asked = ("psql", "-h", str(double.path("/pg/run")), "-U", "postgres", "-c", later)
+    subprocess.run(asked, env=dict(machine.variables), check=True, capture_output=True)
+    shown = machine.json("restore", "staging", "--to-time", moment, "--preview")
+    assert shown["backup"].endswith("F") and "came_later" in shown["others"]
+    refused = machine.rollout("restore", "staging", "--to-time", moment, check=False)
+    assert refused.returncode == 1 and "expected --yes" in refused.stderr
+    back = machine.json("restore", "staging", "--to-time", moment, "--yes")
+    assert back["point"] == moment and back["safety"] and back["checks"]
+    again = machine.json("restore", "staging", "--to-time", moment, "--preview")
+    assert "came_later" not in again["others"]

@@ -103,11 +103,15 @@ class Double:
         return path.read_text().splitlines() if path.exists() else []
 
     def stop(self) -> None:
-        """No process of any machine runs. PostgreSQL is asked, or it would leave shared memory."""
+        """No process of any machine runs.
+
+        PostgreSQL is asked, or it would leave shared memory; nginx too, or its workers would go on.
+        """
         for address in self.addresses:
-            if pid := self.pid("postgres", address):
-                _signal(pid, signal.SIGINT)
-                _await_end(pid)
+            for service, how in (("postgres", signal.SIGINT), ("nginx", signal.SIGTERM)):
+                if pid := self.pid(service, address):
+                    _signal(pid, how)
+                    _await_end(pid)
         for pid in _pids(self.folder):
             _signal(pid, signal.SIGKILL)
             _await_end(pid)
@@ -232,8 +236,10 @@ def _addresses(count: int) -> tuple[str, ...]:
 def _ports(address: str) -> list[int]:
     """Those of the web, which Pigsty's redirect takes for granted, unless somebody has them."""
     with suppress(OSError), socket.socket() as http, socket.socket() as https:
-        http.bind((address, 80))
-        https.bind((address, 443))
+        for probe, port in ((http, 80), (https, 443)):
+            # As nginx binds: connections that have ended are nobody.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
         return [80, 443]
     return _free_ports(address, 2)
 
