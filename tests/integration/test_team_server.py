@@ -70,7 +70,8 @@ class Team:
 
 
 def checkout_of_ten(folder: Path) -> Path:
-    for name in ("config", "blocks", "tasks", "flows", "cli", "prefect.yaml", "pyproject.toml"):
+    parts = ("config", "blocks", "tasks", "flows", "cli", "docs", "prefect.yaml", "pyproject.toml")
+    for name in parts:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     text = (folder / "config" / "environments" / "sandbox.toml").read_text()
