@@ -42,16 +42,20 @@ class Stack:
     def observe(self) -> Seen:
         if self.site.docker.trouble():
             return Seen({}, {}, {})
-        environment = self.site.environment
         found: dict[str, list[Container]] = {}
-        for container in self.site.docker.containers(environment.dify.project):
-            if not container.one_off:
-                found.setdefault(container.service, []).append(container)
-        present: dict[str, str] = {}
-        for reference in images(environment, self.site.release).values():
-            if image := self.site.docker.image(reference):
-                present[reference] = image.id
-        return Seen(found, self._hashes() if found else {}, present)
+        for container in self._containers():
+            found.setdefault(container.service, []).append(container)
+        return Seen(found, self._hashes() if found else {}, self._images())
+
+    def _containers(self) -> list[Container]:
+        found = self.site.docker.containers(self.site.environment.dify.project)
+        return [container for container in found if not container.one_off]
+
+    def _images(self) -> dict[str, str]:
+        """Reference → id of the images that are here."""
+        wanted = images(self.site.environment, self.site.release).values()
+        found = {reference: self.site.docker.image(reference) for reference in wanted}
+        return {reference: image.id for reference, image in found.items() if image}
 
     def _hashes(self) -> dict[str, str]:
         """Of the wanted files, written or not: a plan knows what the settings step will change."""
@@ -76,10 +80,9 @@ class Stack:
 
     def apply(self, change: Change) -> None:
         environment = self.site.environment
-        for containers in self.observe().containers.values():
-            for container in containers:
-                if container.state == "running" and container.health == "unhealthy":
-                    self.site.docker.remove(container.id)
+        for container in self._containers():
+            if container.state == "running" and container.health == "unhealthy":
+                self.site.docker.remove(container.id)
         command = compose.up(
             compose_prefix(self.site.node),
             environment.dify.home,
@@ -89,7 +92,7 @@ class Stack:
             self.site.node.run(command)
         except CommandFailed as error:
             raise self._trouble(error) from None
-        before, now = release_file.read(environment, self.site.node), self.observe().images
+        before, now = release_file.read(environment, self.site.node), self._images()
         release_file.update(
             environment,
             self.site.node,
