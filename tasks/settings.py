@@ -54,8 +54,8 @@ class Files:
             content, mode = actual.content[file.name], actual.modes[file.name]
             if content != file.content:
                 changes += (
-                    self._settings(file, content, actual.written)
-                    if file.name == ".env" and content is not None
+                    self._settings(file, content or "", actual.written)
+                    if file.name == ".env"
                     else [_file(file, content)]
                 )
             elif mode != file.mode:
