@@ -6,20 +6,21 @@ import threading
 import time
 from dataclasses import dataclass, field
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docker.errors import DockerException
 from requests import RequestException
 
-from blocks import login
 from blocks.docker import Docker
-from blocks.login import Login
 from config.desired.sources import Source, sources
 from config.environment import Images as Settings
 from config.errors import RolloutError, StepError
 from tasks.progress import Arrived, Moved, tell
 from tasks.side_by_side import side_by_side
 from tasks.tools.registry import Refusal, judge
+
+if TYPE_CHECKING:
+    from blocks.login import Login
 
 log = logging.getLogger("rollout")
 
@@ -39,7 +40,7 @@ class Pulls:
     docker: Docker
     settings: Settings
     digests: Digests
-    logins: dict[str, Login]
+    logins: dict[str, "Login"]
     deadline: float
     down: set[str] = field(default_factory=set[str])
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -121,6 +122,9 @@ def pull(docker: Docker, references: list[str], settings: Settings, digests: Dig
     Raises:
         StepError: the first that cannot be had, when the others have ended.
     """
+    # Prefect, which keeps them, takes a second to import: only where there are any.
+    from blocks import login
+
     logins = {
         registry: login.load(name, f"images.logins.{registry}")
         for registry, name in settings.logins.items()
