@@ -56,9 +56,7 @@ def back_to(
     began = time.monotonic()
     with opened(environment, run=run, half_restored=True) as site:
         done: WentBack = finish(point_steps.go_back, site, target=target)
-        for step in (steps.settings, steps.migrate, steps.compose, steps.portal, steps.hosts):
-            finish(step, site)
-        checks = finish(steps.verify, site, changed=True)
+        checks = steps.second_half(site)
     restored = RestoreReport(
         environment,
         target.isoformat(),

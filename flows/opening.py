@@ -1,17 +1,27 @@
 """Opening an environment for a run: files, release, secrets, lock."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 
+from pydantic import SecretStr
+
+from blocks.node import Node
 from blocks.nodes import open_node
 from blocks.running import end_all
 from config.environment import Environment
 from config.load import load_environment, load_release
+from config.release import Release
 from tasks.exchange import require_ended
 from tasks.lock import lock_file, rollout_lock
 from tasks.sandbox.home import prepare_home
 from tasks.secrets import found_secrets, known_secrets, open_secrets
 from tasks.site import Site
+
+Secrets = Callable[[Environment, Release, Node], dict[str, SecretStr]]
+
+_saved: Secrets = partial(open_secrets, save=True)
+_looked_up: Secrets = partial(open_secrets, save=False)
 
 
 @contextmanager
@@ -34,13 +44,13 @@ def opened(
     """
     desired = load_environment(environment, release=release)
     if dry_run:
-        yield _site(desired, save=False)
+        yield _site(desired, _looked_up)
         return
     site = Site(desired, load_release(desired.dify.release), {})
     prepare_home(site)
     with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
         try:
-            found = _site(desired, save=True)
+            found = _site(desired, _saved)
             if not half_restored:
                 require_ended(found)
             yield found
@@ -53,31 +63,25 @@ def opened(
 @contextmanager
 def reading(environment: str, site: Site) -> Generator[Site]:
     """The site of an environment that is only read; the one that is open already, if it is that."""
-    yield site if environment == site.name else _site(load_environment(environment), save=False)
+    yield site if environment == site.name else _site(load_environment(environment), _looked_up)
 
 
 def unchanged(environment: str) -> Site:
     """The environment's site with its secrets, for a run that only looks."""
-    return _site(load_environment(environment), save=False)
+    return _site(load_environment(environment), _looked_up)
 
 
 def asked(environment: str) -> Site:
     """The environment's site with the secrets that are known, for a run that only asks around."""
-    desired = load_environment(environment)
-    release = load_release(desired.dify.release)
-    node = open_node(desired.nodes, desired.nodes.dify[0])
-    return Site(desired, release, known_secrets(desired, release, node), node)
+    return _site(load_environment(environment), known_secrets)
 
 
 def stranded(environment: str) -> Site:
     """The environment's site where no Prefect server answers, with the secrets its stack has."""
-    desired = load_environment(environment)
-    release = load_release(desired.dify.release)
-    node = open_node(desired.nodes, desired.nodes.dify[0])
-    return Site(desired, release, found_secrets(desired, release, node), node)
+    return _site(load_environment(environment), found_secrets)
 
 
-def _site(environment: Environment, *, save: bool) -> Site:
+def _site(environment: Environment, secrets: Secrets) -> Site:
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])
-    return Site(environment, release, open_secrets(environment, release, node, save=save), node)
+    return Site(environment, release, secrets(environment, release, node), node)

@@ -97,8 +97,6 @@ def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
     if choice.file:
         return done, []
-    for step in (steps.settings, steps.migrate, steps.compose, steps.portal, steps.hosts):
-        finish(step, site)
-    checks: list[Check] = finish(steps.verify, site, changed=True)
+    checks = steps.second_half(site)
     finish(point_steps.settle, site, choice=choice)
     return done, checks

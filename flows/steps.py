@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from flows.told import RolloutTask, step
+from flows.told import RolloutTask, finish, step
 from flows.transfers import transfers
 from tasks.checks.probe import Check
 from tasks.preflight import preflight as find
@@ -57,3 +57,11 @@ compose = _step("compose")
 portal = _step("portal")
 hosts = _step("hosts")
 verify = step(_verify, "verify")
+
+
+def second_half(site: Site) -> list[Check]:
+    """What follows once state is where it should be: settings, schema, services, portal, proof."""
+    for each in (settings, migrate, compose, portal, hosts):
+        finish(each, site)
+    checks: list[Check] = finish(verify, site, changed=True)
+    return checks

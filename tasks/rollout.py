@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from tasks.bootstrap import bootstrap_steps
@@ -17,6 +16,7 @@ from tasks.pgsql import pgsql_steps
 from tasks.portal import portal_steps
 from tasks.redis import redis_steps
 from tasks.settings import settings_steps
+from tasks.side_by_side import answers
 from tasks.site import Site
 from tasks.spread import images_steps
 from tasks.step import Outcome, Step, converge
@@ -58,8 +58,4 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
         RolloutError: the first failure, in the order of the steps.
     """
     wanted = [name for name in PARTS if not only or name in only]
-    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
-        looks = [
-            pool.submit(copy_context().run, carry_out, site, name, dry_run=True) for name in wanted
-        ]
-    return [look.result() for look in looks]
+    return answers(partial(carry_out, site, dry_run=True), wanted, len(PARTS))

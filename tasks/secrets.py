@@ -57,19 +57,19 @@ def given_secrets(environment: Environment) -> dict[str, SecretStr]:
     Raises:
         RolloutError: a source does not give one.
     """
-    return {
-        name: sources.read(f"secrets.sources.{name}", source)
-        for name, source in environment.secrets.sources.items()
-        if name not in CREDENTIALS
-    }
+    return _given(environment, credentials=False)
 
 
 def given_credentials(environment: Environment) -> dict[str, SecretStr]:
     """The same of what opens the place of the backup repository."""
+    return _given(environment, credentials=True)
+
+
+def _given(environment: Environment, *, credentials: bool) -> dict[str, SecretStr]:
     return {
         name: sources.read(f"secrets.sources.{name}", source)
         for name, source in environment.secrets.sources.items()
-        if name in CREDENTIALS
+        if (name in CREDENTIALS) is credentials
     }
 
 

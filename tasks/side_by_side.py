@@ -1,9 +1,13 @@
 """The same work on several things at once, in threads that belong to the run."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def side_by_side(
@@ -11,10 +15,7 @@ def side_by_side(
 ) -> None:
     """Do `work` for each item in threads; an interrupt sets `stopped` so that they end soon."""
     with ThreadPoolExecutor(at_once) as pool:
-        # The run's log and watchers are found through the context.
-        running: list[Future[None]] = [
-            pool.submit(copy_context().run, work, item) for item in items
-        ]
+        running = _started(pool, work, items)
         try:
             done = list(as_completed(running))
         except BaseException:
@@ -22,3 +23,17 @@ def side_by_side(
             raise
     for future in done:
         future.result()
+
+
+def answers(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> list[Result]:
+    """What `work` makes of each item, in their order; what it raises, once all have ended."""
+    with ThreadPoolExecutor(at_once) as pool:
+        running = _started(pool, work, items)
+    return [future.result() for future in running]
+
+
+def _started(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
+) -> list[Future[Result]]:
+    """The run's log, watchers and Prefect server are found through the context."""
+    return [pool.submit(copy_context().run, work, item) for item in items]

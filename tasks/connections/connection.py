@@ -1,12 +1,11 @@
 """One connection an environment names, and asking many of them side by side."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 
 from config.errors import RolloutError
+from tasks.side_by_side import answers
 
 AT_ONCE = 8
 
@@ -49,10 +48,7 @@ class Answer:
 
 def ask_all(connections: Sequence[Connection]) -> list[Answer]:
     """An answer from each, in order; how long it takes is up to the slowest."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        # Which Prefect server holds the blocks is found through the context.
-        asked = [pool.submit(copy_context().run, _ask, each) for each in connections]
-    return [future.result() for future in asked]
+    return answers(_ask, connections, AT_ONCE)
 
 
 def _ask(connection: Connection) -> Answer:

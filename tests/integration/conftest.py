@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from config.environment import Environment
@@ -19,7 +20,7 @@ from config.secrets import generate
 from tasks.sandbox import postgres, redis
 from tasks.sandbox.home import prepare_home, reachable_home
 from tasks.site import Site
-from tests.integration import sshd
+from tests.integration import prefect_server, sshd
 from tests.integration.sshd import SshServer
 
 # Each process of a parallel run has its own.
@@ -107,6 +108,17 @@ def sandbox_site(tmp_path: Path) -> Generator[MakeSite]:
     """
     with _sandboxes(tmp_path) as make:
         yield make
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """A server for flows that run in this process; its URL."""
+    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
+    with (
+        prefect_server.server(folder, port) as url,
+        temporary_settings({PREFECT_API_URL: url}),
+    ):
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from playwright.sync_api import expect, sync_playwright
 from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from blocks import secrets as saved
@@ -33,8 +32,6 @@ from tasks.server.pages import pages
 from tasks.server.setup import BLOCKS
 from tasks.step import converge
 from tests.e2e.conftest import FLAGS
-from tests.integration import prefect_server
-from tests.integration.conftest import free_ports
 from tests.integration.sshd import SshServer
 
 SECRET = "s3cr3t-w0rd"
@@ -55,19 +52,14 @@ private_key = "{SECRET}"
 
 
 @pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+def prefect(prefect: str) -> Generator[str]:
     """A server that was set up."""
-    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
-    with (
-        prefect_server.server(folder, port) as url,
-        temporary_settings({PREFECT_API_URL: url}),
-        get_client(sync_client=True) as client,
-    ):
+    with get_client(sync_client=True) as client:
         converge(pages())
         converge(BlockTypes(client, BLOCKS))
         again = [converge(step).changes for step in (pages(), BlockTypes(client, BLOCKS))]
         assert again == [(), ()]
-        yield url
+        yield prefect
 
 
 @pytest.mark.parametrize("kind", BLOCKS, ids=lambda kind: str(kind.__name__))

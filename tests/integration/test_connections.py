@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from blocks import repository as saved
@@ -30,7 +29,7 @@ from tasks.redis import redis_steps
 from tasks.secrets import known_secrets
 from tasks.site import Site
 from tasks.step import converge
-from tests.integration import prefect_server, squid
+from tests.integration import squid
 from tests.integration.conftest import free_ports
 from tests.integration.images import conftest as registries
 from tests.integration.sshd import SshServer
@@ -66,16 +65,6 @@ class _Hook(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         return
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
-    with (
-        prefect_server.server(folder, port) as url,
-        temporary_settings({PREFECT_API_URL: url}),
-    ):
-        yield
 
 
 @contextmanager

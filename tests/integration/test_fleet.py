@@ -1,10 +1,8 @@
 """A status page of many environments, from what their runs left on a real Prefect server."""
 
 import time
-from collections.abc import Generator
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import health_record
 from config.desired.health.record import Known, Record
@@ -12,18 +10,8 @@ from config.desired.health.verdict import Status
 from config.errors import RolloutError
 from flows.health_report import page_rows
 from tasks.health.fleet import visit
-from tests.integration import prefect_server
-from tests.integration.conftest import free_ports
 
-
-@pytest.fixture(scope="module", autouse=True)
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
-    with (
-        prefect_server.server(folder, port) as url,
-        temporary_settings({PREFECT_API_URL: url}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("prefect")
 
 
 def keep(name: str, at: float, **probes: Known) -> None:

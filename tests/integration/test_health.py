@@ -23,7 +23,6 @@ import pytest
 from prefect.artifacts import create_table_artifact
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from blocks import health_record
@@ -39,7 +38,6 @@ from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import Automations
 from tasks.site import Site
 from tasks.step import converge
-from tests.integration import prefect_server
 from tests.integration.breaks import (
     CASES,
     backed_up,
@@ -50,7 +48,6 @@ from tests.integration.breaks import (
     stopped_redis,
     worker_is_back,
 )
-from tests.integration.conftest import free_ports
 from tests.integration.stack import deployed
 
 HEALTH = {
@@ -62,16 +59,6 @@ HEALTH = {
 }
 MISSING = "no health run"
 LIMITS = {"answer_s": [9.0, 20.0]}  # tests share their machine
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
-    with (
-        prefect_server.server(folder, port) as url,
-        temporary_settings({PREFECT_API_URL: url}),
-    ):
-        yield url
 
 
 @pytest.fixture(scope="module")

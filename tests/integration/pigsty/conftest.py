@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.bootstrap import bootstrap_steps
 from tasks.configure import configure_steps
@@ -21,7 +20,7 @@ from tasks.redis import redis_steps
 from tasks.site import Site
 from tasks.step import Change, converge
 from tests.conftest import PigstyDouble
-from tests.integration import prefect_server, sshd
+from tests.integration import sshd
 from tests.integration.conftest import free_ports
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.build import build
@@ -66,17 +65,6 @@ def double(tmp_path_factory: pytest.TempPathFactory) -> Generator[PigstyDouble]:
 def old_double(tmp_path_factory: pytest.TempPathFactory) -> Generator[PigstyDouble]:
     """The same with Pigsty 2.7, whose playbooks purge what they are run over."""
     yield from _doubles(tmp_path_factory, "v2.7.0")
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """A server for flows that run in this process."""
-    folder, (port,) = tmp_path_factory.mktemp("prefect"), free_ports(1)
-    with (
-        prefect_server.server(folder, port) as url,
-        temporary_settings({PREFECT_API_URL: url}),
-    ):
-        yield
 
 
 @contextmanager
