@@ -48,7 +48,7 @@ lab:
 	@tests/pigsty/lab/given
 	./bootstrap
 	./bootstrap test
-	tests/pigsty/lab/up
+	UV=$(UV) tests/pigsty/lab/up
 
 lab-down:
 	tests/pigsty/lab/down

@@ -3,9 +3,9 @@
     uv run python bench/pigsty.py ENVIRONMENT
 
 Both in one run, in turns, on the same nodes: the environment must be deployed, and its tree lie on
-this machine, with Ansible on PATH. Pigsty's playbook puts its app `dify` on the first node of
-Dify's; `make`, which would start containers, is left out of it. Without PREFECT_API_URL a server is
-started for it, as one runs wherever deploys are made.
+this machine, with Ansible on PATH. Pigsty's playbook gives the portal's node its app `dify` as the
+tree's own conf/app/dify.yml defines it; its last task, which would start those containers, is left
+out. Without PREFECT_API_URL a server is started for it, as one runs wherever deploys are made.
 """
 
 import json
@@ -18,8 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from config.load import load_environment
-from config.pigsty import dify_addresses
 from tests.integration.prefect_server import server
 
 ROLLOUT = str(Path(sys.executable).parent / "rollout")
@@ -39,13 +40,15 @@ def main() -> int:
 
 
 def compare(name: str) -> int:
-    environment = load_environment(name)
-    limit = dify_addresses(environment)[0]
-    playbook = ["./app.yml", "-l", limit, "-e", "app=dify", "--skip-tags", "app_launch"]
-    _timed(playbook, environment.pigsty.home)
+    pigsty = load_environment(name).pigsty
+    definition = YAML(typ="safe").load(pigsty.home / "conf/app/dify.yml")
+    variables = {**definition["all"]["children"]["dify"]["vars"], "docker_enabled": True}
+    playbook = ["./app.yml", "-l", pigsty.admin_ip, "-e", json.dumps(variables),
+                "--skip-tags", "app_launch"]  # fmt: skip
+    _timed(playbook, pigsty.home)
     theirs, ours = [], []
     for _ in range(TIMES):
-        theirs.append(_timed(playbook, environment.pigsty.home)[0])
+        theirs.append(_timed(playbook, pigsty.home)[0])
         seconds, output = _timed([ROLLOUT, "deploy", name, "--yes", "--json"], Path.cwd())
         assert json.loads(output)["changes"] == 0, "the deploy had something to do"
         ours.append(seconds)

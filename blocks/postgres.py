@@ -40,6 +40,18 @@ class DatabaseMissing(PostgresRefused):
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A database as it was at one moment; other sessions may share the exported `snapshot`."""
+
+    connection: Connection
+    snapshot: str
+
+    def release(self) -> None:
+        """Nobody looks any more: the server need not keep what that moment saw."""
+        self.connection.close()
+
+
+@dataclass(frozen=True, slots=True)
 class Postgres:
     """Where and as whom to connect, as `node` reaches it.
 
@@ -79,6 +91,16 @@ class Postgres:
             raise PostgresUnreachable(f"{where} broke off: {_first_line(error)}") from None
         finally:
             connection.close()
+
+    @contextmanager
+    def frozen(self) -> Generator[View]:
+        """The database as it is now, for as long as it takes. Raises as `connect`."""
+        with self.connect() as connection:
+            # However long a dump takes, the server may not end the session that only waits.
+            connection.execute("SET idle_in_transaction_session_timeout = 0")
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+            yield View(connection, str(snapshot))
 
     def check(self) -> str:
         """Log in; what answered. Raises as `connect`."""

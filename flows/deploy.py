@@ -16,6 +16,7 @@ from flows.order import Order
 from flows.report import Report, report_on
 from flows.told import finish, readable
 from tasks.checks.probe import Check
+from tasks.pigsty.ahead import look_ahead
 from tasks.promotion import promoted
 from tasks.site import Site
 
@@ -72,6 +73,7 @@ def planned(site: Site, *, run: str, only: list[str]) -> Report:
 def rollout(site: Site, *, run: str, only: list[str]) -> Report:
     """Every step, in the order of the graph. Read top to bottom: this is a rollout."""
     began = time.monotonic()
+    look_ahead(site)
     order = Order(site, only=only)
     if order.wants("preflight"):
         finish(steps.preflight, site)

@@ -1,19 +1,19 @@
 """A restore point: database, files, secrets and what ran, taken together and checked.
 
 The order is what makes a point consistent while Dify runs: Dify stores an upload's file first
-and its row afterwards, so a database dumped before the files are copied has no row whose file
-could be missing. Files that came later are in the point too, and harm nothing.
+and its row afterwards, so a view of the database from before the files are read has no row whose
+file could be missing. Files that came later are in the point too, and harm nothing. The view is
+held while it is dumped, and the files are read at the same time.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
-from itertools import zip_longest
+from operator import call
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,6 @@ from blocks.command import Command, CommandFailed
 from blocks.postgres import Postgres
 from config.desired.restore_point import (
     BEFORE_RESTORE,
-    MANIFEST,
     Listing,
     Manifest,
     Part,
@@ -32,19 +31,17 @@ from config.desired.restore_point import (
 from config.desired.services import active, images
 from config.errors import StepError
 from tasks import buckets, kit, uploads
-from tasks.clients import clients
 from tasks.databases import session_database
 from tasks.pigsty import archive
 from tasks.redis import dify_redis
 from tasks.repository import Repository, points_of
+from tasks.saving import Saving, Told
+from tasks.side_by_side import answers
 from tasks.site import Site
 from tasks.tools import restic
-from tasks.tools.restic import Saved, Snapshot
 
 log = logging.getLogger("rollout")
 
-Told = Callable[[str, float], None]
-Kind = Literal["database", "folders", "listing", "objects"]
 Reason = Literal["asked", "schedule", "before-restore", "before-upgrade"]
 
 
@@ -87,23 +84,22 @@ def backup(
 
 
 def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:
-    """Save every part and, last, the manifest that makes them a point."""
+    """Save every part, all at once, and last the manifest that makes them a point."""
     began, created = time.monotonic(), datetime.now(UTC)
     name = created.strftime("%Y%m%dT%H%M%SZ")
-    taking = _Taking(site, repository, name, told)
-    main, plugin = session_database(site), session_database(site, plugin=True)
-    with main.connect() as connection:
-        rows, files = uploads.rows(connection), uploads.keys(connection)
+    saving = Saving(site, repository, name, told)
     archived = archive.note(site, name)
-    parts = [taking.database("database", main), taking.database("plugin-database", plugin)]
     folders = saved_folders(site)
-    with ThreadPoolExecutor(1) as aside:
-        sums = [aside.submit(taking.checksum, part) for part in parts]
-        parts.append(taking.folders(folders))
-        listings = {part: buckets.listing(site, part) for part in buckets.buckets(site)}
-        for part, listing in listings.items():
-            parts += taking.bucket(part, listing)
-        parts = _sealed(parts, repository.snapshots(), [future.result() for future in sums])
+    main, plugin = session_database(site), session_database(site, plugin=True)
+    with main.frozen() as view, plugin.frozen() as plugin_view:
+        rows, files = uploads.rows(view.connection), uploads.keys(view.connection)
+        works: list[Callable[[], list[Part]]] = [
+            partial(saving.database, "database", main, view),
+            partial(saving.database, "plugin-database", plugin, plugin_view),
+            partial(saving.folders, folders),
+            saving.buckets,
+        ]
+        parts = [part for done in answers(call, works, len(works)) for part in done]
     manifest = Manifest(
         point=name,
         environment=site.name,
@@ -119,121 +115,13 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
         keys=_tenant_keys(site, folders.get("storage")),
         rows=rows,
         queues=_queues(site),
-        without_file=_without_file(
-            files, _stored(site, folders.get("storage"), listings.get(buckets.UPLOADS))
-        ),
+        without_file=_without_file(files, _stored(site, folders.get("storage"), saving.listings)),
         parts=parts,
         archived=archived,
     )
-    taking.manifest(manifest, time.monotonic() - began)
+    saving.manifest(manifest, time.monotonic() - began)
     log.info("backup: %s is whole, %.1f s", name, time.monotonic() - began)
     return manifest
-
-
-@dataclass(frozen=True, slots=True)
-class _Taking:
-    """One point in the making."""
-
-    site: Site
-    repository: Repository
-    point: str
-    told: Told
-
-    def database(self, name: str, database: Postgres) -> Part:
-        began = time.monotonic()
-        self.told(name, 0)
-        programs = clients(self.site, database)
-        file = f"{name}.dump"
-        save = self.repository.tool.backup_input(file, host=self.site.name, tags=self._tags(name))
-        text = self.repository.pipe([programs.dump(database), save])
-        part = self._part(name, "database", f"/{file}", restic.parse_saved(text), began)
-        self.told(name, 1)
-        return part
-
-    def folders(self, folders: Mapping[str, Path]) -> Part:
-        began = time.monotonic()
-        self.told("files", 0)
-
-        tags, note = self._tags("files"), self._note("files")
-        saved = self.repository.save_folders(list(folders.values()), tags, note)
-        self.told("files", 1)
-        return self._part("files", "folders", "/", saved, began)
-
-    def bucket(self, name: str, listing: Listing) -> list[Part]:
-        """The bucket's listing and, by choice, its objects: they are read after the listing."""
-        parts = [self._listing(name + buckets.LISTING, listing)]
-        if self.site.environment.backup.objects:
-            parts.append(self._objects(name))
-        return parts
-
-    def _listing(self, name: str, listing: Listing) -> Part:
-        began = time.monotonic()
-        save = self.repository.tool.backup_input(
-            f"{name}.json",
-            host=self.site.name,
-            tags=self._tags(name),
-            content=listing.model_dump_json(),
-        )
-        saved = restic.parse_saved(self.repository.run(save))
-        part = self._part(name, "listing", f"/{name}.json", saved, began)
-        return part.model_copy(update={"files": len(listing.objects)})
-
-    def _objects(self, name: str) -> Part:
-        began = time.monotonic()
-        self.told(name, 0)
-        with buckets.mounted(self.site, name) as place:
-            tags = self._tags(name)
-            saved = self.repository.save_folders([place], tags, self._note(name), mounted=True)
-        self.told(name, 1)
-        return self._part(name, "objects", str(place), saved, began)
-
-    def checksum(self, part: Part) -> str:
-        """SHA-256 of a database's archive, as the repository gives it back."""
-        read = self.repository.tool.dump(part.snapshot, part.path)
-        return self.repository.pipe([read, Command(("sha256sum",))]).split()[0]
-
-    def manifest(self, manifest: Manifest, seconds: float) -> None:
-        summary = {
-            "created": manifest.created.isoformat(timespec="seconds"),
-            "reason": manifest.reason,
-            "release": manifest.release,
-            "size": manifest.size,
-            "added": sum(part.added for part in manifest.parts),
-            "seconds": round(seconds, 1),
-            "parts": len(manifest.parts),
-        }
-        tags = [*self._tags("manifest"), *(f"{key}:{value}" for key, value in summary.items())]
-        self.repository.run(
-            self.repository.tool.backup_input(
-                MANIFEST.lstrip("/"),
-                host=self.site.name,
-                tags=tags,
-                content=manifest.model_dump_json(indent=1),
-            )
-        )
-
-    def _note(self, name: str) -> Callable[[str], None]:
-        def note(line: str) -> None:
-            if (share := restic.parse_progress(line)) is not None:
-                self.told(name, min(share, 1))
-
-        return note
-
-    def _tags(self, part: str) -> list[str]:
-        return [f"point:{self.point}", f"part:{part}"]
-
-    def _part(self, name: str, kind: Kind, path: str, saved: Saved, began: float) -> Part:
-        return Part(
-            name=name,
-            kind=kind,
-            snapshot=saved.snapshot,
-            tree="",
-            path=path,
-            files=saved.files,
-            size=saved.size,
-            added=saved.added,
-            seconds=round(time.monotonic() - began, 2),
-        )
 
 
 def saved_folders(site: Site) -> dict[str, Path]:
@@ -317,19 +205,6 @@ def _damage(repository: Repository, error: CommandFailed) -> StepError:
     )
 
 
-def _sealed(
-    parts: Sequence[Part], snapshots: Sequence[Snapshot], sums: Sequence[str]
-) -> list[Part]:
-    """The parts with what identifies their content; the databases come first."""
-    sealed: list[Part] = []
-    for part, digest in zip_longest(parts, sums, fillvalue=""):
-        assert isinstance(part, Part)  # noqa: S101 - there are never more sums than parts
-        found = next(s for s in snapshots if s.id.startswith(part.snapshot))
-        update = {"snapshot": found.id, "tree": found.tree, "sha256": digest}
-        sealed.append(part.model_copy(update=update))
-    return sealed
-
-
 def _images(site: Site) -> dict[str, str]:
     """Reference → id of every image that is here."""
     found = {
@@ -372,10 +247,10 @@ def _queues(site: Site) -> dict[str, int]:
         return {name: int(broker.llen(name)) for name in sorted(names)}
 
 
-def _stored(site: Site, storage: Path | None, listing: Listing | None) -> set[str] | None:
+def _stored(site: Site, storage: Path | None, listings: Mapping[str, Listing]) -> set[str] | None:
     """Where a file lies below the storage, for all there are; None where there is no storage."""
-    if listing is not None:
-        return set(listing.objects)
+    if buckets.UPLOADS in listings:
+        return set(listings[buckets.UPLOADS].objects)
     if storage is None:
         return None
     words = ("find", ".", "-type", "f", "-printf", "%P\\n")

@@ -76,9 +76,8 @@ class Repository:
             raise StepError(
                 "restore", f"the manifest of {point.id} is damaged", advice="take another point"
             ) from None
-        trees = {snapshot.id: snapshot.tree for snapshot in self.snapshots()}
         for part in found.parts:
-            if trees.get(part.snapshot) != part.tree:
+            if sum(snapshot.startswith(part.snapshot) for snapshot in point.snapshots) != 1:
                 raise StepError(
                     "restore",
                     f"{point.id}: the {part.name} part is not what its manifest says",

@@ -13,6 +13,7 @@ from tasks.hosts import hosts_steps
 from tasks.install import install_steps
 from tasks.migrate import migrate_steps
 from tasks.pgsql import pgsql_steps
+from tasks.pigsty.ahead import look_ahead
 from tasks.portal import portal_steps
 from tasks.redis import redis_steps
 from tasks.settings import settings_steps
@@ -57,5 +58,6 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
     Raises:
         RolloutError: the first failure, in the order of the steps.
     """
+    look_ahead(site)
     wanted = [name for name in PARTS if not only or name in only]
     return answers(partial(carry_out, site, dry_run=True), wanted, len(PARTS))

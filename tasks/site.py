@@ -1,6 +1,8 @@
 """Everything one run needs to know of one environment, opened once."""
 
+from concurrent.futures import Future
 from functools import cached_property
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -19,7 +21,8 @@ class Site:
 
     `node` is the first that runs Dify, `admin` where Pigsty's tree is. What every node gets
     is done `on_each`; there `environment` and `release` are what that node runs. `promoted`: the
-    environment whose release and images this one gets.
+    environment whose release and images this one gets. `ahead`: files of machines that are slow
+    to ask (address, path → content), while no change has made them old.
 
     A plain class on purpose: Prefect walks into dataclasses and models handed
     to a task; this one it passes through as it is.
@@ -36,6 +39,7 @@ class Site:
         self.release = release
         self.secrets = secrets
         self.promoted: Promoted | None = None
+        self.ahead: Future[dict[tuple[str, Path], bytes | None]] | None = None
         self.node: Node = node or open_node(environment.nodes, environment.nodes.dify[0])
 
     @property

@@ -24,7 +24,7 @@ class Frozen(BaseModel):
 
 
 class Part(Frozen):
-    """One snapshot of a point. `tree` is restic's SHA-256 over all of it; sizes in bytes.
+    """One snapshot of a point, by the beginning of its id; sizes in bytes.
 
     `sha256` is of a database's archive, as read back from the repository.
     """
@@ -32,7 +32,6 @@ class Part(Frozen):
     name: str
     kind: Literal["database", "folders", "listing", "objects"]
     snapshot: str
-    tree: str
     path: str
     files: int
     size: int

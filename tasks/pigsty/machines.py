@@ -19,6 +19,9 @@ from tasks.site import Site
 from tasks.tools import ansible
 from tasks.tools.pigsty import Tree
 
+Contents = dict[Path, bytes | None]
+Ahead = dict[tuple[str, Path], bytes | None]
+
 # The paths come as arguments: nothing of theirs is read by the shell.
 _LOOK = (
     'for path; do if [ -f "$path" ]; then printf + && base64 -w0 "$path"; else printf -- -; fi; '
@@ -43,8 +46,8 @@ class Machine:
         """
         if self.is_admin():
             return self.site.admin.attempt(Command(tuple(words), user=user, timeout_s=timeout_s))
-        ask = self.tree.ask((self.address,), words, user, timeout_s)
-        done = self.site.admin.attempt(ask)
+        self.site.ahead = None
+        done = self.site.admin.attempt(self.tree.ask((self.address,), words, user, timeout_s))
         return self._answer(done.stdout + done.stderr)
 
     def _answer(self, output: str) -> Completed:
@@ -57,15 +60,15 @@ class Machine:
                 advice=f"log in from {self.site.admin.name} by ssh as Ansible does",
             ) from None
 
-    def look(self, paths: Sequence[Path]) -> dict[Path, bytes | None]:
+    def look(self, paths: Sequence[Path]) -> Contents:
         """The files' contents, None where there is none; one round trip for all."""
-        return self._contents(self.run(_looking(paths)), paths)
+        return look_on([self], paths)[0]
 
-    def told(self, output: str, paths: Sequence[Path]) -> dict[Path, bytes | None]:
+    def told(self, output: str, paths: Sequence[Path]) -> Contents:
         """The same, from what Ansible said of several machines."""
-        return self._contents(self._answer(output), paths)
+        return self.contents(self._answer(output), paths)
 
-    def _contents(self, done: Completed, paths: Sequence[Path]) -> dict[Path, bytes | None]:
+    def contents(self, done: Completed, paths: Sequence[Path]) -> Contents:
         found = done.stdout.replace("\\n", "\n").split()
         if done.status != 0 or len(found) != len(paths):
             raise StepError(
@@ -80,6 +83,7 @@ class Machine:
 
     def write(self, path: Path, content: bytes, mode: int) -> None:
         """Put the file there, owned by root."""
+        self.site.ahead = None
         if self.is_admin():
             self.site.admin.write(File(path, content, mode, keep_previous=False))
             return
@@ -100,15 +104,39 @@ class Machine:
         return self.address in addresses(self.site.admin)
 
 
-def look_on(machines: Sequence[Machine], paths: Sequence[Path]) -> list[dict[Path, bytes | None]]:
+def look_on(machines: Sequence[Machine], paths: Sequence[Path]) -> list[Contents]:
     """What `look` says of each machine; Ansible's second is spent once for all of them."""
     far = [machine for machine in machines if not machine.is_admin()]
-    if len(far) < 2:  # noqa: PLR2004
-        return [machine.look(paths) for machine in machines]
-    ask = far[0].tree.ask([machine.address for machine in far], _looking(paths), "root")
-    done = far[0].site.admin.attempt(ask)
-    return [machine.told(done.stdout + done.stderr, paths) if machine in far
-            else machine.look(paths) for machine in machines]  # fmt: skip
+    told = {machine.address: _ahead(machine, paths) for machine in far}
+    unknown = [machine for machine in far if told[machine.address] is None]
+    told |= zip((machine.address for machine in unknown), ask(unknown, paths), strict=True)
+    return [
+        told.get(machine.address) or machine.contents(machine.run(_looking(paths)), paths)
+        for machine in machines
+    ]
+
+
+def ask(far: Sequence[Machine], paths: Sequence[Path]) -> list[Contents]:
+    """The files of machines that only Ansible reaches.
+
+    Raises:
+        StepError: one of them is unknown or not reached.
+    """
+    if not far:
+        return []
+    command = far[0].tree.ask([machine.address for machine in far], _looking(paths), "root")
+    done = far[0].site.admin.attempt(command)
+    return [machine.told(done.stdout + done.stderr, paths) for machine in far]
+
+
+def _ahead(machine: Machine, paths: Sequence[Path]) -> Contents | None:
+    """What was asked for beforehand, of each file once: who looks again wants to see a change."""
+    beforehand = machine.site.ahead
+    known = beforehand.result() if beforehand else {}
+    keys = [(machine.address, path) for path in paths]
+    if not all(key in known for key in keys):
+        return None
+    return {path: known.pop((address, path)) for address, path in keys}
 
 
 def _looking(paths: Sequence[Path]) -> tuple[str, ...]:

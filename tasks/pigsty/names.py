@@ -31,7 +31,7 @@ class Name:
         if found is None:
             return False
         machine = Machine(self.site, found, self.site.environment.pigsty.admin_ip, self.name)
-        return any(map(self._names, machine.look(self._files()).values()))
+        return any(map(self._names, machine.look(files(self.site)).values()))
 
     def plan(self, actual: bool) -> Sequence[Change]:
         if actual:
@@ -46,12 +46,14 @@ class Name:
         command = found.dns() if change.action == "dnsmasq" else found.hosts()
         carry_out(self.site, self, change, command)
 
-    def _files(self) -> Sequence[Path]:
-        return RECORDS if desired(self.site).domain_record == "dnsmasq" else (HOSTS,)
-
     def _names(self, text: bytes | None) -> bool:
         lines = (line.split("#")[0].split() for line in (text or b"").decode().splitlines())
         return any(self.site.environment.portal.domain in words[1:] for words in lines)
+
+
+def files(site: Site) -> Sequence[Path]:
+    """Where the name would be, on the portal's machine."""
+    return RECORDS if desired(site).domain_record == "dnsmasq" else (HOSTS,)
 
 
 def name_steps(site: Site) -> list[Step[Any]]:

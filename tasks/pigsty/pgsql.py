@@ -120,7 +120,7 @@ class Files:
         known = machines(self.site)
         lacking: list[str] = [] if known else [str(rule) for rule in wanted]
         left: list[str] = []
-        there_is = look_on(known, [HBA, self._password])
+        there_is = look_on(known, files(self.site))
         for machine, there in zip(known, there_is, strict=True):
             rules = hba.parse((there[HBA] or b"").decode(errors="replace"))
             lacking += [f"{rule} on {machine.address}" for rule in wanted if rule not in rules]
@@ -308,6 +308,11 @@ def forget_password(site: Site, user: str) -> None:
     """The file that pgsql-user leaves on the nodes, with the password in clear, is gone."""
     for machine in machines(site):
         machine.remove(password_file(user))
+
+
+def files(site: Site) -> tuple[Path, Path]:
+    """What matters of each node: its rules, and the file that should not be."""
+    return HBA, password_file(site.environment.postgres.user)
 
 
 def password_file(user: str) -> Path:

@@ -82,6 +82,7 @@ def play(
 def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
     """Run it with its output in the log line by line; None: somebody else was faster."""
     heard: list[str] = []
+    site.ahead = None
     try:
         site.admin.run(tree.alone(command), _listener(site, step, heard))
         status = 0

@@ -23,14 +23,14 @@ class Clients:
     def version(self) -> Command:
         return Command((str(self.folder / "pg_dump"), "--version"), changes=False)
 
-    def dump(self, database: Postgres) -> Command:
-        """The database as an archive of pg_restore's on stdout, consistent as of its start.
+    def dump(self, database: Postgres, snapshot: str) -> Command:
+        """The database as an archive of pg_restore's on stdout, as an exported snapshot shows it.
 
         Not compressed: restic compresses, and finds again what did not change.
         """
         return self._command(
             "pg_dump", database, "--format=custom", "--compress=0", "--no-owner", "--no-acl",
-            changes=False,
+            f"--snapshot={snapshot}", changes=False,
         )  # fmt: skip
 
     def contents(self) -> Command:

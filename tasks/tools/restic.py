@@ -20,10 +20,9 @@ FPS = "2"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One snapshot. `tree` is the SHA-256 over everything in it."""
+    """One snapshot."""
 
     id: str
-    tree: str
     time: str
     host: str
     tags: frozenset[str]
@@ -165,7 +164,6 @@ def parse_snapshots(text: str) -> list[Snapshot]:
     found = [
         Snapshot(
             str(row["id"]),
-            str(row["tree"]),
             str(row["time"]),
             str(row["hostname"]),
             frozenset(row.get("tags") or ()),

@@ -216,6 +216,17 @@ def listens(port: int) -> Callable[[], bool]:
     return lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0
 
 
+def test_a_part_put_in_the_place_of_another_is_refused(
+    site: Site, state: State, repository: Repository
+) -> None:
+    manifest = take(site, repository, reason="asked", told=backups.silent)
+    repository.run(repository.tool.forget([manifest.part("files").snapshot]))
+    tags = [f"point:{manifest.point}", "part:files"]
+    repository.run(repository.tool.backup([state.storage], host=site.name, tags=tags))
+    with pytest.raises(StepError, match="the files part is not what its manifest says"):
+        repository.manifest(repository.find("latest"))
+
+
 def test_a_point_holds_everything_and_all_of_it_comes_back(
     site: Site, state: State, repository: Repository
 ) -> None:
@@ -226,7 +237,7 @@ def test_a_point_holds_everything_and_all_of_it_comes_back(
     manifest = repository.manifest(repository.find("latest"))
     assert manifest == done.manifest
     assert [part.name for part in manifest.parts] == ["database", "plugin-database", "files"]
-    assert all(part.tree and part.size for part in manifest.parts)
+    assert all(part.sha256 or part.kind == "folders" for part in manifest.parts)
     assert manifest.rows["upload_files"] == 20 and manifest.queues["dataset"] == 2
     assert manifest.keys == {
         f"{state.tenant}/private.pem": hashlib.sha256(
@@ -567,7 +578,7 @@ def test_a_backup_killed_while_it_reads_a_bucket_is_no_obstacle_to_the_next(
     chosen = store.with_objects()
     own = repository_of(chosen, repository)
     monkeypatch.setattr(
-        "tasks.backup._Taking._note", lambda _, name: die if name == "bucket" else str
+        "tasks.saving.Saving._note", lambda _, name: die if name == "bucket" else str
     )
     work = lambda: take(chosen, own, reason="asked", told=backups.silent)  # noqa: E731
     assert in_child(work) == -signal.SIGKILL

@@ -27,10 +27,7 @@ from blocks.command import Command
 from blocks.docker import Docker
 from blocks.node import LocalNode
 from blocks.processes import process
-from config.load import load_environment, load_release
-from tasks.docker import Engine
-from tasks.site import Site
-from tasks.step import converge
+from tests.engine import started
 
 USER, PASSWORD = "robot", "s3cret word"
 HTPASSWD = f"{USER}:$2b$04$RA8WphFmb7s8tyM8AsrLNef0foDJWRsUCF7lGghINm5YvSkdSoYwa\n"
@@ -52,10 +49,7 @@ class NodeWith(LocalNode):
 
 @pytest.fixture(scope="session")
 def docker() -> Docker:
-    """The engine, started by the step itself on a machine where nothing has yet."""
-    environment = load_environment("sandbox")
-    converge(Engine(Site(environment, load_release(environment.dify.release), {})))
-    return Docker()
+    return started()
 
 
 @dataclass

@@ -18,7 +18,7 @@ def test_the_kit_is_encrypted_to_every_owner_and_never_in_argv():
 
 
 def test_the_password_of_the_database_travels_in_the_environment():
-    for command in (CLIENTS.dump(DATABASE), CLIENTS.restore(DATABASE)):
+    for command in (CLIENTS.dump(DATABASE, "1-2-3"), CLIENTS.restore(DATABASE)):
         assert "pa55" not in " ".join(command.argv()) + repr(command)
         assert "pa55" in command.secrets()
 

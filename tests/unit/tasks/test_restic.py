@@ -82,8 +82,8 @@ def test_the_summary_is_found_behind_the_progress() -> None:
 
 def test_snapshots_are_in_order_of_time() -> None:
     rows = [
-        {"id": "b", "tree": "t", "time": "2026-11-24T10:00:00Z", "hostname": "h", "tags": None},
-        {"id": "a", "tree": "t", "time": "2026-11-24T09:00:00Z", "hostname": "h",
+        {"id": "b", "time": "2026-11-24T10:00:00Z", "hostname": "h", "tags": None},
+        {"id": "a", "time": "2026-11-24T09:00:00Z", "hostname": "h",
          "tags": ["created:2026-11-24T09:00:00+00:00"]},
     ]  # fmt: skip
     first, second = restic.parse_snapshots(json.dumps(rows))
