@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
+from blocks.restic import Restic
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.backup import check, silent, subset, take
@@ -31,7 +32,6 @@ from tasks.sandbox import postgres, redis
 from tasks.sandbox.home import prepare_home
 from tasks.site import Site
 from tasks.step import converge
-from tasks.tools.restic import Restic
 
 MB = 1024 * 1024
 ROUNDS = int(os.environ.get("ROUNDS", "3"))

@@ -1,13 +1,19 @@
 """The password of an environment's backup repository and the key to where it lies."""
 
 import secrets as random
+from collections.abc import Mapping
 from typing import cast
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
+from blocks import restic, secret_tables
+from blocks.command import CommandFailed
 from blocks.icons import GUIDE, icon
-from blocks.secret_tables import masked
+from blocks.node import LocalNode
+from blocks.restic import Restic
+from config import environment as settings
+from config.errors import RolloutError
 
 _PASSWORD_BYTES = 32
 
@@ -25,10 +31,16 @@ class BackupRepository(Block):
     _code_example = """```console
 $ rollout check prod    # opens backup.repository of the environment with this block
 $ rollout points prod
+```
+```python
+from blocks.repository import BackupRepository
+from config.load import load_environment
+
+BackupRepository.load("dify-prod").check(load_environment("prod").backup)
 ```"""
     _description = "Password of an environment's restic repository, made at its first backup."
 
-    model_config = ConfigDict(json_schema_extra=masked("credentials"))
+    model_config = ConfigDict(json_schema_extra=secret_tables.masked("credentials"))
 
     password: SecretStr = Field(description="The repository's password; it never rotates")
     credentials: dict[str, SecretStr] = Field(
@@ -38,6 +50,37 @@ $ rollout points prod
     initialised: str = Field(
         default="", description="The repository that was made with this password"
     )
+
+    def check(self, where: settings.Backup) -> str:
+        """Open the repository with the restic of this machine.
+
+        Raises:
+            RolloutError: what is wrong.
+        """
+        tool = self.tool(where)
+        try:
+            LocalNode().run(tool.config())
+        except CommandFailed as error:
+            said = restic.why(error.output) if error.output else error.reason
+            raise RolloutError(f"{restic.masked(where.repository)} does not open: {said}") from None
+        return f"{restic.masked(where.repository)} opens with this password"
+
+    def tool(
+        self,
+        where: settings.Backup,
+        program: str = "restic",
+        given: Mapping[str, SecretStr] | None = None,
+    ) -> Restic:
+        """restic, with what opens the repository; `given` overrides the block's credentials."""
+        known = {**self.credentials, **(given or {})}
+        credentials = {name: value.get_secret_value() for name, value in known.items()}
+        return Restic(
+            program,
+            restic.address(where.repository, credentials),
+            self.password.get_secret_value(),
+            credentials,
+            where.ssh_key,
+        )
 
 
 def new() -> BackupRepository:

@@ -30,15 +30,13 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
         from flows.opening import opened
         from flows.report import report_on
         from tasks import rollout
-        from tasks.promotion import promoted
 
         tell_steps()
         collect_garbage_again()
         began = time.monotonic()
-        source = promoted(promote_from) if promote_from else None
-        wanted = source.release if source else release
-        with opened(environment, run="", release=wanted, dry_run=True) as site:
-            site.promoted = source
+        with opened(
+            environment, run="", release=release, promote_from=promote_from, dry_run=True
+        ) as site:
             outcomes = rollout.plan(site, only=only)
             return report_on(site, began=began, outcomes=outcomes)
 

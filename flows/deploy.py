@@ -17,7 +17,6 @@ from flows.report import Report, report_on
 from flows.told import finish, readable
 from tasks.checks.probe import Check
 from tasks.pigsty.ahead import look_ahead
-from tasks.promotion import promoted
 from tasks.site import Site
 
 
@@ -46,10 +45,9 @@ def deploy(
         approved_plan: The plan that was approved already, as `rollout plan` names it.
     """
     run = str(flow_run.name)
-    source = promoted(promote_from) if promote_from else None
-    wanted = source.release if source else release
-    with opened(environment, run=run, release=wanted, dry_run=dry_run) as site:
-        site.promoted = source
+    with opened(
+        environment, run=run, release=release, promote_from=promote_from, dry_run=dry_run
+    ) as site:
         if dry_run:
             return planned(site, run=run, only=only)
         history.begin(site, reason=reason)

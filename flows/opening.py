@@ -14,6 +14,8 @@ from config.load import load_environment, load_release
 from config.release import Release
 from tasks.exchange import require_ended
 from tasks.lock import lock_file, rollout_lock
+from tasks.promotion import promoted
+from tasks.release_file import Promoted
 from tasks.sandbox.home import prepare_home
 from tasks.secrets import found_secrets, known_secrets, open_secrets
 from tasks.site import Site
@@ -30,27 +32,30 @@ def opened(
     *,
     run: str,
     release: str = "",
+    promote_from: str = "",
     dry_run: bool = False,
     half_restored: bool = False,
 ) -> Generator[Site]:
     """The environment's site, locked against other runs unless nothing will be changed.
 
-    `release`: the one to use instead of what the environment's file says. A run that is cancelled
+    `release`: the one to use instead of what the environment's file says. `promote_from`: the
+    environment whose release and images it gets instead. A run that is cancelled
     takes the commands it waits for with it. `half_restored`: a restore that stopped half-way is no
     obstacle to this run.
 
     Raises:
         StepError: such a restore is to be finished first.
     """
-    desired = load_environment(environment, release=release)
+    source = promoted(promote_from) if promote_from else None
+    desired = load_environment(environment, release=source.release if source else release)
     if dry_run:
-        yield _site(desired, _looked_up)
+        yield _site(desired, _looked_up, source)
         return
     site = Site(desired, load_release(desired.dify.release), {})
     prepare_home(site)
     with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
         try:
-            found = _site(desired, _saved)
+            found = _site(desired, _saved, source)
             if not half_restored:
                 require_ended(found)
             yield found
@@ -81,7 +86,9 @@ def stranded(environment: str) -> Site:
     return _site(load_environment(environment), found_secrets)
 
 
-def _site(environment: Environment, secrets: Secrets) -> Site:
+def _site(environment: Environment, secrets: Secrets, source: Promoted | None = None) -> Site:
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])
-    return Site(environment, release, secrets(environment, release, node), node)
+    site = Site(environment, release, secrets(environment, release, node), node)
+    site.promoted = source
+    return site

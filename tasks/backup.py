@@ -17,6 +17,7 @@ from operator import call
 from pathlib import Path
 from typing import Any, Literal
 
+from blocks import restic
 from blocks.command import Command, CommandFailed
 from blocks.postgres import Postgres
 from config.desired.restore_point import (
@@ -38,7 +39,6 @@ from tasks.repository import Repository, points_of
 from tasks.saving import Saving, Told
 from tasks.side_by_side import answers
 from tasks.site import Site
-from tasks.tools import restic
 
 log = logging.getLogger("rollout")
 

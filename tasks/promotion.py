@@ -3,34 +3,43 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blocks.nodes import open_node
 from config.desired.services import images
 from config.errors import StepError
-from config.load import load_environment
+from config.load import load_release
 from tasks import release_file
-from tasks.release_file import Promoted
-from tasks.site import Site
+from tasks.proof import definition, holds
+from tasks.release_file import Promoted, ReleaseFile
+from tasks.site import Site, without_secrets
 from tasks.step import Change
 
 
 def promoted(source: str) -> Promoted:
-    """What runs in `source` and passed all checks there.
+    """What runs in `source` and passed all checks there, made from the release as it is now.
 
     Raises:
-        StepError: nothing is deployed there, or what is was never verified.
+        StepError: nothing is deployed there, or what is was not verified as it is, or the release's
+            settings were changed since.
     """
-    environment = load_environment(source)
-    node = open_node(environment.nodes, environment.nodes.dify[0])
-    found = release_file.read(environment, node)
+    site = without_secrets(source)
+    found = release_file.read(site.environment, site.node)
     if not found.version:
         raise StepError("promote", f"nothing is deployed in {source}", advice=f"deploy {source}")
-    if not found.verified:
+    site.release = load_release(found.version)
+    if trouble := _unproved(site, found):
         raise StepError(
             "promote",
-            f"Dify {found.version} in {source} has not passed verification",
+            f"Dify {found.version} in {source} {trouble}",
             advice=f"rollout deploy {source}, and promote what is proved",
         )
     return Promoted(source, found.version, found.images)
+
+
+def _unproved(site: Site, found: ReleaseFile) -> str:
+    if not found.verified:
+        return "has not passed verification"
+    if found.settings_of != definition(site.release):
+        return f"was verified with other settings than config/releases/{found.version}.toml has now"
+    return "" if holds(site, found) else "was changed since it passed verification"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 import hashlib
 
+from config.release import Release
 from tasks import release_file
 from tasks.checks.probe import Check
+from tasks.release_file import ReleaseFile
 from tasks.site import Site
 from tasks.verify import failed, verify
 
@@ -14,14 +16,25 @@ def prove(site: Site, *, changed: bool) -> list[Check]:
     Raises:
         StepError: a check failed.
     """
-    known = release_file.read(site.environment, site.node).verified
-    deep = changed or known != _fingerprint(site)
+    known = release_file.read(site.environment, site.node)
+    deep = changed or not holds(site, known)
     checks = verify(site, deep=deep)
     if error := failed(checks):
         raise error
     if deep:
-        release_file.update(site.environment, site.node, verified=_fingerprint(site))
+        verified = {"verified": _fingerprint(site), "settings_of": definition(site.release)}
+        release_file.update(site.environment, site.node, **verified)
     return checks
+
+
+def holds(site: Site, known: ReleaseFile) -> bool:
+    """Whether what runs now are the containers that passed, made from this very release."""
+    return known.verified == _fingerprint(site) and known.settings_of == definition(site.release)
+
+
+def definition(release: Release) -> str:
+    """Digest of all that a release says: settings, services, images, routes."""
+    return hashlib.sha256(release.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _fingerprint(site: Site) -> str:

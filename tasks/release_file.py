@@ -25,7 +25,8 @@ class ReleaseFile(BaseModel):
 
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `heads`: image id → newest schema revision that image brings.
-    `verified`: digest of the stack that passed all checks.
+    `verified`: digest of the stack that passed all checks, `settings_of` of the release it was
+    made from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +39,7 @@ class ReleaseFile(BaseModel):
     settings: dict[str, str] = {}
     heads: dict[str, str] = {}
     verified: str = ""
+    settings_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The backup repository of an environment: restic on the node, its password, its points."""
 
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,15 +9,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from blocks import repository as saved
+from blocks import restic
 from blocks.command import Command, CommandFailed
 from blocks.repository import BackupRepository
+from blocks.restic import Restic, Saved, Snapshot
 from config.desired.restore_point import MANIFEST, Listing, Manifest, Point, latest
 from config.errors import RolloutError, StepError
 from tasks.packages import program
 from tasks.secrets import given_credentials
 from tasks.site import Site
-from tasks.tools import restic
-from tasks.tools.restic import Restic, Saved, Snapshot
 
 log = logging.getLogger("rollout")
 
@@ -42,7 +41,7 @@ class Repository:
 
     @property
     def name(self) -> str:
-        return masked(self.tool.repository)
+        return restic.masked(self.tool.repository)
 
     def run(
         self, command: Command, on_line: OnLine | None = None, explain: Explain | None = None
@@ -254,22 +253,9 @@ def _initialise(repository: Repository) -> None:
         log.info("backup: made the repository %s", repository.name)
 
 
-def masked(url: str) -> str:
-    """The address without the password it may carry."""
-    return re.sub(r"//[^/@]*@", "//***@", url)
-
-
 def tool(program: str, site: Site, access: BackupRepository) -> Restic:
     """The program restic, with what opens the environment's repository."""
-    known = {**access.credentials, **given_credentials(site.environment)}
-    credentials = {name: value.get_secret_value() for name, value in known.items()}
-    return Restic(
-        program,
-        restic.address(site.environment.backup.repository, credentials),
-        access.password.get_secret_value(),
-        credentials,
-        site.environment.backup.ssh_key,
-    )
+    return access.tool(site.environment.backup, program, given_credentials(site.environment))
 
 
 def _point(name: str, manifest: Snapshot, members: Sequence[Snapshot]) -> Point:

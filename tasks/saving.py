@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from blocks import restic
 from blocks.command import Command
 from blocks.postgres import Postgres, View
+from blocks.restic import Saved
 from config.desired.restore_point import MANIFEST, Listing, Manifest, Part
 from tasks import buckets
 from tasks.clients import clients
 from tasks.repository import Repository
 from tasks.site import Site
-from tasks.tools import restic
-from tasks.tools.restic import Saved
 
 Told = Callable[[str, float], None]
 Kind = Literal["database", "folders", "listing", "objects"]

@@ -6,10 +6,11 @@ from itertools import starmap
 from blocks import repository as saved
 from blocks.command import CommandFailed
 from blocks.object_store import Bucket
+from blocks.restic import masked
 from config.errors import RolloutError
 from config.release import S3
 from tasks.connections.connection import Connection, NotYet
-from tasks.repository import Repository, RepositoryAway, masked, tool
+from tasks.repository import Repository, RepositoryAway, tool
 from tasks.site import Site
 from tasks.tools import age
 

@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
-from config.errors import StepError
+from blocks.restic import Restic
+from config.errors import RolloutError, StepError
 from tasks import backup as backups
 from tasks import databases, exchange, folders, kit
 from tasks.backup import backup, check, take
@@ -37,7 +38,6 @@ from tasks.restore import choose, restore, settle
 from tasks.sandbox import postgres
 from tasks.site import Site
 from tasks.step import converge
-from tasks.tools.restic import Restic
 from tests.integration.conftest import free_ports
 
 PASSWORD = "pa55"
@@ -645,6 +645,12 @@ def test_a_wrong_password_is_one_sentence(site: Site, repository: Repository) ->
     with pytest.raises(StepError, match="does not open with the saved password") as refused:
         backup(site, wrong)
     assert "other" not in str(refused.value).replace("another", "")
+    where = site.environment.backup.model_copy(update={"repository": wrong.tool.repository})
+    with pytest.raises(RolloutError, match="does not open: wrong password") as refused:
+        BackupRepository(password=SecretStr("hunter2")).check(where)
+    assert "hunter2" not in str(refused.value)
+    right = BackupRepository(password=SecretStr("pa55"))
+    assert right.check(where) == f"{where.repository} opens with this password"
 
 
 def test_a_dead_lock_is_removed_and_a_living_one_waited_for(

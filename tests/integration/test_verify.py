@@ -11,13 +11,18 @@ from pydantic import SecretStr
 
 from blocks.dify import Dify
 from blocks.docker import Docker
+from config.errors import StepError
+from tasks import release_file
 from tasks.checks import application, portal
 from tasks.checks.application import LOGIN, PREFIX, SETUP
 from tasks.checks.containers import CONTAINERS
 from tasks.checks.probe import run
 from tasks.checks.state import POSTGRES, REDIS
+from tasks.compose import compose_steps
 from tasks.pgsql import admin, dify_database
 from tasks.portal import portal_steps
+from tasks.promotion import promoted
+from tasks.proof import prove
 from tasks.redis import dify_redis
 from tasks.sandbox import nginx
 from tasks.site import Site
@@ -335,3 +340,28 @@ def test_dify_0_6_passes_too(sandbox_site: Any):
         again = verify(site, deep=True)
         assert wrong(again) == {}
         assert by_name(again)[SETUP].detail == "already"
+
+
+def test_only_what_passed_as_it_runs_is_promoted(
+    stack: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dify = stack.environment.dify
+    for name, value in (("HOME", dify.home), ("PROJECT", dify.project)):
+        monkeypatch.setenv(f"ROLLOUT__DIFY__{name}", str(value))
+    with pytest.raises(StepError, match=r"Dify 1\.15\.0 in sandbox has not passed verification"):
+        promoted("sandbox")
+    prove(stack, changed=True)
+    running = {c.image for c in Docker().containers(dify.project)}
+    found = promoted("sandbox")
+    assert found.release == "1.15.0" and running <= set(found.images.values())
+    release_file.update(stack.environment, stack.node, settings_of="another")
+    with pytest.raises(StepError, match=r"with other settings than config/releases/1\.15\.0"):
+        promoted("sandbox")
+    assert len(prove(stack, changed=False)) > len(prove(stack, changed=False)), "proved anew, once"
+    (web,) = [c for c in Docker().containers(dify.project) if c.service == "web"]
+    client: Any = Docker().client
+    client.api.remove_container(web.id, force=True)
+    for step in compose_steps(stack):
+        converge(step)
+    with pytest.raises(StepError, match="was changed since it passed verification"):
+        promoted("sandbox")

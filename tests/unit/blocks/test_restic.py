@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from blocks import restic
 from blocks.command import Secret
-from tasks.tools import restic
-from tasks.tools.restic import Restic
+from blocks.restic import Restic
 
 TOOL = Restic(
     "restic", "rest:https://me:hunter2@host/dify", "pa55", {"AWS_SECRET_ACCESS_KEY": "k3y"}

@@ -158,6 +158,11 @@ def address(repository: str, credentials: Mapping[str, str]) -> str:
     return f"{scheme}{slashes}{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 
 
+def masked(repository: str) -> str:
+    """The address without the password it may carry."""
+    return re.sub(r"//[^/@]*@", "//***@", repository)
+
+
 def parse_snapshots(text: str) -> list[Snapshot]:
     """Oldest first."""
     rows: list[dict[str, Any]] = json.loads(text) or []
