@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 _FIELDS = 5
+_LOOPBACK = {"localhost": "127.0.0.1/32"}  # written together with the line of the socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,6 @@ def wanted(entries: Iterable[Mapping[str, Any]]) -> list[Rule]:
 
 def _network(text: str) -> IPv4Network | None:
     try:
-        return IPv4Network(text)
+        return IPv4Network(_LOOPBACK.get(text, text))
     except ValueError:
         return None

@@ -183,10 +183,14 @@ def _drill_rules(environment: Environment, databases: tuple[Entry, ...]) -> Iter
 def _admitted(
     environment: Environment, databases: tuple[Entry, ...], subnet: str, whom: str
 ) -> Iterable[Entry]:
-    """Containers keep their address on the server's machine; elsewhere that of theirs arrives."""
+    """Containers keep their address on the server's machine; elsewhere that of theirs arrives.
+
+    Pigsty's own rule for the pooler, which comes through the socket, is for its own roles' members.
+    """
     senders = [
         (subnet, "containers"),
         ("cluster", "service ports"),
+        *([("localhost", "the pooler")] if pooled(environment) else []),
         *((f"{address}/32", "its node") for address in environment.nodes.addresses),
         (f"{environment.pigsty.admin_ip}/32", "the admin node"),
         *((sender, sender) for sender in environment.pigsty.pg_senders),

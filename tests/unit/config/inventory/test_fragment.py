@@ -56,6 +56,14 @@ def test_through_pgbouncer_the_role_and_its_addresses_are_known_there(said):
     assert cluster["pgb_hba_rules"] == cluster["pg_hba_rules"]
 
 
+def test_pgbouncer_itself_is_let_in_where_it_is_used(said):
+    def senders(port: int) -> set[str]:
+        rules = said(postgres={"port": port})["children"]["pg-dify"]["vars"]["pg_hba_rules"]
+        return {rule["addr"] for rule in rules}
+
+    assert senders(5433) - senders(5436) == {"localhost"}
+
+
 def test_databases_have_an_owner_and_extensions_by_their_sql_names(said):
     databases = said()["children"]["pg-dify"]["vars"]["pg_databases"]
     assert [(d["name"], d["owner"], d["revokeconn"]) for d in databases] == [
