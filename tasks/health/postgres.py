@@ -13,18 +13,23 @@ from tasks.pgsql import dify_database
 from tasks.site import Site
 
 POSTGRES = "postgres"
+_PLACE, _SINCE = f"{POSTGRES} wal", f"{POSTGRES} wal since"
 _FULL = ("too many clients", "connection slots are reserved", "too many connections")
+# All of it is shown to every role. The lag in pg_stat_replication, and whose connections those of
+# others are, are not; how far a replica has written is, by the slot that Patroni gives each.
 _FACTS = b"""
 SELECT current_setting('server_version'),
        extract(epoch FROM clock_timestamp())::float8,
        current_setting('max_connections')::int
          - current_setting('superuser_reserved_connections')::int,
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int,
+       (SELECT sum(numbackends) FROM pg_stat_database)::int,
        (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
           FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid())::float8,
        pg_is_in_recovery(),
-       (SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) FROM pg_stat_replication)::float8,
        (SELECT count(*) FROM pg_stat_replication)::int,
+       (SELECT pg_current_wal_lsn() - '0/0' WHERE NOT pg_is_in_recovery())::float8,
+       (SELECT min(restart_lsn - '0/0') FROM pg_replication_slots
+         WHERE active AND slot_type = 'physical')::float8,
        pg_database_size(current_database())::float8,
        (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
        current_setting('archive_mode'),
@@ -44,7 +49,7 @@ def questions(site: Site) -> list[Question]:
     return [Question(probes, partial(_ask, site), _start(site))]
 
 
-def _ask(site: Site, _: Past) -> Answer:
+def _ask(site: Site, past: Past) -> Answer:
     try:
         with dify_database(site).connect() as connection:
             facts, at = _facts(connection)
@@ -56,7 +61,7 @@ def _ask(site: Site, _: Past) -> Answer:
                 "postgres.pool_size or raise max_connections",
             ) from None
         raise
-    return Answer(_readings(site, at, *facts))
+    return _answer(site, past, at, *facts)
 
 
 def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
@@ -68,8 +73,9 @@ def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
     return row, at
 
 
-def _readings(
+def _answer(
     site: Site,
+    past: Past,
     at: float,
     version: str,
     clock: float,
@@ -77,14 +83,15 @@ def _readings(
     used: int,
     oldest_s: float,
     replica: bool,
-    lag_s: float,
     replicas: int,
+    written: float | None,
+    copied: float | None,
     size: float,
     vector: str | None,
     archive: str,
     archived_s: float | None,
     archive_fails: bool | None,
-) -> list[Reading]:
+) -> Answer:
     limits, database = site.environment.limits, site.environment.postgres.database
     needed = needed_connections(site.environment, site.release)
     found = [
@@ -111,14 +118,6 @@ def _readings(
             advice=f"raise max_connections to {needed} and more, or lower postgres.pool_size",
         ),
         Reading(
-            f"{POSTGRES} replication",
-            f"{replicas} replicas" if replicas else "no replica",
-            lag_s,
-            "s",
-            limits.replication_lag_s,
-            advice="look at the replicas: disk, network, long queries",
-        ),
-        Reading(
             f"{POSTGRES} transactions",
             "oldest transaction",
             oldest_s,
@@ -142,9 +141,52 @@ def _readings(
             advice=f'as superuser, in {database}: CREATE EXTENSION "vector"',
         ),
     ]
+    behind_s, notes = behind(past, at, written, copied)
+    found.append(replication(site, replicas, behind_s))
     found.append(clock_reading(f"{POSTGRES} clock", clock - at, site))
     found.append(_archive(site, archive, archived_s, failing=bool(archive_fails)))
-    return found
+    return Answer(found, notes)
+
+
+def behind(
+    past: Past, at: float, written: float | None, copied: float | None
+) -> tuple[float | None, dict[str, float | str]]:
+    """How long the replica furthest behind lacks a place in the WAL; the place to ask for next.
+
+    It stays the same until every replica has it. One ahead of all that is written is of another
+    server.
+    """
+    if written is None:
+        return None, {}
+    place, since = float(past.notes.get(_PLACE, written)), float(past.notes.get(_SINCE, at))
+    if copied is not None and copied < place <= written:
+        return at - since, {_PLACE: place, _SINCE: since}
+    return None if copied is None else 0.0, {_PLACE: written, _SINCE: at}
+
+
+def replication(site: Site, replicas: int, behind_s: float | None) -> Reading:
+    """Whom pigsty.pg_nodes names besides the primary should be one."""
+    probe, limits = f"{POSTGRES} replication", site.environment.limits
+    on_pigsty = site.environment.platform.kind == "pigsty"
+    wanted = len(site.environment.pigsty.pg_nodes) - 1 if on_pigsty else 0
+    if replicas < wanted:
+        return Reading(
+            probe,
+            f"{replicas} of {wanted} replicas",
+            status=Status.WARN,
+            advice="a failover has fewer to go to, or none: look at `patronictl list` on the "
+            "cluster's machines and start the one that is missing",
+        )
+    if replicas and behind_s is None:
+        return Reading(probe, f"{replicas} replicas, how far behind is not shown")
+    return Reading(
+        probe,
+        f"{replicas} replicas" if replicas else "no replica",
+        behind_s if replicas else 0.0,
+        "s",
+        limits.replication_lag_s,
+        advice="look at the replicas: disk, network, long queries",
+    )
 
 
 def _archive(site: Site, mode: str, archived_s: float | None, *, failing: bool) -> Reading:

@@ -15,6 +15,7 @@ from tasks.checks.probe import Wrong
 from tasks.health import celery, rollout
 from tasks.health.attend import CHECKED, events
 from tasks.health.look import Look, questions
+from tasks.health.postgres import behind, replication
 from tasks.health.question import Answer, Past, Question, ask_all
 from tasks.site import Site
 from tasks.tools import space
@@ -167,3 +168,39 @@ def test_how_something_is_during_a_rollout_nobody_can_say():
     held = Finding("redis", Status.FAIL, "", because="rollout")
     assert overall([held, Finding("web", Status.OK, "")]) is Status.UNKNOWN
     assert overall([held, Finding("disk", Status.WARN, "")]) is Status.WARN
+
+
+def test_a_replica_is_behind_as_long_as_it_lacks_what_was_written_then():
+    second, notes = behind(Past(), 100.0, written=500.0, copied=400.0)
+    assert second == 0
+    second, notes = behind(Past(notes=notes), 160.0, written=900.0, copied=450.0)
+    assert second == 60
+    second, notes = behind(Past(notes=notes), 220.0, written=950.0, copied=499.0)
+    assert second == 120
+    second, notes = behind(Past(notes=notes), 280.0, written=990.0, copied=500.0)
+    assert second == 0
+    assert behind(Past(notes=notes), 340.0, written=999.0, copied=991.0)[0] == 0
+
+
+def test_what_another_server_had_written_is_not_waited_for():
+    _, notes = behind(Past(), 100.0, written=9000.0, copied=9000.0)
+    assert behind(Past(notes=notes), 160.0, written=500.0, copied=400.0)[0] == 0
+
+
+def test_nobody_knows_how_far_behind_a_replica_without_slot_is():
+    assert behind(Past(), 100.0, written=500.0, copied=None)[0] is None
+    assert behind(Past(), 100.0, written=None, copied=400.0) == (None, {})
+
+
+def test_a_replica_of_the_environment_that_is_not_there_is_a_warning():
+    recipe = load_environment("recipe")
+    values = recipe.model_dump()
+    values["pigsty"]["pg_nodes"] = ["10.10.10.10", "10.10.10.11"]
+    values["postgres"]["port"] = 5436
+    environment = type(recipe).model_validate(values)
+    site = Site(environment, load_release(environment.dify.release), {})
+    missing = replication(site, 0, None)
+    assert (missing.said, missing.status) == ("0 of 1 replicas", Status.WARN)
+    assert replication(site, 1, 45.0).value == 45
+    assert replication(site, 1, None).value is None
+    assert replication(site, 2, 0.0).said == "2 replicas"
