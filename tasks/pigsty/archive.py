@@ -75,19 +75,23 @@ class Primary:
 
 
 def primary(site: Site) -> Primary:
-    """The cluster's primary.
+    """The cluster's primary, whichever of its machines do not answer.
 
     Raises:
-        StepError: none of its machines is.
+        StepError: none of them is.
     """
     cluster = site.environment.pigsty.pg_cluster
     found = [Primary(machine, cluster) for machine in machines(site)]
+    silent: list[str] = []
     for each in found:
-        if len(found) == 1 or each.ask(_PRIMARY) == "t":
-            return each
+        try:
+            if len(found) == 1 or each.ask(_PRIMARY) == "t":
+                return each
+        except StepError as error:
+            silent.append(error.cause)
     raise StepError(
         "backup",
-        f"cluster {cluster} has no primary",
+        "; ".join([f"cluster {cluster} has no primary", *silent]),
         advice="look at `patronictl list` on its machines",
     )
 

@@ -31,6 +31,19 @@ def nodes_of(site: Site, cluster: str) -> tuple[str, ...]:
     return _hosts(text, cluster) if text else ()
 
 
+def primary_of(site: Site, cluster: str) -> str:
+    """The machine of the PostgreSQL cluster that pigsty.yml calls its primary; empty: none."""
+    return _primary(inventory(site) or "", cluster)
+
+
+@lru_cache(maxsize=8)
+def _primary(text: str, cluster: str) -> str:
+    group = _group(text, cluster) if text else None
+    hosts: dict[Any, dict[str, Any] | None] = group.hosts if group else {}
+    known = (str(host) for host, its in hosts.items() if (its or {}).get("pg_role") == "primary")
+    return next(known, "")
+
+
 def is_known(site: Site, address: str) -> bool:
     """Whether pigsty.yml has the machine, so that Ansible can be asked for it."""
     text = inventory(site)

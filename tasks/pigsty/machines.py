@@ -5,6 +5,7 @@ says another way.
 """
 
 import base64
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,8 @@ from tasks.site import Site
 from tasks.tools import ansible
 from tasks.tools.pigsty import Tree
 
+log = logging.getLogger("rollout")
+
 Contents = dict[Path, bytes | None]
 Ahead = dict[tuple[str, Path], bytes | None]
 
@@ -27,6 +30,10 @@ _LOOK = (
     'for path; do if [ -f "$path" ]; then printf + && base64 -w0 "$path"; else printf -- -; fi; '
     "echo; done"
 )
+
+
+class Unreached(StepError):
+    """A machine that Ansible does not reach, or does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Machine:
         """How the command ended there.
 
         Raises:
-            StepError: the machine is unknown or not reached.
+            Unreached: the machine is unknown or not reached.
         """
         if self.is_admin():
             return self.site.admin.attempt(Command(tuple(words), user=user, timeout_s=timeout_s))
@@ -54,7 +61,7 @@ class Machine:
         try:
             return ansible.answer(output, self.address)
         except ansible.NoAnswer as error:
-            raise StepError(
+            raise Unreached(
                 self.step,
                 f"Ansible does not reach {self.address}: {error}",
                 advice=f"log in from {self.site.admin.name} by ssh as Ansible does",
@@ -116,11 +123,38 @@ def look_on(machines: Sequence[Machine], paths: Sequence[Path]) -> list[Contents
     ]
 
 
+def look_on_reached(
+    machines: Sequence[Machine], paths: Sequence[Path]
+) -> list[tuple[Machine, Contents]]:
+    """What `look` says of each machine that is reached; of the others only a warning.
+
+    Raises:
+        Unreached: none is.
+    """
+    try:
+        return list(zip(machines, look_on(machines, paths), strict=True))
+    except Unreached:
+        if len(machines) == 1:
+            raise
+    found: list[tuple[Machine, Contents]] = []
+    silent: list[Unreached] = []
+    for machine in machines:
+        try:
+            found.append((machine, machine.look(paths)))
+        except Unreached as error:
+            silent.append(error)
+    if not found:
+        raise silent[0]
+    for error in silent:
+        log.warning("%s: not looked at, the others answer: %s", error.step, error.cause)
+    return found
+
+
 def ask(far: Sequence[Machine], paths: Sequence[Path]) -> list[Contents]:
     """The files of machines that only Ansible reaches.
 
     Raises:
-        StepError: one of them is unknown or not reached.
+        Unreached: one of them is unknown or not reached.
     """
     if not far:
         return []

@@ -5,6 +5,7 @@ what to make: the rule, the role or the database. Of the nodes only two files ma
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,8 @@ from typing import Any
 from blocks.postgres import DatabaseMissing, Postgres, PostgresRefused, PostgresUnreachable
 from config.desired.restore_point import DRILL
 from config.errors import StepError
-from tasks.pigsty.facts import desired, nodes_of
-from tasks.pigsty.machines import Machine, look_on
+from tasks.pigsty.facts import desired, nodes_of, primary_of
+from tasks.pigsty.machines import Machine, Unreached, look_on, look_on_reached
 from tasks.pigsty.playbook import carry_out
 from tasks.pigsty.tree import askable, require_tree
 from tasks.site import Site
@@ -26,6 +27,7 @@ HBA = Path("/pg/data/pg_hba.conf")
 SETTLE_S = 15.0
 NO_RULE = "pg_hba.conf"
 NO_SERVER = "absent: no server answers"
+IN_RECOVERY = "SELECT pg_is_in_recovery()"
 POWERS = {
     "rolsuper": "SUPERUSER",
     "rolcreatedb": "CREATEDB",
@@ -115,13 +117,12 @@ class Files:
     settle_s: float = SETTLE_S
 
     def observe(self) -> FilesSeen:
-        """A cluster that is still to come lacks every rule."""
+        """A cluster still to come lacks every rule; a machine that is off hinders nobody."""
         wanted = hba.wanted(desired(self.site).hba_rules)
         known = machines(self.site)
         lacking: list[str] = [] if known else [str(rule) for rule in wanted]
         left: list[str] = []
-        there_is = look_on(known, files(self.site))
-        for machine, there in zip(known, there_is, strict=True):
+        for machine, there in look_on_reached(known, files(self.site)):
             rules = hba.parse((there[HBA] or b"").decode(errors="replace"))
             lacking += [f"{rule} on {machine.address}" for rule in wanted if rule not in rules]
             left += [machine.address] if there[self._password] is not None else []
@@ -209,6 +210,7 @@ class Role:
                 f"{change.what}: pgsql-user leaves an existing role what it has",
                 advice=f'as administrator: ALTER ROLE "{self.login.user}" {without};',
             )
+        require_primary(self.site)
         cluster = self.site.environment.pigsty.pg_cluster
         command = require_tree(self.site, self.name).pgsql_user(cluster, self.login.user)
         forget = partial(forget_password, self.site, self.login.user)
@@ -262,6 +264,7 @@ class Database:
         return [Change(what, "absent", "", "db")] if missing else []
 
     def apply(self, change: Change) -> None:
+        require_primary(self.site)
         cluster = self.site.environment.pigsty.pg_cluster
         command = require_tree(self.site, self.name).pgsql_db(cluster, self.login.database)
         carry_out(self.site, self, change, command, advice=self._advice(change))
@@ -304,10 +307,38 @@ def machines(site: Site) -> list[Machine]:
     return [Machine(site, found, address, "pgsql") for address in addresses if found]
 
 
+def require_primary(site: Site) -> None:
+    """Pigsty makes roles and databases where pigsty.yml says the primary is, which has to be so.
+
+    Raises:
+        StepError: that machine is a replica since a failover; its playbooks would do nothing there
+            and end well.
+    """
+    known = machines(site)
+    cluster = site.environment.pigsty.pg_cluster
+    said = primary_of(site, cluster)
+    at = next((machine for machine in known if machine.address == said), None)
+    if at is None or len(known) == 1:
+        return
+    done = at.run(("psql", "-AXtqw", "-d", "postgres", "-c", IN_RECOVERY), "postgres")
+    if done.stdout.strip() == "t":
+        raise StepError(
+            "pgsql",
+            f"{said} is the primary of {cluster} in pigsty.yml and a replica by now: Pigsty makes "
+            "roles and databases there only",
+            advice="after a failover, set pg_role in pigsty.yml as `patronictl list` has it (or "
+            f"`patronictl switchover {cluster}` back); then deploy again",
+        )
+
+
 def forget_password(site: Site, user: str) -> None:
-    """The file that pgsql-user leaves on the nodes, with the password in clear, is gone."""
+    """The file that pgsql-user leaves on the nodes, with the password in clear, is gone.
+
+    From a node that is off it is removed when it is back: every deploy looks.
+    """
     for machine in machines(site):
-        machine.remove(password_file(user))
+        with suppress(Unreached):
+            machine.remove(password_file(user))
 
 
 def files(site: Site) -> tuple[Path, Path]:
