@@ -63,6 +63,12 @@ class LabSite:
             "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
         }
 
+    def at(self, address: str) -> LabSubject:
+        """One of the further machines, or the node itself."""
+        number = int(address.rpartition(".")[2]) - int(self.lab.address.rpartition(".")[2])
+        name = f"{self.lab.name}-{number}" if number else self.lab.name
+        return LabSubject(self.lab.tree.parent, name, address)
+
     @property
     def gateway(self) -> str:
         """This machine, as the node sees it."""
@@ -115,6 +121,21 @@ class LabSite:
         units = ("patroni", "nginx", "haproxy", "pgbouncer", REDIS, "docker")
         shown = self.lab.inside(f"systemctl show --property=InvocationID {' '.join(units)}").stdout
         return shown, self.lab.postgres_started()
+
+
+@contextmanager
+def further(site: LabSite, count: int) -> Generator[list[str]]:
+    """Addresses of machines beside the node, which nobody has used before."""
+    network, _, first = site.lab.address.rpartition(".")
+    addresses = [f"{network}.{int(first) + number + 1}" for number in range(count)]
+    words = ("docker", "rm", "-f", "-v", *(site.at(address).name for address in addresses))
+    subprocess.run(words, check=True, capture_output=True)
+    more = {**os.environ, "LAB_MORE": str(count)}
+    subprocess.run([str(Path(__file__).parent / "node-up")], env=more, check=True)
+    try:
+        yield addresses
+    finally:
+        subprocess.run(words, check=True, capture_output=True)
 
 
 @contextmanager

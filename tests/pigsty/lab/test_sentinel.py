@@ -1,11 +1,8 @@
 """Redis with a replica and three Sentinels, each on a machine of its own, and a failover."""
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +13,7 @@ from config.desired.env_file import settings
 from config.pigsty import SENTINEL_PORT
 from tasks.configure import configure_steps
 from tasks.redis import redis_steps
-from tests.pigsty.contract.subject import LabSubject
-from tests.pigsty.lab.site import LabSite, lab_site
+from tests.pigsty.lab.site import LabSite, further, lab_site
 
 CLUSTER = "redis-dify"
 PORT = 6379
@@ -44,16 +40,9 @@ listen redis
 class Machines:
     """The lab's node and four more."""
 
-    def __init__(self, site: LabSite) -> None:
-        network, _, first = site.lab.address.rpartition(".")
+    def __init__(self, site: LabSite, more: list[str]) -> None:
         self.site = site
-        self.addresses = [f"{network}.{int(first) + number}" for number in range(5)]
-        self.redis, self.sentinels = self.addresses[:2], self.addresses[2:]
-
-    def at(self, address: str) -> LabSubject:
-        number = self.addresses.index(address)
-        name = f"{self.site.lab.name}-{number}" if number else self.site.lab.name
-        return LabSubject(self.site.lab.tree.parent, name, address)
+        self.redis, self.sentinels = [site.lab.address, more[0]], more[1:]
 
     def client(self, address: str, port: int = PORT) -> Any:
         password = self.site.opened().secret("redis_password")
@@ -77,26 +66,20 @@ class Machines:
 
 @pytest.fixture(scope="module")
 def machines() -> Generator[Machines]:
-    more = {**os.environ, "LAB_MORE": "4"}
-    subprocess.run([str(Path(__file__).parent / "node-up")], env=more, check=True)
-    with lab_site() as site:
-        made = Machines(site)
+    with lab_site() as site, further(site, 4) as more:
+        made = Machines(site, more)
         lists = {"REDIS_NODES": made.redis, "SENTINEL_NODES": made.sentinels}
         site.set({name: json.dumps(value) for name, value in lists.items()}, "PIGSTY")
         site.set({"REDIS_MODE": "sentinel"}, "PIGSTY")
         site.set({"HOST": made.sentinels[0]}, "REDIS")
         balance(made)
-        try:
-            yield made
-        finally:
-            names = [made.at(address).name for address in made.addresses[1:]]
-            subprocess.run(["docker", "rm", "-f", "-v", *names], check=True, capture_output=True)
+        yield made
 
 
 def balance(machines: Machines) -> None:
     """redis.host, which Dify's event bus needs: whoever is the primary answers there."""
     password = machines.site.opened().secret("redis_password")
-    balancer = machines.at(machines.sentinels[0])
+    balancer = machines.site.at(machines.sentinels[0])
     a, b = machines.redis
     balancer.write("/root/redis.cfg", BALANCER.format(password=password, a=a, b=b))
     assert balancer.inside("haproxy -D -f /root/redis.cfg").returncode == 0
