@@ -22,7 +22,9 @@ from tasks.exchange import Exchange
 from tasks.pgsql import pgsql_steps
 from tasks.pigsty import archive
 from tasks.pigsty.archive import Primary
-from tasks.pigsty.playbook import play
+from tasks.pigsty.facts import primary_of
+from tasks.pigsty.machines import Machine
+from tasks.pigsty.playbook import hide, play
 from tasks.pigsty.tree import require_tree
 from tasks.repository import Repository
 from tasks.restore import DATABASES, STEP, forget_jobs, save_current
@@ -36,6 +38,7 @@ TABLES = ("accounts", "apps", "datasets", "documents", "upload_files", "conversa
           "messages", "workflow_runs")  # fmt: skip
 ARCHIVED_WITHIN_S = 120.0
 BACK_WITHIN_S = 600.0
+SILENT_S = 60.0
 _ASK_AGAIN_S = 0.5
 _OTHERS = (
     "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database"
@@ -131,7 +134,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         safety = save_current(site, own)
         _archive(server)
         exchange.begin(site, _begun(site, target, safety))
-    play(site, STEP, tree, tree.pitr(cluster, f"{target:%Y-%m-%d %H:%M:%S.%f}+00"))
+    _undo(site, tree, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
     _await_writes(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
     for step in pgsql_steps(site):
@@ -141,6 +144,45 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
     exchange.end(site)
     log.info("restore: cluster %s is at %s", cluster, target.isoformat(timespec="seconds"))
     return WentBack(safety, time.monotonic() - began)
+
+
+def _undo(site: Site, tree: Tree, moment: str) -> None:
+    """By Pigsty's playbook, one stage after the other, only the primary going back itself.
+
+    In one go it hands the server to Patroni as soon as that can be asked, wherever recovery is by
+    then, and Patroni replays all there is: the moment would be missed.
+    """
+    cluster = site.environment.pigsty.pg_cluster
+    first = primary_of(site, cluster)
+    play(site, STEP, tree, tree.pitr(cluster, "down", moment))
+    played = play(site, STEP, tree, tree.pitr(first, "pitr", moment))
+    if played and played.fatal:
+        raise StepError(
+            STEP,
+            f"cluster {cluster} is down and not restored: {hide(site, str(played.fatal[0]))}",
+            advice="mend that and run this again",
+        )
+    _await_moment(Primary(Machine(site, tree, first, STEP), cluster))
+    play(site, STEP, tree, tree.pitr(cluster, "up", moment))
+
+
+def _await_moment(server: Primary) -> None:
+    """Recovery has ended: at the moment it was given, or it would have failed."""
+    silent_since = time.monotonic()
+    while True:
+        try:
+            if server.writes():
+                return
+            silent_since = time.monotonic()
+        except StepError as error:
+            if time.monotonic() - silent_since > SILENT_S:
+                raise StepError(
+                    STEP,
+                    f"cluster {server.cluster} is down, recovery broke off: {error.cause}",
+                    advice=f"read /pg/tmp/recovery.log on {server.machine.address}, mend what it "
+                    "says and run this again",
+                ) from None
+        time.sleep(_ASK_AGAIN_S)
 
 
 def newer(site: Site, target: datetime) -> dict[str, int]:

@@ -44,6 +44,10 @@ class Primary:
             )
         return done.stdout.strip()
 
+    def writes(self) -> bool:
+        """Whether it is no replica, and recovers nothing."""
+        return self.ask(_PRIMARY) == "t"
+
     def lsn(self) -> str:
         return self.ask(_LSN)
 
@@ -85,7 +89,7 @@ def primary(site: Site) -> Primary:
     silent: list[str] = []
     for each in found:
         try:
-            if len(found) == 1 or each.ask(_PRIMARY) == "t":
+            if len(found) == 1 or each.writes():
                 return each
         except StepError as error:
             silent.append(error.cause)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Literal
 
 from blocks.command import Command
 
@@ -124,10 +125,13 @@ class Tree:
         """The hosts files of all nodes, from node_etc_hosts."""
         return self._play("node.yml", "-t", "node_hosts")
 
-    def pitr(self, cluster: str, time: str) -> Command:
-        """Take the whole cluster back to that time, like "2026-11-24 12:00:00+00"; acts at once."""
-        target = json.dumps({"pg_pitr": {"time": time}})
-        return self._play(PITR, "-l", cluster, "-e", target, timeout_s=86_400)
+    def pitr(self, limit: str, stage: Literal["down", "pitr", "up"], time: str) -> Command:
+        """One stage of going back to that time, like "2026-11-24 12:00:00+00"; acts at once.
+
+        Without the action the server only pauses there; Patroni then takes it past the moment.
+        """
+        target = json.dumps({"pg_pitr": {"time": time, "action": "promote"}})
+        return self._play(PITR, "-l", limit, "-t", stage, "-e", target, timeout_s=86_400)
 
     @property
     def goes_back(self) -> bool:

@@ -26,6 +26,8 @@ def site() -> Generator[LabSite]:
             yield made
         finally:
             made.lab.inside(FORGET)
+            for left in made.lab.tree.glob(f"files/pki/*/{DOMAIN}.*"):
+                left.unlink()
 
 
 def deploy(site: LabSite) -> list[str]:

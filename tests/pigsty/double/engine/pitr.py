@@ -17,14 +17,15 @@ def tasks(given: dict[str, Any]) -> list[Task]:
     wanted = given.get("pg_pitr")
     if not isinstance(wanted, dict):
         return []
-    moment = str(wanted.get("time", ""))
+    moment, action = str(wanted.get("time", "")), str(wanted.get("action", "pause"))
     return [
         Task("pg_pitr : print pgbackrest restore command", lambda _: OK, ("print", "always")),
         Task("pg_pitr : pause patroni ha", lambda _: CHANGED, ("down", "pause")),
         Task("pg_pitr : force stop postgres if still running", _stop, ("down", "stop")),
-        Task("pg_pitr : run pgbackrest restore", lambda host: _restore(host, moment),
+        Task("pg_pitr : run pgbackrest restore", lambda host: _restore(host, moment, action),
              ("pitr", "restore")),
         Task("pg_pitr : wait for wal replay to recovery target", _recover, ("pitr", "recovery")),
+        Task("pg_pitr : launch patroni primary", _launch, ("up", "start")),
         Task("pg_pitr : check postgres primary ready", _ready, ("up", "start")),
         Task("pg_pitr : resume patroni ha", lambda _: CHANGED, ("up", "resume")),
     ]  # fmt: skip
@@ -35,7 +36,7 @@ def _stop(host: Host) -> Done:
     return CHANGED
 
 
-def _restore(host: Host, moment: str) -> Done:
+def _restore(host: Host, moment: str, action: str) -> Done:
     """The newest backup before the moment; without a moment the newest of all."""
     known = read(host.root)
     if moment:
@@ -47,7 +48,7 @@ def _restore(host: Host, moment: str) -> Done:
     words = ("cp", "--archive", host.root / BACKUPS / known[-1]["label"], data(host))
     assert run(words).returncode == 0
     values = {"restore_command": f"cp {host.root / ARCHIVE}/%f %p",
-              "recovery_target_action": "promote"}  # fmt: skip
+              "recovery_target_action": action}  # fmt: skip
     if moment:
         values["recovery_target_time"] = moment
     with (data(host) / "postgresql.auto.conf").open("a") as conf:
@@ -59,14 +60,25 @@ def _restore(host: Host, moment: str) -> Done:
 
 
 def _recover(host: Host) -> Done:
+    """Done as soon as it can be asked, wherever it is by then."""
+    start(host)
+    return CHANGED
+
+
+def _launch(host: Host) -> Done:
+    """Patroni starts it anew without the target: what still recovers goes on to the very end."""
+    stop(host)
+    conf = data(host) / "postgresql.auto.conf"
+    ours = tuple(name for name in RECOVERY if name != "restore_command")
+    conf.write_text("".join(line for line in conf.read_text().splitlines(keepends=True)
+                            if not line.startswith(ours)))  # fmt: skip
     start(host)
     deadline = time.monotonic() + 60
     while sql(host, "SELECT pg_is_in_recovery()").stdout.strip() != "f":
         if time.monotonic() > deadline or not running(host):
             raise Failed("Timeout when waiting for search string", elapsed=60)
         time.sleep(0.1)
-    for name in RECOVERY:
-        sql(host, f"ALTER SYSTEM RESET {name}")
+    sql(host, "ALTER SYSTEM RESET restore_command")
     return CHANGED
 
 
