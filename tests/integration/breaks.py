@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +23,7 @@ from tasks.sandbox import authority, nginx, postgres, redis
 from tasks.site import Site
 from tasks.step import converge
 
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), "")
 Break = Callable[[Site], Any]
 
 
@@ -30,8 +33,8 @@ def backed_up(site: Site, at: datetime) -> None:
     create_table_artifact([row], key=f"points-{site.name}")
 
 
-def docker(*words: str) -> None:
-    subprocess.run(["docker", *words], check=True, capture_output=True)
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
 
 
 def name(site: Site, service: str) -> str:
@@ -189,6 +192,37 @@ def moved_clock(site: Site) -> Iterator[None]:
 
 
 @contextmanager
+def moved_api_clock(site: Site) -> Iterator[None]:
+    """The API lives ten minutes later than everything else.
+
+    gunicorn would take the times of its workers' files for a sign that they hang.
+    """
+    api = name(site, "api")
+    start = docker("exec", api, "cat", "/entrypoint.sh")
+    first, rest = start.split("\n", 1)
+    faked = "LD_PRELOAD=/tmp/faketime.so FAKETIME=+10m GUNICORN_TIMEOUT=0"
+    docker("cp", "--follow-link", FAKETIME, f"{api}:/tmp/faketime.so")
+    try:
+        _started_by(site, "api", f"{first}\nexport {faked}\n{rest}")
+        yield
+    finally:
+        _started_by(site, "api", start)
+
+
+def _started_by(site: Site, service: str, script: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(script)
+        file.flush()
+        Path(file.name).chmod(0o755)
+        docker("cp", file.name, f"{name(site, service)}:/entrypoint.sh")
+    docker("restart", "--time", "2", name(site, service))
+    deadline = time.monotonic() + 60
+    while not all(c.ready for c in site.docker.containers(site.environment.dify.project)):
+        assert time.monotonic() < deadline, service
+        time.sleep(0.2)
+
+
+@contextmanager
 def open_proxy(site: Site) -> Iterator[None]:
     """Squid runs with a rule that lets everything through; the file has been put right since."""
     path = site.environment.dify.home / "squid.conf"
@@ -252,6 +286,7 @@ CASES: dict[str, tuple[Break, dict[str, Status], str]] = {
     "portal firewalled": (blocked_portal, {"portal": Status.FAIL}, "rollout deploy"),
     "backup overdue": (overdue_backup, {"restore point": Status.FAIL}, "rollout backup"),
     "settings edited": (edited_settings, {"files": Status.WARN}, "rollout plan"),
+    "api's clock moved": (moved_api_clock, {"api clock": Status.FAIL}, "NTP"),
     "clock moved": (moved_clock, {"machine clock": Status.FAIL}, "NTP"),
 } | {
     f"{service} killed": (
