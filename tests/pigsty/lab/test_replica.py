@@ -100,7 +100,7 @@ def until(holds: Callable[[], bool]) -> None:
 def pair() -> Generator[Pair]:
     with lab_site() as site, further(site, 2) as addresses:
         site.set({"PG_CLUSTER": CLUSTER, "PG_NODES": json.dumps(addresses)}, "PIGSTY")
-        site.set({"HOST": addresses[1], "PORT": str(POOLED)}, "POSTGRES")
+        site.set({"HOST": addresses[1], "PORT": str(PRIMARY)}, "POSTGRES")
         made = Pair(site, addresses)
         site.converge(configure_steps)
         # What Pigsty asks for before a cluster is made: its machines are nodes.
@@ -121,7 +121,16 @@ def test_it_is_made_by_pigsty_and_streams(pair: Pair) -> None:
     assert {rule.user for rule in rules[0]} >= {"dbuser_dify"}
     for machine in pair.machines:
         assert machine.read("/pg/tmp/pg-user-dbuser_dify.sql") is None
-    until(lambda: pair.leads_to(first))
+    until(lambda: [pair.writes_to(m, PRIMARY) for m in pair.machines] == [first.address] * 2)
+
+
+def test_the_pooler_may_come_later(pair: Pair) -> None:
+    pair.site.set({"PORT": str(POOLED)}, "POSTGRES")
+    assert pair.deploy()[1:] == [
+        "admit dbuser_dify in pg_hba.conf",
+        "make role dbuser_dify and set its password",
+    ]
+    until(lambda: pair.leads_to(pair.machines[0]))
 
 
 def test_a_second_deploy_changes_nothing_and_restarts_nothing(pair: Pair) -> None:
