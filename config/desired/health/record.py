@@ -156,8 +156,8 @@ def _answered(known: Known, finding: Finding, health: Health, now: float) -> Kno
 def settled(status: Status, answers: Sequence[Status], confirm: int) -> Status:
     """What is known after these answers, the newest last."""
     newest = answers[-confirm:]
-    if len(newest) == confirm and len(set(newest)) == 1:
-        return newest[0]
+    if newest.count(newest[-1]) == confirm:
+        return newest[-1]
     for level in (Status.FAIL, Status.WARN, Status.UNKNOWN):
         if sum(answer.rank >= level.rank for answer in answers) >= confirm:
             return worst((level, status))
