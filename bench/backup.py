@@ -10,10 +10,12 @@ import os
 import random
 import resource
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from blocks.restic import Restic
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.backup import check, silent, subset, take
+from tasks.clients import clients
+from tasks.databases import session_database
 from tasks.pgsql import dify_database, pgsql_steps
 from tasks.redis import redis_steps
 from tasks.repository import Repository
@@ -34,7 +38,7 @@ from tasks.site import Site
 from tasks.step import converge
 
 MB = 1024 * 1024
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ROUNDS", "4"))  # even: each is first as often
 
 
 def fill(storage: Path) -> None:
@@ -105,9 +109,24 @@ def main() -> None:
         shutil.rmtree(folder)
 
 
+def dumped(site: Site, plain: Path) -> None:
+    """What one would type: each database through pg_dump into restic."""
+    tool = Restic("restic", str(plain), "bench")
+    for name in (False, True):
+        database = session_database(site, plugin=name)
+        with database.frozen() as view:
+            dump = clients(site, database).dump(database, view.snapshot)
+            save = tool.backup_input(f"{database.database}.dump", host="bench", tags=[])
+            site.node.pipe([dump, save])
+
+
 def measure(site: Site, folder: Path, storage: Path) -> None:
-    """First backups and restores alternate, each into a repository of its own."""
+    """Ours and restic take turns, each into a repository of its own; restores in both orders."""
     rows: dict[str, list[float]] = {}
+
+    def note(name: str, seconds: float) -> None:
+        rows.setdefault(name, []).append(seconds)
+
     for number in range(ROUNDS):
         plain, own = folder / f"plain-{number}", folder / f"own-{number}"
         restic(plain, "init")()
@@ -115,31 +134,29 @@ def measure(site: Site, folder: Path, storage: Path) -> None:
         tool = Restic("restic", str(own), "bench")
         repository = Repository(site, tool, BackupRepository(password=SecretStr("bench")))
         for name in ("first", "unchanged"):
-            alone = timed(restic(plain, "backup", str(storage)))
-            os.sync()
-            began = time.monotonic()
-            manifest = take(site, repository, reason="asked", told=silent)
-            whole = time.monotonic() - began
-            dumps = sum(part.seconds for part in manifest.parts if part.kind == "database")
-            rows.setdefault(f"{name}: restic alone", []).append(alone)
-            rows.setdefault(f"{name}: a whole point", []).append(whole)
-            rows.setdefault(f"{name}: of that the dumps", []).append(dumps)
+            note(f"{name}: restic, the files", timed(restic(plain, "backup", str(storage))))
+            note(f"{name}: restic, the dumps", timed(partial(dumped, site, plain)))
+            point = partial(take, site, repository, reason="asked", told=silent)
+            note(f"{name}: a whole point", timed(point))
             time.sleep(1)
-        part = subset(site, manifest.created)
-        rows.setdefault("check of a seventh", []).append(timed(partial(check, repository, part)))
+        part = subset(site, datetime.now(UTC))
+        note("check of a seventh", timed(partial(check, repository, part)))
         target = folder / "restored"
-        alone = timed(restic(plain, "restore", "latest", "--target", str(target)))
-        shutil.rmtree(target)
         choice = choose(site, repository, "latest", [])
-        own_s = timed(partial(fill_folder, site, choice, target, [str(storage)]))
-        shutil.rmtree(target)
-        rows.setdefault("restore: restic alone", []).append(alone)
-        rows.setdefault("restore: ours", []).append(own_s)
+        found = ("restore", "latest", "--path", str(storage), "--target", str(target))
+        works: list[tuple[str, Callable[[], object]]] = [
+            ("restore: restic alone", restic(plain, *found)),
+            ("restore: ours", partial(fill_folder, site, choice, target, [str(storage)])),
+        ]
+        for name, work in works if number % 2 else works[::-1]:
+            note(name, timed(work))
+            shutil.rmtree(target)
         shutil.rmtree(plain)
         shutil.rmtree(own)
         print({name: round(seconds[-1], 2) for name, seconds in rows.items()}, flush=True)
     for name, seconds in rows.items():
-        print(f"{name:28} {sorted(seconds)[len(seconds) // 2]:7.2f} s   {seconds}")
+        told = ", ".join(f"{each:.2f}" for each in seconds)
+        print(f"{name:28} {statistics.mean(seconds):7.2f} s   {told}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{'peak memory of our process':28} {peak:7.0f} MB")
 
