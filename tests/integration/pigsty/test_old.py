@@ -1,9 +1,13 @@
 """Pigsty 2.7, whose playbooks purge the cluster and the Redis they are run over again."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 import redis as client
 
+from config.errors import StepError
+from tasks import pitr
 from tasks.configure import configure_steps
 from tasks.pigsty.preflight import findings
 from tasks.portal import portal_steps
@@ -64,3 +68,10 @@ def test_a_tree_without_certbot_is_said_before_anything_is_done(old_double: Pigs
     public = old_double.site(portal={"domain": "dify.example.com"}, pigsty={"certbot": True})
     failed = [str(finding) for finding in findings(public) if not finding.ok]
     assert any("Pigsty 2.7.0 has no certbot" in text for text in failed), failed
+
+
+def test_a_tree_without_the_playbook_goes_back_to_no_moment(site: Site, old_double: PigstyDouble):
+    before = old_double.journal()
+    with pytest.raises(StepError, match=r"Pigsty 2\.7\.0 has no pgsql-pitr\.yml"):
+        pitr.go_back(site, datetime.now(UTC), lambda: pytest.fail("a point is made for nothing"))
+    assert old_double.journal() == before
