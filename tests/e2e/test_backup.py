@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from config.load import ROOT, load_release
 from tasks.docker import compose_prefix
 from tasks.server.automations import Automations, missed_backup
 from tasks.step import converge
+from tests.e2e.conftest import free_ports
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +156,41 @@ def test_a_drill_proves_the_point_and_leaves_nothing(kept: Any) -> None:
     ).stdout  # fmt: skip
     assert left == ""
     assert not (kept.home / "sandbox" / "data" / ".drill").exists()
+
+
+@contextmanager
+def bucket(machine: Any) -> Generator[dict[str, str]]:
+    """An S3 service that has the machine's uploads, and what makes them those of a bucket."""
+    (port,) = free_ports(1)
+    folder, keys = machine.home / "s3", {"s3_access_key": "KEYIDLONGENOUGH", "s3_secret_key": "k3y"}
+    shutil.copytree(machine.home / "sandbox" / "data" / "app" / "storage", folder / "dify-files")
+    (folder / "dify-plugins").mkdir()
+    there = {"KIND": "s3", "ENDPOINT": f"http://127.0.0.1:{port}", "BUCKET": "dify-files",
+             "PLUGIN_BUCKET": "dify-plugins", "ADDRESS_STYLE": "path"}  # fmt: skip
+    variables = {f"ROLLOUT__STORAGE__{name}": value for name, value in there.items()} | {
+        "ROLLOUT__BACKUP__OBJECTS": "true",
+        "ROLLOUT__BACKUP__REPOSITORY": str(machine.home / "of-the-bucket"),
+    }
+    words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
+             "--auth-key", ",".join(keys.values())]  # fmt: skip
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
+        try:
+            for name, value in keys.items():
+                machine.rollout("secrets", "sandbox", name, "--set", stdin=value, **variables)
+            yield variables
+        finally:
+            server.terminate()
+
+
+def test_a_drill_gets_uploads_from_the_bucket_they_were_saved_from(kept: Any) -> None:
+    with bucket(kept) as variables:
+        made = kept.json("backup", "sandbox", **variables)["made"]
+        done = kept.json("drill", "sandbox", **variables)
+    assert done["point"] == made
+    said = {check["check"]: check for check in done["checks"]}
+    assert all(check["result"] == "ok" for check in said.values())
+    assert said["every upload has its file"]["detail"] == f"{whole(kept)} uploads"
+    assert said["tenant keys decrypt"]["detail"] == "1 tenants"
 
 
 def test_a_drill_of_a_point_without_its_keys_is_red(kept: Any) -> None:
