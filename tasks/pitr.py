@@ -7,11 +7,13 @@ and those that were deleted meanwhile are in the restore points.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from psycopg import sql
 
+from blocks.postgres import PostgresRefused
 from config.desired.restore_point import DRILL
 from config.desired.services import active
 from config.errors import StepError
@@ -19,7 +21,7 @@ from tasks import exchange
 from tasks.compose import stop_services
 from tasks.databases import session_database
 from tasks.exchange import Exchange
-from tasks.pgsql import pgsql_steps
+from tasks.pgsql import dify_database, pgsql_steps
 from tasks.pigsty import archive
 from tasks.pigsty.archive import Primary
 from tasks.pigsty.facts import primary_of
@@ -136,6 +138,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         exchange.begin(site, _begun(site, target, safety))
     _undo(site, tree, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
     _await_writes(site)
+    _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
     for step in pgsql_steps(site):
         converge(step)
@@ -285,6 +288,12 @@ def _await_writes(site: Site) -> None:
         f"the cluster does not come back: {trouble.cause if trouble else ''}",
         advice="look at `patronictl list` and PostgreSQL's log, then run this again",
     )
+
+
+def _await_way(site: Site) -> None:
+    """Dify's own way leads there again: a balancer asks a new primary only every few seconds."""
+    with suppress(PostgresRefused), dify_database(site).connect(within_s=BACK_WITHIN_S):
+        pass
 
 
 def _begun(site: Site, target: datetime, safety: str) -> Exchange:

@@ -12,7 +12,7 @@ from tasks.redis import redis_steps
 from tasks.site import Site
 from tests.pigsty.lab.site import lab_site
 
-MADE = "CREATE TABLE messages (created_at timestamp DEFAULT clock_timestamp() AT TIME ZONE 'utc')"
+MADE = "CREATE TABLE messages (created_at timestamp DEFAULT (clock_timestamp() AT TIME ZONE 'utc'))"
 SAID = "INSERT INTO messages DEFAULT VALUES"
 
 
