@@ -71,7 +71,7 @@ def planned(site: Site, *, run: str, only: list[str]) -> Report:
 def rollout(site: Site, *, run: str, only: list[str]) -> Report:
     """Every step, in the order of the graph. Read top to bottom: this is a rollout."""
     began = time.monotonic()
-    look_ahead(site)
+    look_ahead(site, only)
     order = Order(site, only=only)
     if order.wants("preflight"):
         finish(steps.preflight, site)

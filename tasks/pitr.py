@@ -124,6 +124,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
     """
     began = time.monotonic()
     tree, cluster = _playbook(site), site.environment.pigsty.pg_cluster
+    first = _first(site)
     unfinished = exchange.pending(site)
     if unfinished:
         exchange.require_finishes(site, unfinished, DATABASES)
@@ -136,7 +137,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         safety = save_current(site, own)
         _archive(server)
         exchange.begin(site, _begun(site, target, safety))
-    _undo(site, tree, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
+    _undo(site, tree, first, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
     _await_writes(site)
     _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
@@ -149,14 +150,29 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
     return WentBack(safety, time.monotonic() - began)
 
 
-def _undo(site: Site, tree: Tree, moment: str) -> None:
+def _first(site: Site) -> str:
+    """The machine that goes back itself. Ansible takes an empty limit for every machine there is.
+
+    Raises:
+        StepError: pigsty.yml calls none the primary.
+    """
+    cluster = site.environment.pigsty.pg_cluster
+    if first := primary_of(site, cluster):
+        return first
+    raise StepError(
+        STEP,
+        f"no machine of {cluster} has pg_role: primary in pigsty.yml",
+        advice="set it as `patronictl list` has it; nothing was changed",
+    )
+
+
+def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
     """By Pigsty's playbook, one stage after the other, only the primary going back itself.
 
     In one go it hands the server to Patroni as soon as that can be asked, wherever recovery is by
     then, and Patroni replays all there is: the moment would be missed.
     """
     cluster = site.environment.pigsty.pg_cluster
-    first = primary_of(site, cluster)
     play(site, STEP, tree, tree.pitr(cluster, "down", moment))
     played = play(site, STEP, tree, tree.pitr(first, "pitr", moment))
     if played and played.fatal:

@@ -58,6 +58,6 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
     Raises:
         RolloutError: the first failure, in the order of the steps.
     """
-    look_ahead(site)
+    look_ahead(site, only)
     wanted = [name for name in PARTS if not only or name in only]
     return answers(partial(carry_out, site, dry_run=True), wanted, len(PARTS))

@@ -3,6 +3,7 @@
 Ansible needs most of a second to say anything, and without this each step would wait for it.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -12,10 +13,16 @@ from tasks.pigsty.machines import Ahead, Machine, ask
 from tasks.pigsty.tree import askable
 from tasks.site import Site
 
+LOOKING = frozenset({"pgsql", "portal", "hosts"})
 
-def look_ahead(site: Site) -> None:
-    """Begin to ask; the first look at each file is answered by it, unless a change came between."""
-    if site.environment.platform.kind != "pigsty":
+
+def look_ahead(site: Site, only: Sequence[str] = ()) -> None:
+    """Begin to ask; the first look at each file is answered by it, unless a change came between.
+
+    `only`: the steps that will be run, none for all. Where none of them looks, nobody is asked.
+    """
+    looked_for = not only or LOOKING.intersection(only)
+    if site.environment.platform.kind != "pigsty" or not looked_for:
         return
     with_run = copy_context()
     pool = ThreadPoolExecutor(1)

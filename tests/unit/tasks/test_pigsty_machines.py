@@ -11,6 +11,7 @@ import pytest
 from blocks.command import Command, Completed
 from config.errors import StepError
 from tasks.pigsty import archive, facts, pgsql
+from tasks.pigsty.ahead import look_ahead
 from tasks.pigsty.machines import Machine, Unreached, look_on_reached
 from tasks.tools.pigsty import Tree
 
@@ -104,3 +105,10 @@ def test_no_primary_says_who_did_not_answer(cluster):
     site, _ = cluster(a1="f")
     with pytest.raises(StepError, match=r"no primary; Ansible does not reach 10\.0\.0\.2"):
         archive.primary(site)
+
+
+def test_nobody_is_asked_for_steps_that_look_at_no_machine() -> None:
+    platform = SimpleNamespace(kind="pigsty")
+    site: Any = SimpleNamespace(ahead=None, environment=SimpleNamespace(platform=platform))
+    look_ahead(site, ["images", "settings"])
+    assert site.ahead is None
