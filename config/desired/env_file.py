@@ -14,6 +14,7 @@ from config.environment import Environment
 from config.errors import StepError
 from config.pigsty import sentinels
 from config.release import S3, Release
+from config.secrets import required
 
 HEADER = "# Written by dify-rollout; a change made here is shown as drift and replaced.\n"
 
@@ -35,7 +36,11 @@ _JINJA.filters["urlencode"] = lambda text: quote(str(text), safe="")
 def settings(
     environment: Environment, release: Release, secrets: Mapping[str, SecretStr]
 ) -> dict[str, str]:
-    """Every key of `.env` and its value, in the order of the release."""
+    """Every key of `.env` and its value, in the order of the release.
+
+    A secret the environment does not need, such as keys of a bucket it has left, stands in none.
+    """
+    needed = required(environment, release)
     context = {
         **environment.model_dump(),
         "public_url": environment.public_url,
@@ -43,7 +48,7 @@ def settings(
         "sentinels": sentinels(environment),
         "secret": {
             **dict.fromkeys(S3, ""),
-            **{name: value.get_secret_value() for name, value in secrets.items()},
+            **{name: value.get_secret_value() for name, value in secrets.items() if name in needed},
         },
     }
     return {

@@ -167,16 +167,18 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
     (folder / "dify-plugins").mkdir()
     there = {"KIND": "s3", "ENDPOINT": f"http://127.0.0.1:{port}", "BUCKET": "dify-files",
              "PLUGIN_BUCKET": "dify-plugins", "ADDRESS_STYLE": "path"}  # fmt: skip
+    # Its keys from variables: in the block they would meet every machine of this Prefect server.
+    sources = {name: f"env:{name.upper()}" for name in keys}
     variables = {f"ROLLOUT__STORAGE__{name}": value for name, value in there.items()} | {
         "ROLLOUT__BACKUP__OBJECTS": "true",
         "ROLLOUT__BACKUP__REPOSITORY": str(machine.home / "of-the-bucket"),
+        "ROLLOUT__SECRETS__SOURCES": json.dumps(sources),
+        **{name.upper(): value for name, value in keys.items()},
     }
     words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
              "--auth-key", ",".join(keys.values())]  # fmt: skip
     with subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
         try:
-            for name, value in keys.items():
-                machine.rollout("secrets", "sandbox", name, "--set", stdin=value, **variables)
             yield variables
         finally:
             server.terminate()

@@ -152,6 +152,12 @@ def test_storage_on_s3(environment, release, changed):
     assert (settings["STORAGE_TYPE"], settings["PLUGIN_STORAGE_TYPE"]) == ("s3", "aws_s3")
 
 
+def test_keys_of_a_bucket_it_has_left_stand_in_no_file(environment, release, secrets):
+    left = {name: SecretStr("left behind") for name in ("s3_access_key", "s3_secret_key")}
+    settings = env_file.settings(environment, release, {**secrets, **left})
+    assert settings == env_file.settings(environment, release, secrets)
+
+
 @pytest.mark.parametrize(
     ("portal", "public", "socket"),
     [
