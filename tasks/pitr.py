@@ -22,10 +22,9 @@ from tasks.compose import stop_services
 from tasks.databases import session_database
 from tasks.exchange import Exchange
 from tasks.pgsql import dify_database, pgsql_steps
-from tasks.pigsty import archive
-from tasks.pigsty.archive import Primary
 from tasks.pigsty.facts import primary_of
 from tasks.pigsty.machines import Machine
+from tasks.pigsty.members import Member, primary
 from tasks.pigsty.playbook import hide, play
 from tasks.pigsty.tree import require_tree
 from tasks.repository import Repository
@@ -102,7 +101,7 @@ def preview(site: Site, repository: Repository, target: datetime) -> Loss:
         StepError: this cluster cannot go back to that time; says what it can.
     """
     _playbook(site)
-    server, now = archive.primary(site), datetime.now(UTC)
+    server, now = primary(site), datetime.now(UTC)
     return Loss(
         target,
         now,
@@ -131,7 +130,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         safety = unfinished.safety
         stop_services(site, list(active(site.environment, site.release)))
     else:
-        server = archive.primary(site)
+        server = primary(site)
         _start(server, target, datetime.now(UTC))
         stop_services(site, list(active(site.environment, site.release)))
         safety = save_current(site, own)
@@ -181,11 +180,11 @@ def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
             f"cluster {cluster} is down and not restored: {hide(site, str(played.fatal[0]))}",
             advice="mend that and run this again",
         )
-    _await_moment(Primary(Machine(site, tree, first, STEP), cluster))
+    _await_moment(Member(Machine(site, tree, first, STEP), cluster))
     play(site, STEP, tree, tree.pitr(cluster, "up", moment))
 
 
-def _await_moment(server: Primary) -> None:
+def _await_moment(server: Member) -> None:
     """Recovery has ended: at the moment it was given, or it would have failed."""
     silent_since = time.monotonic()
     while True:
@@ -236,7 +235,7 @@ def _playbook(site: Site) -> Tree:
     return tree
 
 
-def _start(server: Primary, target: datetime, now: datetime) -> str:
+def _start(server: Member, target: datetime, now: datetime) -> str:
     """The backup recovery to that time starts from."""
     stanza = server.stanza()
     if not stanza.backups:
@@ -256,14 +255,14 @@ def _start(server: Primary, target: datetime, now: datetime) -> str:
     return whole[-1]
 
 
-def _others(site: Site, server: Primary) -> tuple[str, ...]:
+def _others(site: Site, server: Member) -> tuple[str, ...]:
     postgres = site.environment.postgres
     names = [postgres.database, postgres.plugin_database]
     ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL))
     return tuple(server.ask(_OTHERS.format(ours)).split())
 
 
-def _archive(server: Primary) -> None:
+def _archive(server: Member) -> None:
     """The archive holds everything up to now: recovery needs a commit after the moment."""
     segment = server.archive_now()
     deadline = time.monotonic() + ARCHIVED_WITHIN_S
@@ -293,7 +292,7 @@ def _await_writes(site: Site) -> None:
     trouble: StepError | None = None
     while time.monotonic() < deadline:
         try:
-            archive.primary(site).lsn()
+            primary(site).lsn()
         except StepError as error:
             trouble = error
             time.sleep(_ASK_AGAIN_S)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 from config.errors import RolloutError
-from tasks.pigsty import names, nginx, pgsql
+from tasks.pigsty import members, names, nginx, pgsql
 from tasks.pigsty.machines import Ahead, Machine, ask
 from tasks.pigsty.tree import askable
 from tasks.site import Site
@@ -36,7 +36,7 @@ def _asked(site: Site) -> Ahead:
     if tree is None:
         return {}
     portal = Machine(site, tree, site.environment.pigsty.admin_ip, "portal")
-    machines = {machine.address: machine for machine in (*pgsql.machines(site), portal)}
+    machines = {machine.address: machine for machine in (*members.machines(site), portal)}
     far = [machine for machine in machines.values() if not machine.is_admin()]
     paths = [*pgsql.files(site), nginx.conf_path(site), *names.files(site)]
     try:

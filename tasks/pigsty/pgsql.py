@@ -14,10 +14,11 @@ from typing import Any
 from blocks.postgres import DatabaseMissing, Postgres, PostgresRefused, PostgresUnreachable
 from config.desired.restore_point import DRILL
 from config.errors import StepError
-from tasks.pigsty.facts import desired, nodes_of, primary_of
-from tasks.pigsty.machines import Machine, Unreached, look_on, look_on_reached
+from tasks.pigsty.facts import desired, primary_of
+from tasks.pigsty.machines import Unreached, look_on, look_on_reached
+from tasks.pigsty.members import machines, members
 from tasks.pigsty.playbook import carry_out
-from tasks.pigsty.tree import askable, require_tree
+from tasks.pigsty.tree import require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
 from tasks.tools import hba
@@ -27,7 +28,6 @@ HBA = Path("/pg/data/pg_hba.conf")
 SETTLE_S = 15.0
 NO_RULE = "pg_hba.conf"
 NO_SERVER = "absent: no server answers"
-IN_RECOVERY = "SELECT pg_is_in_recovery()"
 POWERS = {
     "rolsuper": "SUPERUSER",
     "rolcreatedb": "CREATEDB",
@@ -300,13 +300,6 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
     return steps
 
 
-def machines(site: Site) -> list[Machine]:
-    """The cluster's nodes; none as long as there is no tree or inventory."""
-    found = askable(site)
-    addresses = nodes_of(site, site.environment.pigsty.pg_cluster) if found else ()
-    return [Machine(site, found, address, "pgsql") for address in addresses if found]
-
-
 def require_primary(site: Site) -> None:
     """Pigsty makes roles and databases where pigsty.yml says the primary is, which has to be so.
 
@@ -314,14 +307,11 @@ def require_primary(site: Site) -> None:
         StepError: that machine is a replica since a failover; its playbooks would do nothing there
             and end well.
     """
-    known = machines(site)
     cluster = site.environment.pigsty.pg_cluster
     said = primary_of(site, cluster)
-    at = next((machine for machine in known if machine.address == said), None)
-    if at is None or len(known) == 1:
-        return
-    done = at.run(("psql", "-AXtqw", "-d", "postgres", "-c", IN_RECOVERY), "postgres")
-    if done.stdout.strip() == "t":
+    known = members(site, "pgsql")
+    at = next((member for member in known if member.machine.address == said), None)
+    if at and len(known) > 1 and not at.writes():
         raise StepError(
             "pgsql",
             f"{said} is the primary of {cluster} in pigsty.yml and a replica by now: Pigsty makes "

@@ -20,7 +20,7 @@ from tasks.health.postgres import questions
 from tasks.health.question import Notes, Past, ask_all
 from tasks.pgsql import pgsql_steps
 from tasks.pigsty.ahead import look_ahead
-from tasks.pigsty.archive import primary
+from tasks.pigsty.members import primary
 from tasks.site import Site
 from tasks.step import converge
 from tasks.tools import hba

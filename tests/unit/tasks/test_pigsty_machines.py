@@ -10,7 +10,7 @@ import pytest
 
 from blocks.command import Command, Completed
 from config.errors import StepError
-from tasks.pigsty import archive, facts, pgsql
+from tasks.pigsty import facts, members, pgsql
 from tasks.pigsty.ahead import look_ahead
 from tasks.pigsty.machines import Machine, Unreached, look_on_reached
 from tasks.tools.pigsty import Tree
@@ -55,8 +55,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
         environment = SimpleNamespace(pigsty=SimpleNamespace(pg_cluster="pg-dify"))
         site: Any = SimpleNamespace(admin=Node(**answers), ahead=None, environment=environment)
         known = [Machine(site, TREE, address, "pgsql") for address in ("10.0.0.1", "10.0.0.2")]
-        monkeypatch.setattr(pgsql, "machines", lambda _: known)
-        monkeypatch.setattr(archive, "machines", lambda _: known)
+        monkeypatch.setattr(members, "machines", lambda *_: known)
         return site, known
 
     return make
@@ -84,12 +83,12 @@ def test_where_none_is_reached_that_is_an_error(cluster):
 
 
 def test_roles_are_made_where_the_inventory_says_the_primary_is(cluster):
-    site, _ = cluster(a1="f", a2="t")
+    site, _ = cluster(a1="t", a2="f")
     pgsql.require_primary(site)
 
 
 def test_after_a_failover_the_inventory_has_to_follow_first(cluster):
-    site, _ = cluster(a1="t", a2="f")
+    site, _ = cluster(a1="f", a2="t")
     with pytest.raises(
         StepError, match=r"10\.0\.0\.1 is the primary of pg-dify in pigsty\.yml and"
     ):
@@ -98,13 +97,13 @@ def test_after_a_failover_the_inventory_has_to_follow_first(cluster):
 
 def test_the_primary_is_found_past_a_machine_that_is_off(cluster):
     site, _ = cluster(a2="t")
-    assert archive.primary(site).machine.address == "10.0.0.2"
+    assert members.primary(site).machine.address == "10.0.0.2"
 
 
 def test_no_primary_says_who_did_not_answer(cluster):
     site, _ = cluster(a1="f")
     with pytest.raises(StepError, match=r"no primary; Ansible does not reach 10\.0\.0\.2"):
-        archive.primary(site)
+        members.primary(site)
 
 
 def test_nobody_is_asked_for_steps_that_look_at_no_machine() -> None:
