@@ -163,17 +163,20 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
     """An S3 service that has the machine's uploads, and what makes them those of a bucket."""
     (port,) = free_ports(1)
     folder, keys = machine.home / "s3", {"s3_access_key": "KEYIDLONGENOUGH", "s3_secret_key": "k3y"}
-    shutil.copytree(machine.home / "sandbox" / "data" / "app" / "storage", folder / "dify-files")
-    (folder / "dify-plugins").mkdir()
+    shutil.copytree(
+        machine.home / "sandbox" / "data" / "app" / "storage",
+        folder / "dify-files",
+        dirs_exist_ok=True,
+    )
+    (folder / "dify-plugins").mkdir(exist_ok=True)
     there = {"KIND": "s3", "ENDPOINT": f"http://127.0.0.1:{port}", "BUCKET": "dify-files",
              "PLUGIN_BUCKET": "dify-plugins", "ADDRESS_STYLE": "path"}  # fmt: skip
     # Its keys from variables: in the block they would meet every machine of this Prefect server.
-    sources = {name: f"env:{name.upper()}" for name in keys}
     variables = {f"ROLLOUT__STORAGE__{name}": value for name, value in there.items()} | {
         "ROLLOUT__BACKUP__OBJECTS": "true",
         "ROLLOUT__BACKUP__REPOSITORY": str(machine.home / "of-the-bucket"),
-        "ROLLOUT__SECRETS__SOURCES": json.dumps(sources),
-        **{name.upper(): value for name, value in keys.items()},
+        **{f"ROLLOUT__SECRETS__SOURCES__{name.upper()}": f"env:{name}" for name in keys},
+        **keys,
     }
     words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
              "--auth-key", ",".join(keys.values())]  # fmt: skip
