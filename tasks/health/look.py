@@ -79,7 +79,7 @@ class Look:
 
 
 def questions(site: Site) -> list[Question]:
-    """All but what the environment skips."""
+    """All but those whose every probe the environment skips, unless they explain others."""
     found = [question for subject in SUBJECTS for question in subject.questions(site)]
     names = {name for question in found for name in question.probes}
     if unknown := sorted(set(site.environment.health.skip) - names):
@@ -89,7 +89,11 @@ def questions(site: Site) -> list[Question]:
                 + ", ".join(sorted(names))
             ]
         )
-    return found
+    skipped = set(site.environment.health.skip)
+    needs = {need for question in found for of in question.probes.values() for need in of}
+    return [
+        each for each in found if not skipped.issuperset(each.probes) or needs & set(each.probes)
+    ]
 
 
 def look(site: Site, record: Record) -> Look:

@@ -106,6 +106,20 @@ def test_a_skipped_probe_must_exist(site: Site):
         questions(Site(environment, site.release, site.secrets))
 
 
+def test_nobody_is_asked_what_is_skipped_unless_it_explains_others(site: Site):
+    health = site.environment.health.model_copy(
+        update={"skip": ["files", "restore point", "postgres"]}
+    )
+    environment = site.environment.model_copy(update={"health": health})
+    asked = {
+        name
+        for question in questions(Site(environment, site.release, site.secrets))
+        for name in question.probes
+    }
+    assert "files" not in asked
+    assert {"restore point", "drill", "postgres"} <= asked
+
+
 def job(**headers: object) -> str:
     return json.dumps({"headers": headers, "properties": {"correlation_id": "c"}})
 
