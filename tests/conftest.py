@@ -1,6 +1,7 @@
 """What tests of every kind may ask for."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ settings.load_profile("busy")
 
 # Folders whose tests share what is dear to start: one process runs all of them.
 TOGETHER = ("tests/e2e", "tests/integration/images", "tests/pigsty/contract")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches what the tests start, also where a shell runs them in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -1,6 +1,8 @@
 """The whole deploy on Pigsty, with real containers: on the double of it, and from nothing."""
 
+import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Generator
@@ -105,3 +107,42 @@ def test_the_cluster_goes_back_to_a_moment_and_dify_is_proved_there(
     assert back["point"] == moment and back["safety"] and back["checks"]
     again = machine.json("restore", "staging", "--to-time", moment, "--preview")
     assert "came_later" not in again["others"]
+
+
+@pytest.fixture
+def given(pigsty: tuple[Machine, Double], deployed: Machine) -> Machine:
+    """The same PostgreSQL and Redis as somebody else's, of whom we know only an administrator.
+
+    The stack's own nginx is the portal, under the name this machine resolves for another sandbox.
+    """
+    machine, double = pigsty
+    with double.path("/pg/data/pg_hba.conf").open("a") as rules:
+        rules.write("host all given_dify 0.0.0.0/0 scram-sha-256\n")
+    pid = double.pid("postgres")
+    assert pid
+    os.kill(pid, signal.SIGHUP)
+    connections = {
+        "ROLLOUT__PLATFORM__KIND": "external",
+        "ROLLOUT__POSTGRES__ADMIN": "dbuser_dba",
+        "ROLLOUT__POSTGRES__USER": "given_dify",
+        "ROLLOUT__POSTGRES__DATABASE": "given",
+        "ROLLOUT__POSTGRES__PLUGIN_DATABASE": "given_plugin",
+        "ROLLOUT__SECRETS__SOURCES__POSTGRES_ADMIN_PASSWORD": "env:GIVEN_PASSWORD",
+        "GIVEN_PASSWORD": "DBUser.DBA",
+        "ROLLOUT__PORTAL__DOMAIN": deployed.variables["ROLLOUT__PORTAL__DOMAIN"],
+        "ROLLOUT__PORTAL__TLS": "false",
+        "ROLLOUT__PORTAL__HTTP_PORT": machine.variables["ROLLOUT__DIFY__PORT"],
+    }
+    return Machine(machine.home, {**machine.variables, **connections})
+
+
+def test_connections_somebody_gives_are_enough(
+    first: Any, given: Machine, pigsty: tuple[Machine, Double]
+) -> None:
+    _, double = pigsty
+    before = double.journal(), (double.tree / "pigsty.yml").read_bytes()
+    done = json.loads(given.rollout("deploy", "staging", "--json").stdout)
+    changed = {step["step"] for step in done["steps"] if step["changes"]}
+    assert changed == {"pgsql", "settings", "migrate", "compose"}
+    assert given.json("deploy", "staging")["changes"] == 0
+    assert (double.journal(), (double.tree / "pigsty.yml").read_bytes()) == before

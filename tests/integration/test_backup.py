@@ -519,8 +519,9 @@ def store(site: Site, state: State, tmp_path: Path) -> Iterator[Store]:
     keys = {"s3_access_key": "KEYIDLONGENOUGH", "s3_secret_key": 'p@ss "w\'ord" $HOME %2F'}
     secrets = {**site.secrets, **{name: SecretStr(value) for name, value in keys.items()}}
     environment = site.environment.model_copy(update={"storage": kept})
+    # Not 0: rclone then does nothing else than clean its cache.
     words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
-             "--dir-cache-time", "0",
+             "--dir-cache-time", "20ms",
              "--auth-key", ",".join(keys.values())]  # fmt: skip
     with running(words, listens(port)):
         yield Store(folder, Site(environment, site.release, secrets, site.node))
