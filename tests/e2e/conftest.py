@@ -57,7 +57,10 @@ class Machine:
         return done
 
     def json(self, *words: str, **more: str) -> dict[str, Any]:
-        return json.loads(self.rollout(*words, "--json", check=False, **more).stdout)
+        done = self.rollout(*words, "--json", check=False, **more)
+        if not done.stdout:
+            pytest.fail(f"rollout {' '.join(words)}: {done.returncode}\n{done.stderr}")
+        return json.loads(done.stdout)
 
     def secret(self, name: str) -> str:
         return self.rollout("secrets", "sandbox", name).stdout.strip()

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,11 +110,43 @@ def test_the_cluster_goes_back_to_a_moment_and_dify_is_proved_there(
     assert "came_later" not in again["others"]
 
 
+PORTAL = """
+daemon off; pid nginx.pid; error_log stderr; events {{}}
+http {{
+    access_log off;
+    map $http_upgrade $upgraded {{ default upgrade; "" ""; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{stack};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $upgraded;
+        }}
+    }}
+}}
+"""
+
+
 @pytest.fixture
-def given(pigsty: tuple[Machine, Double], deployed: Machine) -> Machine:
+def portal(pigsty: tuple[Machine, Double], tmp_path: Path) -> Generator[int]:
+    """The port of an nginx that somebody else runs, which leads to the stack."""
+    (port,) = free_ports(1)
+    stack = pigsty[0].variables["ROLLOUT__DIFY__PORT"]
+    (tmp_path / "nginx.conf").write_text(PORTAL.format(port=port, stack=stack))
+    with subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", "nginx.conf"]) as server:
+        try:
+            yield port
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def given(pigsty: tuple[Machine, Double], deployed: Machine, portal: int) -> Machine:
     """The same PostgreSQL and Redis as somebody else's, of whom we know only an administrator.
 
-    The stack's own nginx is the portal, under the name this machine resolves for another sandbox.
+    The portal's name is one this machine resolves already, that of another sandbox.
     """
     machine, double = pigsty
     with double.path("/pg/data/pg_hba.conf").open("a") as rules:
@@ -131,7 +164,7 @@ def given(pigsty: tuple[Machine, Double], deployed: Machine) -> Machine:
         "GIVEN_PASSWORD": "DBUser.DBA",
         "ROLLOUT__PORTAL__DOMAIN": deployed.variables["ROLLOUT__PORTAL__DOMAIN"],
         "ROLLOUT__PORTAL__TLS": "false",
-        "ROLLOUT__PORTAL__HTTP_PORT": machine.variables["ROLLOUT__DIFY__PORT"],
+        "ROLLOUT__PORTAL__HTTP_PORT": str(portal),
     }
     return Machine(machine.home, {**machine.variables, **connections})
 
@@ -142,7 +175,7 @@ def test_connections_somebody_gives_are_enough(
     _, double = pigsty
     before = double.journal(), (double.tree / "pigsty.yml").read_bytes()
     done = json.loads(given.rollout("deploy", "staging", "--json").stdout)
-    changed = {step["step"] for step in done["steps"] if step["changes"]}
+    changed = {step["step"] for step in done["steps"] if step["changed"]}
     assert changed == {"pgsql", "settings", "migrate", "compose"}
     assert given.json("deploy", "staging")["changes"] == 0
     assert (double.journal(), (double.tree / "pigsty.yml").read_bytes()) == before
