@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import docker
 from docker import auth
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from requests import RequestException
+from requests import Request, RequestException
 
 from blocks.command import Command
 from blocks.node import LocalNode, Node
@@ -34,6 +34,10 @@ _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cann
 
 class DockerUnusable(RolloutError):
     """Docker Engine does not answer; says why and what to do."""
+
+
+class NotRunning(RolloutError):
+    """Nothing can be started in that container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,16 +287,30 @@ class Docker:
 
     def _said(self, container: str, **asked: int) -> str:
         """Its log by one request; the library's own first asks whether it has a terminal."""
+        answer = self._get(f"/containers/{container}/logs", stdout=1, stderr=1, **asked)
+        return _unframed(answer).decode(errors="replace")
+
+    def _get(self, path: str, **asked: int) -> bytes:
+        """The engine's answer, by a session that looks for no proxy, cookie or login each time."""
         api = self.client.api
-        url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
-        with api.get(url, params={"stdout": 1, "stderr": 1, **asked}) as response:
+        request = Request("GET", f"{api.base_url}/v{api.api_version}{path}", params=asked)
+        with api.send(request.prepare(), timeout=api.timeout, proxies={}) as response:
             response.raise_for_status()
-            return _unframed(response.content).decode(errors="replace")
+            return cast(bytes, response.content)
 
     def inside(self, container: str, words: Sequence[str]) -> str:
-        """What the words print, run in the container. They bring their own timeout."""
+        """What the words print, run in the container. They bring their own timeout.
+
+        Raises:
+            NotRunning: there is no such container, or it is paused or has ended.
+        """
         api = self.client.api
-        begun = api.exec_create(container, list(words), stderr=False)
+        try:
+            begun = api.exec_create(container, list(words), stderr=False)
+        except APIError as error:
+            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+            raise NotRunning(f"{container} does not run") from None
         return cast(bytes, api.exec_start(begun["Id"])).decode(errors="replace")
 
     def restart(self, container: str, stop_s: int = 10) -> None:
@@ -304,7 +322,7 @@ class Docker:
             self.client.api.remove_container(container, force=True, v=True)
 
     def _describe(self, identity: str) -> Container:
-        seen = self.client.api.inspect_container(identity)
+        seen: dict[str, Any] = json.loads(self._get(f"/containers/{identity}/json"))
         labels = cast(dict[str, str], seen["Config"]["Labels"])
         return Container(
             id=identity,

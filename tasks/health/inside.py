@@ -4,6 +4,7 @@ import time
 from email.utils import parsedate_to_datetime
 from functools import partial
 
+from blocks.docker import NotRunning
 from config.desired.health.verdict import Reading, Status
 from config.desired.services import active
 from tasks.checks.probe import Wrong
@@ -33,17 +34,17 @@ def questions(site: Site) -> list[Question]:
 
 
 def _ask(site: Site, probes: list[str], _: Past) -> Answer:
-    running = site.docker.running(site.environment.dify.project)
-    found = [one for one in running if one.service == "api"]
-    if not found:
-        raise Wrong("no container of api to ask from", f"run: rollout deploy {site.name}")
     asked = time.time()
-    lines = site.docker.inside(found[0].id, _words(site, probes)).splitlines()
-    said = dict(zip(probes, lines, strict=False))
+    try:
+        said = site.docker.inside(f"{site.environment.dify.project}-api-1", _words(site, probes))
+    except NotRunning as error:
+        raise Wrong(f"{error}, to ask from", f"run: rollout deploy {site.name}") from None
+    lines = said.splitlines()
+    codes = dict(zip(probes, lines, strict=False))
     readings = [
-        _reading(site, probe, said.get(probe, _SILENT)) for probe in probes if probe != CLOCK
+        _reading(site, probe, codes.get(probe, _SILENT)) for probe in probes if probe != CLOCK
     ]
-    return Answer([_clock(site, said.get(CLOCK, ""), asked), *readings])
+    return Answer([_clock(site, codes.get(CLOCK, ""), asked), *readings])
 
 
 def _clock(site: Site, date: str, asked: float) -> Reading:

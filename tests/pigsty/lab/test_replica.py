@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from blocks.postgres import Postgres
 from config.desired.health.verdict import Finding, Status
 from config.errors import RolloutError, StepError
+from tasks import pitr
 from tasks.configure import configure_steps
 from tasks.health.postgres import questions
 from tasks.health.question import Notes, Past, ask_all
@@ -163,6 +165,27 @@ def test_the_probes_of_health_are_content(pair: Pair) -> None:
     assert found["postgres"].said.endswith(", primary")
     assert {name: f.said for name, f in found.items() if f.status is not Status.OK} == {}
     assert found["postgres replication"].value == 0
+
+
+def test_going_back_to_a_moment_takes_the_replica_along(pair: Pair) -> None:
+    """What it has seen of the time undone goes too, whether rewound or made anew."""
+    first, second = pair.machines
+    site = pair.site.opened()
+    site.environment.dify.data.mkdir(parents=True, exist_ok=True)
+    first.sql("CREATE TABLE messages (n int)", "dify")
+    time.sleep(2)
+    target = datetime.now(UTC)
+    time.sleep(1)
+    first.sql("INSERT INTO messages VALUES (1)", "dify")
+    until(lambda: second.sql("SELECT count(*) FROM messages", "dify") == "1")
+    pitr.go_back(site, target, lambda: pytest.fail("no Dify here to make a point of"))
+    assert first.sql("SELECT count(*) FROM messages", "dify") == "0"
+    until(lambda: first.sql(STREAMING) == "1" and pair.leads_to(first))
+    assert second.sql(IN_RECOVERY) == "t"
+    until(lambda: second.sql("SELECT count(*) FROM messages", "dify") == "0")
+    first.sql("INSERT INTO messages VALUES (2)", "dify")
+    until(lambda: second.sql("SELECT sum(n) FROM messages", "dify") == "2")
+    assert pair.deploy() == []
 
 
 def test_a_replica_that_does_not_follow_is_seen(pair: Pair) -> None:
