@@ -1,4 +1,4 @@
-"""The flow up to Dify's containers where every machine is over SSH, on a Pigsty of version 2.7."""
+"""The whole flow where every machine is over SSH, on a Pigsty of version 2.7."""
 
 import json
 import logging
@@ -9,12 +9,17 @@ import pytest
 
 from blocks.node import ConnectionLost
 from flows.deploy import deploy
+from tasks.compose import down
+from tasks.site import Site, without_secrets
 from tests.conftest import PigstyDouble
+from tests.integration.conftest import free_ports
 from tests.integration.pigsty.conftest import login, processes
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.settings import variables
 
-STEPS = ["preflight", "bootstrap", "configure", "install", "pgsql", "redis", "portal", "hosts"]
+PROJECT = "dify-ssh"
+# Up to Dify's containers.
+STATE = ["preflight", "bootstrap", "configure", "install", "pgsql", "redis", "portal", "hosts"]
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +37,14 @@ def ssh(
             "ROLLOUT__NODES__ADMIN": "node",
             "ROLLOUT__NODES__DIFY": json.dumps(["node"]),
             "ROLLOUT__NODES__SSH_CONFIG": server.config,
+            "ROLLOUT__DIFY__PROJECT": PROJECT,
+            "ROLLOUT__DIFY__SUBNET": "172.30.69.0/24",
+            "ROLLOUT__DIFY__PORT": str(free_ports(1)[0]),
         }
         for name, value in chosen.items():
             patch.setenv(name, value)
         yield server
+        down(without_secrets("staging"))
 
 
 class CutOff(logging.Handler):
@@ -51,9 +60,9 @@ class CutOff(logging.Handler):
             self.server.drop_connections()
 
 
-def rollout() -> Any:
+def rollout(only: list[str]) -> Any:
     """The report, or what stopped it."""
-    state = deploy(environment="staging", only=STEPS, return_state=True)
+    state = deploy(environment="staging", only=only, return_state=True)
     return state.result(raise_on_failure=False)
 
 
@@ -63,16 +72,36 @@ def test_a_connection_lost_in_a_playbook_is_told_and_the_next_run_finishes(
     cut = CutOff(ssh, after="pgsql: task 1: ")
     logging.getLogger("rollout").addHandler(cut)
     try:
-        lost = rollout()
+        lost = rollout(STATE)
     finally:
         logging.getLogger("rollout").removeHandler(cut)
     assert isinstance(lost, ConnectionLost)
     assert str(lost).startswith("node: the connection broke off")
     assert str(lost).endswith("do: run it again when the node is back, it resumes")
 
-    done = rollout()
+    done = rollout(STATE)
     assert done.changes > 0
     before = processes(old_double), (old_double.tree / "pigsty.yml").read_bytes()
-    again = rollout()
+    again = rollout(STATE)
     assert again.changes == 0
     assert (processes(old_double), (old_double.tree / "pigsty.yml").read_bytes()) == before
+
+
+def containers(site: Site) -> dict[str, str]:
+    return {each.service: each.id for each in site.docker.containers(PROJECT)}
+
+
+def test_dify_is_deployed_and_proved_there(ssh: SshServer, old_double: PigstyDouble) -> None:
+    done = rollout([])
+    assert done.checks and all(check.ok for check in done.checks), done
+    site = without_secrets("staging")
+    assert site.node.name == "node"
+    before = containers(site), processes(old_double)
+    site.docker.remove(before[0]["web"])
+    mended = rollout([])
+    assert [outcome.step for outcome in mended.outcomes if outcome.changes] == ["compose"]
+    after = containers(site), processes(old_double)
+    assert {name for name in before[0] if before[0][name] != after[0][name]} == {"web"}
+    assert after[1] == before[1]
+    assert rollout([]).changes == 0
+    assert (containers(site), processes(old_double)) == after
