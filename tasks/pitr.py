@@ -22,6 +22,7 @@ from tasks.compose import stop_services
 from tasks.databases import session_database
 from tasks.exchange import Exchange
 from tasks.pgsql import dify_database, pgsql_steps
+from tasks.pigsty import replicas
 from tasks.pigsty.facts import primary_of
 from tasks.pigsty.machines import Machine
 from tasks.pigsty.members import Member, primary
@@ -138,6 +139,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         exchange.begin(site, _begun(site, target, safety))
     _undo(site, tree, first, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
     _await_writes(site)
+    replicas.renew(site)
     _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
     for step in pgsql_steps(site):

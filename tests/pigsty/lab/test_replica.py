@@ -23,6 +23,7 @@ from tasks.health.question import Notes, Past, ask_all
 from tasks.pgsql import pgsql_steps
 from tasks.pigsty.ahead import look_ahead
 from tasks.pigsty.members import primary
+from tasks.redis import redis_steps
 from tasks.site import Site
 from tasks.step import converge
 from tasks.tools import hba
@@ -169,6 +170,7 @@ def test_the_probes_of_health_are_content(pair: Pair) -> None:
 
 def test_going_back_to_a_moment_takes_the_replica_along(pair: Pair) -> None:
     """What it has seen of the time undone goes too, whether rewound or made anew."""
+    pair.site.converge(redis_steps)
     first, second = pair.machines
     site = pair.site.opened()
     site.environment.dify.data.mkdir(parents=True, exist_ok=True)
