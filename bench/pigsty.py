@@ -21,7 +21,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from blocks.node import LocalNode
 from config.load import load_environment
+from tasks.docker import compose_prefix
 from tests.integration.prefect_server import server
 
 ROLLOUT = str(Path(sys.executable).parent / "rollout")
@@ -47,7 +49,7 @@ def compare(name: str) -> int:
     variables = {**definition["all"]["children"]["dify"]["vars"], "docker_enabled": True}
     playbook = ["./app.yml", "-l", pigsty.admin_ip, "-e", json.dumps(variables),
                 "--skip-tags", "app_launch"]  # fmt: skip
-    launch = ["docker", "compose", "up", "--detach"]
+    launch = [*compose_prefix(LocalNode()), "up", "--detach"]
     _timed(playbook, pigsty.home)
     theirs, ours = [], []
     for _ in range(TIMES):
