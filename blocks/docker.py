@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _HEAD = Struct(">4xL")
+_FEW = 200
 _ONE_OFF = "com.docker.compose.oneoff"
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
@@ -277,8 +278,16 @@ class Docker:
         return said.decode(errors="replace")
 
     def logs_since(self, container: str, at: float, lines: int) -> list[str]:
-        """The last lines since then, seconds since the epoch."""
-        return self._said(container, since=int(at), tail=lines).splitlines()
+        """The last lines since then, seconds since the epoch.
+
+        Few are asked for first: the engine reads as many as asked, however old they are.
+        """
+        said: list[str] = []
+        for most in (_FEW, lines):
+            said = self._said(container, since=int(at), tail=most).splitlines()
+            if len(said) < most:
+                break
+        return said
 
     def spoke(self, container: str) -> float | None:
         """When it wrote the last line of its log, seconds since the epoch; None: never."""

@@ -325,6 +325,17 @@ def variables(site: Site) -> dict[str, str]:
     }
 
 
+def test_all_that_was_logged_since_then_is_read(quiet: Site):
+    found = quiet.docker.running(quiet.environment.dify.project)
+    web = next(each for each in found if each.service == "web")
+    since, told = time.time(), [f"said {number}" for number in range(1, 451)]
+    words = ["docker", "exec", web.id, "sh", "-c", "seq -f 'said %g' 450 >/proc/1/fd/1"]
+    subprocess.run(words, check=True)
+    lines = quiet.docker.logs_since(web.id, since, 2000)
+    assert [line for line in lines if line.startswith("said ")] == told
+    assert len(quiet.docker.logs_since(web.id, since, 300)) == 300
+
+
 def test_watching_draws_again_and_again_and_ends_quietly(quiet: Site):
     """On a terminal of 80 columns, until Ctrl-C; the exit status is how it was at last."""
     keys, screen = os.openpty()
