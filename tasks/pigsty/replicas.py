@@ -34,25 +34,26 @@ def renew(site: Site) -> None:
     while True:
         found = _listed(server)
         leader = next((each for each in found if each.leads), None)
-        old = [each for each in found if leader and not (each.leads or each.follows(leader))]
-        if leader and not old and len(asked) == len(found) - 1:
+        others = [each for each in found if not each.leads]
+        for each in others:
+            if leader and each.name not in asked and _reinit(server, each):
+                asked.add(each.name)
+        left = [e for e in others if leader and not (e.name in asked and e.follows(leader))]
+        if leader and not left:
             break
         if time.monotonic() > deadline:
-            raise _left(server, old)
-        for each in found:
-            if leader and not each.leads and each.name not in asked and _reinit(server, each):
-                asked.add(each.name)
+            raise _left(server, left)
         time.sleep(_ASK_AGAIN_S)
     for away in sorted(addresses - {each.host for each in found}):
         log.warning(
-            "restore: %s was off and holds what was undone: as it is back, patronictl reinit %s",
+            "restore: %s was off and holds what was undone: once it is back, patronictl reinit %s",
             away,
             server.cluster,
         )
 
 
 def _listed(server: Member) -> list[Listed]:
-    """None while Patroni does not answer."""
+    """No member while Patroni does not answer."""
     done = server.machine.run(patroni.members(server.cluster), SUPERUSER)
     try:
         return patroni.parse_members(done.stdout)
@@ -68,8 +69,8 @@ def _reinit(server: Member, replica: Listed) -> bool:
     return done.status == 0
 
 
-def _left(server: Member, old: list[Listed]) -> StepError:
-    names = ", ".join(each.name for each in old) or "no member answers Patroni"
+def _left(server: Member, left: list[Listed]) -> StepError:
+    names = ", ".join(each.name for each in left) or "no member answers Patroni"
     return StepError(
         STEP,
         f"cluster {server.cluster} went back, its replicas did not: {names}",
