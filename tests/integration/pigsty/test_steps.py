@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,7 @@ def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything
     pid = double.pid("redis-dify-1-6379")
     assert pid
     os.kill(pid, signal.SIGKILL)
+    _await_silence(double.addresses[0], 6379)
     double.take_sudo()
     try:
         failed = [str(finding) for finding in findings(site) if not finding.ok]
@@ -389,6 +391,13 @@ def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything
         f"machine {double.addresses[0]}: Ansible does not reach {double.addresses[0]}: "
         f"Missing sudo password\n  do: log in from local by ssh as Ansible does"
     ]
+
+
+def _await_silence(address: str, port: int) -> None:
+    """Nobody listens there any more."""
+    with suppress(OSError):
+        while True:
+            socket.create_connection((address, port), timeout=1).close()
 
 
 def _with(site: Site, double: PigstyDouble, domain: str = "", **pigsty: Any) -> Any:
