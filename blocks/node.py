@@ -151,6 +151,7 @@ class LocalNode:
         """
         with contextlib.ExitStack() as ends:
             running: list[tuple[subprocess.Popen[str], list[str]]] = []
+            readers: list[threading.Thread] = []
             source: IO[str] | int = subprocess.DEVNULL
             for command in commands:
                 process = _started(command, source)
@@ -159,14 +160,15 @@ class LocalNode:
                     source.close()  # only the two processes hold the pipe now
                 source = process.stdout or subprocess.DEVNULL
                 errors: list[str] = []
-                _reader(process.stderr, errors, None)
+                readers.append(_reader(process.stderr, errors, None))
                 running.append((process, errors))
             out: list[str] = []
-            last = _reader(running[-1][0].stdout, out, on_line)
+            readers.append(_reader(running[-1][0].stdout, out, on_line))
             deadline = time.monotonic() + max(command.timeout_s for command in commands)
             for command, (process, errors) in zip(commands, running, strict=True):
                 _wait(command, process, errors, deadline)
-            last.join(timeout=2)
+            for reader in readers:
+                reader.join(timeout=2)
             _require(commands, running)
         return "".join(out)
 
