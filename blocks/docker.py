@@ -168,9 +168,9 @@ class Docker:
     @contextmanager
     def saved(self, references: list[str]) -> Generator[IO[bytes]]:
         """What `docker save` writes of these images, as it comes."""
-        api = self.client.api
-        url = f"{api.base_url}/v{api.api_version}/images/get"
-        with api.get(url, params={"names": references}, stream=True) as response:
+        with self.client.api.get(
+            self._url("/images/get"), params={"names": references}, stream=True
+        ) as response:
             if response.status_code != HTTPStatus.OK:
                 raise RolloutError(f"Docker Engine does not save: {response.text.strip()}")
             yield cast(IO[bytes], response.raw)
@@ -187,12 +187,11 @@ class Docker:
             requests.RequestException, RolloutError: the engine's or the registry's refusal.
         """
         api = self.client.api
-        url = f"{api.base_url}/v{api.api_version}/images/create"
         header = (
             _login_header(login) if login else _auth.get_config_header(api, _registry(reference))
         )
         with api.post(
-            url,
+            self._url("/images/create"),
             params={"fromImage": reference},
             headers={"X-Registry-Auth": header} if header else {},
             stream=True,
@@ -283,7 +282,7 @@ class Docker:
         Few are asked for first: the engine reads as many as asked, however old they are.
         """
         said: list[str] = []
-        for most in (_FEW, lines):
+        for most in (min(_FEW, lines), lines):
             said = self._said(container, since=int(at), tail=most).splitlines()
             if len(said) < most:
                 break
@@ -302,10 +301,14 @@ class Docker:
     def _get(self, path: str, **asked: int) -> bytes:
         """The engine's answer, by a session that looks for no proxy, cookie or login each time."""
         api = self.client.api
-        request = Request("GET", f"{api.base_url}/v{api.api_version}{path}", params=asked)
+        request = Request("GET", self._url(path), params=asked)
         with api.send(request.prepare(), timeout=api.timeout, proxies={}) as response:
             response.raise_for_status()
             return cast(bytes, response.content)
+
+    def _url(self, path: str) -> str:
+        api = self.client.api
+        return f"{api.base_url}/v{api.api_version}{path}"
 
     def inside(self, container: str, words: Sequence[str]) -> str:
         """What the words print, run in the container. They bring their own timeout.

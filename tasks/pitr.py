@@ -138,8 +138,7 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         _archive(server)
         exchange.begin(site, _begun(site, target, safety))
     _undo(site, tree, first, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
-    _await_writes(site)
-    replicas.renew(site)
+    replicas.renew(site, _await_writes(site))
     _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
     for step in pgsql_steps(site):
@@ -288,18 +287,19 @@ def _require_back(site: Site, target: datetime) -> None:
         )
 
 
-def _await_writes(site: Site) -> None:
-    """The cluster has a primary again."""
+def _await_writes(site: Site) -> Member:
+    """The cluster's primary, once it has one again."""
     deadline = time.monotonic() + BACK_WITHIN_S
     trouble: StepError | None = None
     while time.monotonic() < deadline:
         try:
-            primary(site).lsn()
+            server = primary(site)
+            server.lsn()
         except StepError as error:
             trouble = error
             time.sleep(_ASK_AGAIN_S)
         else:
-            return
+            return server
     raise StepError(
         STEP,
         f"the cluster does not come back: {trouble.cause if trouble else ''}",

@@ -39,8 +39,7 @@ def _ask(site: Site, probes: list[str], _: Past) -> Answer:
         said = site.docker.inside(f"{site.environment.dify.project}-api-1", _words(site, probes))
     except NotRunning as error:
         raise Wrong(f"{error}, to ask from", f"run: rollout deploy {site.name}") from None
-    lines = said.splitlines()
-    codes = dict(zip(probes, lines, strict=False))
+    codes = dict(zip(probes, said.splitlines(), strict=False))
     readings = [
         _reading(site, probe, codes.get(probe, _SILENT)) for probe in probes if probe != CLOCK
     ]

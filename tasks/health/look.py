@@ -82,14 +82,14 @@ def questions(site: Site) -> list[Question]:
     """All but those whose every probe the environment skips, unless they explain others."""
     found = [question for subject in SUBJECTS for question in subject.questions(site)]
     names = {name for question in found for name in question.probes}
-    if unknown := sorted(set(site.environment.health.skip) - names):
+    skipped = set(site.environment.health.skip)
+    if unknown := sorted(skipped - names):
         raise ConfigError(
             [
                 f"health.skip: {unknown[0]!r} is no probe of {site.name}; expected one of: "
                 + ", ".join(sorted(names))
             ]
         )
-    skipped = set(site.environment.health.skip)
     needs = {need for question in found for of in question.probes.values() for need in of}
     return [
         each for each in found if not skipped.issuperset(each.probes) or needs & set(each.probes)

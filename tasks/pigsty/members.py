@@ -1,7 +1,9 @@
 """The machines of the environment's PostgreSQL cluster, and what the one that writes tells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from blocks.command import Completed
 from config.errors import StepError
 from tasks.pigsty.facts import nodes_of
 from tasks.pigsty.machines import Machine
@@ -27,6 +29,14 @@ class Member:
     machine: Machine
     cluster: str
 
+    def run(self, words: Sequence[str], *, timeout_s: float = 60) -> Completed:
+        """How the command ended there.
+
+        Raises:
+            Unreached: the machine is not.
+        """
+        return self.machine.run(words, SUPERUSER, timeout_s=timeout_s)
+
     def ask(self, statement: str) -> str:
         """What psql answers.
 
@@ -34,7 +44,7 @@ class Member:
             StepError: PostgreSQL refuses.
         """
         words = ("psql", "-AXtq", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", "postgres")
-        done = self.machine.run((*words, "-c", statement), SUPERUSER)
+        done = self.run((*words, "-c", statement))
         if done.status != 0:
             said = (done.stderr or done.stdout).strip()
             raise StepError(self.machine.step, f"{self.machine.address}: psql: {said}")
@@ -53,7 +63,7 @@ class Member:
 
     def stanza(self) -> Stanza:
         """The cluster's physical backups, or why there are none: that is no failure."""
-        done = self.machine.run(pgbackrest.info(self.cluster), SUPERUSER)
+        done = self.run(pgbackrest.info(self.cluster))
         if done.status != 0:
             said = (done.stderr or done.stdout).strip().splitlines()
             return Stanza((), f"pgbackrest: {said[-1] if said else 'it says nothing'}")
@@ -61,7 +71,7 @@ class Member:
 
     def back_up(self) -> str:
         """Take an incremental backup; why it failed, empty if it did not."""
-        done = self.machine.run(pgbackrest.INCREMENTAL, SUPERUSER, timeout_s=BACKUP_S)
+        done = self.run(pgbackrest.INCREMENTAL, timeout_s=BACKUP_S)
         said = (done.stderr or done.stdout).strip().replace("\\n", "\n").splitlines()
         return "" if done.status == 0 else f"pg-backup: {said[-1] if said else 'it says nothing'}"
 
@@ -82,6 +92,7 @@ def machines(site: Site, step: str = "pgsql") -> list[Machine]:
 
 
 def members(site: Site, step: str) -> list[Member]:
+    """The same machines, to ask their PostgreSQL."""
     return [Member(machine, site.environment.pigsty.pg_cluster) for machine in machines(site, step)]
 
 

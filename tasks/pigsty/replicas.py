@@ -4,7 +4,7 @@ import logging
 import time
 
 from config.errors import StepError
-from tasks.pigsty.members import SUPERUSER, Member, machines, primary
+from tasks.pigsty.members import Member, machines
 from tasks.site import Site
 from tasks.tools import patroni
 from tasks.tools.patroni import Listed
@@ -16,8 +16,8 @@ WITHIN_S = 120.0
 _ASK_AGAIN_S = 2.0
 
 
-def renew(site: Site) -> None:
-    """No replica holds what was undone.
+def renew(site: Site, server: Member) -> None:
+    """No replica of the one that went back holds what was undone.
 
     Pigsty's playbook stops a replica so hard that Patroni does not see it is ahead: it starts and
     stays on the old history with everything that was undone, and a failover would bring that back.
@@ -28,7 +28,6 @@ def renew(site: Site) -> None:
     addresses = {machine.address for machine in machines(site, STEP)}
     if len(addresses) == 1:
         return
-    server = primary(site)
     deadline = time.monotonic() + WITHIN_S
     asked: set[str] = set()
     while True:
@@ -54,7 +53,7 @@ def renew(site: Site) -> None:
 
 def _listed(server: Member) -> list[Listed]:
     """No member while Patroni does not answer."""
-    done = server.machine.run(patroni.members(server.cluster), SUPERUSER)
+    done = server.run(patroni.members(server.cluster))
     try:
         return patroni.parse_members(done.stdout)
     except (ValueError, KeyError):
@@ -63,7 +62,7 @@ def _listed(server: Member) -> list[Listed]:
 
 def _reinit(server: Member, replica: Listed) -> bool:
     """Whether Patroni took the order; it may refuse one while that member starts."""
-    done = server.machine.run(patroni.reinit(server.cluster, replica.name), SUPERUSER)
+    done = server.run(patroni.reinit(server.cluster, replica.name))
     if done.status == 0:
         log.info("restore: replica %s is copied anew from the primary", replica.name)
     return done.status == 0

@@ -1,8 +1,6 @@
 """The whole deploy on Pigsty, with real containers: on the double of it, and from nothing."""
 
-import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Generator
@@ -149,11 +147,7 @@ def given(pigsty: tuple[Machine, Double], deployed: Machine, portal: int) -> Mac
     The portal's name is one this machine resolves already, that of another sandbox.
     """
     machine, double = pigsty
-    with double.path("/pg/data/pg_hba.conf").open("a") as rules:
-        rules.write("host all given_dify 0.0.0.0/0 scram-sha-256\n")
-    pid = double.pid("postgres")
-    assert pid
-    os.kill(pid, signal.SIGHUP)
+    double.admit("given_dify")
     connections = {
         "ROLLOUT__PLATFORM__KIND": "external",
         "ROLLOUT__POSTGRES__ADMIN": "dbuser_dba",
@@ -174,7 +168,7 @@ def test_connections_somebody_gives_are_enough(
 ) -> None:
     _, double = pigsty
     before = double.journal(), (double.tree / "pigsty.yml").read_bytes()
-    done = json.loads(given.rollout("deploy", "staging", "--json").stdout)
+    done = given.json("deploy", "staging")
     changed = {step["step"] for step in done["steps"] if step["changed"]}
     assert changed == {"pgsql", "settings", "migrate", "compose"}
     assert given.json("deploy", "staging")["changes"] == 0

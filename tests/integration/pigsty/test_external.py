@@ -1,7 +1,5 @@
 """Given connections: a PostgreSQL with an administrator we are given, or without one."""
 
-import os
-import signal
 from typing import Any
 
 import pytest
@@ -30,11 +28,7 @@ def given(double: PigstyDouble, admin: str, password: str) -> Site:
 @pytest.fixture
 def open_to_all(double: PigstyDouble) -> None:
     """Its administrator admits our role."""
-    with double.path("/pg/data/pg_hba.conf").open("a") as rules:
-        rules.write("host all given_dify 0.0.0.0/0 scram-sha-256\n")
-    pid = double.pid("postgres")
-    assert pid
-    os.kill(pid, signal.SIGHUP)
+    double.admit("given_dify")
 
 
 def test_an_administrator_makes_role_databases_and_extensions(

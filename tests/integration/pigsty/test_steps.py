@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,9 +202,7 @@ def test_a_cluster_that_is_there_and_down_is_never_made_again(site: Site, double
 
 
 def test_a_redis_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
-    pid = double.pid("redis-dify-1-6379")
-    assert pid
-    os.kill(pid, signal.SIGKILL)
+    double.kill("redis-dify-1-6379")
     journal = double.journal()
     try:
         with pytest.raises(StepError) as refused:
@@ -377,10 +374,7 @@ def test_a_broken_inventory_is_refused_with_its_line(site: Site, double: PigstyD
 def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything_changes(
     site: Site, double: PigstyDouble
 ):
-    pid = double.pid("redis-dify-1-6379")
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    _await_silence(double.addresses[0], 6379)
+    double.kill("redis-dify-1-6379")
     double.take_sudo()
     try:
         failed = [str(finding) for finding in findings(site) if not finding.ok]
@@ -391,13 +385,6 @@ def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything
         f"machine {double.addresses[0]}: Ansible does not reach {double.addresses[0]}: "
         f"Missing sudo password\n  do: log in from local by ssh as Ansible does"
     ]
-
-
-def _await_silence(address: str, port: int) -> None:
-    """Nobody listens there any more."""
-    with suppress(OSError):
-        while True:
-            socket.create_connection((address, port), timeout=1).close()
 
 
 def _with(site: Site, double: PigstyDouble, domain: str = "", **pigsty: Any) -> Any:

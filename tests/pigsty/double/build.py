@@ -79,6 +79,21 @@ class Double:
         path = self.path(known.get(service, f"/run/redis/{service}.pid"), address)
         return int(path.read_text().split()[0]) if path.exists() else None
 
+    def kill(self, service: str) -> None:
+        """It ends without a word, and is gone when this returns."""
+        pid = self.pid(service)
+        assert pid
+        _signal(pid, signal.SIGKILL)
+        _await_end(pid)
+
+    def admit(self, user: str) -> None:
+        """Its administrator lets the role in from everywhere."""
+        with self.path("/pg/data/pg_hba.conf").open("a") as rules:
+            rules.write(f"host all {user} 0.0.0.0/0 scram-sha-256\n")
+        pid = self.pid("postgres")
+        assert pid
+        os.kill(pid, signal.SIGHUP)
+
     def take_down(self, service: str) -> None:
         """From now on the service does not start: pgbouncer, docker or packages."""
         mark = self.path(f"/services/{service}.down")

@@ -10,6 +10,7 @@ import pytest
 from blocks.command import Completed
 from config.errors import StepError
 from tasks.pigsty import replicas
+from tasks.pigsty.members import Member
 
 HOSTS = {"pg-1": "10.0.0.1", "pg-2": "10.0.0.2", "pg-3": "10.0.0.3"}
 
@@ -24,7 +25,7 @@ class Patroni:
         self.refuses = refuses
         self.copied: list[str] = []
 
-    def run(self, words: tuple[str, ...], user: str) -> Completed:
+    def run(self, words: tuple[str, ...], user: str, *, timeout_s: float) -> Completed:
         assert user == "postgres"
         if "reinit" not in words:
             return Completed(0, json.dumps([self._listed(name) for name in self.timelines]), "")
@@ -46,12 +47,11 @@ class Patroni:
 def renew(monkeypatch: pytest.MonkeyPatch) -> Any:
     def at(patroni: Patroni, addresses: list[str]) -> None:
         known = [SimpleNamespace(address=address) for address in addresses]
-        server = SimpleNamespace(machine=patroni, cluster="pg")
         monkeypatch.setattr(replicas, "machines", lambda *_: known)
-        monkeypatch.setattr(replicas, "primary", lambda _: server)
         monkeypatch.setattr(replicas, "_ASK_AGAIN_S", 0.0)
         site: Any = None
-        replicas.renew(site)
+        machine: Any = patroni
+        replicas.renew(site, Member(machine, "pg"))
 
     return at
 
