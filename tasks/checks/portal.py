@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from blocks.dify import Dify
+from blocks.trust import trust
 from config.desired.services import active
 from tasks.checks.probe import Probe, Wrong
 from tasks.pigsty.answers import AUTHORITY as PIGSTY_AUTHORITY
@@ -45,7 +46,7 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
 def open_dify(site: Site) -> Dify:
     """Dify through the domain and the portal, as people reach it."""
     environment = site.environment
-    return Dify(environment.public_url, site.release.api, verify=trust(site), resolve=place(site))
+    return Dify(environment.public_url, site.release.api, verify=trusted(site), resolve=place(site))
 
 
 def place(site: Site, port: int = 0) -> tuple[str, int] | None:
@@ -63,10 +64,9 @@ def place(site: Site, port: int = 0) -> tuple[str, int] | None:
     return None
 
 
-def trust(site: Site) -> ssl.SSLContext:
+def trusted(site: Site) -> ssl.SSLContext:
     """The platform's own authority alone; whoever the system trusts where it has none."""
-    authority = _authority(site)
-    return ssl.create_default_context(cadata=authority.decode() if authority else None)
+    return trust((_authority(site) or b"").decode())
 
 
 def _authority(site: Site) -> bytes | None:
@@ -98,7 +98,7 @@ def days_left(site: Site) -> float:
     try:
         with (
             socket.create_connection((host, port), timeout=_CONNECT_S) as plain,
-            trust(site).wrap_socket(plain, server_hostname=domain) as stream,
+            trusted(site).wrap_socket(plain, server_hostname=domain) as stream,
         ):
             presented = stream.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:

@@ -59,7 +59,7 @@ def dify(stack: Site) -> Generator[Dify]:
     with Dify(
         environment.public_url,
         stack.release.api,
-        verify=portal.trust(stack),
+        verify=portal.trusted(stack),
         resolve=portal.place(stack),
     ) as client:
         client.login(environment.dify.admin_email, stack.secret("admin_password"))
@@ -314,7 +314,7 @@ def portal_checks(site: Site) -> list[Check]:
     with Dify(
         site.environment.public_url,
         site.release.api,
-        verify=portal.trust(site),
+        verify=portal.trusted(site),
         resolve=portal.place(site),
     ) as client:
         return run(portal.probes(site, client), lambda _: None)
