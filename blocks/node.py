@@ -270,7 +270,7 @@ class LocalNode:
                     process.stdin.write(command.stdin.value)
                     process.stdin.close()
             with waited_for(process.pid):
-                process.wait(timeout=command.timeout_s)
+                _ended(process, command.timeout_s)
             # A daemon the command left behind may hold the pipes open: its output is not ours.
             for reader in readers:
                 reader.join(timeout=2)
@@ -315,11 +315,24 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
+def _ended(process: subprocess.Popen[str], within_s: float) -> None:
+    """`Popen.wait` with a limit looks again and again, at last every 50 ms; a thread hears of it.
+
+    Raises:
+        TimeoutExpired: it has not ended.
+    """
+    waiting = threading.Thread(target=process.wait, daemon=True)
+    waiting.start()
+    waiting.join(within_s)
+    if waiting.is_alive():
+        raise subprocess.TimeoutExpired(process.args, within_s)
+
+
 def _wait(
     command: Command, process: subprocess.Popen[str], errors: list[str], deadline: float
 ) -> None:
     try:
-        process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        _ended(process, max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         reason = f"no end within {command.timeout_s:g} s"
         raise CommandFailed(command, reason, "".join(errors)) from None

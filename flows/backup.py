@@ -4,13 +4,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from flows import point_steps
 from flows.opening import opened
 from flows.points_report import PointsReport, publish
 from flows.progress import Progress
-from flows.told import finish, readable
+from flows.told import finish, readable, this_run
 from tasks.backup import Backup
 
 
@@ -23,7 +22,7 @@ def backup(environment: str, scheduled: bool = False) -> PointsReport | State[An
         environment: A file of config/environments.
         scheduled: Started by its schedule; the restore point says so.
     """
-    with opened(environment, run=str(flow_run.name)) as site:
+    with opened(environment, run=this_run()) as site:
         reason = "schedule" if scheduled else "asked"
         told = Progress(f"backup-{environment.replace('_', '-')}")
         done: Backup = finish(point_steps.backup, site, reason=reason, told=told)

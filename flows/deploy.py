@@ -5,7 +5,6 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from flows import history, steps
 from flows.approval import approval
@@ -14,7 +13,7 @@ from flows.forms import PlanName, Reason, ReleaseName, SourceName, StepNames
 from flows.opening import opened
 from flows.order import Order
 from flows.report import Report, report_on
-from flows.told import finish, readable
+from flows.told import finish, readable, this_run
 from tasks.checks.probe import Check
 from tasks.pigsty.ahead import look_ahead
 from tasks.site import Site
@@ -44,7 +43,7 @@ def deploy(
         reason: Why, for the history. No secrets.
         approved_plan: The plan that was approved already, as `rollout plan` names it.
     """
-    run = str(flow_run.name)
+    run = this_run()
     with opened(
         environment, run=run, release=release, promote_from=promote_from, dry_run=dry_run
     ) as site:

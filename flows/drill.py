@@ -4,13 +4,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from flows import point_steps
 from flows.drill_report import DrillReport, publish
 from flows.opening import opened
 from flows.progress import Progress
-from flows.told import finish, readable
+from flows.told import finish, readable, this_run
 from tasks.drill import Drill
 from tasks.restore import Choice
 
@@ -24,7 +23,7 @@ def drill(environment: str, point: str = "latest") -> DrillReport | State[Any]:
         environment: A file of config/environments.
         point: A restore point, like 20261124T023000Z, or latest.
     """
-    with opened(environment, run=str(flow_run.name), half_restored=True) as site:
+    with opened(environment, run=this_run(), half_restored=True) as site:
         choice: Choice = finish(point_steps.choose, site, source=site, point=point, only=[])
         told = Progress(f"drill-{environment.replace('_', '-')}")
         done: Drill = finish(point_steps.drill, site, choice=choice, told=told)

@@ -5,7 +5,6 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from config.errors import StepError
 from config.load import load_environment
@@ -16,7 +15,7 @@ from flows.opening import opened, reading
 from flows.order import Order
 from flows.progress import Progress
 from flows.restore_report import RestoreReport, publish
-from flows.told import finish, readable
+from flows.told import finish, readable, this_run
 from tasks.checks.probe import Check
 from tasks.pitr import moment
 from tasks.restore import Choice, Restored
@@ -49,13 +48,13 @@ def restore(
     began = time.monotonic()
     if to_time:
         target = moment(to_time)
-        run = str(flow_run.name)
+        run = this_run()
         return back_to(environment, target, run=run, preview=preview, confirm=confirm)
     if preview:
         raise StepError("restore", "preview shows what to_time undoes; expected to_time with it")
     require_confirmed(environment, confirm)
     with (
-        opened(environment, run=str(flow_run.name), half_restored=True) as site,
+        opened(environment, run=this_run(), half_restored=True) as site,
         reading(source or environment, site) as origin,
     ):
         choice: Choice = finish(

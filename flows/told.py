@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.states import Failed
 from prefect.tasks import Task
 
@@ -51,6 +52,12 @@ def step(work: Callable[..., Any], name: str) -> RolloutTask:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+
+
+def this_run() -> str:
+    """Name of the flow run that is going on; prefect.runtime would ask the server for it."""
+    context = FlowRunContext.get()
+    return context.flow_run.name if context and context.flow_run else ""
 
 
 def finish(step: RolloutTask, site: Site, **options: Any) -> Any:

@@ -5,13 +5,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from flows import steps
 from flows.artifacts import publish
 from flows.opening import opened
 from flows.report import Report, report_on
-from flows.told import finish, readable
+from flows.told import finish, readable, this_run
 
 
 @flow(name="verify", flow_run_name="verify {environment}", persist_result=False)
@@ -23,7 +22,7 @@ def verify(environment: str) -> Report | State[Any]:
         environment: A file of config/environments.
     """
     began = time.monotonic()
-    run = str(flow_run.name)
+    run = this_run()
     with opened(environment, run=run) as site:
         checks = finish(steps.verify, site, changed=True)
         report = report_on(site, began=began, checks=checks, run=run)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def taken(environment: Environment, node: Node) -> list[Taken]:
     sockets = node.listeners(wanted.values())
     if not sockets:
         return []
-    proxies = _proxies(node)
+    holders = [holder for _, holder in sockets if holder]
+    # Only root sees whose each socket is.
+    proxies = _proxies(holders if len(holders) == len(sockets) else node.processes())
     found: dict[str, Taken] = {}
     for key, port in wanted.items():
         for holder in (holder for socket, holder in sockets if socket.port == port):
@@ -73,13 +76,13 @@ def _held(
     return Taken(key, port, _name(holder), ours=ours)
 
 
-def _proxies(node: Node) -> dict[int, tuple[Process, str]]:
+def _proxies(running: Iterable[Process]) -> dict[int, tuple[Process, str]]:
     """Docker's port forwarders, by host port, with the container's address.
 
     Their command line tells, which anybody may read; their sockets only root.
     """
     found: dict[int, tuple[Process, str]] = {}
-    for candidate in node.processes():
+    for candidate in running:
         if match := _PROXY.search(candidate.title):
             found[int(match[1])] = (candidate, match[2])
     return found

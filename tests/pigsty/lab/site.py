@@ -107,7 +107,7 @@ class LabSite:
 
     def rollout(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(ROLLOUT), *words],
+            self.command(str(ROLLOUT), *words),
             cwd=ROOT,
             env={**os.environ, **self.variables},
             stdin=subprocess.DEVNULL,
@@ -116,11 +116,36 @@ class LabSite:
             timeout=WITHIN_S,
         )
 
+    def command(self, *words: str) -> list[str]:
+        """Words that run these where the worker is."""
+        return list(words)
+
     def running(self) -> tuple[str, ...]:
         """What differs after any service of the node was restarted."""
         units = ("patroni", "nginx", "haproxy", "pgbouncer", REDIS, "docker")
         shown = self.lab.inside(f"systemctl show --property=InvocationID {' '.join(units)}").stdout
         return shown, self.lab.postgres_started()
+
+
+class OneMachine(LabSite):
+    """The node is all there is: the tree, the worker, state and portal.
+
+    Only Docker's engine is that of the machine beneath, by its socket.
+    """
+
+    def command(self, *words: str) -> list[str]:
+        values = [word for item in self.variables.items() for word in ("--env", "=".join(item))]
+        where = ["--workdir", str(ROOT), *values, self.lab.name]
+        return ["docker", "exec", *where, *words]
+
+
+def forget(site: LabSite) -> None:
+    """Neither Dify's containers nor its databases are left."""
+    site.rollout("down", ENVIRONMENT, "--yes")
+    for database in ("dify", "dify_plugin"):
+        site.lab.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    if site.lab.sql("SELECT 1 FROM pg_roles WHERE rolname = 'dbuser_dify'"):
+        site.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
 
 
 @contextmanager
@@ -139,12 +164,12 @@ def further(site: LabSite, count: int) -> Generator[list[str]]:
 
 
 @contextmanager
-def lab_site(*only: str) -> Generator[LabSite]:
+def lab_site(*only: str, kind: type[LabSite] = LabSite) -> Generator[LabSite]:
     """One that leaves nothing on the node but its databases."""
     lab = LabSubject(Path(os.environ["LAB_HOME"]), os.environ["LAB_NAME"], os.environ["LAB_IP"])
-    home = Path(tempfile.mkdtemp(prefix="rollout-lab-"))
+    home = Path(tempfile.mkdtemp(prefix="rollout-lab-", dir=lab.tree.parent))
     before = (lab.tree / "pigsty.yml").read_bytes()
-    made = LabSite(lab, home, only)
+    made = kind(lab, home, only)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PATH", made.variables["PATH"])

@@ -1,7 +1,7 @@
 """Deploys on real Pigsty: state and portal on the lab's node, Dify's containers here.
 
-The whole of it with Pigsty's tree on this machine; and Pigsty's own steps with the tree on the
-node, over SSH.
+The whole of it with Pigsty's tree on this machine, and with the node as the one machine that
+everything runs on; and Pigsty's own steps with the tree on the node, over SSH.
 """
 
 import json
@@ -10,25 +10,22 @@ from typing import Any
 
 import pytest
 
-from tests.pigsty.lab.site import ENVIRONMENT, LabSite, lab_site
+from tests.pigsty.lab.site import ENVIRONMENT, LabSite, OneMachine, forget, lab_site
 
 PIGSTYS = ("bootstrap", "configure", "install", "pgsql", "redis", "portal", "hosts")
 
 
-@pytest.fixture(scope="module", params=["ssh", "local"])
+@pytest.fixture(scope="module", params=["ssh", "local", "one-machine"])
 def site(request: pytest.FixtureRequest) -> Generator[LabSite]:
     over_ssh = request.param == "ssh"
-    with lab_site(*(PIGSTYS if over_ssh else ())) as made:
+    kind = OneMachine if request.param == "one-machine" else LabSite
+    with lab_site(*(PIGSTYS if over_ssh else ()), kind=kind) as made:
         if over_ssh:
             made.over_ssh()
         try:
             yield made
         finally:
-            made.rollout("down", ENVIRONMENT, "--yes")
-            for database in ("dify", "dify_plugin"):
-                made.lab.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-            if made.lab.sql("SELECT 1 FROM pg_roles WHERE rolname = 'dbuser_dify'"):
-                made.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
+            forget(made)
 
 
 @pytest.fixture(scope="module")
