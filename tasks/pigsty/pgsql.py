@@ -28,6 +28,12 @@ HBA = Path("/pg/data/pg_hba.conf")
 SETTLE_S = 15.0
 NO_RULE = "pg_hba.conf"
 NO_SERVER = "absent: no server answers"
+_DATABASE = """
+SELECT pg_get_userbyid(datdba),
+       coalesce((SELECT has_schema_privilege(oid, 'CREATE')
+                   FROM pg_namespace WHERE nspname = 'public'), false)
+  FROM pg_database WHERE datname = current_database()
+"""
 POWERS = {
     "rolsuper": "SUPERUSER",
     "rolcreatedb": "CREATEDB",
@@ -219,17 +225,21 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSeen:
-    """Whether it is there, whose it is, and its extensions. `trouble`: why it cannot be asked."""
+    """Whether it is there, whose it is, its extensions, and whether the role may make tables.
+
+    `trouble`: why it cannot be asked.
+    """
 
     exists: bool
     owner: str = ""
     extensions: frozenset[str] = field(default_factory=frozenset[str])
+    creates: bool = True
     trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The database belongs to the role and has its extensions."""
+    """The database belongs to the role, which may make tables in it, and has its extensions."""
 
     site: Site
     login: Postgres
@@ -238,12 +248,12 @@ class Database:
     settle_s: float = SETTLE_S
 
     def observe(self) -> DatabaseSeen:
-        query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
         try:
             with self.login.connect() as connection:
-                row = connection.execute(query).fetchone() or ("",)
+                owner, creates = connection.execute(_DATABASE).fetchone() or ("", False)
                 found = connection.execute("SELECT extname FROM pg_extension")
-                return DatabaseSeen(True, row[0], frozenset(name for (name,) in found))
+                extensions = frozenset(name for (name,) in found)
+                return DatabaseSeen(True, owner, extensions, creates)
         except DatabaseMissing:
             return DatabaseSeen(False)
         except PostgresRefused as error:
@@ -260,16 +270,28 @@ class Database:
         if actual.owner != owner:
             return [Change(f"give database {name} to {owner}", actual.owner, owner, "db")]
         missing = [extension for extension in self.extensions if extension not in actual.extensions]
-        what = f"add extension {', '.join(missing)} to {name}"
-        return [Change(what, "absent", "", "db")] if missing else []
+        if missing:
+            return [Change(f"add extension {', '.join(missing)} to {name}", "absent", "", "db")]
+        what = f"let {owner} create in schema public of {name}"
+        return [] if actual.creates else [Change(what, "it may not", "it may", "user")]
 
     def apply(self, change: Change) -> None:
         require_primary(self.site)
         cluster = self.site.environment.pigsty.pg_cluster
-        command = require_tree(self.site, self.name).pgsql_db(cluster, self.login.database)
-        carry_out(self.site, self, change, command, advice=self._advice(change))
+        tree = require_tree(self.site, self.name)
+        if change.action == "user":
+            command = tree.pgsql_user(cluster, self.login.user)
+        else:
+            command = tree.pgsql_db(cluster, self.login.database)
+        forget = partial(forget_password, self.site, self.login.user)
+        carry_out(self.site, self, change, command, advice=self._advice(change), then=forget)
 
     def _advice(self, change: Change) -> str:
+        if change.action == "user":
+            return (
+                "pgsql-user says nothing of a grant that fails; as administrator, in "
+                f'{self.login.database}: GRANT CREATE ON SCHEMA public TO "{self.login.user}";'
+            )
         if "extension" not in change.what:
             return f"pgsql-db says `complete` all the same; is role {self.login.user} there?"
         package = "pgvector, in pg_extensions" if "vector" in change.what else "of the extension"

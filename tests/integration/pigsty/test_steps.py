@@ -126,6 +126,33 @@ def test_an_extension_without_its_package_is_an_error_that_says_what_to_install(
     assert "-t pg_ext" in str(refused.value)
 
 
+def test_a_grant_that_pgsql_user_did_not_make_is_seen_and_made(site: Site, double: PigstyDouble):
+    """Before PostgreSQL 15 an owner may not create in public: what such a server has is made here.
+
+    Whether the role got the grant that lets it, pgsql-user does not say.
+    """
+    asked(site, double, "ALTER SCHEMA public OWNER TO dbuser_dba", "dify")
+    asked(site, double, "REVOKE ALL ON SCHEMA public FROM pg_database_owner", "dify")
+    database = Database(site, dify_database(site), ())
+    text = (double.tree / "pigsty.yml").read_text()
+    try:
+        with pytest.raises(StepError) as refused:
+            converge(replace(database, settle_s=0))
+        assert "still to do: let dbuser_dify create in schema public of dify" in str(refused.value)
+        assert 'GRANT CREATE ON SCHEMA public TO "dbuser_dify"' in str(refused.value)
+        entry = f"name: {site.environment.postgres.user}"
+        assert text.count(entry) == 1
+        granted = text.replace(entry, f"{entry}, roles: [dbrole_admin]")
+        (double.tree / "pigsty.yml").write_text(granted)
+        assert [c.what for c in converge(database).changes] == [
+            "let dbuser_dify create in schema public of dify"
+        ]
+        assert not double.path("/pg/tmp/pg-user-dbuser_dify.sql").exists()
+    finally:
+        (double.tree / "pigsty.yml").write_text(text)
+        asked(site, double, "ALTER SCHEMA public OWNER TO pg_database_owner", "dify")
+
+
 def test_with_the_pooler_down_the_database_is_made_and_the_failure_said(
     site: Site, double: PigstyDouble, caplog: pytest.LogCaptureFixture
 ):
