@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,20 +16,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from config.load import ROOT
 from tests.e2e.prefect_server import Server
+from tests.ports import free_ports
 
 ROLLOUT = Path(sys.executable).parent / "rollout"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
-    holders = [socket.socket() for _ in range(count)]
-    try:
-        for holder in holders:
-            holder.bind(("127.0.0.1", 0))
-        return [holder.getsockname()[1] for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
 
 
 @dataclass(frozen=True)

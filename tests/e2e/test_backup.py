@@ -30,7 +30,7 @@ from config.load import ROOT, load_release
 from tasks.docker import compose_prefix
 from tasks.server.automations import Automations, missed_backup
 from tasks.step import converge
-from tests.e2e.conftest import free_ports
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")

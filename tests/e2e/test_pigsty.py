@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from flows.names import STEPS
-from tests.e2e.conftest import Machine, free_ports
+from tests.e2e.conftest import Machine
 from tests.pigsty.double.build import Double, build
 from tests.pigsty.double.settings import variables
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Generator, Mapping
@@ -22,6 +21,7 @@ from tasks.sandbox.home import prepare_home, reachable_home
 from tasks.site import Site
 from tests.integration import prefect_server, sshd
 from tests.integration.sshd import SshServer
+from tests.ports import free_ports
 
 # Each process of a parallel run has its own.
 _PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -33,18 +33,6 @@ class MakeSite(Protocol):
     def __call__(
         self, name: str = ..., *, secrets: Mapping[str, str] = ..., **sections: Mapping[str, Any]
     ) -> Site: ...
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
-    holders = [socket.socket() for _ in range(count)]
-    try:
-        for holder in holders:
-            holder.bind(("127.0.0.1", 0))
-        return [holder.getsockname()[1] for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
 
 
 def _environment(home: Path, sections: Mapping[str, Mapping[str, Any]]) -> Environment:

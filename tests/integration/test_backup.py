@@ -38,7 +38,7 @@ from tasks.restore import choose, restore, settle
 from tasks.sandbox import postgres
 from tasks.site import Site
 from tasks.step import converge
-from tests.integration.conftest import free_ports
+from tests.ports import free_ports
 
 PASSWORD = "pa55"
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)

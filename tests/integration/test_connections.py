@@ -30,9 +30,9 @@ from tasks.secrets import known_secrets
 from tasks.site import Site
 from tasks.step import converge
 from tests.integration import squid
-from tests.integration.conftest import free_ports
 from tests.integration.images import conftest as registries
 from tests.integration.sshd import SshServer
+from tests.ports import free_ports
 
 RCLONE = Path(sys.executable).parent / "rclone"
 KEY, SECRET = "ACCESSKEYOFTHETEST", 'p@ss "w\'ord" \\n $HOME %2F #x'

@@ -12,7 +12,7 @@ import pytest
 from config.desired.health.metrics import METRICS, text
 from config.desired.health.verdict import Finding, Status
 from config.load import ROOT
-from tests.integration.conftest import free_ports
+from tests.ports import free_ports
 
 MONITORING = ROOT / "config/monitoring"
 RULES, BOARD = MONITORING / "dify-rules.yml", MONITORING / "dify-dashboard.json"

@@ -13,7 +13,8 @@ from config.desired.health.verdict import Finding, Status
 from tasks.health import sentinel
 from tasks.health.question import Past, ask_all
 from tasks.site import Site
-from tests.integration.conftest import MakeSite, free_ports
+from tests.integration.conftest import MakeSite
+from tests.ports import free_ports
 
 PASSWORD = "p@ss word"
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from blocks.ssh import SshNode
 from config.load import ROOT
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
+from tests.ports import free_ports
 
 
 def sh(script: str, **options: object) -> Command:
@@ -93,9 +93,7 @@ def test_an_engine_on_a_node_that_is_not_there_is_the_nodes_trouble(ssh_server: 
 def test_an_engine_whose_node_goes_away_is_the_nodes_trouble(
     os_users: Mapping[str, str], tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = sshd.start(tmp_path, port, os_users)
+    server = sshd.start(tmp_path, free_ports(1)[0], os_users)
     try:
         docker = Docker(SshNode("node", config=server.config))
         assert docker.containers("no-such-project") == []

@@ -19,16 +19,9 @@ from config.desired.stack import mounted_files, stack_files
 from config.environment import Environment
 from config.load import environment_names, load_environment, load_release, release_names
 from config.secrets import generate
+from tests.ports import free_ports
 
 COMPOSE = Path(compose.__file__).with_name("docker-compose")
-
-
-def free_ports(count: int) -> list[int]:
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports
 
 
 def changed(environment: Environment, **sections: dict[str, object]) -> Environment:

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from config.load import ROOT
 from tests.integration import prefect_server
-from tests.integration.conftest import free_ports
+from tests.ports import free_ports
 
 NAME, PASSWORD = "ada", "correct-horse"
 LOGIN = f"{NAME}:{PASSWORD}"

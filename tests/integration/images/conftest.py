@@ -28,6 +28,7 @@ from blocks.docker import Docker
 from blocks.node import LocalNode
 from blocks.processes import process
 from tests.engine import started
+from tests.ports import free_ports
 
 USER, PASSWORD = "robot", "s3cret word"
 HTPASSWD = f"{USER}:$2b$04$RA8WphFmb7s8tyM8AsrLNef0foDJWRsUCF7lGghINm5YvSkdSoYwa\n"
@@ -167,24 +168,13 @@ def make_engine(docker: Docker) -> Callable[..., AbstractContextManager[OwnEngin
     return made
 
 
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    return _free_port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def serve_registry(
     folder: Path, *, login: bool = False, tls: bool = False, address: str = "127.0.0.1"
 ) -> Generator[str]:
     """Host and port of a registry of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    (port,) = free_ports(1)
     config: dict[str, Any] = {
         "version": "0.1",
         "log": {"level": "error"},

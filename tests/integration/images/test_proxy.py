@@ -20,12 +20,13 @@ from tasks.pull import pull
 from tasks.site import Site
 from tasks.step import converge
 from tests.integration.squid import PASSWORD, serve_squid
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")
-def squid(free_port) -> Generator[tuple[str, Path]]:
+def squid() -> Generator[tuple[str, Path]]:
     """A proxy that wants a password, and its log."""
-    with serve_squid(free_port()) as served:
+    with serve_squid(free_ports(1)[0]) as served:
         yield served
 
 

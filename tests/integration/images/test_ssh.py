@@ -11,15 +11,16 @@ from blocks.ssh import SshNode
 from tasks import bundle, load
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
+from tests.ports import free_ports
 
 
 @pytest.fixture
-def far(second, os_users, free_port):
+def far(second, os_users):
     """The second engine, behind SSH: whoever logs in finds no other one."""
     folder = Path(f"/tmp/rollout-{uuid.uuid4().hex[:8]}")
     folder.mkdir(mode=0o755)
     env = f"SetEnv DOCKER_HOST={second.node.docker_url()}"
-    server: SshServer = sshd.start(folder, free_port(), os_users, env=env)
+    server: SshServer = sshd.start(folder, free_ports(1)[0], os_users, env=env)
     yield SshNode("node", config=server.config)
     server.stop()
     shutil.rmtree(folder)

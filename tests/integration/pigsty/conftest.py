@@ -21,9 +21,9 @@ from tasks.site import Site
 from tasks.step import Change, converge
 from tests.conftest import PigstyDouble
 from tests.integration import sshd
-from tests.integration.conftest import free_ports
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.build import build
+from tests.ports import free_ports
 
 STEPS = (bootstrap_steps, configure_steps, install_steps, docker_steps, pgsql_steps, redis_steps,
          portal_steps, hosts_steps)  # fmt: skip

@@ -15,7 +15,7 @@ from config.desired.portal import portal_file
 from config.environment import Environment
 from config.load import load_release
 from tests.conftest import MakeDouble, PigstyDouble
-from tests.integration.conftest import free_ports
+from tests.ports import free_ports
 
 DOMAIN = "several.pigsty"
 CONF = """\

@@ -12,10 +12,10 @@ from flows.deploy import deploy
 from tasks.compose import down
 from tasks.site import Site, without_secrets
 from tests.conftest import PigstyDouble
-from tests.integration.conftest import free_ports
 from tests.integration.pigsty.conftest import login, processes
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.settings import variables
+from tests.ports import free_ports
 
 PROJECT = "dify-ssh"
 # Up to Dify's containers.

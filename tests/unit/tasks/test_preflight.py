@@ -17,6 +17,7 @@ from tasks.preflight import Finding, preflight, require
 from tasks.site import Site
 from tasks.tools import machine
 from tasks.tools.machine import Place
+from tests.ports import free_ports
 
 
 @pytest.fixture(autouse=True)
@@ -33,19 +34,16 @@ def changed(environment: Environment, section: str, **values: Any) -> Environmen
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     monkeypatch.setenv("ROLLOUT__SANDBOX__HOME", str(tmp_path / "home"))
-    for index, key in enumerate(
-        ("DIFY__PORT", "PORTAL__HTTP_PORT", "PORTAL__HTTPS_PORT", "POSTGRES__PORT", "REDIS__PORT")
-    ):
-        monkeypatch.setenv(f"ROLLOUT__{key}", str(_free_ports()[index]))
+    keys = (
+        "DIFY__PORT",
+        "PORTAL__HTTP_PORT",
+        "PORTAL__HTTPS_PORT",
+        "POSTGRES__PORT",
+        "REDIS__PORT",
+    )
+    for key, port in zip(keys, free_ports(len(keys)), strict=True):
+        monkeypatch.setenv(f"ROLLOUT__{key}", str(port))
     return load_environment("sandbox")
-
-
-def _free_ports(found: list[int] = []) -> list[int]:  # noqa: B006
-    while len(found) < 5:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            found.append(probe.getsockname()[1])
-    return found
 
 
 def site(environment: Environment) -> Site:
