@@ -21,7 +21,7 @@ from blocks import files, processes
 from blocks.command import Command, CommandFailed, Completed
 from blocks.files import File
 from blocks.processes import Listener, Process
-from blocks.running import waited_for
+from blocks.running import await_end, waited_for
 from config.environment import LOCAL
 from config.errors import RolloutError
 
@@ -270,7 +270,7 @@ class LocalNode:
                     process.stdin.write(command.stdin.value)
                     process.stdin.close()
             with waited_for(process.pid):
-                _ended(process, command.timeout_s)
+                await_end(process, command.timeout_s)
             # A daemon the command left behind may hold the pipes open: its output is not ours.
             for reader in readers:
                 reader.join(timeout=2)
@@ -315,24 +315,11 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _ended(process: subprocess.Popen[str], within_s: float) -> None:
-    """`Popen.wait` with a limit looks again and again, at last every 50 ms; a thread hears of it.
-
-    Raises:
-        TimeoutExpired: it has not ended.
-    """
-    waiting = threading.Thread(target=process.wait, daemon=True)
-    waiting.start()
-    waiting.join(within_s)
-    if waiting.is_alive():
-        raise subprocess.TimeoutExpired(process.args, within_s)
-
-
 def _wait(
     command: Command, process: subprocess.Popen[str], errors: list[str], deadline: float
 ) -> None:
     try:
-        _ended(process, max(0.0, deadline - time.monotonic()))
+        await_end(process, max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         reason = f"no end within {command.timeout_s:g} s"
         raise CommandFailed(command, reason, "".join(errors)) from None

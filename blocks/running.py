@@ -8,7 +8,9 @@ import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from threading import Lock
+from subprocess import Popen, TimeoutExpired
+from threading import Lock, Thread
+from typing import Any
 
 _guard = Lock()
 _groups: set[int] = set()
@@ -24,6 +26,21 @@ def waited_for(group: int) -> Generator[None]:
     finally:
         with _guard:
             _groups.discard(group)
+
+
+def await_end(process: Popen[Any], within_s: float) -> None:
+    """`Popen.wait` with a limit looks again and again, at last every 50 ms; a thread hears of it.
+
+    Raises:
+        TimeoutExpired: it has not ended.
+    """
+    if process.poll() is not None:
+        return  # whatever the limit, 0 included
+    waiting = Thread(target=process.wait, daemon=True)
+    waiting.start()
+    waiting.join(within_s)
+    if waiting.is_alive():
+        raise TimeoutExpired(process.args, within_s)
 
 
 def end_all() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import IO
 
 from blocks import script
+from blocks.running import await_end
 
 OnLine = Callable[[str], None]
 
@@ -121,7 +122,7 @@ class Shell:
                 self.process.stdin.close()
         try:
             # A daemon that a command left behind may hold the streams open: it is not ours.
-            self.process.wait(timeout=within_s)
+            await_end(self.process, within_s)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
