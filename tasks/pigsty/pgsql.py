@@ -17,7 +17,7 @@ from config.errors import StepError
 from tasks.pigsty.facts import desired, primary_of
 from tasks.pigsty.machines import Unreached, look_on, look_on_reached
 from tasks.pigsty.members import machines, members
-from tasks.pigsty.playbook import carry_out
+from tasks.pigsty.playbook import RESUME, carry_out
 from tasks.pigsty.tree import require_tree
 from tasks.site import Site
 from tasks.step import Change, Step
@@ -216,11 +216,7 @@ class Role:
                 f"{change.what}: pgsql-user leaves an existing role what it has",
                 advice=f'as administrator: ALTER ROLE "{self.login.user}" {without};',
             )
-        require_primary(self.site)
-        cluster = self.site.environment.pigsty.pg_cluster
-        command = require_tree(self.site, self.name).pgsql_user(cluster, self.login.user)
-        forget = partial(forget_password, self.site, self.login.user)
-        carry_out(self.site, self, change, command, then=forget)
+        run_pgsql_user(self.site, self, change, self.login.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,22 +272,19 @@ class Database:
         return [] if actual.creates else [Change(what, "it may not", "it may", "user")]
 
     def apply(self, change: Change) -> None:
-        require_primary(self.site)
-        cluster = self.site.environment.pigsty.pg_cluster
-        tree = require_tree(self.site, self.name)
         if change.action == "user":
-            command = tree.pgsql_user(cluster, self.login.user)
-        else:
-            command = tree.pgsql_db(cluster, self.login.database)
-        forget = partial(forget_password, self.site, self.login.user)
-        carry_out(self.site, self, change, command, advice=self._advice(change), then=forget)
-
-    def _advice(self, change: Change) -> str:
-        if change.action == "user":
-            return (
+            advice = (
                 "pgsql-user says nothing of a grant that fails; as administrator, in "
                 f'{self.login.database}: GRANT CREATE ON SCHEMA public TO "{self.login.user}";'
             )
+            run_pgsql_user(self.site, self, change, self.login.user, advice=advice)
+            return
+        require_primary(self.site)
+        cluster = self.site.environment.pigsty.pg_cluster
+        command = require_tree(self.site, self.name).pgsql_db(cluster, self.login.database)
+        carry_out(self.site, self, change, command, advice=self._advice(change))
+
+    def _advice(self, change: Change) -> str:
         if "extension" not in change.what:
             return f"pgsql-db says `complete` all the same; is role {self.login.user} there?"
         package = "pgvector, in pg_extensions" if "vector" in change.what else "of the extension"
@@ -320,6 +313,17 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
             for login, extensions in logins
         ]
     return steps
+
+
+def run_pgsql_user(
+    site: Site, step: Step[Any], change: Change, user: str, *, advice: str = RESUME
+) -> None:
+    """Password and grants of the role as pigsty.yml has them, and no file left that tells them."""
+    require_primary(site)
+    cluster = site.environment.pigsty.pg_cluster
+    command = require_tree(site, step.name).pgsql_user(cluster, user)
+    forget = partial(forget_password, site, user)
+    carry_out(site, step, change, command, then=forget, advice=advice)
 
 
 def require_primary(site: Site) -> None:

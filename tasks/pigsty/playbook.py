@@ -24,6 +24,7 @@ from tasks.tools.pigsty import BUSY, Tree, secrets_in
 log = logging.getLogger("rollout")
 
 TURN_WITHIN_S = 7200.0
+RESUME = "mend what failed there; running the deploy again resumes here"
 ASK_AGAIN_S = 1.0
 
 
@@ -34,7 +35,7 @@ def carry_out(
     command: Command,
     *,
     then: Callable[[], None] = lambda: None,
-    advice: str = "mend what failed there; running the deploy again resumes here",
+    advice: str = RESUME,
 ) -> None:
     """Run what makes the change, when no other playbook runs, if it is then still to be made.
 
