@@ -11,7 +11,6 @@ server is started for it, as one runs wherever deploys are made.
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from blocks.node import LocalNode
 from config.load import load_environment
 from tasks.docker import compose_prefix
 from tests.integration.prefect_server import server
+from tests.ports import free_ports
 
 ROLLOUT = str(Path(sys.executable).parent / "rollout")
 TIMES = 3
@@ -34,12 +34,12 @@ AT_MOST = 1 / 5
 def main() -> int:
     if "PREFECT_API_URL" in os.environ:
         return compare(*sys.argv[1:])
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
-        with server(Path(folder), port) as url:
-            os.environ["PREFECT_API_URL"] = url
-            return compare(*sys.argv[1:])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        server(Path(folder), *free_ports(1)) as url,
+    ):
+        os.environ["PREFECT_API_URL"] = url
+        return compare(*sys.argv[1:])
 
 
 def compare(name: str) -> int:

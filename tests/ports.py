@@ -5,9 +5,10 @@ import os
 import socket
 
 # Below those the kernel gives to whoever asks for any, and apart for each worker of a run.
-_FIRST, _EACH = 20_000, 4_000
+_FIRST, _ALL = 20_000, 12_000
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_candidates = itertools.count(_FIRST + _worker % 3 * _EACH)
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_candidates = itertools.count(_FIRST + _worker * _ALL // _workers)
 
 
 def free_ports(count: int) -> list[int]:

@@ -176,6 +176,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(
 def test_a_killed_helper_of_ours_is_replaced(node: SshNode) -> None:
     node.run(Command(("true",)))
     subprocess.run(["pkill", "-KILL", "-f", f"{node._socket}"], check=True)
+    until(lambda: not running(str(node._socket)))  # who is killed needs a moment to be gone
     assert node.run(Command(("echo", "x"))) == "x\n"
 
 

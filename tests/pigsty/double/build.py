@@ -23,6 +23,7 @@ from pathlib import Path
 
 from blocks.processes import process
 from tasks.sandbox.home import service_user
+from tests.ports import free_ports
 
 HERE = Path(__file__).parent
 PLAYBOOKS = ("infra.yml", "pgsql.yml", "pgsql-user.yml", "pgsql-db.yml", "redis.yml", "docker.yml")
@@ -256,19 +257,7 @@ def _ports(address: str) -> list[int]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
         return [80, 443]
-    return _free_ports(address, 2)
-
-
-def _free_ports(address: str, count: int) -> list[int]:
-    """Ports of the address nobody has, not even a server that listens everywhere."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((address, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    return free_ports(2)
 
 
 def _has(address: str) -> bool:
