@@ -296,5 +296,14 @@ def _signal(pid: int, how: signal.Signals) -> None:
 
 def _await_end(pid: int) -> None:
     deadline = time.monotonic() + STOP_WITHIN_S
-    while process(pid) and time.monotonic() < deadline:
+    while _is_there(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _is_there(pid: int) -> bool:
+    """As long as one of its threads is, it listens, though the first has ended."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return False
+    return len(threads) > 1 or process(pid) is not None
