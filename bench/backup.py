@@ -22,20 +22,20 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
-from blocks.restic import Restic
+from clients.restic import Restic
 from config.load import load_environment, load_release
 from config.secrets import generate
-from tasks.backup import check, silent, subset, take
-from tasks.clients import clients
-from tasks.databases import session_database
-from tasks.pgsql import dify_database, pgsql_steps
-from tasks.redis import redis_steps
-from tasks.repository import Repository
-from tasks.restore import choose, fill_folder
-from tasks.sandbox import postgres, redis
-from tasks.sandbox.home import prepare_home
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.sandbox import postgres, redis
+from tasks.platforms.sandbox.home import prepare_home
+from tasks.points.backup import check, silent, subset, take
+from tasks.points.databases import session_database
+from tasks.points.pg_client_tools import clients
+from tasks.points.repository import Repository
+from tasks.points.restore import choose, fill_folder
+from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.steps.redis import redis_steps
 
 MB = 1024 * 1024
 ROUNDS = int(os.environ.get("ROUNDS", "4"))  # even: each is first as often

@@ -22,10 +22,10 @@ from config.desired.stack import stack_files
 from config.environment import Environment
 from config.load import ROOT, load_environment, load_release
 from config.secrets import generate
-from flows.names import STEPS
-from tasks.docker import compose_prefix
-from tasks.sandbox.postgres import SOCKET
-from tasks.site import Site
+from flows.parts.names import STEPS
+from tasks.core.site import Site
+from tasks.platforms.sandbox.postgres import SOCKET
+from tasks.steps.docker import compose_prefix
 from tasks.tools import postgres as postgres_tool
 
 ROLLOUT = str(Path(sys.executable).parent / "rollout")
@@ -104,7 +104,7 @@ def shell(files: Path, environment: Environment) -> float:
         "SANDBOX": str(home),
         "FILES": str(files),
         "WHEEL": str(Path(wheel.origin).parent.parent),
-        "EXTENSIONS": str(ROOT / "tasks/sandbox/extensions"),
+        "EXTENSIONS": str(ROOT / "tasks/platforms/sandbox/extensions"),
         "COMPOSE": " ".join(compose_prefix(Site(environment, load_release("1.15.0"), {}).node)),
         "DOMAIN": environment.portal.domain,
         "HTTPS_PORT": str(environment.portal.https_port),

@@ -25,15 +25,15 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from config.desired.health.record import Record
-from config.desired.health.verdict import Status
 from config.load import load_environment
+from config.rules.health.record import Record
+from config.rules.health.verdict import Status
 from flows.health import health
-from flows.opening import unchanged
-from tasks.health.attend import attend
-from tasks.health.fleet import visit
-from tasks.health.look import look
-from tasks.site import Site
+from flows.parts.opening import unchanged
+from tasks.core.site import Site
+from tasks.probes.health.ask import look
+from tasks.probes.health.fleet import visit
+from tasks.probes.health.record import attend
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from blocks.docker import Docker
-from blocks.node import LocalNode
+from clients.docker import Docker
+from clients.node import LocalNode
 from config.desired.services import images
 from config.load import ROOT, load_environment, load_release
 
@@ -36,16 +36,16 @@ RUNS = 3
 OURS = """
 import resource, sys
 from pathlib import Path
-from blocks.docker import Docker
-from tasks import bundle, load
+from clients.docker import Docker
+from tasks.images import bundle_reader, bundle_writer
 class Node:
     def docker_url(self): return sys.argv[3]
 path = Path(sys.argv[2])
 if sys.argv[1] == "bundle":
     import flows.images
-    bundle.write(Docker(), sys.argv[4:], path, environment="bench", release="bench")
+    bundle_writer.write(Docker(), sys.argv[4:], path, environment="bench", release="bench")
 else:
-    load.load(load.opened(path), {"bench": Docker(Node())})
+    bundle_reader.load(bundle_reader.opened(path), {"bench": Docker(Node())})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from blocks.node import LocalNode
+from clients.node import LocalNode
 from config.load import load_environment
-from tasks.docker import compose_prefix
+from tasks.steps.docker import compose_prefix
 from tests.integration.prefect_server import server
 from tests.ports import free_ports
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from blocks.icons import GUIDE, icon
 from blocks.prefect_api import api
-from config.desired.health.record import Record
+from config.rules.health.record import Record
 
 
 class HealthRecord(Block):

@@ -5,9 +5,9 @@ from typing import cast
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from blocks import registry
 from blocks.icons import GUIDE, icon
-from blocks.proxy import WebProxy
+from clients import registry
+from clients.proxy import WebProxy
 from config.errors import RolloutError
 
 TIMEOUT_S = 10.0

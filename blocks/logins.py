@@ -7,9 +7,9 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from blocks.icons import GUIDE, icon
-from blocks.object_store import Bucket
-from blocks.postgres import Postgres
-from blocks.redis import RedisServer
+from clients.postgres import Postgres
+from clients.redis import RedisServer
+from clients.s3 import Bucket
 from config import environment as settings
 
 

@@ -7,11 +7,12 @@ from typing import cast
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
-from blocks import restic, secret_tables
-from blocks.command import CommandFailed
+from blocks import secret_tables
 from blocks.icons import GUIDE, icon
-from blocks.node import LocalNode
-from blocks.restic import Restic
+from clients import restic
+from clients.command import CommandFailed
+from clients.node import LocalNode
+from clients.restic import Restic
 from config import environment as settings
 from config.errors import RolloutError
 

@@ -5,9 +5,9 @@ from typing import cast
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from blocks.command import Command
 from blocks.icons import GUIDE, icon
-from blocks.ssh import Identity, SshNode
+from clients.command import Command
+from clients.ssh import Identity, SshNode
 from config.errors import RolloutError
 
 

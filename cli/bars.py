@@ -14,7 +14,7 @@ from rich.progress import (
     TextColumn,
 )
 
-from tasks.progress import Arrived, Event, Moved, watched_by
+from tasks.core.progress import Arrived, Event, Moved, watched_by
 
 PART_SHOWN = 20
 

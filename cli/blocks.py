@@ -13,9 +13,9 @@ def apply(file: Path, *, dry_run: bool, as_json: bool) -> None:
         RolloutError: the file, or the server, is not as it must be.
     """
     with configured_server() as url:
+        from tasks.core.step import converge
         from tasks.server import setup
         from tasks.server.block_files import Blocks, read
-        from tasks.step import converge
 
         wanted = read(file)
         assert setup.BLOCKS  # noqa: S101 - importing made our own types known

@@ -52,7 +52,7 @@ def watch(environment: str, *, every_s: float, as_json: bool) -> int:
 def _shown(*, as_json: bool) -> Generator[Callable[[Any], None]]:
     """On a terminal one table that changes, anywhere else a line each time."""
     from cli import health_output
-    from flows.health_report import as_json as dumped
+    from flows.parts.health_report import as_json as dumped
 
     if as_json or not sys.stdout.isatty():
         yield (
@@ -68,8 +68,8 @@ def _shown(*, as_json: bool) -> Generator[Callable[[Any], None]]:
 def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
     """The exit status of the worst."""
     found = runs.fleet(names or environment_names(), at_once=at_once)
-    from config.desired.health.verdict import worst
-    from flows.health_report import page_rows
+    from config.rules.health.verdict import worst
+    from flows.parts.health_report import page_rows
 
     rows, status = page_rows(found), str(worst(each.status for each in found))
     if as_json:
@@ -81,8 +81,8 @@ def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
 
 @contextmanager
 def _glancing(environment: str) -> Generator[Callable[[], Any]]:
-    from flows.opening import opened
-    from tasks.health.attend import glance
+    from flows.parts.opening import opened
+    from tasks.probes.health.record import glance
 
     with opened(environment, run="", dry_run=True) as site:
         yield partial(glance, site)
@@ -93,9 +93,9 @@ def _stranded(environment: str) -> Generator[Callable[[], Any]]:
     """A look without Prefect: with the secrets the machine has, and no past."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from config.desired.health.record import Record
-    from flows.opening import stranded
-    from tasks.health.look import look
+    from config.rules.health.record import Record
+    from flows.parts.opening import stranded
+    from tasks.probes.health.ask import look
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
         yield partial(look, stranded(environment), Record())
@@ -103,7 +103,7 @@ def _stranded(environment: str) -> Generator[Callable[[], Any]]:
 
 def _show(seen: Any, *, as_json: bool) -> None:
     from cli import health_output
-    from flows.health_report import as_json as dumped
+    from flows.parts.health_report import as_json as dumped
 
     if as_json:
         output.json_line(dumped(seen))

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import PIPED_WIDTH
-from flows.health_report import headline, rows
+from flows.parts.health_report import headline, rows
 
 _COLOURS = {"ok": "green", "unknown": "magenta", "warn": "yellow", "fail": "bold red"}
 

@@ -38,8 +38,8 @@ def load(
     json: Json = False,
 ) -> None:
     """Verify a bundle and load to the environment's nodes what they lack of it."""
-    from tasks.load import is_loaded, opened
-    from tasks.site import without_secrets
+    from tasks.core.site import without_secrets
+    from tasks.images.bundle_reader import is_loaded, opened
 
     found = opened(file)
     name = environment or found.contents.environment
@@ -65,8 +65,8 @@ def prune(
     """Remove the images of releases that nothing uses and no rollback needs."""
     from cli import runs
     from config.errors import RolloutError
-    from tasks import housekeeping
-    from tasks.site import without_secrets
+    from tasks.core.site import without_secrets
+    from tasks.images import prune as housekeeping
 
     with runs.server(environment):
         found = housekeeping.unused(housekeeping.look(without_secrets(environment)))

@@ -67,9 +67,9 @@ def promote(
 
 
 def _deploy(environment: str, *, json: bool, yes: bool, reason: str, **what: Any) -> None:
-    from cli import gate, output, runs
+    from cli import approve, output, runs
 
-    plan = gate.approved_plan(environment, yes=yes, **what)
+    plan = approve.approved_plan(environment, yes=yes, **what)
     report = runs.deploy(environment, reason=reason, approved_plan=plan, **what)
     output.deploy(report, as_json=json)
 
@@ -82,7 +82,7 @@ def check(environment: Environment, json: Json = False) -> None:
     kit's keys, secrets; whom health notifies gets a message that says so. Exit status: 1 if any
     fails.
     """
-    from cli import connections
+    from cli import check as connections
 
     raise typer.Exit(connections.check(environment, as_json=json))
 
@@ -205,7 +205,7 @@ def down(
     yes: Yes = False,
 ) -> None:
     """Stop the environment's containers and, in the sandbox, its services."""
-    from cli import ending
+    from cli import down as ending
 
     ending.down(environment, purge=purge, yes=yes)
 
@@ -213,7 +213,7 @@ def down(
 @app.command()
 def sandbox(environment: Annotated[str, typer.Argument()] = "sandbox") -> None:
     """Start a local Prefect server and deploy the sandbox through it."""
-    from cli import local
+    from cli import sandbox as local
 
     local.sandbox(environment)
 
@@ -263,7 +263,7 @@ def secrets(
     yes: Yes = False,
 ) -> None:
     """Print one secret, or the names of all; --set gives one that only you can know."""
-    from cli import keys
+    from cli import secrets as keys
 
     if give:
         keys.give(environment, name, yes=yes)
@@ -281,9 +281,9 @@ def main() -> Any:
         typer.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
     except Exception as error:
-        from cli import refusal
+        from cli import server_errors
 
-        if not (said := refusal.sentence(error)):
+        if not (said := server_errors.sentence(error)):
             raise
         typer.echo(f"error: {said}", err=True)
         sys.exit(FAILED)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import load_environment
-from flows.report import Report, check_rows, plan_rows, step_rows
+from flows.parts.report import Report, check_rows, plan_rows, step_rows
 
 # Nobody wraps lines where no terminal is: a log or a pager shows them whole.
 PIPED_WIDTH = 160

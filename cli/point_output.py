@@ -1,11 +1,11 @@
 """What the subcommands about restore points print."""
 
 from cli.output import in_s, json_line, say, table
-from flows.back_to import LossReport, loss_rows
-from flows.drill_report import DrillReport
-from flows.points_report import PointsReport, point_rows
-from flows.report import check_rows
-from flows.restore_report import RestoreReport
+from flows.parts.back_to import LossReport, loss_rows
+from flows.parts.drill_report import DrillReport
+from flows.parts.points_report import PointsReport, point_rows
+from flows.parts.report import check_rows
+from flows.parts.restore_report import RestoreReport
 
 
 def points(report: PointsReport, *, as_json: bool) -> None:

@@ -27,9 +27,9 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
     """What a deploy would change. Nothing is done, and no run is recorded."""
     check_steps(only)
     with server(environment):
-        from flows.opening import opened
-        from flows.report import report_on
-        from tasks import rollout
+        from flows.parts.opening import opened
+        from flows.parts.report import report_on
+        from tasks.steps import table
 
         tell_steps()
         collect_garbage_again()
@@ -37,7 +37,7 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
         with opened(
             environment, run="", release=release, promote_from=promote_from, dry_run=True
         ) as site:
-            outcomes = rollout.plan(site, only=only)
+            outcomes = table.plan(site, only=only)
             return report_on(site, began=began, outcomes=outcomes)
 
 
@@ -131,7 +131,7 @@ def images(environment: str, **parameters: Any) -> Any:
 
 
 def check_steps(only: list[str]) -> None:
-    from flows.names import STEPS
+    from flows.parts.names import STEPS
 
     for name in only:
         if name not in STEPS:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from cli import output, refusal
+from cli import output, server_errors
 from config.errors import RolloutError
 from config.load import environment_names, load_environment
 
@@ -28,7 +28,7 @@ def configured_server() -> Generator[str]:
     try:
         yield url
     except httpx.HTTPError as error:
-        said = refusal.sentence(error) or f"the Prefect server does not answer: {error}"
+        said = server_errors.sentence(error) or f"the Prefect server does not answer: {error}"
         raise RolloutError(said) from None
 
 
@@ -53,8 +53,8 @@ def apply_setup(names: list[str], *, dry_run: bool = False) -> list[dict[str, An
     """A row for each change made, or to be made, for these environments."""
     from prefect.client.orchestration import get_client
 
+    from tasks.core.step import converge
     from tasks.server.setup import setup_steps
-    from tasks.step import converge
 
     environments = {name: load_environment(name) for name in names}
     with get_client(sync_client=True) as client:

@@ -14,10 +14,10 @@ from typing import Any, TypeGuard, TypeVar, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from config.agreement import check
-from config.complaints import Complaint, complaints
+from config.cross_checks import check
 from config.environment import Environment
 from config.errors import ConfigError
+from config.messages import Complaint, complaints
 from config.release import Release
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,12 +5,12 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows import point_steps
-from flows.opening import opened
-from flows.points_report import PointsReport, publish
-from flows.progress import Progress
-from flows.told import finish, readable, this_run
-from tasks.backup import Backup
+from flows.parts import point_steps
+from flows.parts.opening import opened
+from flows.parts.points_report import PointsReport, publish
+from flows.parts.progress import Progress
+from flows.parts.tasks import finish, readable, this_run
+from tasks.points.backup import Backup
 
 
 @flow(name="backup", flow_run_name="backup {environment}", persist_result=False)

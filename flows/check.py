@@ -10,12 +10,12 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.opening import asked
-from flows.told import finish, readable, step
-from tasks.connections.connection import Answer, ask_all
-from tasks.connections.connection import State as Became
-from tasks.connections.named import connections
-from tasks.site import Site
+from flows.parts.opening import asked
+from flows.parts.tasks import finish, readable, step
+from tasks.core.site import Site
+from tasks.probes.connections.all import connections
+from tasks.probes.connections.connection import Answer, ask_all
+from tasks.probes.connections.connection import State as Became
 
 log = logging.getLogger("rollout")
 

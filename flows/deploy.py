@@ -6,17 +6,17 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows import history, steps
-from flows.approval import approval
-from flows.artifacts import publish, publish_plan
-from flows.forms import PlanName, Reason, ReleaseName, SourceName, StepNames
-from flows.opening import opened
-from flows.order import Order
-from flows.report import Report, report_on
-from flows.told import finish, readable, this_run
-from tasks.checks.probe import Check
-from tasks.pigsty.ahead import look_ahead
-from tasks.site import Site
+from flows.parts import history, steps
+from flows.parts.approval import approval
+from flows.parts.artifacts import publish, publish_plan
+from flows.parts.forms import PlanName, Reason, ReleaseName, SourceName, StepNames
+from flows.parts.opening import opened
+from flows.parts.order import Order
+from flows.parts.report import Report, report_on
+from flows.parts.tasks import finish, readable, this_run
+from tasks.core.site import Site
+from tasks.platforms.pigsty.prefetch import look_ahead
+from tasks.probes.verify.probe import Check
 
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)

@@ -5,13 +5,13 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows import point_steps
-from flows.drill_report import DrillReport, publish
-from flows.opening import opened
-from flows.progress import Progress
-from flows.told import finish, readable, this_run
-from tasks.drill import Drill
-from tasks.restore import Choice
+from flows.parts import point_steps
+from flows.parts.drill_report import DrillReport, publish
+from flows.parts.opening import opened
+from flows.parts.progress import Progress
+from flows.parts.tasks import finish, readable, this_run
+from tasks.points.drill import Drill
+from tasks.points.restore import Choice
 
 
 @flow(name="drill", flow_run_name="drill {environment}", persist_result=False)

@@ -6,13 +6,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from config.desired.health.verdict import worst
 from config.load import environment_names
-from flows.health_report import publish_page
-from flows.opening import unchanged
-from flows.told import readable
-from tasks.health.attend import attend
-from tasks.health.fleet import visit
+from config.rules.health.verdict import worst
+from flows.parts.health_report import publish_page
+from flows.parts.opening import unchanged
+from flows.parts.tasks import readable
+from tasks.probes.health.fleet import visit
+from tasks.probes.health.record import attend
 
 
 @flow(name="fleet", flow_run_name="fleet", persist_result=False)

@@ -6,11 +6,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.health_report import publish
-from flows.opening import opened
-from flows.told import finish, readable, step
-from tasks.health import attend as work
-from tasks.health.look import Look
+from flows.parts.health_report import publish
+from flows.parts.opening import opened
+from flows.parts.tasks import finish, readable, step
+from tasks.probes.health import record as work
+from tasks.probes.health.ask import Look
 
 attend = step(work.attend, "health")
 glance = step(work.glance, "health")

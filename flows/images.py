@@ -10,11 +10,11 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 
 from config.errors import RolloutError
-from flows import image_steps, steps
-from flows.told import finish, readable
-from tasks import housekeeping
-from tasks.housekeeping import Kept
-from tasks.site import Site, without_secrets
+from flows.parts import image_steps, steps
+from flows.parts.tasks import finish, readable
+from tasks.core.site import Site, without_secrets
+from tasks.images import prune
+from tasks.images.prune import Kept
 from tasks.tools.bundle import Contents, layer_part
 
 Action = Literal["pull", "bundle", "load", "list", "prune"]
@@ -69,7 +69,7 @@ def _done(site: Site, action: Action, file: str, extra: list[str], extra_to: str
         case "load":
             return _load(site, Path(file), Path(extra_to) if extra_to else None)
         case "list":
-            return _kept(housekeeping.look(site))
+            return _kept(prune.look(site))
         case "prune":
             return _kept(finish(image_steps.prune, site))
 

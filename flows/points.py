@@ -7,11 +7,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from flows import point_steps
-from flows.opening import opened
-from flows.points_report import PointsReport, publish
-from flows.progress import Progress
-from flows.told import finish, readable
+from flows.parts import point_steps
+from flows.parts.opening import opened
+from flows.parts.points_report import PointsReport, publish
+from flows.parts.progress import Progress
+from flows.parts.tasks import finish, readable
 
 
 @flow(name="points", flow_run_name="points {environment}", persist_result=False)

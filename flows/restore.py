@@ -8,18 +8,18 @@ from prefect.client.schemas.objects import State
 
 from config.errors import StepError
 from config.load import load_environment
-from flows import point_steps, steps
-from flows.back_to import LossReport, back_to
-from flows.forms import SourceName
-from flows.opening import opened, reading
-from flows.order import Order
-from flows.progress import Progress
-from flows.restore_report import RestoreReport, publish
-from flows.told import finish, readable, this_run
-from tasks.checks.probe import Check
-from tasks.pitr import moment
-from tasks.restore import Choice, Restored
-from tasks.site import Site
+from flows.parts import point_steps, steps
+from flows.parts.back_to import LossReport, back_to
+from flows.parts.forms import SourceName
+from flows.parts.opening import opened, reading
+from flows.parts.order import Order
+from flows.parts.progress import Progress
+from flows.parts.restore_report import RestoreReport, publish
+from flows.parts.tasks import finish, readable, this_run
+from tasks.core.site import Site
+from tasks.points.pitr import moment
+from tasks.points.restore import Choice, Restored
+from tasks.probes.verify.probe import Check
 
 
 @flow(name="restore", flow_run_name="restore {environment}", persist_result=False)

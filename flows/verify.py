@@ -6,11 +6,11 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows import steps
-from flows.artifacts import publish
-from flows.opening import opened
-from flows.report import Report, report_on
-from flows.told import finish, readable, this_run
+from flows.parts import steps
+from flows.parts.artifacts import publish
+from flows.parts.opening import opened
+from flows.parts.report import Report, report_on
+from flows.parts.tasks import finish, readable, this_run
 
 
 @flow(name="verify", flow_run_name="verify {environment}", persist_result=False)

@@ -6,10 +6,10 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from config.desired.restore_point import Point
-from flows import point_steps
-from flows.opening import opened
-from flows.told import finish, readable
+from config.rules.restore_point import Point
+from flows.parts import point_steps
+from flows.parts.opening import opened
+from flows.parts.tasks import finish, readable
 
 
 @flow(name="watch", flow_run_name="watch {environment}", persist_result=False)

@@ -13,7 +13,7 @@ from hypothesis import settings
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.secrets import generate
-from tasks.site import Site
+from tasks.core.site import Site
 from tests.pigsty.double.build import Double, build
 
 # How long an example takes says how busy the machine is, not whether it is right.

@@ -1,10 +1,10 @@
 """Docker Engine of this machine, started by the step itself where nothing has yet."""
 
-from blocks.docker import Docker
+from clients.docker import Docker
 from config.load import load_environment, load_release
-from tasks.docker import Engine
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.steps.docker import Engine
 
 
 def started() -> Docker:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from config.desired.restore_point import DRILL, INCOMING
 from config.desired.templates import render
 from config.environment import Environment
+from config.rules.restore_point import DRILL, INCOMING
 
 
 def postgresql_conf(environment: Environment, socket: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from prefect.exceptions import ObjectNotFound
 
 from config.environment import Environment
 from config.errors import RolloutError
-from tasks.health.attend import CHECKED, PREFIX, resource
+from tasks.probes.health.record import CHECKED, PREFIX, resource
 
 OWNED = "rollout: health of "
 _KINDS = ("failed", "warned", "unknown", "recovered", "still-failing", "healed", "not-healed")

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from blocks.sources import private_text
 from config.errors import ConfigError
-from tasks.step import Change
+from tasks.core.step import Change
 
 _NAME = re.compile(r"[a-z0-9-]+")
 # Importing makes their blocks known.

@@ -9,7 +9,7 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import BlockType
 
-from tasks.step import Change
+from tasks.core.step import Change
 
 Kind = type[Block]
 

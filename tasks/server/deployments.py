@@ -13,9 +13,9 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
-from config.desired.deployments import Deployment
 from config.load import ROOT
-from tasks.step import Change
+from config.rules.deployments import Deployment
+from tasks.core.step import Change
 
 GRACE = timedelta(minutes=10)
 

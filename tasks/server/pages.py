@@ -10,10 +10,10 @@ from pathlib import Path
 import prefect
 from prefect.settings import PREFECT_UI_STATIC_DIRECTORY
 
-from blocks.files import File, write
 from blocks.icons import FOLDER, GUIDE_FILE, ICONS
+from clients.files import File, write
 from config.load import ROOT
-from tasks.step import Change
+from tasks.core.step import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 
-from tasks.step import Change
+from tasks.core.step import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,16 @@ from blocks.logins import ObjectStoreKeys, PostgresLogin, RedisLogin
 from blocks.repository import BackupRepository
 from blocks.secrets import DifySecrets
 from blocks.ssh_key import SshKey
-from config.desired.deployments import Deployment, deployments
 from config.environment import Environment
 from config.load import ROOT
+from config.rules.deployments import Deployment, deployments
+from tasks.core.step import Step
 from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import DEAD_WORKER, Automations, MissedBackups
 from tasks.server.block_types import BlockTypes
 from tasks.server.deployments import Deployments, wanted
 from tasks.server.pages import pages
 from tasks.server.pool import Pool
-from tasks.step import Step
 
 BLOCKS = (
     DifySecrets,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from blocks.command import Command, Secret
+from clients.command import Command, Secret
 
 
 def encrypt(recipients: Sequence[str], content: str) -> Command:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from blocks.command import Command, Secret
+from clients.command import Command, Secret
 
 Prefix = tuple[str, ...]
 MINIMUM = (2, 20)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from blocks.command import Command
+from clients.command import Command
 
 MIRROR = "http://deb.debian.org/debian"
 _DEB = re.compile(r"^deb\s+(?:\[[^]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s", re.MULTILINE)

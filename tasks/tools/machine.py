@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.command import Command
+from clients.command import Command
 
 SCRIPT = """
 uname -m; uname -r; nproc; id -u

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.command import Command
+from clients.command import Command
 
 _COMPLAINT = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
 _PLACE = re.compile(r"(.+?) in (/.+):(\d+)$")

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.command import Command, Secret
-from blocks.postgres import Postgres
+from clients.command import Command, Secret
+from clients.postgres import Postgres
 
 DAY_S = 86_400
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
 
-from blocks.command import Command
+from clients.command import Command
 
 BUSY = 75  # ours: another playbook holds the tree
 LOCK = ".dify-rollout.lock"

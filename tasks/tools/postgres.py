@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.command import Command
+from clients.command import Command
 
 START_S = 60
 STOP_S = 60

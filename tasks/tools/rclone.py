@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blocks.command import Command, Secret
-from config.desired.restore_point import Object
+from clients.command import Command, Secret
 from config.environment import Storage
+from config.rules.restore_point import Object
 
 DAY_S = 86_400
 _REMOTE = "bucket"

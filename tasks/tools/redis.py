@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from blocks.command import Command
+from clients.command import Command
 
 SECRET = frozenset({"requirepass", "masterauth"})
 # Those that a running server does not let itself be told.

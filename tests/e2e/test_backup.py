@@ -23,13 +23,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blocks.dify import Dify, DifyError
-from blocks.dify.session import encoded
-from blocks.node import LocalNode
+from clients.dify import Dify, DifyError
+from clients.dify.session import encoded
+from clients.node import LocalNode
 from config.load import ROOT, load_release
-from tasks.docker import compose_prefix
+from tasks.core.step import converge
 from tasks.server.automations import Automations, missed_backup
-from tasks.step import converge
+from tasks.steps.docker import compose_prefix
 from tests.ports import free_ports
 
 
@@ -281,10 +281,10 @@ def _start_servers(machine: Any) -> None:
     code = (
         "from blocks.secrets import load\n"
         "from config.load import load_environment, load_release\n"
-        "from tasks.sandbox.postgres import server_steps\n"
-        "from tasks.redis import redis_steps\n"
-        "from tasks.site import Site\n"
-        "from tasks.step import converge\n"
+        "from tasks.platforms.sandbox.postgres import server_steps\n"
+        "from tasks.steps.redis import redis_steps\n"
+        "from tasks.core.site import Site\n"
+        "from tasks.core.step import converge\n"
         "environment = load_environment('sandbox')\n"
         "site = Site(environment, load_release('1.15.0'), load('sandbox'))\n"
         "for step in (*server_steps(site), *redis_steps(site)):\n"

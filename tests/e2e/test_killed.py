@@ -112,7 +112,7 @@ def test_the_next_deploy_finishes_the_job_and_nothing_is_doubled(victim: Any) ->
 def test_two_deploys_at_once_one_is_refused_and_told_who_holds_the_lock(victim: Any) -> None:
     hold = (
         "import os,sys,time;from pathlib import Path\n"
-        "from blocks.node import LocalNode;from tasks.lock import rollout_lock\n"
+        "from clients.node import LocalNode;from tasks.core.lock import rollout_lock\n"
         "with rollout_lock(LocalNode(),Path(sys.argv[1]),environment='sandbox',run='first'):\n"
         " print('held',flush=True);time.sleep(120)"
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.names import STEPS
+from flows.parts.names import STEPS
 from tests.e2e.conftest import Machine
 from tests.pigsty.double.build import Double, build
 from tests.pigsty.double.settings import variables

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from config.load import ROOT
-from flows.names import STEPS
+from flows.parts.names import STEPS
 
 
 def containers(project: str) -> dict[str, str]:

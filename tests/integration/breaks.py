@@ -15,13 +15,13 @@ from unittest.mock import patch
 import psycopg
 from prefect.artifacts import create_table_artifact
 
-from config.desired.health.verdict import Status
-from tasks.pgsql import pgsql_steps
-from tasks.portal import portal_steps
-from tasks.redis import dify_redis, redis_steps
-from tasks.sandbox import authority, nginx, postgres, redis
-from tasks.site import Site
-from tasks.step import converge
+from config.rules.health.verdict import Status
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.sandbox import authority, nginx, postgres, redis
+from tasks.steps.pgsql import pgsql_steps
+from tasks.steps.portal import portal_steps
+from tasks.steps.redis import dify_redis, redis_steps
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), "")
 Break = Callable[[Site], Any]

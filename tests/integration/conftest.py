@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.secrets import generate
-from tasks.sandbox import postgres, redis
-from tasks.sandbox.home import prepare_home, reachable_home
-from tasks.site import Site
+from tasks.core.site import Site
+from tasks.platforms.sandbox import postgres, redis
+from tasks.platforms.sandbox.home import prepare_home, reachable_home
 from tests.integration import prefect_server, sshd
 from tests.integration.sshd import SshServer
 from tests.ports import free_ports

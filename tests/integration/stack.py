@@ -5,17 +5,17 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.compose import compose_steps, down
-from tasks.docker import docker_steps
-from tasks.migrate import migrate_steps
-from tasks.pgsql import pgsql_steps
-from tasks.portal import portal_steps
-from tasks.redis import redis_steps
-from tasks.sandbox import nginx
-from tasks.settings import settings_steps
-from tasks.site import Site
-from tasks.spread import images_steps
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.images.copy_to_nodes import images_steps
+from tasks.platforms.sandbox import nginx
+from tasks.steps.compose import compose_steps, down
+from tasks.steps.docker import docker_steps
+from tasks.steps.migrate import migrate_steps
+from tasks.steps.pgsql import pgsql_steps
+from tasks.steps.portal import portal_steps
+from tasks.steps.redis import redis_steps
+from tasks.steps.settings import settings_steps
 
 BRIDGE = "172.17.0.1"
 STEPS: list[Callable[[Site], Sequence[Any]]] = [

@@ -26,18 +26,18 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
-from blocks.restic import Restic
+from clients.restic import Restic
 from config.errors import RolloutError, StepError
-from tasks import backup as backups
-from tasks import databases, exchange, folders, kit
-from tasks.backup import backup, check, take
-from tasks.pgsql import dify_database, pgsql_steps
-from tasks.redis import dify_redis, redis_steps
-from tasks.repository import Repository, RepositoryAway, tool
-from tasks.restore import choose, restore, settle
-from tasks.sandbox import postgres
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.sandbox import postgres
+from tasks.points import backup as backups
+from tasks.points import databases, folders, interrupted_restore, recovery_kit
+from tasks.points.backup import backup, check, take
+from tasks.points.repository import Repository, RepositoryAway, tool
+from tasks.points.restore import choose, restore, settle
+from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.steps.redis import dify_redis, redis_steps
 from tests.ports import free_ports
 
 PASSWORD = "pa55"
@@ -400,13 +400,13 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     now = state.whole()
     told = backups.silent
     if where == "safety":
-        monkeypatch.setattr("tasks.restore.take", die)
+        monkeypatch.setattr("tasks.points.restore.take", die)
     elif where == "folders":
-        monkeypatch.setattr("tasks.folders._move", _move_once_and_die())
+        monkeypatch.setattr("tasks.points.folders._move", _move_once_and_die())
     elif where == "exchange":
-        monkeypatch.setattr("tasks.databases.swap", die)
+        monkeypatch.setattr("tasks.points.databases.swap", die)
     elif where == "prune":
-        monkeypatch.setattr("tasks.restore.forget_jobs", die)
+        monkeypatch.setattr("tasks.points.restore.forget_jobs", die)
     else:
         told = killer({"database": "plugin-database"}.get(where, where), 0)
     choice = choose(site, repository, point, [])
@@ -415,17 +415,17 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     monkeypatch.undo()
     if where in ("safety", "database", "files"):
         assert state.whole() == now
-        exchange.require_ended(site)
+        interrupted_restore.require_ended(site)
     else:
         finish = rf"finish it first: rollout restore sandbox {point} --only database "
         with pytest.raises(StepError, match=finish):
-            exchange.require_ended(site)
+            interrupted_restore.require_ended(site)
         with pytest.raises(StepError, match=finish):
             bring_back(site, repository, point, "storage")
     time.sleep(1)
     bring_back(site, repository, point)
     assert state.whole() == before
-    exchange.require_ended(site)
+    interrupted_restore.require_ended(site)
     assert not list(state.storage.parent.glob("*.previous"))
     if where != "safety":
         safety = [p.id for p in repository.points() if p.reason == "before-restore"]
@@ -579,7 +579,8 @@ def test_a_backup_killed_while_it_reads_a_bucket_is_no_obstacle_to_the_next(
     chosen = store.with_objects()
     own = repository_of(chosen, repository)
     monkeypatch.setattr(
-        "tasks.saving.Saving._note", lambda _, name: die if name == "bucket" else str
+        "tasks.points.snapshot_writer.Saving._note",
+        lambda _, name: die if name == "bucket" else str,
     )
     work = lambda: take(chosen, own, reason="asked", told=backups.silent)  # noqa: E731
     assert in_child(work) == -signal.SIGKILL
@@ -713,7 +714,7 @@ def test_a_disk_full_of_a_restore_changes_nothing(
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
-    monkeypatch.setattr("tasks.restore.incoming", lambda _: small / "incoming")
+    monkeypatch.setattr("tasks.points.restore.incoming", lambda _: small / "incoming")
     try:
         with pytest.raises(StepError, match=r"(?s)files of .*no space left .*nothing was changed"):
             bring_back(site, repository)
@@ -761,9 +762,9 @@ def test_the_kit_opens_with_age_alone_and_holds_every_secret(
     named = site.environment.backup.model_copy(update={"recipients": [public]})
     owned = Site(site.environment.model_copy(update={"backup": named}), site.release,
                  site.secrets, site.node)  # fmt: skip
-    text = kit.renew(owned, repository, datetime.now(UTC))
+    text = recovery_kit.renew(owned, repository, datetime.now(UTC))
     assert text.startswith("-----BEGIN AGE ENCRYPTED FILE-----")
-    path = kit.kit_file(site.environment)
+    path = recovery_kit.kit_file(site.environment)
     assert path.read_text() == text and path.stat().st_mode & 0o777 == 0o600
     shell = f'set -a; eval "$(age -d -i {tmp_path}/key {path})"; env -0'
     shown = subprocess.run(["sh", "-c", shell], capture_output=True, text=True).stdout

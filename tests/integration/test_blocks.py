@@ -16,21 +16,21 @@ from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 
 from blocks import secrets as saved
-from blocks.command import Command
 from blocks.login import Login
 from blocks.logins import RedisLogin
-from blocks.node import LocalNode, NodeRefused
-from blocks.nodes import open_node
 from blocks.ssh_key import SshKey
+from clients.command import Command
+from clients.node import LocalNode, NodeRefused
 from config.environment import Environment
 from config.errors import ConfigError, RolloutError
 from config.load import ROOT, load_environment, load_release
-from tasks.secrets import open_secrets
+from tasks.core.open_node import open_node
+from tasks.core.secrets import open_secrets
+from tasks.core.step import converge
 from tasks.server.block_files import Blocks, read
 from tasks.server.block_types import BlockTypes
 from tasks.server.pages import pages
 from tasks.server.setup import BLOCKS
-from tasks.step import converge
 from tests.e2e.conftest import FLAGS
 from tests.integration.sshd import SshServer
 

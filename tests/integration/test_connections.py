@@ -22,13 +22,13 @@ from blocks.login import Login
 from blocks.logins import ObjectStoreKeys, PostgresLogin, RedisLogin
 from config.environment import Environment
 from config.errors import RolloutError
-from tasks.connections.connection import Answer, State, ask_all
-from tasks.connections.named import connections
-from tasks.pgsql import pgsql_steps
-from tasks.redis import redis_steps
-from tasks.secrets import known_secrets
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.secrets import known_secrets
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.probes.connections.all import connections
+from tasks.probes.connections.connection import Answer, State, ask_all
+from tasks.steps.pgsql import pgsql_steps
+from tasks.steps.redis import redis_steps
 from tests.integration import squid
 from tests.integration.images import conftest as registries
 from tests.integration.sshd import SshServer

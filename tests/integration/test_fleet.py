@@ -5,11 +5,11 @@ import time
 import pytest
 
 from blocks import health_record
-from config.desired.health.record import Known, Record
-from config.desired.health.verdict import Status
 from config.errors import RolloutError
-from flows.health_report import page_rows
-from tasks.health.fleet import visit
+from config.rules.health.record import Known, Record
+from config.rules.health.verdict import Status
+from flows.parts.health_report import page_rows
+from tasks.probes.health.fleet import visit
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

@@ -26,18 +26,18 @@ from prefect.client.orchestration import get_client
 from prometheus_client.parser import text_string_to_metric_families
 
 from blocks import health_record
-from config.desired.health.record import Record
-from config.desired.health.verdict import Finding, Status
 from config.environment import Environment
 from config.load import ROOT, load_environment
-from tasks.health.attend import attend
-from tasks.health.look import Look, look
-from tasks.lock import lock_file, rollout_lock
-from tasks.redis import dify_redis
+from config.rules.health.record import Record
+from config.rules.health.verdict import Finding, Status
+from tasks.core.lock import lock_file, rollout_lock
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.probes.health.ask import Look, look
+from tasks.probes.health.record import attend
 from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import Automations
-from tasks.site import Site
-from tasks.step import converge
+from tasks.steps.redis import dify_redis
 from tests.integration.breaks import (
     CASES,
     backed_up,

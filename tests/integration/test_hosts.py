@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from config.load import load_environment, load_release
-from tasks.hosts import hosts_steps, remove
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.steps.hosts import hosts_steps, remove
 
 MACHINE = "127.0.0.1 localhost\n"
 LINE = "127.0.0.1 dify.test  # dify-rollout dify-sandbox\n"

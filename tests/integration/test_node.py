@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from blocks.command import Command, CommandFailed, Secret
-from blocks.docker import Docker
-from blocks.files import File
-from blocks.node import Held, LocalNode, Node
-from blocks.ssh import SshNode
-from blocks.sudo import SudoNode
+from clients.command import Command, CommandFailed, Secret
+from clients.docker import Docker
+from clients.files import File
+from clients.node import Held, LocalNode, Node
+from clients.ssh import SshNode
+from clients.sudo import SudoNode
 from config.errors import RolloutError
 from tests.integration.sshd import SshServer
 

@@ -6,9 +6,9 @@ import pytest
 
 from config.environment import Environment
 from config.load import load_environment, load_release
-from tasks.ownership import Owned, belongs, owner
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.ownership import Owned, belongs, owner
+from tasks.core.site import Site
+from tasks.core.step import converge
 
 
 def site(name: str, *, protected: bool, kind: str = "external") -> Site:

@@ -17,11 +17,11 @@ import httpx
 import pytest
 
 from config.errors import StepError
-from tasks.portal import portal_steps
-from tasks.sandbox import nginx
-from tasks.sandbox.authority import Paths
-from tasks.site import Site
-from tasks.step import Change, converge
+from tasks.core.site import Site
+from tasks.core.step import Change, converge
+from tasks.platforms.sandbox import nginx
+from tasks.platforms.sandbox.authority import Paths
+from tasks.steps.portal import portal_steps
 
 MB = 1024 * 1024
 MakeSite = Callable[..., Site]

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blocks.postgres import DatabaseMissing, Postgres, PostgresRefused, PostgresUnreachable
-from blocks.processes import process, processes
+from clients.postgres import DatabaseMissing, Postgres, PostgresRefused, PostgresUnreachable
+from clients.processes import process, processes
 from config.errors import StepError
-from tasks.pgsql import Suitable, admin, dify_database, pgsql_steps, prefect_database_steps
-from tasks.sandbox.postgres import Layout, Server, layout, stop
-from tasks.site import Site
-from tasks.step import Change, Outcome, converge
+from tasks.core.site import Site
+from tasks.core.step import Change, Outcome, converge
+from tasks.platforms.sandbox.postgres import Layout, Server, layout, stop
+from tasks.steps.pgsql import Suitable, admin, dify_database, pgsql_steps, prefect_database_steps
 
 MakeSite = Callable[..., Site]
 NASTY = 'it\'s a "p@ss" \\word $(id) ${HOME} #1 %41 /:?&=+ ünïcødé 漢字 ~`!^*[]{}|;<>,.'

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.portal import portal_steps
-from tasks.ports import taken
-from tasks.sandbox import nginx
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.ports import taken
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.sandbox import nginx
+from tasks.steps.portal import portal_steps
 
 
 @pytest.fixture

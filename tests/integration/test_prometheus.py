@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from config.desired.health.metrics import METRICS, text
-from config.desired.health.verdict import Finding, Status
 from config.load import ROOT
+from config.rules.health.metrics import METRICS, text
+from config.rules.health.verdict import Finding, Status
 from tests.ports import free_ports
 
 MONITORING = ROOT / "config/monitoring"

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blocks.processes import processes
-from blocks.redis import RedisRefused, RedisServer, RedisUnreachable
+from clients.processes import processes
+from clients.redis import RedisRefused, RedisServer, RedisUnreachable
 from config.errors import StepError
-from tasks.redis import dify_redis, redis_steps
-from tasks.sandbox.redis import Server, daemon, folder, stop
-from tasks.site import Site
-from tasks.step import Change, converge
+from tasks.core.site import Site
+from tasks.core.step import Change, converge
+from tasks.platforms.sandbox.redis import Server, daemon, folder, stop
+from tasks.steps.redis import dify_redis, redis_steps
 
 MakeSite = Callable[..., Site]
 NASTY = 'it\'s a "p@ss" \\word \\x41 \\n $(id) ${HOME} #1 %41 /:?&=+ ünïcødé 漢字 ~`!^*[]{}|;<>,.'

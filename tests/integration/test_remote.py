@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from blocks.docker import Docker
-from blocks.node import ConnectionLost
-from blocks.ssh import SshNode
+from clients.docker import Docker
+from clients.node import ConnectionLost
+from clients.ssh import SshNode
 from config.environment import Environment
 from config.load import load_release
-from tasks.checks import containers, state
-from tasks.checks.probe import Check, run
-from tasks.compose import down
-from tasks.lock import lock_file, rollout_lock
-from tasks.preflight import preflight, require
-from tasks.site import Site
-from tasks.step import Outcome, converge
+from tasks.core.lock import lock_file, rollout_lock
+from tasks.core.site import Site
+from tasks.core.step import Outcome, converge
+from tasks.probes.preflight.checks import preflight, require
+from tasks.probes.verify import containers, state
+from tasks.probes.verify.probe import Check, run
+from tasks.steps.compose import down
 from tests.integration import stack
 from tests.integration.sshd import SshServer
 

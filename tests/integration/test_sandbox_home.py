@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import StepError
-from tasks.sandbox.home import prepare_home, reachable_home, service_user
-from tasks.site import Site
+from tasks.core.site import Site
+from tasks.platforms.sandbox.home import prepare_home, reachable_home, service_user
 
 MakeSite = Callable[..., Site]
 

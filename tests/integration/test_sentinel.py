@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from config.desired.health.verdict import Finding, Status
-from tasks.health import sentinel
-from tasks.health.question import Past, ask_all
-from tasks.site import Site
+from config.rules.health.verdict import Finding, Status
+from tasks.core.site import Site
+from tasks.probes.health import sentinel
+from tasks.probes.health.question import Past, ask_all
 from tests.integration.conftest import MakeSite
 from tests.ports import free_ports
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from blocks.command import Command
-from blocks.docker import Docker
-from blocks.files import File
-from blocks.node import ConnectionLost, Held, NodeError, NodeRefused, NodeUnreachable
-from blocks.ssh import SshNode
+from clients.command import Command
+from clients.docker import Docker
+from clients.files import File
+from clients.node import ConnectionLost, Held, NodeError, NodeRefused, NodeUnreachable
+from clients.ssh import SshNode
 from config.load import ROOT
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
@@ -195,7 +195,7 @@ def test_a_lost_lock_stops_the_run(ssh_server: SshServer, node: SshNode, tmp_pat
 HOLD = """
 import sys, time
 from pathlib import Path
-from blocks.ssh import SshNode
+from clients.ssh import SshNode
 with SshNode("node", config=sys.argv[1]).hold(Path(sys.argv[2]), "first"):
     print("held", flush=True)
     time.sleep(60)

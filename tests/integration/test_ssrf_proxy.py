@@ -16,8 +16,8 @@ from docker.types import IPAMConfig, IPAMPool
 
 from config.desired.stack import mounted_files
 from config.load import load_environment, load_release
-from tasks.spread import images_steps
-from tasks.step import converge
+from tasks.core.step import converge
+from tasks.images.copy_to_nodes import images_steps
 from tests.engine import started
 from tests.integration import names
 

@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from blocks.docker import Docker
+from clients.docker import Docker
 from config.environment import Environment
 from config.load import load_release
-from tasks.checks import containers
-from tasks.checks.probe import run
-from tasks.compose import down
-from tasks.site import Site
-from tasks.step import Outcome, converge
+from tasks.core.site import Site
+from tasks.core.step import Outcome, converge
+from tasks.probes.verify import containers
+from tasks.probes.verify.probe import run
+from tasks.steps.compose import down
 from tests.integration import elsewhere, stack
 from tests.integration.sshd import SshServer
 

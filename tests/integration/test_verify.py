@@ -9,25 +9,25 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blocks.dify import Dify
-from blocks.docker import Docker
+from clients.dify import Dify
+from clients.docker import Docker
 from config.errors import StepError
-from tasks import release_file
-from tasks.checks import application, portal
-from tasks.checks.application import LOGIN, PREFIX, SETUP
-from tasks.checks.containers import CONTAINERS
-from tasks.checks.probe import run
-from tasks.checks.state import POSTGRES, REDIS
-from tasks.compose import compose_steps
-from tasks.pgsql import admin, dify_database
-from tasks.portal import portal_steps
-from tasks.promotion import promoted
-from tasks.proof import prove
-from tasks.redis import dify_redis
-from tasks.sandbox import nginx
-from tasks.site import Site
-from tasks.step import converge
-from tasks.verify import Check, failed, verify
+from tasks.core import release_file
+from tasks.core.promotion import promoted
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.core.verified_mark import prove
+from tasks.platforms.sandbox import nginx
+from tasks.probes.verify import application, portal
+from tasks.probes.verify.application import LOGIN, PREFIX, SETUP
+from tasks.probes.verify.containers import CONTAINERS
+from tasks.probes.verify.probe import run
+from tasks.probes.verify.run import Check, failed, verify
+from tasks.probes.verify.state import POSTGRES, REDIS
+from tasks.steps.compose import compose_steps
+from tasks.steps.pgsql import admin, dify_database
+from tasks.steps.portal import portal_steps
+from tasks.steps.redis import dify_redis
 from tests.integration.stack import deployed
 
 UPLOADS = "SELECT count(*) FROM upload_files WHERE name LIKE 'rollout-verify-%'"

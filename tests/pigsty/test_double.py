@@ -4,8 +4,8 @@ import subprocess
 
 from pydantic import SecretStr
 
-from blocks.postgres import Postgres
-from blocks.processes import process
+from clients.postgres import Postgres
+from clients.processes import process
 
 
 def test_an_installed_double_answers(pigsty_double):

@@ -6,7 +6,7 @@ from functools import cache
 
 from config.load import ROOT
 
-FLOORS = ("config", "blocks", "tasks", "flows", "cli")
+FLOORS = ("config", "clients", "blocks", "tasks", "flows", "cli")
 
 
 @cache

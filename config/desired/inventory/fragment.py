@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from config.desired.inventory.generation import Generation
 from config.desired.inventory.wants import Entries
 from config.desired.nodes import upstreams
-from config.desired.restore_point import DRILL
 from config.environment import Environment
 from config.errors import ConfigError
 from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled
 from config.release import Release
+from config.rules.restore_point import DRILL
 
 FIRST_WITH_OWNED_PUBLIC = 15
 Entry = dict[str, Any]

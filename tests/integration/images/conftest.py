@@ -23,10 +23,10 @@ from typing import Any
 import pytest
 from docker.types import IPAMConfig, IPAMPool
 
-from blocks.command import Command
-from blocks.docker import Docker
-from blocks.node import LocalNode
-from blocks.processes import process
+from clients.command import Command
+from clients.docker import Docker
+from clients.node import LocalNode
+from clients.processes import process
 from tests.engine import started
 from tests.ports import free_ports
 

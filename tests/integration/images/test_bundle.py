@@ -17,9 +17,9 @@ import pytest
 
 from config.errors import StepError
 from config.load import ROOT
-from tasks import bundle, load
-from tasks.archive import load_archive
-from tasks.progress import Moved, watched_by
+from tasks.core.progress import Moved, watched_by
+from tasks.images import bundle_reader, bundle_writer
+from tasks.images.image_file import load_archive
 
 TIMES = 100
 
@@ -47,7 +47,8 @@ def plugin(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def written(docker, images, plugin, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("bundle") / "dify.bundle"
-    bundle.write(docker, list(images), path, environment="prod", release="1.15.0", extra=[plugin])
+    bundle_writer.write(docker, list(images), path, environment="prod", release="1.15.0",
+                         extra=[plugin])  # fmt: skip
     return path
 
 
@@ -63,7 +64,7 @@ def sent(path: Path, docker) -> int:
     """Bytes that a load of the bundle unpacks for the engine."""
     events: list[Moved] = []
     with watched_by(events.append):
-        load.load(load.opened(path), {"second": docker})
+        bundle_reader.load(bundle_reader.opened(path), {"second": docker})
     last = {e.part: e.done for e in events if isinstance(e, Moved) and e.what == "to second"}
     return sum(last.values())
 
@@ -79,26 +80,26 @@ def test_what_is_bundled_here_is_loaded_there(written, images, empty) -> None:
 
 
 def test_the_second_load_moves_nothing_and_takes_no_time(written, images, empty) -> None:
-    assert not load.is_loaded(load.opened(written), empty)
-    load.load(load.opened(written), {"second": empty})
+    assert not bundle_reader.is_loaded(bundle_reader.opened(written), empty)
+    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
     began = time.monotonic()
-    assert load.is_loaded(load.opened(written), empty)
+    assert bundle_reader.is_loaded(bundle_reader.opened(written), empty)
     assert sent(written, empty) == 0
     assert time.monotonic() - began < 1
 
 
 def test_a_lost_name_is_given_again_without_sending_anything(written, images, empty) -> None:
-    load.load(load.opened(written), {"second": empty})
+    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
     reference = next(iter(images))
     empty.tag(reference, "kept", "1")
     empty.client.api.remove_image(reference)
-    assert not load.is_loaded(load.opened(written), empty)
+    assert not bundle_reader.is_loaded(bundle_reader.opened(written), empty)
     assert sent(written, empty) == 0
     assert ids(empty, images) == images
 
 
 def test_only_layers_that_are_missing_are_sent(written, images, empty) -> None:
-    load.load(load.opened(written), {"second": empty})
+    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
     web = list(images)[1]
     empty.forget(empty.image(web))
     assert 70_000 < sent(written, empty) < 80_000
@@ -106,7 +107,7 @@ def test_only_layers_that_are_missing_are_sent(written, images, empty) -> None:
 
 
 def test_each_layer_is_there_once(written, images) -> None:
-    contents = load.opened(written).contents
+    contents = bundle_reader.opened(written).contents
     layers = [part for part in contents.parts if part.name.startswith("layers/")]
     assert len(layers) == len({part.sha256 for part in layers}) == 5
     assert sum(len(image.layers) for image in contents.images) == 6
@@ -114,13 +115,13 @@ def test_each_layer_is_there_once(written, images) -> None:
 
 
 def test_extra_files_travel_along(written, plugin, tmp_path) -> None:
-    extracted = load.extract(load.opened(written), tmp_path / "extra")
+    extracted = bundle_reader.extract(bundle_reader.opened(written), tmp_path / "extra")
     assert [path.name for path in extracted] == ["some.difypkg"]
     assert extracted[0].read_bytes() == plugin.read_bytes()
 
 
 def test_several_engines_are_loaded_at_once(written, images, empty, docker) -> None:
-    loaded = load.load(load.opened(written), {"first": docker, "second": empty})
+    loaded = bundle_reader.load(bundle_reader.opened(written), {"first": docker, "second": empty})
     assert loaded == {"first": [], "second": list(images)}
     assert ids(empty, images) == images
 
@@ -136,14 +137,14 @@ def test_a_byte_changed_anywhere_is_found_before_anything_is_loaded(
     written, images, empty, tmp_path
 ) -> None:
     whole, chance = bytearray(written.read_bytes()), random.Random(7)
-    parts = {entry.name: entry for entry in load.opened(written).entries.values()}
+    parts = {entry.name: entry for entry in bundle_reader.opened(written).entries.values()}
     for at in sorted(chance.sample(range(len(whole)), TIMES)):
         path = tmp_path / "damaged"
         path.write_bytes(
             whole[:at] + bytes([whole[at] ^ chance.randrange(1, 256)]) + whole[at + 1 :]
         )
         with pytest.raises(StepError) as refused:
-            load.load(load.opened(path), {"second": empty})
+            bundle_reader.load(bundle_reader.opened(path), {"second": empty})
         assert str(path) in str(refused.value)
         inside = [n for n, e in parts.items() if e.offset <= at < e.offset + e.size]
         if inside:
@@ -157,19 +158,19 @@ def test_a_truncated_bundle_says_where_it_ends(written, empty, tmp_path) -> None
         path = tmp_path / "short"
         path.write_bytes(whole[:at])
         with pytest.raises(StepError, match="damaged or no bundle"):
-            load.load(load.opened(path), {"second": empty})
+            bundle_reader.load(bundle_reader.opened(path), {"second": empty})
     assert empty.images() == []
 
 
 def test_small_parts_are_named_too(written, empty, tmp_path) -> None:
     """A random place seldom hits them."""
     whole = written.read_bytes()
-    for name, entry in load.opened(written).entries.items():
+    for name, entry in bundle_reader.opened(written).entries.items():
         for at in (entry.offset - 400, entry.offset, entry.offset + entry.size - 1):
             path = tmp_path / "damaged"
             path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
             with pytest.raises(StepError) as refused:
-                load.load(load.opened(path), {"second": empty})
+                bundle_reader.load(bundle_reader.opened(path), {"second": empty})
             if at >= entry.offset:
                 assert name in str(refused.value)
     assert empty.images() == []
@@ -187,13 +188,13 @@ def test_a_foreign_file_is_refused(docker, images, empty, tmp_path, kind) -> Non
     else:
         path.write_bytes(b"\x00\xffx" * 5000 if kind == "noise" else b"")
     with pytest.raises(StepError, match="is damaged or no bundle"):
-        load.load(load.opened(path), {"second": empty})
+        bundle_reader.load(bundle_reader.opened(path), {"second": empty})
     assert empty.images() == []
 
 
 def test_no_file_is_no_traceback(tmp_path) -> None:
     with pytest.raises(StepError, match="no file"):
-        load.opened(tmp_path / "none")
+        bundle_reader.opened(tmp_path / "none")
 
 
 def test_the_documented_lines_open_a_bundle(written, images, empty, second, tmp_path) -> None:
@@ -219,17 +220,17 @@ def test_a_bundle_is_an_archive_of_docker_itself(written, images) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from blocks.docker import Docker
-from tasks import bundle, load
-from tasks.progress import watched_by
+from clients.docker import Docker
+from tasks.images import bundle_reader, bundle_writer
+from tasks.core.progress import watched_by
 import time
 class Node:
     def docker_url(self): return sys.argv[3]
 with watched_by(lambda event: (print(event, flush=True), time.sleep(0.3))):
     if sys.argv[1] == "load":
-        load.load(load.opened(Path(sys.argv[2])), {"second": Docker(Node())})
+        bundle_reader.load(bundle_reader.opened(Path(sys.argv[2])), {"second": Docker(Node())})
     else:
-        bundle.write(Docker(), sys.argv[4:], Path(sys.argv[2]), environment="e", release="r")
+        bundle_writer.write(Docker(), sys.argv[4:], Path(sys.argv[2]), environment="e", release="r")
 """
 
 
@@ -248,7 +249,7 @@ def killed(*words: str, after: str) -> None:
 
 def test_a_killed_load_is_finished_by_the_next(written, images, empty, second) -> None:
     killed("load", str(written), second.node.docker_url(), after="to second")
-    load.load(load.opened(written), {"second": empty})
+    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
     assert ids(empty, images) == images
 
 
@@ -259,8 +260,8 @@ def test_a_killed_bundle_leaves_the_old_file_and_is_written_anew(
     path.write_bytes(b"the one before")
     killed("bundle", str(path), "", *images, after="bundle")
     assert path.read_bytes() == b"the one before"
-    bundle.write(docker, list(images), path, environment="e", release="r")
-    load.verify(load.opened(path))
+    bundle_writer.write(docker, list(images), path, environment="e", release="r")
+    bundle_reader.verify(bundle_reader.opened(path))
     assert [each.name for each in tmp_path.iterdir()] == ["dify.bundle"]
 
 
@@ -268,8 +269,8 @@ def test_extra_names_must_not_collide(docker, images, plugin, tmp_path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / plugin.name).write_bytes(b"x")
     with pytest.raises(StepError, match="share a name"):
-        bundle.write(docker, list(images), tmp_path / "b", environment="e", release="r",
+        bundle_writer.write(docker, list(images), tmp_path / "b", environment="e", release="r",
                      extra=[plugin, tmp_path / "a"])  # fmt: skip
     with pytest.raises(StepError, match="--extra: no file or folder"):
-        bundle.write(docker, list(images), tmp_path / "b", environment="e", release="r",
+        bundle_writer.write(docker, list(images), tmp_path / "b", environment="e", release="r",
                      extra=[tmp_path / "none"])  # fmt: skip

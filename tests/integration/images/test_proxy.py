@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from blocks.docker import Docker
+from clients.docker import Docker
 from config.desired.daemon import proxies
 from config.environment import Environment
 from config.load import load_environment, load_release
-from tasks.proxy import Places, Proxy
-from tasks.pull import pull
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.images.pull import pull
+from tasks.steps.proxy import Places, Proxy
 from tests.integration.squid import PASSWORD, serve_squid
 from tests.ports import free_ports
 

@@ -10,14 +10,14 @@ import uuid
 import pytest
 from pydantic import SecretStr
 
-from blocks.docker import Docker
 from blocks.login import Login
+from clients.docker import Docker
 from config.environment import Images as Settings
 from config.errors import StepError
 from config.load import ROOT, load_environment
-from tasks import pull as pulling
-from tasks.progress import Arrived, Event, Moved, watched_by
-from tasks.pull import Pulls, pull
+from tasks.core.progress import Arrived, Event, Moved, watched_by
+from tasks.images import pull as pulling
+from tasks.images.pull import Pulls, pull
 
 LAYERS = [300_000, 2_000_000, 150_000]
 
@@ -151,9 +151,9 @@ def test_a_pinned_image_is_taken_from_a_mirror_by_its_digest(
 
 KILLED = """
 import sys
-from blocks.docker import Docker
+from clients.docker import Docker
 from config.load import load_environment
-from tasks.pull import pull
+from tasks.images.pull import pull
 config = load_environment("sandbox").images.model_copy(update={"registries": [sys.argv[1]]})
 pull(Docker(), [sys.argv[2]], config, {})
 """

@@ -9,12 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from blocks.login import Login
-from blocks.registry import packed_size
-from config.desired.sources import sources
+from clients.registry import packed_size
 from config.load import load_environment, load_release
-from tasks import bundle
-from tasks.room import PER_LOADED_BYTE, PER_PACKED_BYTE, room
-from tasks.site import Site
+from config.rules.sources import sources
+from tasks.core.site import Site
+from tasks.images import bundle_writer
+from tasks.images.disk_space import PER_LOADED_BYTE, PER_PACKED_BYTE, room
 
 LAYERS = [300_000, 700_000]
 FREE = 10**12
@@ -66,7 +66,7 @@ def test_a_bundle_says_it_exactly(docker, make, tmp_path) -> None:
     name = f"rollout-test/{uuid.uuid4().hex[:8]}:1"
     make(name, LAYERS)
     path = tmp_path / "bundle"
-    contents = bundle.write(docker, [name], path, environment="e", release="r")
+    contents = bundle_writer.write(docker, [name], path, environment="e", release="r")
     make.forget(name)
     raw = sum(part.raw for part in contents.parts if part.name.startswith("layers/"))
     site = site_of(name, source="archive", archive=str(path))

@@ -5,13 +5,14 @@ import uuid
 import pytest
 
 from config.load import load_environment, load_release
-from tasks import housekeeping, release_file
-from tasks.images import Images
-from tasks.load import accepts
-from tasks.progress import Arrived, watched_by
-from tasks.site import Site
-from tasks.spread import images_steps
-from tasks.step import converge
+from tasks.core import release_file
+from tasks.core.progress import Arrived, watched_by
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.images import prune
+from tasks.images.bundle_reader import accepts
+from tasks.images.copy_to_nodes import images_steps
+from tasks.steps.images import Images
 
 
 class TwoNodes(Site):
@@ -105,15 +106,15 @@ def test_unused_images_of_releases_are_found_and_removed(second, docker, make, s
     container = engine.client.api.create_container(running, "true")
     one = Site(site.environment, site.release, {}, node)
     release_file.update(site.environment, node, previous={rollback: engine.image(rollback).id})
-    reasons = {kept.image.tags[0]: kept.why for kept in housekeeping.look(one)}
+    reasons = {kept.image.tags[0]: kept.why for kept in prune.look(one)}
     assert reasons.pop("langgenius/dify-api:1.15.0").startswith("wanted by ")
     assert reasons == {
         older: "",
         running: "a container uses it",
         rollback: "kept for rollback",
     }
-    assert [kept.name for kept in housekeeping.prune(one)] == [older]
+    assert [kept.name for kept in prune.prune(one)] == [older]
     assert engine.image(older) is None
     assert engine.image(running) and engine.image(rollback) and engine.image(foreign)
-    assert housekeeping.prune(one) == []
+    assert prune.prune(one) == []
     engine.client.api.remove_container(container)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks.docker import Docker
-from blocks.ssh import SshNode
-from tasks import bundle, load
+from clients.docker import Docker
+from clients.ssh import SshNode
+from tasks.images import bundle_reader, bundle_writer
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
 from tests.ports import free_ports
@@ -30,10 +30,10 @@ def test_a_bundle_goes_over_ssh_and_leaves_no_copy(second, far, make, docker, tm
     name = f"rollout-test/{uuid.uuid4().hex[:8]}:1"
     identity = make(name, [3_000_000, 200_000])
     path = tmp_path / "dify.bundle"
-    bundle.write(docker, [name], path, environment="prod", release="1.15.0")
+    bundle_writer.write(docker, [name], path, environment="prod", release="1.15.0")
     before = {file.name for file in Path("/tmp").iterdir()}
-    assert load.load(load.opened(path), {"far": Docker(far)}) == {"far": [name]}
+    assert bundle_reader.load(bundle_reader.opened(path), {"far": Docker(far)}) == {"far": [name]}
     assert second.docker.image(name).id == identity
     left = {file.name for file in Path("/tmp").iterdir()} - before
     assert not [file for file in left if file.startswith("docker-") or "bundle" in file]
-    assert load.load(load.opened(path), {"far": Docker(far)}) == {"far": []}
+    assert bundle_reader.load(bundle_reader.opened(path), {"far": Docker(far)}) == {"far": []}

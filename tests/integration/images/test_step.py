@@ -11,15 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from blocks.docker import Docker
+from clients.docker import Docker
 from config.errors import StepError
 from config.load import load_environment, load_release
-from tasks import pull as pulling
-from tasks.archive import load_archive
-from tasks.images import Images, answers
-from tasks.pull import pull
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.images import pull as pulling
+from tasks.images.image_file import load_archive
+from tasks.images.pull import pull
+from tasks.steps.images import Images, answers
 
 SETTINGS = load_environment("sandbox").images
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from tasks.bootstrap import bootstrap_steps
-from tasks.configure import configure_steps
-from tasks.docker import docker_steps
-from tasks.hosts import hosts_steps
-from tasks.install import install_steps
-from tasks.pgsql import pgsql_steps
-from tasks.portal import portal_steps
-from tasks.redis import redis_steps
-from tasks.site import Site
-from tasks.step import Change, converge
+from tasks.core.site import Site
+from tasks.core.step import Change, converge
+from tasks.steps.bootstrap import bootstrap_steps
+from tasks.steps.configure import configure_steps
+from tasks.steps.docker import docker_steps
+from tasks.steps.hosts import hosts_steps
+from tasks.steps.install import install_steps
+from tasks.steps.pgsql import pgsql_steps
+from tasks.steps.portal import portal_steps
+from tasks.steps.redis import redis_steps
 from tests.conftest import PigstyDouble
 from tests.integration import sshd
 from tests.integration.sshd import SshServer

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from blocks.processes import process
+from clients.processes import process
 from config.load import ROOT
-from tasks import rollout
-from tasks.bootstrap import bootstrap_steps
-from tasks.configure import configure_steps
-from tasks.site import Site
-from tasks.step import Outcome
+from tasks.core.site import Site
+from tasks.core.step import Outcome
+from tasks.steps import table
+from tasks.steps.bootstrap import bootstrap_steps
+from tasks.steps.configure import configure_steps
 from tests.conftest import MakeDouble
 from tests.integration.pigsty.conftest import deploy
 
@@ -25,7 +25,7 @@ DRIVER = """
 import sys, pickle
 sys.path[:0] = [{root!r}]
 from tests.integration.pigsty.conftest import deploy
-from tasks.site import Site
+from tasks.core.site import Site
 environment, release, secrets = pickle.load(open({file!r}, "rb"))
 deploy(Site(environment, release, secrets))
 """
@@ -93,7 +93,7 @@ def test_a_plan_where_nobody_knows_us_yet_is_made_all_the_same(make_pigsty_doubl
     double = make_pigsty_double()
     double.install()
     site = double.site(portal={"domain": "dify.pigsty"})
-    changes = [c.what for o in rollout.plan(site, only=[*PIGSTYS, "migrate"]) for c in o.changes]
+    changes = [c.what for o in table.plan(site, only=[*PIGSTYS, "migrate"]) for c in o.changes]
     assert "admit dbuser_dify in pg_hba.conf" in changes
     assert "migrate the schema" in changes
     assert "install Pigsty on its nodes" not in changes
@@ -130,7 +130,7 @@ def test_killed_again_and_again_the_last_run_finishes_the_job(
 
 
 def planned(site: Site) -> list[Outcome]:
-    return rollout.plan(site, only=PIGSTYS)
+    return table.plan(site, only=PIGSTYS)
 
 
 def _killed_after(site: Site, tmp_path: Path, seconds: float) -> None:

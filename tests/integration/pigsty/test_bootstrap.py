@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from config.errors import StepError
-from tasks.bootstrap import bootstrap_steps
-from tasks.configure import configure_steps
-from tasks.install import install_steps
+from tasks.steps.bootstrap import bootstrap_steps
+from tasks.steps.configure import configure_steps
+from tasks.steps.install import install_steps
 from tests.conftest import MakeDouble, PigstyDouble
 from tests.integration.pigsty.conftest import deploy
 

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from config.errors import StepError
 from config.secrets import POSTGRES_ADMIN, required
-from tasks.pgsql import dify_database, pgsql_steps
-from tasks.site import Site
+from tasks.core.site import Site
+from tasks.steps.pgsql import dify_database, pgsql_steps
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy
 

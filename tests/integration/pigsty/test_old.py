@@ -7,12 +7,12 @@ import pytest
 import redis as client
 
 from config.errors import StepError
-from tasks import pitr
-from tasks.configure import configure_steps
-from tasks.pigsty.preflight import findings
-from tasks.portal import portal_steps
-from tasks.redis import redis_steps
-from tasks.site import Site
+from tasks.core.site import Site
+from tasks.platforms.pigsty.preflight import findings
+from tasks.points import pitr
+from tasks.steps.configure import configure_steps
+from tasks.steps.portal import portal_steps
+from tasks.steps.redis import redis_steps
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy, processes
 

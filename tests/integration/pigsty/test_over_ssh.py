@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from blocks.node import ConnectionLost
+from clients.node import ConnectionLost
 from flows.deploy import deploy
-from tasks.compose import down
-from tasks.site import Site, without_secrets
+from tasks.core.site import Site, without_secrets
+from tasks.steps.compose import down
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import login, processes
 from tests.integration.sshd import SshServer

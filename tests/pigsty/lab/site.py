@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from config.load import ROOT, load_environment, load_release
 from config.secrets import generate
-from tasks.site import Site
-from tasks.step import Step, converge
+from tasks.core.site import Site
+from tasks.core.step import Step, converge
 from tests.pigsty.contract.subject import LabSubject
 
 ROLLOUT = Path(sys.executable).parent / "rollout"

@@ -14,9 +14,9 @@ import pytest
 from cryptography import x509
 
 from config.errors import StepError
-from tasks.configure import configure_steps
-from tasks.hosts import hosts_steps
-from tasks.portal import portal_steps
+from tasks.steps.configure import configure_steps
+from tasks.steps.hosts import hosts_steps
+from tasks.steps.portal import portal_steps
 from tests.pigsty.lab.site import LabSite, lab_site
 
 DOMAIN = "dify-lab.example.com"

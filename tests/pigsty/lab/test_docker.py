@@ -6,9 +6,9 @@ from collections.abc import Generator
 import pytest
 
 from config.errors import StepError
-from tasks.pigsty.docker import DAEMON, Engine, Private
-from tasks.site import Site
-from tasks.step import converge
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.pigsty.docker import DAEMON, Engine, Private
 from tests.pigsty.lab.site import LabSite, lab_site
 
 PROXY = "http://user:Proxy.Secret@proxy.example:3128"

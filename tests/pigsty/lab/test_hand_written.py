@@ -5,8 +5,8 @@ from collections.abc import Generator
 import pytest
 
 from config.errors import StepError
-from tasks.configure import configure_steps
-from tasks.portal import portal_steps
+from tasks.steps.configure import configure_steps
+from tasks.steps.portal import portal_steps
 from tests.pigsty.lab.site import LabSite, lab_site
 
 ENTRY = "dify-hand"

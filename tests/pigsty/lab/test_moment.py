@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks import exchange, pitr
-from tasks.configure import configure_steps
-from tasks.pgsql import dify_database, pgsql_steps
-from tasks.redis import redis_steps
-from tasks.site import Site
+from tasks.core.site import Site
+from tasks.points import interrupted_restore, pitr
+from tasks.steps.configure import configure_steps
+from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.steps.redis import redis_steps
 from tests.pigsty.lab.site import lab_site
 
 MADE = "CREATE TABLE messages (created_at timestamp DEFAULT (clock_timestamp() AT TIME ZONE 'utc'))"
@@ -36,7 +36,7 @@ def test_it_goes_back_to_the_moment_and_writes_again() -> None:
         time.sleep(1)
         ask(site, SAID.encode())
         done = pitr.go_back(site, target, lambda: pytest.fail("no Dify here to make a point of"))
-        assert done.safety == "" and exchange.pending(site) is None
+        assert done.safety == "" and interrupted_restore.pending(site) is None
         assert ask(site, b"SELECT count(*) FROM messages") == 1
         ask(site, SAID.encode())
         ask(site, b"DROP TABLE messages")

@@ -13,19 +13,19 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from blocks.postgres import Postgres
-from config.desired.health.verdict import Finding, Status
+from clients.postgres import Postgres
 from config.errors import RolloutError, StepError
-from tasks import pitr
-from tasks.configure import configure_steps
-from tasks.health.postgres import questions
-from tasks.health.question import Notes, Past, ask_all
-from tasks.pgsql import pgsql_steps
-from tasks.pigsty.ahead import look_ahead
-from tasks.pigsty.members import primary
-from tasks.redis import redis_steps
-from tasks.site import Site
-from tasks.step import converge
+from config.rules.health.verdict import Finding, Status
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.pigsty.members import primary
+from tasks.platforms.pigsty.prefetch import look_ahead
+from tasks.points import pitr
+from tasks.probes.health.postgres import questions
+from tasks.probes.health.question import Notes, Past, ask_all
+from tasks.steps.configure import configure_steps
+from tasks.steps.pgsql import pgsql_steps
+from tasks.steps.redis import redis_steps
 from tasks.tools import hba
 from tests.pigsty.contract.subject import LabSubject
 from tests.pigsty.lab.site import LabSite, further, lab_site

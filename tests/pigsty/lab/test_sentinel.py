@@ -11,8 +11,8 @@ from redis.sentinel import Sentinel
 
 from config.desired.env_file import settings
 from config.pigsty import SENTINEL_PORT
-from tasks.configure import configure_steps
-from tasks.redis import redis_steps
+from tasks.steps.configure import configure_steps
+from tasks.steps.redis import redis_steps
 from tests.pigsty.lab.site import LabSite, further, lab_site
 
 CLUSTER = "redis-dify"

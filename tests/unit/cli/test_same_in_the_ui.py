@@ -7,8 +7,8 @@ import pytest
 from prefect.flows import load_flow_from_entrypoint
 from ruamel.yaml import YAML
 
-from config.desired.deployments import deployments
 from config.load import ROOT, environment_names, load_environment
+from config.rules.deployments import deployments
 from tasks.server.deployments import wanted
 from tests.unit.command_line import COMMANDS
 

@@ -4,7 +4,6 @@ import tomllib
 
 import pytest
 
-from config.complaints import known_keys
 from config.desired import env_file
 from config.desired.stack import stack_files
 from config.environment import Environment
@@ -16,6 +15,7 @@ from config.load import (
     load_release,
     release_names,
 )
+from config.messages import known_keys
 from config.secrets import generate
 
 BASE = (ENVIRONMENTS / "base.toml").read_text(encoding="utf-8")

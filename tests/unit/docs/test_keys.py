@@ -5,9 +5,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from config.complaints import known_keys
 from config.environment import Environment, Limits, Nodes, Pigsty, Postgres
 from config.load import ROOT
+from config.messages import known_keys
 from config.reference import page, takes
 
 PAGE = page()

@@ -1,0 +1,59 @@
+"""`rollout down`: stop an environment, and delete it if asked to."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import typer
+
+from config.errors import RolloutError
+from config.load import load_environment, load_release
+
+
+def down(name: str, *, purge: bool, yes: bool) -> None:
+    """Stop containers and, in the sandbox, nginx, Prefect, Redis and PostgreSQL.
+
+    Docker Engine is the machine's and stays. `purge` says what it deletes and asks first.
+    """
+    from tasks.core.site import Site
+    from tasks.platforms.sandbox import nginx, postgres, prefect, redis
+    from tasks.steps import compose, hosts
+
+    environment = load_environment(name)
+    sandbox = environment.platform.kind == "sandbox"
+    if purge and not sandbox:
+        raise RolloutError(f"--purge: {name} is not a sandbox; expected its data to be kept")
+    home = environment.sandbox.home
+    if purge:
+        _confirm(home, yes=yes)
+    site = Site(environment, load_release(environment.dify.release), {})
+    compose.down(site)
+    typer.echo(f"stopped the containers of {environment.dify.project}")
+    if sandbox:
+        nginx.stop(site)
+        prefect.stop(site)
+        redis.stop(site)
+        postgres.stop(site)
+        typer.echo("stopped nginx, Prefect, Redis and PostgreSQL")
+    if purge:
+        hosts.remove(site)
+        _delete(home)
+        typer.echo(f"deleted {home}; images and Docker Engine are kept")
+
+
+def _confirm(home: Path, *, yes: bool) -> None:
+    real = home.resolve()
+    typer.echo(f"--purge deletes {real}: databases, uploads, tenant keys, certificates, secrets")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RolloutError("--purge needs --yes where nobody can be asked")
+    typer.confirm("Delete all of it?", abort=True)
+
+
+def _delete(home: Path) -> None:
+    real = home.resolve()
+    if real.exists():
+        shutil.rmtree(real)
+    if home.is_symlink():
+        home.unlink()

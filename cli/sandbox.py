@@ -1,0 +1,154 @@
+"""`rollout sandbox`: a Prefect server on the sandbox's own PostgreSQL, and a deploy through it."""
+
+import sys
+import time
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from cli import output, runs
+from cli.setup import apply_setup
+from config.errors import RolloutError
+from config.load import load_environment, load_release
+
+POLL_S = 0.3
+PAGE = 200
+LOG_WITHIN_S = 10.0
+WORKER_WITHIN_S = 60.0
+
+
+def sandbox(name: str) -> None:
+    """Start what is missing, apply prefect.yaml and deploy through `deploy/<name>`."""
+    environment = load_environment(name)
+    if environment.platform.kind != "sandbox":
+        raise RolloutError(
+            f"{name} is not a sandbox (platform.kind is {environment.platform.kind!r}); "
+            f"expected `rollout deploy {name}`"
+        )
+    runs.tell_steps()
+    runs.collect_garbage_again()
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = PREFECT_API_URL.value() or _own_server(name)
+    with temporary_settings({PREFECT_API_URL: url}):
+        # Schedules of staging and prod have nothing to do on a sandbox's own server.
+        apply_setup([name])
+        run = _start(name)
+        _follow(run, name)
+    output.closing(name, _rehearsal(name), url.removesuffix("/api"))
+
+
+def _own_server(name: str) -> str:
+    from tasks.core.site import Site
+    from tasks.core.step import converge
+    from tasks.platforms.sandbox import prefect
+    from tasks.platforms.sandbox.home import prepare_home
+    from tasks.platforms.sandbox.postgres import server_steps
+    from tasks.probes.preflight.checks import preflight, require
+    from tasks.steps.docker import docker_steps
+    from tasks.steps.pgsql import prefect_database_steps
+
+    environment = load_environment(name)
+    site = Site(environment, load_release(environment.dify.release), {})
+    require(preflight(site))
+    prepare_home(site)
+    password = prefect.database_password(site)
+    for step in (
+        *docker_steps(site),
+        *server_steps(site),
+        *prefect_database_steps(site, password),
+        *prefect.prefect_steps(site),
+    ):
+        converge(step)
+    return prefect.api_url(site)
+
+
+def _start(name: str) -> Any:
+    from prefect.deployments import run_deployment
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return run_deployment(f"deploy/{name}", timeout=0)
+    except ObjectNotFound:
+        raise RolloutError(
+            f"prefect.yaml: no deployment deploy/{name}; add one beside deploy/sandbox"
+        ) from None
+
+
+def _follow(run: Any, name: str) -> None:
+    """Print the run's log as it grows, until it ends; raise what it failed with."""
+    from prefect.client.orchestration import get_client
+
+    began = time.monotonic()
+    shown: set[UUID] = set()
+    with get_client(sync_client=True) as client:
+        while True:
+            state = client.read_flow_run(run.id).state
+            ended = state is not None and state.is_final()
+            _show_log(client, run.id, shown)
+            if state is not None and ended:
+                break
+            if state is not None and not state.is_running():
+                _check_worker(time.monotonic() - began)
+            time.sleep(POLL_S)
+        _show_rest(client, run.id, shown)
+    if not state.is_completed():
+        raise RolloutError(f"deploy {name} ended as {state.name}: {state.message or 'see its log'}")
+
+
+def _show_rest(client: Any, run: UUID, shown: set[UUID]) -> None:
+    """The run's process sends its last lines after its end; Prefect's own is the very last."""
+    deadline = time.monotonic() + LOG_WITHIN_S
+    while time.monotonic() < deadline:
+        if any(_is_last(line) for line in _show_log(client, run, shown)):
+            return
+        time.sleep(POLL_S)
+
+
+def _is_last(line: Any) -> bool:
+    return line.name == "prefect.flow_runs" and line.message.startswith("Finished in state")
+
+
+def _show_log(client: Any, run: UUID, shown: set[UUID]) -> list[Any]:
+    """Print the lines that are not `shown` yet and add them there; those lines."""
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+    from prefect.client.schemas.sorting import LogSort
+
+    new: list[Any] = []
+    # Lines of worker and run arrive in batches out of order, so each page is looked at anew.
+    for offset in count(0, PAGE):
+        lines = client.read_logs(
+            log_filter=LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])),
+            sort=LogSort.TIMESTAMP_ASC,
+            limit=PAGE,
+            offset=offset,
+        )
+        for line in lines:
+            if line.id in shown:
+                continue
+            shown.add(line.id)
+            new.append(line)
+            if line.name == "rollout":
+                at = line.timestamp.astimezone().strftime("%H:%M:%S")
+                sys.stderr.write(f"{at} {line.message}\n")
+        if len(lines) < PAGE:
+            break
+    return new
+
+
+def _check_worker(waited_s: float) -> None:
+    if waited_s > WORKER_WITHIN_S:
+        from tasks.platforms.sandbox.prefect import POOL
+
+        raise RolloutError(
+            f"no worker took the run within {waited_s:.0f} s; "
+            f"start one: uv run prefect worker start --pool {POOL}"
+        )
+
+
+def _rehearsal(name: str) -> list[str]:
+    from tasks.core.site import Site
+    from tasks.steps.images import rehearsal_images
+
+    environment = load_environment(name)
+    return rehearsal_images(Site(environment, load_release(environment.dify.release), {}))

@@ -1,0 +1,57 @@
+"""One request made on a node by its curl; what it must keep to itself comes in by stdin."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clients.command import Command, Secret
+from clients.node import Node
+from config.errors import RolloutError
+
+_MARK = "dify-rollout-status:"
+_UNKNOWN_OPTION, _NOT_FOUND = 2, 127
+
+
+class NoAnswer(RolloutError):
+    """curl's own sentence on why it got none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Status of the answer, of a proxy's own answer to CONNECT (0: it was not asked), and body."""
+
+    status: int
+    connect: int
+    body: str
+
+
+def ask(node: Node, options: Mapping[str, str], within_s: float) -> Answered:
+    """The answer to the request that curl's long `options` describe.
+
+    Raises:
+        NoAnswer: nobody answered, or the node's curl is missing or too old.
+    """
+    wanted = {
+        **options,
+        "max-time": f"{within_s:g}",
+        "write-out": f"\n{_MARK}%{{http_code}} %{{http_connect}}",
+    }
+    config = "".join(f"{name} = {_quoted(value)}\n" for name, value in wanted.items())
+    words = ("curl", "--silent", "--show-error", "--config", "-")
+    command = Command(words, stdin=Secret(config), timeout_s=within_s + 5, changes=False)
+    done = node.attempt(command)
+    found = re.search(rf"\n?{_MARK}(\d+) (\d+)\s*$", done.stdout)
+    connect = int(found[2]) if found else 0
+    if found and (done.status == 0 or connect):
+        return Answered(int(found[1]), connect, done.stdout[: found.start()])
+    if done.status == _NOT_FOUND:
+        raise NoAnswer(f"curl is not installed on {node.name}")
+    if done.status == _UNKNOWN_OPTION:
+        raise NoAnswer(f"curl on {node.name} is too old; expected 7.86 or newer")
+    said = (done.stderr.strip().splitlines() or [f"exit status {done.status}"])[-1]
+    raise NoAnswer(re.sub(r"^curl: \(\d+\) ", "", said))
+
+
+def _quoted(value: str) -> str:
+    """As curl's configuration reads it."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", value).replace("\n", "\\n") + '"'

@@ -1,0 +1,391 @@
+"""Docker Engine of a node, through its socket."""
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from http import HTTPStatus
+from struct import Struct
+from typing import IO, Any, cast
+
+import docker
+from docker import auth
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests import Request, RequestException
+
+from clients.command import Command
+from clients.credentials import Credentials
+from clients.node import LocalNode, Node
+from config.errors import RolloutError
+
+# Untyped as it is shipped.
+_auth = cast(Any, auth)
+
+_HEAD = Struct(">4xL")
+_FEW = 200
+_ONE_OFF = "com.docker.compose.oneoff"
+_NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
+
+
+class DockerUnusable(RolloutError):
+    """Docker Engine does not answer; says why and what to do."""
+
+
+class NotRunning(RolloutError):
+    """Nothing can be started in that container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image the engine has."""
+
+    id: str
+    labels: dict[str, str]
+    layers: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, seen: dict[str, Any]) -> "Image":
+        """From what the engine says of it; `repositories` are those its digests are of."""
+        return cls(
+            id=str(seen["Id"]),
+            labels=dict(seen["Config"]["Labels"] or {}),
+            layers=tuple(seen["RootFS"].get("Layers") or ()),
+            digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
+            tags=tuple(seen.get("RepoTags") or ()),
+            repositories=tuple(name.partition("@")[0] for name in seen.get("RepoDigests") or ()),
+            size=int(seen["Size"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a compose project. `health` is empty where no check is defined.
+
+    `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
+    """
+
+    id: str
+    name: str
+    service: str
+    image: str
+    config_hash: str
+    state: str
+    health: str
+    one_off: bool
+    restarts: int = 0
+    oom: bool = False
+    status: int = 0
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "running" and self.health in ("", "healthy")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a list of containers says of one."""
+
+    id: str
+    name: str
+    service: str
+
+
+class Docker:
+    """A client that connects when it is first asked something; without a node, to this machine."""
+
+    def __init__(self, node: Node | None = None) -> None:
+        self.node: Node = node or LocalNode()
+
+    @cached_property
+    def client(self) -> Any:
+        try:
+            if url := self.node.docker_url():
+                made = docker.DockerClient(base_url=url, timeout=600)
+            else:
+                made = docker.from_env(timeout=600)
+        except DockerException as error:
+            raise DockerUnusable(self._why(error)) from None
+        # No proxy leads to a socket, and looking for one takes as long as the request itself.
+        made.api.trust_env = not str(made.api.base_url).startswith("http+docker://")
+        return made
+
+    def trouble(self) -> str | None:
+        """Why the engine cannot be used, None if it can."""
+        try:
+            self.client.ping()
+        except DockerUnusable as error:
+            return str(error)
+        except (DockerException, OSError) as error:
+            return self._why(error)
+        return None
+
+    def version(self) -> str:
+        return str(self.client.version()["Version"])
+
+    def info(self) -> dict[str, Any]:
+        """What the engine says of itself and its settings."""
+        return cast(dict[str, Any], self.client.info())
+
+    def image(self, reference: str) -> Image | None:
+        """The image of this name or id; None if there is none."""
+        with self._asked():
+            try:
+                return Image.of(self.client.api.inspect_image(reference))
+            except ImageNotFound:
+                return None
+
+    def images(self) -> list[Image]:
+        """Every image that is not merely a step of a build."""
+        identities = {str(entry["Id"]) for entry in self.client.api.images()}
+        found = [self.image(identity) for identity in sorted(identities)]
+        return [image for image in found if image]
+
+    def images_in_use(self) -> set[str]:
+        """Ids of the images any container was made from, running or not."""
+        return {str(entry["ImageID"]) for entry in self.client.api.containers(all=True)}
+
+    def shares_layers(self) -> bool:
+        """Whether an archive may leave out layers the engine has: not with containerd's store."""
+        status = cast(list[list[str]], self.info().get("DriverStatus") or [])
+        return not any("io.containerd.snapshotter" in value for _, value in status)
+
+    def load(self, stream: IO[bytes] | Iterator[bytes]) -> None:
+        """Take in an archive made by `docker save`, read as it is sent."""
+        for line in self.client.api.load_image(stream):
+            if "error" in line:
+                raise RolloutError(str(line["error"]))
+
+    @contextmanager
+    def saved(self, references: list[str]) -> Generator[IO[bytes]]:
+        """What `docker save` writes of these images, as it comes."""
+        with self.client.api.get(
+            self._url("/images/get"), params={"names": references}, stream=True
+        ) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise RolloutError(f"Docker Engine does not save: {response.text.strip()}")
+            yield cast(IO[bytes], response.raw)
+
+    def pull(
+        self, reference: str, login: Credentials | None = None, *, quiet_s: float = 600
+    ) -> Generator[dict[str, Any]]:
+        """The registry's progress messages, until the image is there.
+
+        `quiet_s`: seconds without any message until the pull is given up. Without a login the
+        engine is shown what `docker login` left.
+
+        Raises:
+            requests.RequestException, RolloutError: the engine's or the registry's refusal.
+        """
+        api = self.client.api
+        header = (
+            _login_header(login) if login else _auth.get_config_header(api, _registry(reference))
+        )
+        with api.post(
+            self._url("/images/create"),
+            params={"fromImage": reference},
+            headers={"X-Registry-Auth": header} if header else {},
+            stream=True,
+            timeout=(quiet_s, quiet_s),
+        ) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise RolloutError(str(response.json().get("message", response.text)))
+            for text in filter(None, response.iter_lines()):
+                line: dict[str, Any] = json.loads(text)
+                if "error" in line:
+                    raise RolloutError(str(line["error"]))
+                yield line
+
+    def log_in(self, registry: str, login: Credentials) -> None:
+        """The registry accepts the login as this engine reaches it; no engine keeps it.
+
+        Raises:
+            RolloutError: the engine's or the registry's refusal.
+        """
+        secret = login.password.get_secret_value()
+        try:
+            self.client.login(login.username, secret, registry=registry, reauth=True)
+        except (APIError, RequestException) as error:
+            said = str(getattr(error, "explanation", None) or error)
+            raise RolloutError(said.replace(secret, "***")) from None
+
+    def build(
+        self, folder: str, tag: str, labels: dict[str, str], arguments: dict[str, str]
+    ) -> None:
+        """Build a folder's Dockerfile with the engine's own builder, without any registry."""
+        last = ""
+        for line in self.client.api.build(
+            path=folder, tag=tag, labels=labels, buildargs=arguments, rm=True, decode=True
+        ):
+            last = str(line.get("stream") or last)
+            if "error" in line:
+                raise RolloutError(f"building {tag}: {line['error']} (after {last.strip()!r})")
+
+    def tag(self, reference: str, name: str, tag: str) -> None:
+        self.client.api.tag(reference, name, tag)
+
+    def forget(self, image: Image) -> None:
+        """The image has no name left and is gone, unless another one was built on it."""
+        for name in (*image.tags, image.id):
+            try:
+                self.client.api.remove_image(name, force=name == image.id)
+            except ImageNotFound:
+                continue
+            except APIError as error:
+                if "dependent child images" not in str(error.explanation):
+                    raise
+
+    def import_filesystem(self, tree: IO[bytes], name: str, tag: str) -> None:
+        """An image of one layer from a tar stream of a root filesystem."""
+        self.client.api.import_image_from_data(tree, repository=name, tag=tag)
+
+    def containers(self, project: str) -> list[Container]:
+        """Every container of the project, running or not."""
+        with self._asked():
+            found = self.client.api.containers(
+                all=True, filters={"label": f"com.docker.compose.project={project}"}
+            )
+            return [self._describe(str(entry["Id"])) for entry in found]
+
+    def running(self, project: str) -> list[Running]:
+        """Every running container of the project that is no one-off, by one request."""
+        found = self.client.api.containers(
+            filters={"label": [f"com.docker.compose.project={project}", f"{_ONE_OFF}=False"]}
+        )
+        return [
+            Running(
+                str(entry["Id"]),
+                str(entry["Names"][0]).lstrip("/"),
+                str(entry["Labels"].get("com.docker.compose.service", "")),
+            )
+            for entry in found
+            if entry["State"] == "running"
+        ]
+
+    def logs(self, container: str, lines: int = 15) -> str:
+        with self._asked():
+            said = cast(bytes, self.client.api.logs(container, tail=lines))
+        return said.decode(errors="replace")
+
+    def logs_since(self, container: str, at: float, lines: int) -> list[str]:
+        """The last lines since then, seconds since the epoch.
+
+        Few are asked for first: the engine reads as many as asked, however old they are.
+        """
+        said: list[str] = []
+        for most in (min(_FEW, lines), lines):
+            said = self._said(container, since=int(at), tail=most).splitlines()
+            if len(said) < most:
+                break
+        return said
+
+    def spoke(self, container: str) -> float | None:
+        """When it wrote the last line of its log, seconds since the epoch; None: never."""
+        at = self._said(container, tail=1, timestamps=1).partition(" ")[0]
+        return datetime.fromisoformat(at).timestamp() if at else None
+
+    def _said(self, container: str, **asked: int) -> str:
+        """Its log by one request; the library's own first asks whether it has a terminal."""
+        answer = self._get(f"/containers/{container}/logs", stdout=1, stderr=1, **asked)
+        return _unframed(answer).decode(errors="replace")
+
+    def _get(self, path: str, **asked: int) -> bytes:
+        """The engine's answer, by a session that looks for no proxy, cookie or login each time."""
+        api = self.client.api
+        request = Request("GET", self._url(path), params=asked)
+        with api.send(request.prepare(), timeout=api.timeout, proxies={}) as response:
+            response.raise_for_status()
+            return cast(bytes, response.content)
+
+    def _url(self, path: str) -> str:
+        api = self.client.api
+        return f"{api.base_url}/v{api.api_version}{path}"
+
+    def inside(self, container: str, words: Sequence[str]) -> str:
+        """What the words print, run in the container. They bring their own timeout.
+
+        Raises:
+            NotRunning: there is no such container, or it is paused or has ended.
+        """
+        api = self.client.api
+        try:
+            begun = api.exec_create(container, list(words), stderr=False)
+        except APIError as error:
+            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+            raise NotRunning(f"{container} does not run") from None
+        return cast(bytes, api.exec_start(begun["Id"])).decode(errors="replace")
+
+    def restart(self, container: str, stop_s: int = 10) -> None:
+        self.client.api.restart(container, timeout=stop_s)
+
+    def remove(self, container: str) -> None:
+        """No container of that name or id is left."""
+        with self._asked(), suppress(NotFound):
+            self.client.api.remove_container(container, force=True, v=True)
+
+    def _describe(self, identity: str) -> Container:
+        seen: dict[str, Any] = json.loads(self._get(f"/containers/{identity}/json"))
+        labels = cast(dict[str, str], seen["Config"]["Labels"])
+        return Container(
+            id=identity,
+            name=str(seen["Name"]).lstrip("/"),
+            service=labels.get("com.docker.compose.service", ""),
+            image=str(seen["Image"]),
+            config_hash=labels.get("com.docker.compose.config-hash", ""),
+            state=str(seen["State"]["Status"]),
+            health=str(seen["State"].get("Health", {}).get("Status", "")),
+            one_off=labels.get(_ONE_OFF) == "True",
+            restarts=int(seen.get("RestartCount", 0)),
+            oom=bool(seen["State"].get("OOMKilled")),
+            status=int(seen["State"].get("ExitCode", 0)),
+        )
+
+    @contextmanager
+    def _asked(self) -> Generator[None]:
+        """Whoever breaks off in the middle is told: the engine, or the way to it."""
+        try:
+            yield
+        except RequestException as error:
+            raise DockerUnusable(self._why(error)) from None
+
+    def _why(self, error: Exception) -> str:
+        text, where = str(error), "/var/run/docker.sock"
+        if self.node.docker_url():
+            # From here only an end is seen; there the engine's client says why.
+            asked = Command(("docker", "version", "--format", "{{.Server.Version}}"), changes=False)
+            text, where = self.node.attempt(asked).stderr.strip(), self.node.name
+        if "permission denied" in text.lower():
+            return f"Docker Engine refuses this user at {where}; add it to the group docker"
+        if "not found" in text:
+            return f"Docker is not installed at {where}"
+        if any(words in text for words in _NOT_RUNNING):
+            return f"Docker Engine is not running (nothing answers at {where})"
+        return f"Docker Engine does not answer at {where}: {text or 'it broke off'}"
+
+
+def _unframed(stream: bytes) -> bytes:
+    """What a container without a terminal wrote: each piece has a head that ends in its length."""
+    pieces: list[bytes] = []
+    at = 0
+    while at < len(stream):
+        begin = at + _HEAD.size
+        (length,) = _HEAD.unpack_from(stream, at)
+        at = begin + length
+        pieces.append(stream[begin:at])
+    return b"".join(pieces)
+
+
+def _login_header(login: Credentials) -> Any:
+    return _auth.encode_header(
+        {"username": login.username, "password": login.password.get_secret_value()}
+    )
+
+
+def _registry(reference: str) -> str:
+    return str(_auth.resolve_repository_name(reference.partition("@")[0])[0])

@@ -1,0 +1,149 @@
+"""A PostgreSQL server as one role reaches it."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from pydantic import SecretStr
+
+from clients.node import LocalNode, Node
+from config.errors import RolloutError
+
+CONNECT_TIMEOUT_S = 5
+_REFUSALS = (
+    "password authentication failed",
+    "no pg_hba.conf entry",
+    "pg_hba.conf rejects",
+    "does not exist",
+    "is not permitted to log in",
+    "permission denied",
+    "no password supplied",
+    "authentication failed",
+)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class PostgresUnreachable(RolloutError):
+    """Nobody answered, or not yet: asking again may help."""
+
+
+class PostgresRefused(RolloutError):
+    """The server answered and does not let this role in: asking again changes nothing."""
+
+
+class DatabaseMissing(PostgresRefused):
+    """The role's password was accepted, the database is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A database as it was at one moment; other sessions may share the exported `snapshot`."""
+
+    connection: Connection
+    snapshot: str
+
+    def release(self) -> None:
+        """Nobody looks any more: the server need not keep what that moment saw."""
+        self.connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """Where and as whom to connect, as `node` reaches it.
+
+    `host` is an address, or the directory of a unix socket.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: SecretStr
+    database: str
+    node: Node = field(default_factory=LocalNode)
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}/{self.database}"
+
+    @contextmanager
+    def connect(
+        self, within_s: float = 0, alive: Callable[[], bool] = lambda: True
+    ) -> Generator[Connection]:
+        """A connection in autocommit mode, closed at the end.
+
+        `within_s`: seconds during which a server that does not answer is asked again, as long
+        as it is `alive`.
+
+        Raises:
+            PostgresUnreachable: no answer until then, or lost later while in use.
+            PostgresRefused: wrong password, no such database, not allowed from here.
+        """
+        connection = self._open(time.monotonic() + within_s, alive)
+        try:
+            yield connection
+        except psycopg.OperationalError as error:
+            if not connection.broken:
+                raise
+            where = f"PostgreSQL at {self.host}:{self.port}"
+            raise PostgresUnreachable(f"{where} broke off: {_first_line(error)}") from None
+        finally:
+            connection.close()
+
+    @contextmanager
+    def frozen(self) -> Generator[View]:
+        """The database as it is now, for as long as it takes. Raises as `connect`."""
+        with self.connect() as connection:
+            # However long a dump takes, the server may not end the session that only waits.
+            connection.execute("SET idle_in_transaction_session_timeout = 0")
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+            yield View(connection, str(snapshot))
+
+    def check(self) -> str:
+        """Log in; what answered. Raises as `connect`."""
+        with self.connect() as connection:
+            version = connection.info.parameter_status("server_version")
+        return f"PostgreSQL {version} lets {self.user} into {self.database}"
+
+    def _open(self, deadline: float, alive: Callable[[], bool]) -> Connection:
+        host, port = self.node.reach(self.host, self.port)
+        while True:
+            try:
+                return psycopg.connect(
+                    host=host,
+                    port=port,
+                    user=self.user,
+                    password=self.password.get_secret_value() or None,
+                    dbname=self.database,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    application_name="dify-rollout",
+                    autocommit=True,
+                )
+            except psycopg.OperationalError as error:
+                trouble = self._translated(error)
+                over = time.monotonic() >= deadline or not alive()
+                if over or isinstance(trouble, PostgresRefused):
+                    raise trouble from None
+            time.sleep(0.1)
+
+    def _translated(self, error: psycopg.OperationalError) -> RolloutError:
+        lines = [line for line in str(error).splitlines() if "failed:" in line]
+        reason = (lines or str(error).splitlines())[-1].rpartition("failed:")[2].strip()
+        reason = reason.removeprefix("FATAL:").strip()
+        # libpq keeps no SQLSTATE of a failed login. Whether a password was asked for says,
+        # in any language of the server's messages, that it got as far as checking it.
+        asked = bool(error.pgconn and error.pgconn.used_password)
+        if asked or any(words in reason for words in _REFUSALS):
+            missing = "database" in reason and "does not exist" in reason
+            kind = DatabaseMissing if missing else PostgresRefused
+            return kind(f"PostgreSQL refuses {self}: {reason}")
+        return PostgresUnreachable(
+            f"PostgreSQL at {self.host}:{self.port} does not answer: {reason}"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

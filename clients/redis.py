@@ -1,0 +1,102 @@
+"""A Redis server as its clients reach it."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+from pydantic import SecretStr
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004
+    NoPermissionError,
+    TimeoutError,  # noqa: A004
+)
+from redis.retry import Retry
+
+from clients.node import LocalNode, Node
+from config.errors import RolloutError
+
+TIMEOUT_S = 5.0
+
+
+class RedisUnreachable(RolloutError):
+    """Nobody answered, or not yet: asking again may help."""
+
+
+class RedisRefused(RolloutError):
+    """The server answered and does not accept the password: asking again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """Where to connect, as `node` reaches it, and with what password."""
+
+    host: str
+    port: int
+    password: SecretStr
+    database: int = 0
+    node: Node = field(default_factory=LocalNode)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+    @contextmanager
+    def client(
+        self, within_s: float = 0, alive: Callable[[], bool] = lambda: True
+    ) -> Generator["redis.Redis"]:
+        """A client that has been let in, answering in text; closed at the end.
+
+        `within_s`: seconds during which a server that does not answer is asked again, as long
+        as it is `alive`.
+
+        Raises:
+            RedisUnreachable: no answer until then, or later while in use.
+            RedisRefused: wrong password.
+        """
+        client = self._client()
+        try:
+            self._enter(client, time.monotonic() + within_s, alive)
+            yield client
+        except (AuthenticationError, NoPermissionError) as error:
+            raise RedisRefused(f"Redis refuses {self}: {error}") from None
+        except (ConnectionError, TimeoutError) as error:
+            raise RedisUnreachable(f"Redis at {self} does not answer: {error}") from None
+        finally:
+            client.close()
+
+    def check(self) -> str:
+        """Log in; what answered. Raises as `client`."""
+        with self.client():
+            return f"Redis lets us into its database {self.database}"
+
+    def _client(self) -> "redis.Redis":
+        host, port = self.node.reach(self.host, self.port)
+        options: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "password": self.password.get_secret_value() or None,
+            "db": self.database,
+            "socket_timeout": TIMEOUT_S,
+            "socket_connect_timeout": TIMEOUT_S,
+            "retry": Retry(NoBackoff(), 0),
+            "decode_responses": True,
+        }
+        return redis.Redis(**options)
+
+    def _enter(self, client: "redis.Redis", deadline: float, alive: Callable[[], bool]) -> None:
+        while True:
+            try:
+                client.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]
+            except AuthenticationError:
+                raise
+            except (ConnectionError, TimeoutError, BusyLoadingError):
+                if time.monotonic() >= deadline or not alive():
+                    raise
+            else:
+                return
+            time.sleep(0.1)

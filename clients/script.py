@@ -1,0 +1,177 @@
+"""What a shell on another machine is told to do, and how its answers read. Pure text.
+
+Every value is quoted once, here. A script travels on the shell's standard input, so nothing of
+it is seen in a list of processes on either side.
+"""
+
+import base64
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from clients.command import Command
+from clients.files import File
+from clients.node import NEEDED, Entry
+
+# The whole command line of the shell: it reads the length of a script, the script, runs it, and
+# so on until nobody is there or more is said than a length.
+LOOP = 'while read -r n last; do s=$(head -c "$n"); (eval "$s"); [ -z "$last" ] || exit; done'
+
+MORE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def request(length: int, *, last: bool) -> str:
+    return f"{length} last\n" if last else f"{length}\n"
+
+
+def framed(body: str, mark: str, stdin_bytes: int) -> str:
+    """The body between marks on both streams, its exit status after the last one.
+
+    What else is said (a login shell's greeting) is told apart by the mark, and a status of the
+    command from one of the connection. The command's input is followed by silence; then a line
+    means that all is well, an end that nobody is there any more: the whole process group is
+    killed, so that no command outlives a connection that was lost.
+    """
+    return (
+        _begin(mark)
+        + f"{{ head -c {stdin_bytes}; exec >&-; read -r word && exit 0; kill -9 0; }} |\n"
+        + f"{{ {_body(body, mark)}; }}\n"
+    )
+
+
+def held(body: str, mark: str) -> str:
+    """The same for a body that itself listens to the connection."""
+    return _begin(mark) + _body(body, mark) + "\n"
+
+
+def _begin(mark: str) -> str:
+    return f"echo {mark}; echo {mark} >&2\n"
+
+
+def _body(body: str, mark: str) -> str:
+    return f"(\n{body}\n); status=$?; echo {mark}; echo {mark} $status >&2"
+
+
+def of(command: Command) -> str:
+    """Run the command in place of the shell."""
+    return _surroundings(command) + f"exec {shlex.join(command.argv())}"
+
+
+def piped(commands: Sequence[Command], mark: str) -> str:
+    """Each command reads what the one before it prints; every status goes to stderr."""
+    parts = [
+        f"{{ (\n{of(command)}\n); printf '{mark} %d %d\\n' {index} $? >&2; }}"
+        for index, command in enumerate(commands)
+    ]
+    return " |\n".join(parts)
+
+
+def parse_piped(stderr: str, mark: str) -> tuple[list[int], str]:
+    """The status of each command in order, and what else was said."""
+    found: dict[int, int] = {}
+    rest: list[str] = []
+    for line in stderr.splitlines(keepends=True):
+        text, marked, told = line.partition(mark)
+        if marked:
+            index, status = told.split()
+            found[int(index)] = int(status)
+        rest.append(text)
+    return [found[index] for index in sorted(found)], "".join(rest)
+
+
+def spawn(command: Command, log_file: Path) -> str:
+    """Start the command in a session of its own; prints its pid."""
+    log, folder = _q(log_file), _q(log_file.parent)
+    words = shlex.join(command.argv())
+    return (
+        f"mkdir -p {folder} || exit 1\n"
+        + _surroundings(command)
+        + f"setsid {words} >>{log} 2>&1 </dev/null & echo $!"
+    )
+
+
+def which(program: str) -> str:
+    return f"PATH=$PATH:{MORE_PATH}; command -v {shlex.quote(program)}"
+
+
+def look(paths: Iterable[Path]) -> str:
+    """Prints a line for each path, which `parse_look` reads."""
+    return f"""set -- {" ".join(_q(path) for path in paths)}
+for at do
+    if [ -d "$at" ]; then stat -L -c '%a %u' "$at" || exit 1
+    elif [ -e "$at" ]; then
+        printf '%s ' "$(stat -L -c '%a %u' "$at")" && base64 -w 0 <"$at" && echo . || exit 1
+    else echo absent
+    fi
+done"""
+
+
+def parse_look(text: str, paths: Iterable[Path]) -> dict[Path, Entry | None]:
+    lines = text.splitlines()
+    return {path: _entry(line.split()) for path, line in zip(paths, lines, strict=True)}
+
+
+def write(file: File) -> str:
+    """Put standard input in place as `clients.files` does; prints its digest read back."""
+    previous = _q(file.path.with_name(file.path.name + ".previous"))
+    pattern = _q(file.path.with_name(f".{file.path.name}.XXXXXX"))
+    owner = f'[ "$(id -u)" != 0 ] || chown {file.owner}:{file.owner} "$1"; '
+    return f"""set -e
+path={_q(file.path)}; folder={_q(file.path.parent)}; new=; old=
+mkdir -p "$folder"
+umask 077
+trap 'rm -f "$new" "$old"' EXIT
+ready() {{ chmod {file.mode:o} "$1"; {owner if file.owner is not None else ""}sync "$1"; }}
+new=$(mktemp {pattern}); cat >"$new"; ready "$new"
+if {str(file.keep_previous).lower()} && [ -f "$path" ] && ! cmp -s "$path" "$new"; then
+    old=$(mktemp {pattern}); cat "$path" >"$old"; ready "$old"; mv -fT "$old" {previous}
+fi
+mv -fT "$new" "$path"
+sync "$folder"
+sha256sum <"$path" """
+
+
+LOCKED = 75
+LOST_ITS_READER = 128 + 13
+
+
+def hold(path: Path, holder: str) -> str:
+    """Lock the file and say so, until no sign of life comes for a minute.
+
+    Status LOCKED, and on stderr what the holder wrote, if it is taken.
+    """
+    return f"""path={_q(path)}
+mkdir -p {_q(path.parent)} && [ ! -L "$path" ] || exit 1
+umask 077
+exec 9<>"$path" || exit 1
+flock -n 9 || {{ cat "$path" >&2; exit {LOCKED}; }}
+printf %s {shlex.quote(holder)} >"$path"
+echo held
+while [ -n "$(timeout 60 head -c 1 9>&-)" ]; do :; done
+: >"$path" """
+
+
+def _surroundings(command: Command) -> str:
+    lines = [f"cd {_q(command.cwd)} || exit 126"] if command.cwd else []
+    if command.own_env:
+        kept = "|".join(f"{name}*" for name in NEEDED)
+        names = "env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'"
+        lines.append(f"for n in $({names}); do case $n in {kept}) ;; *) unset $n ;; esac; done")
+    lines.append(f"PATH=$PATH:{MORE_PATH}; export PATH")
+    for name, value in command.env:
+        text = value if isinstance(value, str) else value.value
+        lines.append(f"export {name}={shlex.quote(text)}")
+    return "\n".join(lines) + "\n"
+
+
+def _entry(words: list[str]) -> Entry | None:
+    if words == ["absent"]:
+        return None
+    mode, owner, *content = words
+    data = base64.b64decode(content[0].removesuffix(".")) if content else None
+    return Entry(data, int(mode, 8), int(owner))
+
+
+def _q(path: Path | str) -> str:
+    """A path can look like an option only if it is relative, which none is here."""
+    return shlex.quote(str(path))

@@ -1,0 +1,145 @@
+"""A shell elsewhere that is told one script after the other, and what it says to each."""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from typing import IO
+
+from clients import script
+from clients.running import await_end
+
+OnLine = Callable[[str], None]
+
+
+class Said:
+    """What came between the marks of one script.
+
+    A mark may follow text without a line's end: what is before it still counts.
+    """
+
+    def __init__(self, on_line: OnLine | None = None) -> None:
+        self.mark = secrets.token_hex(12)
+        self.status = -1
+        self.out: list[bytes] = []
+        self.err: list[bytes] = []
+        self.ended = threading.Event()
+        self.first = threading.Event()
+        self._marks = {"out": 0, "err": 0}
+        self._on_line = on_line
+
+    @property
+    def begun(self) -> bool:
+        return any(self._marks.values())
+
+    @property
+    def complete(self) -> bool:
+        return all(count > 1 for count in self._marks.values())
+
+    def text(self) -> str:
+        return b"".join(self.out).decode(errors="replace")
+
+    def complaint(self) -> str:
+        return b"".join(self.err).decode(errors="replace")
+
+    def hear(self, stream: str, line: bytes) -> bool:
+        """Take in a line; whether it belongs to the script at all."""
+        text, marked, rest = line.partition(self.mark.encode())
+        inside = self._marks[stream] == 1
+        if inside and text:
+            (self.out if stream == "out" else self.err).append(text)
+            self.first.set()
+            if self._on_line:
+                self._on_line(text.decode(errors="replace").rstrip("\n"))
+        if marked:
+            self._marks[stream] += 1
+            if inside and stream == "err":
+                self.status = int(rest)
+            if self.complete:
+                self.close()
+        return inside or bool(marked)
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+        self.first.set()
+        self.ended.set()
+
+
+class Shell:
+    """One such shell: its process here, and its streams."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+        )
+        self._said: Said | None = None
+        self._noise: list[bytes] = []
+        self._open = 2
+        self._lock = threading.Lock()
+        for name, stream in (("out", self.process.stdout), ("err", self.process.stderr)):
+            threading.Thread(target=self._listen, args=(name, stream), daemon=True).start()
+
+    def alive(self) -> bool:
+        return self._open == 2 and self.process.poll() is None  # noqa: PLR2004
+
+    def noise(self) -> str:
+        """What was said to no script of ours: a greeting, or why there is no shell."""
+        return b"".join(self._noise).decode(errors="replace")
+
+    def begin(self, text: str, said: Said, stdin: bytes = b"", *, last: bool) -> None:
+        """Tell it a script; after the `last` one it ends."""
+        content = text.encode(errors="surrogateescape")
+        with self._lock:
+            self._said = said
+            if not self._open:
+                said.close()
+        given = script.request(len(content), last=last).encode() + content + stdin
+        threading.Thread(target=self.tell, args=(given,), daemon=True).start()
+
+    def tell(self, data: bytes) -> bool:
+        """Whether the other side still listens."""
+        stream, view = self.process.stdin, memoryview(data)
+        try:
+            while stream and view:
+                view = view[stream.write(view) or 0 :]
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def end(self, within_s: float) -> None:
+        """The shell is gone, and whatever it has not finished is killed there too."""
+        with contextlib.suppress(OSError):
+            if self.process.stdin:
+                self.process.stdin.close()
+        try:
+            # A daemon that a command left behind may hold the streams open: it is not ours.
+            await_end(self.process, within_s)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def _listen(self, name: str, stream: IO[bytes]) -> None:
+        for line in _lines(stream):
+            with self._lock:
+                said = self._said
+            if said is None or not said.hear(name, line):
+                self._noise.append(line)
+        with self._lock:
+            self._open -= 1
+            if self._said and not self._open:
+                self._said.close()
+
+
+def _lines(stream: IO[bytes]) -> Iterable[bytes]:
+    """Lines as they come; unlike the process's own stream it reads many bytes at a time."""
+    return open(stream.fileno(), "rb", closefd=False)

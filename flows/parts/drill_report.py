@@ -1,0 +1,31 @@
+"""What people look at after a drill."""
+
+from dataclasses import dataclass
+
+from prefect.artifacts import create_markdown_artifact
+
+from config.pictures.trend import size
+from flows.parts.report import check_rows
+from tasks.points.drill import Drill
+
+
+@dataclass(frozen=True, slots=True)
+class DrillReport:
+    """A drill that went well."""
+
+    environment: str
+    drill: Drill
+
+
+def publish(report: DrillReport) -> None:
+    key, drill = report.environment.replace("_", "-"), report.drill
+    lines = [
+        f"# {drill.point} of {key} comes back",
+        f"- **RPO** {drill.rpo_s / 3600:.1f} h: what came after the point would be lost",
+        f"- **RTO** {drill.rto_s:.0f} s for {size(drill.size)}: from the start until it was proved",
+        "",
+        "| check | detail | seconds |",
+        "|---|---|---|",
+        *(f"| {r['check']} | {r['detail']} | {r['seconds']} |" for r in check_rows(drill.checks)),
+    ]
+    create_markdown_artifact("\n".join(lines), key=f"drill-{key}", description="The last drill")

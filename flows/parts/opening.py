@@ -1,0 +1,94 @@
+"""Opening an environment for a run: files, release, secrets, lock."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+
+from pydantic import SecretStr
+
+from clients.node import Node
+from clients.running import end_all
+from config.environment import Environment
+from config.load import load_environment, load_release
+from config.release import Release
+from tasks.core.lock import lock_file, rollout_lock
+from tasks.core.open_node import open_node
+from tasks.core.promotion import promoted
+from tasks.core.release_file import Promoted
+from tasks.core.secrets import found_secrets, known_secrets, open_secrets
+from tasks.core.site import Site
+from tasks.platforms.sandbox.home import prepare_home
+from tasks.points.interrupted_restore import require_ended
+
+Secrets = Callable[[Environment, Release, Node], dict[str, SecretStr]]
+
+_saved: Secrets = partial(open_secrets, save=True)
+_looked_up: Secrets = partial(open_secrets, save=False)
+
+
+@contextmanager
+def opened(
+    environment: str,
+    *,
+    run: str,
+    release: str = "",
+    promote_from: str = "",
+    dry_run: bool = False,
+    half_restored: bool = False,
+) -> Generator[Site]:
+    """The environment's site, locked against other runs unless nothing will be changed.
+
+    `release`: the one to use instead of what the environment's file says. `promote_from`: the
+    environment whose release and images it gets instead. A run that is cancelled
+    takes the commands it waits for with it. `half_restored`: a restore that stopped half-way is no
+    obstacle to this run.
+
+    Raises:
+        StepError: such a restore is to be finished first.
+    """
+    source = promoted(promote_from) if promote_from else None
+    desired = load_environment(environment, release=source.release if source else release)
+    if dry_run:
+        yield _site(desired, _looked_up, source)
+        return
+    site = Site(desired, load_release(desired.dify.release), {})
+    prepare_home(site)
+    with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
+        try:
+            found = _site(desired, _saved, source)
+            if not half_restored:
+                require_ended(found)
+            yield found
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                end_all()
+            raise
+
+
+@contextmanager
+def reading(environment: str, site: Site) -> Generator[Site]:
+    """The site of an environment that is only read; the one that is open already, if it is that."""
+    yield site if environment == site.name else _site(load_environment(environment), _looked_up)
+
+
+def unchanged(environment: str) -> Site:
+    """The environment's site with its secrets, for a run that only looks."""
+    return _site(load_environment(environment), _looked_up)
+
+
+def asked(environment: str) -> Site:
+    """The environment's site with the secrets that are known, for a run that only asks around."""
+    return _site(load_environment(environment), known_secrets)
+
+
+def stranded(environment: str) -> Site:
+    """The environment's site where no Prefect server answers, with the secrets its stack has."""
+    return _site(load_environment(environment), found_secrets)
+
+
+def _site(environment: Environment, secrets: Secrets, source: Promoted | None = None) -> Site:
+    release = load_release(environment.dify.release)
+    node = open_node(environment.nodes, environment.nodes.dify[0])
+    site = Site(environment, release, secrets(environment, release, node), node)
+    site.promoted = source
+    return site

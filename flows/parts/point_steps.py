@@ -1,0 +1,70 @@
+"""What is done with restore points, as Prefect tasks."""
+
+from datetime import datetime
+from functools import partial
+
+from config.rules.restore_point import Point
+from flows.parts.tasks import step
+from tasks.core.site import Site
+from tasks.points import pitr
+from tasks.points.backup import Backup, Reason, Told
+from tasks.points.backup import backup as take_point
+from tasks.points.backup import check as check_all
+from tasks.points.drill import Drill
+from tasks.points.drill import drill as rehearse
+from tasks.points.pitr import Loss, WentBack
+from tasks.points.repository import open_repository, require_recent
+from tasks.points.restore import Choice, Restored
+from tasks.points.restore import choose as choose_point
+from tasks.points.restore import restore as bring_back
+from tasks.points.restore import settle as let_go
+
+
+def _backup(site: Site, *, reason: Reason, told: Told) -> Backup:
+    return take_point(site, open_repository(site, create=True), reason=reason, told=told)
+
+
+def _points(site: Site, *, check: bool, told: Told) -> list[Point]:
+    repository = open_repository(site, create=False)
+    if check:
+        check_all(repository, "all", told)
+    return repository.points()
+
+
+def _choose(site: Site, *, source: Site, point: str, only: list[str]) -> Choice:
+    return choose_point(site, open_repository(source, create=False), point, only)
+
+
+def _restore(site: Site, *, choice: Choice, told: Told) -> Restored:
+    return bring_back(site, choice, partial(open_repository, site, create=True), told=told)
+
+
+def _loss(site: Site, *, target: datetime) -> Loss:
+    return pitr.preview(site, open_repository(site, create=False), target)
+
+
+def _go_back(site: Site, *, target: datetime) -> WentBack:
+    return pitr.go_back(site, target, partial(open_repository, site, create=True))
+
+
+def _settle(site: Site, *, choice: Choice) -> None:
+    let_go(site, choice)
+
+
+def _watch(site: Site, *, now: datetime) -> Point:
+    return require_recent(open_repository(site, create=False), now)
+
+
+def _drill(site: Site, *, choice: Choice, told: Told) -> Drill:
+    return rehearse(site, choice, told=told)
+
+
+backup = step(_backup, "backup")
+points = step(_points, "points")
+choose = step(_choose, "choose")
+restore = step(_restore, "restore")
+loss = step(_loss, "preview")
+go_back = step(_go_back, "pitr")
+settle = step(_settle, "settle")
+drill = step(_drill, "drill")
+watch = step(_watch, "watch")

@@ -1,0 +1,33 @@
+"""What people look at after a restore."""
+
+from dataclasses import dataclass
+
+from prefect.artifacts import create_markdown_artifact
+
+from flows.parts.report import check_rows
+from tasks.probes.verify.probe import Check
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What was restored and how it was proved; `seconds` is the whole run."""
+
+    environment: str
+    point: str
+    parts: tuple[str, ...]
+    safety: str
+    notes: tuple[str, ...]
+    checks: tuple[Check, ...]
+    seconds: float
+
+
+def publish(report: RestoreReport) -> None:
+    key = report.environment.replace("_", "-")
+    lines = [
+        f"# {key} is at {report.point}",
+        f"- restored: {', '.join(report.parts)} in {report.seconds:.1f} s",
+        f"- what was there before: {report.safety or 'nothing'}",
+        *(f"- {note}" for note in report.notes),
+        *(f"- {row['check']}: {row['result']}" for row in check_rows(report.checks)),
+    ]
+    create_markdown_artifact("\n".join(lines), key=f"restore-{key}", description="What came back")

@@ -1,0 +1,73 @@
+"""Work as Prefect tasks and flows that end with one readable sentence instead of a traceback."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Failed
+from prefect.tasks import Task
+
+from config.errors import RolloutError
+from tasks.core.site import Site
+
+log = logging.getLogger("rollout")
+
+RolloutTask = Task[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def readable(work: Callable[P, R]) -> Callable[P, R | State[Any]]:
+    """The body of a flow: what it raises for people becomes the message of its failed state."""
+
+    @wraps(work)
+    def told(*args: P.args, **options: P.kwargs) -> R | State[Any]:
+        try:
+            return work(*args, **options)
+        except RolloutError as error:
+            return Failed(message=str(error), data=error)
+
+    return told
+
+
+def step(work: Callable[..., Any], name: str) -> RolloutTask:
+    """The task of one piece of work on a site."""
+
+    @wraps(work)
+    def told(site: Site, *args: Any, **options: Any) -> Any | State[Any]:
+        try:
+            return work(site, *args, **options)
+        except RolloutError as error:
+            log.error("%s", error)
+            return Failed(message=str(error), data=error)
+
+    return Task(
+        told,
+        name=name,
+        task_run_name=name + " {site.name}",
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+def this_run() -> str:
+    """Name of the flow run that is going on; prefect.runtime would ask the server for it."""
+    context = FlowRunContext.get()
+    return context.flow_run.name if context and context.flow_run else ""
+
+
+def finish(step: RolloutTask, site: Site, **options: Any) -> Any:
+    """Run the step here and now; its result.
+
+    Raises:
+        RolloutError: what it failed with. (A task that returns a state is not raised by Prefect.)
+    """
+    state = step(site, return_state=True, **options)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -1,0 +1,44 @@
+"""A step whose parts run on every node that has Dify."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+
+
+@dataclass(frozen=True, slots=True)
+class OnNode:
+    """A part of a step on one of several nodes; its changes say on which."""
+
+    part: Step[Any]
+    node: str
+
+    @property
+    def name(self) -> str:
+        return self.part.name
+
+    @property
+    def settle_s(self) -> float:
+        return self.part.settle_s
+
+    def observe(self) -> Any:
+        return self.part.observe()
+
+    def plan(self, actual: Any) -> Sequence[Change]:
+        return [replace(c, what=self._prefix() + c.what) for c in self.part.plan(actual)]
+
+    def apply(self, change: Change) -> None:
+        self.part.apply(replace(change, what=change.what.removeprefix(self._prefix())))
+
+    def _prefix(self) -> str:
+        return f"{self.node}: "
+
+
+def on_each(site: Site, build: Callable[[Site], Sequence[Step[Any]]]) -> list[Step[Any]]:
+    """What `build` makes for each node, the first node's parts first."""
+    sites = site.on_each()
+    if len(sites) == 1:
+        return list(build(sites[0]))
+    return [OnNode(part, each.node.name) for each in sites for part in build(each)]

@@ -1,0 +1,100 @@
+"""The ports an environment opens on a node, and who holds them."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.node import Node
+from clients.processes import Process, open_files
+from config.environment import Environment
+
+_PROXY = re.compile(r"docker-proxy .*-host-port (\d+) .*-container-ip (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A port somebody listens on. `key` is the setting that asks for it."""
+
+    key: str
+    port: int
+    holder: str
+    ours: bool
+
+
+def ports(environment: Environment) -> dict[str, int]:
+    """Every port the rollout opens, by the setting that names it."""
+    dify, portal = environment.dify, environment.portal
+    keys = ["port"] if portal.route == "stack" else ["web_port", "api_port", "plugin_port"]
+    if portal.route == "services" and "api_websocket" in dify.services:
+        keys.append("websocket_port")
+    found: dict[str, int] = {f"dify.{key}": getattr(dify, key) for key in keys}
+    if environment.platform.kind != "sandbox":
+        return found
+    found |= {"postgres.port": environment.postgres.port, "redis.port": environment.redis.port}
+    found["portal.http_port"] = portal.http_port
+    return found | ({"portal.https_port": portal.https_port} if portal.tls else {})
+
+
+def taken(environment: Environment, node: Node) -> list[Taken]:
+    """The ports among them that are held, and whether by a part of this environment."""
+    wanted = ports(environment)
+    sockets = node.listeners(wanted.values())
+    if not sockets:
+        return []
+    holders = [holder for _, holder in sockets if holder]
+    # Only root sees whose each socket is.
+    proxies = _proxies(holders if len(holders) == len(sockets) else node.processes())
+    found: dict[str, Taken] = {}
+    for key, port in wanted.items():
+        for holder in (holder for socket, holder in sockets if socket.port == port):
+            held = _held(environment, key, port, holder, proxies)
+            # One foreign socket is enough to be in the way.
+            if key not in found or not held.ours:
+                found[key] = held
+    return list(found.values())
+
+
+def _held(
+    environment: Environment,
+    key: str,
+    port: int,
+    holder: Process | None,
+    proxies: dict[int, tuple[Process, str]],
+) -> Taken:
+    if port in proxies:
+        holder, address = proxies[port]
+        network = ipaddress.ip_network(environment.dify.subnet)
+        if ipaddress.ip_address(address) in network:
+            return Taken(key, port, _name(holder), ours=True)
+        return Taken(key, port, f"a container at {address} ({_name(holder)})", ours=False)
+    if holder is None:
+        return Taken(key, port, "a process of another user", ours=False)
+    embedded = environment.platform.kind == "sandbox"
+    ours = embedded and _lives_in(holder, environment.sandbox.home)
+    return Taken(key, port, _name(holder), ours=ours)
+
+
+def _proxies(running: Iterable[Process]) -> dict[int, tuple[Process, str]]:
+    """Docker's port forwarders, by host port, with the container's address.
+
+    Their command line tells, which anybody may read; their sockets only root.
+    """
+    found: dict[int, tuple[Process, str]] = {}
+    for candidate in running:
+        if match := _PROXY.search(candidate.title):
+            found[int(match[1])] = (candidate, match[2])
+    return found
+
+
+def _lives_in(holder: Process, home: Path) -> bool:
+    """Whether a process was started for this directory or keeps files open in it."""
+    folders = {f"{home}/", f"{home.resolve()}/"}
+    if any(folder in holder.title for folder in folders):
+        return True
+    return any(name.startswith(tuple(folders)) for name in open_files(holder.pid))
+
+
+def _name(holder: Process) -> str:
+    return f"{holder.name} (pid {holder.pid})"

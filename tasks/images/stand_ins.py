@@ -1,0 +1,118 @@
+"""Rehearsal images: built here from a recipe folder and Debian packages, without any registry."""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients.command import Command
+from clients.docker import Docker
+from clients.node import Node
+from config.errors import StepError
+from tasks.tools import debootstrap
+
+log = logging.getLogger("rollout")
+
+LABEL = "dify-rollout.rehearsal"
+RECIPE = "dify-rollout.recipe"
+TRIM = ("var/lib/apt/lists", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the images are built from; `folder` holds `recipe.toml` and one folder a role."""
+
+    folder: Path
+    base: dict[str, Any]
+    images: dict[str, str]
+
+    def digest(self, role: str, release: str) -> str:
+        """Changes when anything the role's image is made of changes."""
+        files = sorted(p for p in (self.folder / self.images[role]).rglob("*") if p.is_file())
+        total = hashlib.sha256(f"{self.base_tag()} {release}".encode())
+        for path in files:
+            if "__pycache__" not in path.parts:
+                total.update(
+                    str(path.relative_to(self.folder)).encode() + b"\0" + path.read_bytes()
+                )
+        return total.hexdigest()[:16]
+
+    def base_tag(self) -> str:
+        return hashlib.sha256(repr(sorted(self.base.items())).encode()).hexdigest()[:16]
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of the folder. Raises StepError if there is none."""
+    try:
+        content = tomllib.loads((folder / "recipe.toml").read_text())
+        return Recipe(folder, content["base"], content["images"])
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise StepError(
+            "images",
+            f"images.rehearsal: no usable recipe.toml in {folder}: {error}",
+            advice="use the folder rehearsal of the checkout",
+        ) from None
+
+
+def base_images(folder: Path) -> list[str]:
+    """What the base is called while the folder's recipe is as it is; nothing without a recipe."""
+    if not (folder / "recipe.toml").is_file():
+        return []
+    recipe = read_recipe(folder)
+    return [f"{recipe.base['name']}:{tag}" for tag in (recipe.base_tag(), "latest")]
+
+
+def build(docker: Docker, node: Node, recipe: Recipe, role: str, release: str, tag: str) -> None:
+    """`tag` is the rehearsal image of the role."""
+    _base(docker, node, recipe)
+    docker.build(
+        str(recipe.folder / recipe.images[role]),
+        tag,
+        {LABEL: "true", RECIPE: recipe.digest(role, release)},
+        {"RELEASE": release},
+    )
+
+
+def _base(docker: Docker, node: Node, recipe: Recipe) -> None:
+    """The base image is there; debootstrap runs only the first time."""
+    name, tag = recipe.base["name"], recipe.base_tag()
+    if docker.image(f"{name}:{tag}") is None:
+        if os.geteuid() != 0:
+            raise StepError("images", "rehearsal images need root once", advice="run as root")
+        log.info("images: building the base of the rehearsal images, one to two minutes")
+        with tempfile.TemporaryDirectory(prefix="dify-rollout-") as folder:
+            root = Path(folder) / "root"
+            _fill(node, recipe, root)
+            _import(docker, node, root, name, tag)
+    docker.tag(f"{name}:{tag}", name, "latest")
+
+
+def _fill(node: Node, recipe: Recipe, root: Path) -> None:
+    if node.which("debootstrap") is None:
+        words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
+        node.run(Command(words, env=(("DEBIAN_FRONTEND", "noninteractive"),), timeout_s=300))
+    suite, include = str(recipe.base["suite"]), list(recipe.base["include"])
+    mirror = debootstrap.mirror(_sources(), suite)
+    node.run(debootstrap.bootstrap(suite, include, root, mirror))
+    for folder in TRIM:
+        shutil.rmtree(root / folder, ignore_errors=True)
+    (root / "var/lib/apt/lists").mkdir(parents=True)
+
+
+def _import(docker: Docker, node: Node, root: Path, name: str, tag: str) -> None:
+    archive = root.with_suffix(".tar")
+    words = ("tar", "--create", "--file", str(archive), "--directory", str(root), ".")
+    node.run(Command(words, timeout_s=300))
+    with archive.open("rb") as tree:
+        docker.import_filesystem(tree, name, tag)
+
+
+def _sources() -> list[str]:
+    folder = Path("/etc/apt")
+    found = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    return [path.read_text() for path in found if path.is_file()]

@@ -1,0 +1,59 @@
+"""The portal's nginx: tried before it reads anything, and only ever told to reload."""
+
+from pathlib import Path
+
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.platforms.pigsty import answers
+from tasks.platforms.pigsty.answers import Silent
+from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.tree import require_tree
+from tasks.tools import nginx
+
+CONF = Path("/etc/nginx/conf.d")
+SETTLE_S = 10.0
+
+
+def require_sound(site: Site, rewritten: Path | None = None) -> None:
+    """nginx takes every file it would read, but perhaps the one that is about to be written anew.
+
+    Raises:
+        StepError: it does not; says which file and why.
+    """
+    done = machine(site).run(("nginx", "-t", "-q"))
+    said = nginx.complaint(done.stderr or done.stdout)
+    ours = said and said.path and rewritten and str(said.path).endswith(str(rewritten))
+    if done.status == 0 or ours:
+        return
+    where = f"{said.path}:{said.line}: " if said and said.path else ""
+    raise StepError(
+        "portal",
+        f"nginx refuses {where}{said.reason if said else done.stderr.strip()}; the portal "
+        "serves on with what it has read before",
+        tried=f"nginx -t on {site.environment.pigsty.admin_ip}",
+        advice="mend the file or move it away; then deploy again",
+    )
+
+
+def reload(site: Site) -> None:
+    """Have nginx read its files: trees before 3.0 have no task for it."""
+    if not require_tree(site, "portal").reloads_nginx:
+        machine(site).run(("nginx", "-s", "reload"))
+
+
+def unserved(site: Site) -> str:
+    """Why the domain does not lead to Dify; empty: it does."""
+    try:
+        return "" if answers.serves_dify(site) else "the portal answers with another site"
+    except Silent as error:
+        return str(error)
+
+
+def conf_path(site: Site) -> Path:
+    return CONF / f"{site.environment.pigsty.portal_entry}.conf"
+
+
+def machine(site: Site) -> Machine:
+    """Where the portal's nginx runs."""
+    found = require_tree(site, "portal")
+    return Machine(site, found, site.environment.pigsty.admin_ip, "portal")

@@ -1,0 +1,187 @@
+"""Running Pigsty's playbooks: one at a time, watched, and believed only when the world agrees.
+
+An exit status of 0 may mean that nothing was done, one of 2 that everything was: what decides is
+what the step observes afterwards. What Ansible reported only explains it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from threading import Lock
+from typing import Any
+
+from clients.command import Command, CommandFailed
+from config.errors import StepError
+from tasks.core.masking import masked
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+from tasks.platforms.pigsty.tree import inventory, require_tree
+from tasks.tools import ansible
+from tasks.tools.ansible import Failure, Played
+from tasks.tools.pigsty import BUSY, Tree, secrets_in
+
+log = logging.getLogger("rollout")
+
+TURN_WITHIN_S = 7200.0
+RESUME = "mend what failed there; running the deploy again resumes here"
+ASK_AGAIN_S = 1.0
+
+
+def carry_out(
+    site: Site,
+    step: Step[Any],
+    change: Change,
+    command: Command,
+    *,
+    then: Callable[[], None] = lambda: None,
+    advice: str = RESUME,
+) -> None:
+    """Run what makes the change, when no other playbook runs, if it is then still to be made.
+
+    `then`: what the playbook leaves to us, before anybody looks.
+
+    Raises:
+        StepError: no host took part, a host was not reached, or the change is not to be seen
+            afterwards; says what failed.
+    """
+    tree = require_tree(site, step.name)
+    played = play(site, step.name, tree, command, lambda: _needed(step, change))
+    if played is None:
+        log.info("%s: %s was done meanwhile", step.name, change.what)
+        return
+    then()
+    left = _still_needed(step, change)
+    if left:
+        raise StepError(
+            step.name,
+            f"{command} ended, and it is still to do: {change.what}",
+            tried=hide(site, _listed(played.failures)) or "no task reported a failure",
+            advice=advice,
+        )
+    if played.fatal:
+        said = hide(site, _listed(played.fatal))
+        log.warning("%s: done, but a task failed: %s", step.name, said)
+
+
+def play(
+    site: Site, step: str, tree: Tree, command: Command, wanted: Callable[[], bool] = lambda: True
+) -> Played | None:
+    """Run one of Pigsty's commands when no other runs, if it is then still wanted; else None.
+
+    Raises:
+        StepError: it ran out of time, no host took part, or one was not reached.
+    """
+    while True:
+        _await_turn(site, step, tree)
+        if not wanted():
+            return None
+        if played := _try(site, step, tree, command):
+            return played
+
+
+def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
+    """Run it with its output in the log line by line; None: somebody else was faster."""
+    heard: list[str] = []
+    site.ahead = None
+    try:
+        site.admin.run(tree.alone(command), _listener(site, step, heard))
+        status = 0
+    except CommandFailed as error:
+        if error.status is None or error.status < 0:
+            raise StepError(
+                step, f"{command}: {error.reason}", advice="the log above shows how far it came"
+            ) from None
+        status = error.status
+    played = ansible.parse("\n".join(heard))
+    if status == BUSY and not heard:
+        return None
+    if not played.ran:
+        raise _nobody(site, step, command, played, status)
+    if played.unreachable:
+        first = next(f for f in played.failures if f.host in played.unreachable)
+        raise StepError(
+            step,
+            f"Ansible does not reach {', '.join(played.unreachable)}: {hide(site, first.why)}",
+            tried=str(command),
+            advice=f"log in from {site.admin.name} by ssh as Ansible does; then deploy again",
+        )
+    return played
+
+
+def _await_turn(site: Site, step: str, tree: Tree) -> None:
+    deadline = time.monotonic() + TURN_WITHIN_S
+    told = False
+    while site.admin.attempt(tree.quiet()).status == BUSY:
+        if not told:
+            log.info("%s: waiting for another playbook in %s to end", step, tree.home)
+        told = True
+        if time.monotonic() > deadline:
+            raise StepError(
+                step,
+                f"another playbook has been running in {tree.home} for {TURN_WITHIN_S:g} s",
+                advice=f"look who holds {tree.lock()} (fuser); end it, then deploy again",
+            )
+        time.sleep(ASK_AGAIN_S)
+
+
+def _needed(step: Step[Any], change: Change) -> bool:
+    return any(other.what == change.what for other in step.plan(step.observe()))
+
+
+def _still_needed(step: Step[Any], change: Change) -> bool:
+    deadline = time.monotonic() + step.settle_s
+    while left := _needed(step, change):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return left
+
+
+def _listener(site: Site, step: str, heard: list[str]) -> Callable[[str], None]:
+    """Passes every line on to the log; a task also says how many there were before it.
+
+    The lines come from threads of their own, which know nothing of the run whose log it is.
+    """
+    hidden = secrets_in(inventory(site) or "")
+    run, turn, tasks = copy_context(), Lock(), 0
+
+    def hear(line: str) -> None:
+        with turn:
+            run.run(tell, line)
+
+    def tell(line: str) -> None:
+        nonlocal tasks
+        heard.append(line)
+        text = masked(ansible.plain(line), site)
+        for secret in hidden:
+            text = text.replace(secret, "***")
+        if name := ansible.task_of(text):
+            tasks += 1
+            log.info("%s: task %d: %s", step, tasks, name)
+        elif text:
+            log.info("%s:   %s", step, text)
+
+    return hear
+
+
+def _listed(failures: Iterable[Failure]) -> str:
+    return "; ".join(dict.fromkeys(map(str, failures)))
+
+
+def _nobody(site: Site, step: str, command: Command, played: Played, status: int) -> StepError:
+    why = played.refusal or f"it ended with status {status} and did nothing"
+    return StepError(
+        step,
+        f"{command}: no host took part: {hide(site, why)}",
+        tried=f"in {command.cwd}",
+        advice="is the cluster or host in pigsty.yml there, and pigsty.home the right tree?",
+    )
+
+
+def hide(site: Site, text: str) -> str:
+    """`text` without any secret of the environment or of its inventory, of `text` included."""
+    text = masked(text, site)
+    for secret in secrets_in(text) + secrets_in(inventory(site) or ""):
+        text = text.replace(secret, "***")
+    return text

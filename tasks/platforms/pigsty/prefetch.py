@@ -1,0 +1,50 @@
+"""What the steps will look at on machines only Ansible reaches, asked for once, while a run begins.
+
+Ansible needs most of a second to say anything, and without this each step would wait for it.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+from config.errors import RolloutError
+from tasks.core.site import Site
+from tasks.platforms.pigsty import members, names, nginx, pgsql
+from tasks.platforms.pigsty.machines import Ahead, Machine, ask
+from tasks.platforms.pigsty.tree import askable
+
+LOOKING = frozenset({"pgsql", "portal", "hosts"})
+
+
+def look_ahead(site: Site, only: Sequence[str] = ()) -> None:
+    """Begin to ask; the first look at each file is answered by it, unless a change came between.
+
+    `only`: the steps that will be run, none for all. Where none of them looks, nobody is asked.
+    """
+    looked_for = not only or LOOKING.intersection(only)
+    if site.environment.platform.kind != "pigsty" or not looked_for:
+        return
+    with_run = copy_context()
+    pool = ThreadPoolExecutor(1)
+    site.ahead = pool.submit(with_run.run, _asked, site)
+    pool.shutdown(wait=False)
+
+
+def _asked(site: Site) -> Ahead:
+    """Nothing where it fails: the step that looks then says why."""
+    tree = askable(site)
+    if tree is None:
+        return {}
+    portal = Machine(site, tree, site.environment.pigsty.admin_ip, "portal")
+    machines = {machine.address: machine for machine in (*members.machines(site), portal)}
+    far = [machine for machine in machines.values() if not machine.is_admin()]
+    paths = [*pgsql.files(site), nginx.conf_path(site), *names.files(site)]
+    try:
+        found = ask(far, paths)
+    except RolloutError:
+        return {}
+    return {
+        (machine.address, path): content
+        for machine, there in zip(far, found, strict=True)
+        for path, content in there.items()
+    }

@@ -1,0 +1,260 @@
+"""Dify's Redis cluster of Pigsty's.
+
+`redis-add` restarts every instance each time and an old one purges it first, so it is only for
+nodes on which nothing of the cluster exists; what runs is told its settings while it runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clients.redis import RedisRefused, RedisServer, RedisUnreachable
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+from tasks.platforms.pigsty.facts import instances_of, is_known
+from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.playbook import carry_out
+from tasks.platforms.pigsty.tree import askable, require_tree
+
+SETTLE_S = 20.0
+MB = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An instance that does not answer, why, and whether its configuration is on its node."""
+
+    address: str
+    port: int
+    why: str
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Every instance of the cluster answers with the password."""
+
+    site: Site
+    cluster: str
+    name: str = "redis"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> list[Silent]:
+        """A tree or inventory that is still to come knows of none."""
+        found: list[Silent] = []
+        for address, port in instances_of(self.site, self.cluster):
+            try:
+                with instance(self.site, address, port).client():
+                    continue
+            except RedisUnreachable as error:
+                found.append(Silent(address, port, str(error), self._exists(address, port)))
+            except RedisRefused as error:
+                raise StepError(
+                    "redis",
+                    f"{error}: the cluster {self.cluster} has another password",
+                    advice=f"rollout secrets {self.site.name} redis_password --set, or another "
+                    "pigsty.redis_cluster",
+                ) from None
+        return found
+
+    def plan(self, actual: list[Silent]) -> Sequence[Change]:
+        if not actual:
+            return []
+        whole = len(actual) == len(instances_of(self.site, self.cluster))
+        if whole and not any(silent.exists for silent in actual):
+            what = f"make Redis cluster {self.cluster}"
+            return [Change(what, "absent", self._servers(), self.cluster)]
+        addresses = dict.fromkeys(silent.address for silent in actual)
+        return [self._on(address, actual) for address in addresses]
+
+    def apply(self, change: Change) -> None:
+        if isinstance(change.action, StepError):
+            raise change.action
+        command = require_tree(self.site, self.name).redis_add(change.action)
+        carry_out(self.site, self, change, command)
+
+    def _on(self, address: str, actual: list[Silent]) -> Change:
+        mine = [silent for silent in actual if silent.address == address]
+        what = f"make Redis of {self.cluster} on {address}"
+        if not any(silent.exists for silent in mine):
+            return Change(what, mine[0].why, "answers", address)
+        unit = _unit(self.cluster, mine[0].port)
+        error = StepError(
+            "redis",
+            f"Redis of {self.cluster} exists on {address} and does not answer: {mine[0].why}",
+            advice=f"systemctl status '{unit}' there, and start it; nothing was changed",
+        )
+        return Change(what, mine[0].why, "answers", error)
+
+    def _servers(self) -> str:
+        """Each instance, and what it is."""
+        redis, pigsty = self.site.environment.redis, self.site.environment.pigsty
+        if self.cluster == pigsty.sentinel_cluster:
+            kinds, rest = "Sentinel", ""
+        else:
+            kinds, rest = "Redis", f"{redis.max_memory_mb} MB each, noeviction, on disk"
+        places = [
+            f"{kinds} at {host}:{port}" for host, port in instances_of(self.site, self.cluster)
+        ]
+        return "\n".join([*places, *([rest] if rest else [])])
+
+    def _exists(self, address: str, port: int) -> bool:
+        found = askable(self.site)
+        if found is None or not is_known(self.site, address):
+            return False
+        # The unit's name has the number of the node in it, which the inventory may renumber.
+        pattern = f"{_unit(self.cluster, port)}.conf"
+        words = ("find", "/etc/redis", "-maxdepth", "1", "-name", pattern)
+        done = Machine(self.site, found, address, self.name).run(words)
+        return done.status == 0 and bool(done.stdout.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Which primary each Sentinel that answers knows, and which there is."""
+
+    known: dict[tuple[str, int], tuple[str, int] | None]
+    primary: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Every Sentinel watches the cluster, whoever is its primary by now.
+
+    Pigsty's playbook would have all of them forget it and begin with the first primary again.
+    """
+
+    site: Site
+    name: str = "redis"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> Watching:
+        pigsty = self.site.environment.pigsty
+        known = {
+            place: self._asked(*place) for place in instances_of(self.site, pigsty.sentinel_cluster)
+        }
+        agreed = next((primary for primary in known.values() if primary), None)
+        return Watching(known, agreed or self._primary())
+
+    def plan(self, actual: Watching) -> Sequence[Change]:
+        if actual.primary is None:
+            return []
+        cluster = self.site.environment.pigsty.redis_cluster
+        primary = "{}:{}".format(*actual.primary)
+        return [
+            Change(
+                f"have Sentinel at {address}:{port} watch {cluster}",
+                "does not know it",
+                f"primary {primary}",
+                (address, port, actual.primary),
+            )
+            for (address, port), known in actual.known.items()
+            if known is None
+        ]
+
+    def apply(self, change: Change) -> None:
+        address, port, primary = change.action
+        pigsty = self.site.environment.pigsty
+        quorum = len(pigsty.sentinel_nodes) // 2 + 1
+        told = (
+            ("MONITOR", pigsty.redis_cluster, *primary, quorum),
+            ("SET", pigsty.redis_cluster, "auth-pass", self.site.secret("redis_password")),
+        )
+        with instance(self.site, address, port).client() as client:
+            for words in told:
+                client.execute_command("SENTINEL", *words)  # pyright: ignore[reportUnknownMemberType]
+
+    def _asked(self, address: str, port: int) -> tuple[str, int] | None:
+        name = self.site.environment.pigsty.redis_cluster
+        try:
+            with instance(self.site, address, port).client() as client:
+                found: Any = client.sentinel_get_master_addr_by_name(name)  # pyright: ignore[reportUnknownMemberType]
+        except (RedisUnreachable, RedisRefused):
+            return None
+        return (str(found[0]), int(found[1])) if found else None
+
+    def _primary(self) -> tuple[str, int] | None:
+        for address, port in instances_of(self.site, self.site.environment.pigsty.redis_cluster):
+            try:
+                with instance(self.site, address, port).client() as client:
+                    replication: Any = client.info("replication")  # pyright: ignore[reportUnknownMemberType]
+            except (RedisUnreachable, RedisRefused):
+                continue
+            if replication.get("role") == "master":
+                return address, port
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The server keeps queued jobs: nothing is evicted, everything is on disk."""
+
+    site: Site
+    cluster: str
+    name: str = "redis"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> dict[tuple[str, int], dict[str, str]]:
+        """What each instance that answers says of the settings that are ours."""
+        found: dict[tuple[str, int], dict[str, str]] = {}
+        for address, port in instances_of(self.site, self.cluster):
+            try:
+                with instance(self.site, address, port).client() as client:
+                    found[address, port] = _settings(client)
+            except (RedisUnreachable, RedisRefused):
+                continue
+        return found
+
+    def plan(self, actual: dict[tuple[str, int], dict[str, str]]) -> Sequence[Change]:
+        changes: list[Change] = []
+        for (address, port), live in actual.items():
+            wrong = {k: v for k, v in self._wanted().items() if live[k] != v}
+            if wrong:
+                before = "\n".join(f"{name} {live[name]}" for name in wrong)
+                after = "\n".join(f"{name} {value}" for name, value in wrong.items())
+                what = f"set {', '.join(wrong)} of Redis at {address}:{port}"
+                changes.append(Change(what, before, after, (address, port, wrong)))
+        return changes
+
+    def apply(self, change: Change) -> None:
+        """The file first, for the next start; then the running server, which goes on running."""
+        address, port, wrong = change.action
+
+        def tell() -> None:
+            with instance(self.site, address, port).client() as client:
+                for name, value in wrong.items():
+                    client.config_set(name, value)  # pyright: ignore[reportUnknownMemberType]
+
+        command = require_tree(self.site, self.name).redis_config(self.cluster)
+        carry_out(self.site, self, change, command, then=tell)
+
+    def _wanted(self) -> dict[str, str]:
+        size = self.site.environment.redis.max_memory_mb * MB
+        return {"maxmemory": str(size), "maxmemory-policy": "noeviction", "appendonly": "yes"}
+
+
+def instance(site: Site, address: str, port: int) -> RedisServer:
+    return RedisServer(address, port, site.secrets["redis_password"], 0, site.admin)
+
+
+def redis_steps(site: Site) -> list[Step[Any]]:
+    """The servers, then Sentinels that watch them, then how the servers are set."""
+    pigsty = site.environment.pigsty
+    steps: list[Step[Any]] = [Instances(site, pigsty.redis_cluster)]
+    if pigsty.redis_mode == "sentinel":
+        steps += [Instances(site, pigsty.sentinel_cluster), Watched(site)]
+    return [*steps, Settings(site, pigsty.redis_cluster)]
+
+
+def _settings(client: Any) -> dict[str, str]:
+    memory, persistence = client.info("memory"), client.info("persistence")
+    return {
+        "maxmemory": str(memory.get("maxmemory", "")),
+        "maxmemory-policy": str(memory.get("maxmemory_policy", "")),
+        "appendonly": "yes" if persistence.get("aof_enabled") else "no",
+    }
+
+
+def _unit(cluster: str, port: int) -> str:
+    return f"{cluster}-*-{port}"

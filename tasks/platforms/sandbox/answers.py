@@ -1,0 +1,61 @@
+"""Whether the portal answers for its domain, asked at the address itself and not through DNS."""
+
+import http.client
+import socket
+import ssl
+import time
+
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.platforms.sandbox.authority import Paths
+
+ADDRESS = "127.0.0.1"
+WITHIN_S = 5.0
+
+
+def require_answer(site: Site) -> None:
+    """The domain answers over http and, with TLS, shows a certificate of the sandbox's CA.
+
+    Any status will do, 502 included: what is behind is the stack's matter.
+
+    Raises:
+        StepError: no answer within `WITHIN_S` seconds; says of which port.
+    """
+    portal = site.environment.portal
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        port = portal.http_port
+        try:
+            _http(port, portal.domain)
+            if portal.tls:
+                port = portal.https_port
+                _tls(port, portal.domain, Paths.below(site.environment.sandbox.home))
+        except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() > deadline:
+                raise StepError(
+                    "portal",
+                    f"{portal.domain} does not answer on port {port}: {error}",
+                    tried=f"a request to {ADDRESS}:{port}",
+                    advice=f"read {site.environment.sandbox.home}/nginx/logs/error.log",
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _http(port: int, domain: str) -> None:
+    connection = http.client.HTTPConnection(ADDRESS, port, timeout=WITHIN_S)
+    try:
+        connection.request("HEAD", "/", headers={"Host": domain})
+        connection.getresponse()
+    finally:
+        connection.close()
+
+
+def _tls(port: int, domain: str, paths: Paths) -> None:
+    trust = ssl.create_default_context(cafile=str(paths.ca))
+    with (
+        socket.create_connection((ADDRESS, port), timeout=WITHIN_S) as plain,
+        trust.wrap_socket(plain, server_hostname=domain),
+    ):
+        return

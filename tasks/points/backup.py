@@ -1,0 +1,263 @@
+"""A restore point: database, files, secrets and what ran, taken together and checked.
+
+The order is what makes a point consistent while Dify runs: Dify stores an upload's file first
+and its row afterwards, so a view of the database from before the files are read has no row whose
+file could be missing. Files that came later are in the point too, and harm nothing. The view is
+held while it is dumped, and the files are read at the same time.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib import metadata
+from operator import call
+from pathlib import Path
+from typing import Any, Literal
+
+from clients import restic
+from clients.command import Command, CommandFailed
+from clients.postgres import Postgres
+from config.desired.services import active, images
+from config.errors import StepError
+from config.rules.restore_point import BEFORE_RESTORE, Listing, Manifest, Part, Point, kept, shrunk
+from tasks.core.side_by_side import answers
+from tasks.core.site import Site
+from tasks.platforms.pigsty import restore_point_name
+from tasks.points import buckets, uploads
+from tasks.points import recovery_kit as kit
+from tasks.points.databases import session_database
+from tasks.points.repository import Repository, points_of
+from tasks.points.snapshot_writer import Saving, Told
+from tasks.steps.redis import dify_redis
+
+log = logging.getLogger("rollout")
+
+Reason = Literal["asked", "schedule", "before-restore", "before-upgrade"]
+
+
+def silent(part: str, share: float) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup left: the point, all points, what was pruned or why nothing was, the kit."""
+
+    manifest: Manifest
+    points: tuple[Point, ...]
+    pruned: tuple[str, ...]
+    held: str
+    checked: str
+    kit: str
+
+
+def backup(
+    site: Site, repository: Repository, *, reason: Reason = "asked", told: Told = silent
+) -> Backup:
+    """Take a point, check the repository, and only then let go of what is too old.
+
+    Raises:
+        StepError: what went wrong; points made before are untouched.
+    """
+    manifest = take(site, repository, reason=reason, told=told)
+    recovery = kit.renew(site, repository, manifest.created)
+    checked = check(repository, subset(site, manifest.created), told)
+    points = repository.points()
+    held = _suspicion(site, points)
+    pruned: tuple[str, ...] = ()
+    if held:
+        log.warning("backup: nothing is pruned: %s", held)
+    elif reason != BEFORE_RESTORE:
+        pruned = prune(repository)
+        points = [point for point in points if point.id not in pruned]
+    return Backup(manifest, tuple(points), pruned, held, checked, recovery)
+
+
+def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:
+    """Save every part, all at once, and last the manifest that makes them a point."""
+    began, created = time.monotonic(), datetime.now(UTC)
+    name = created.strftime("%Y%m%dT%H%M%SZ")
+    saving = Saving(site, repository, name, told)
+    archived = restore_point_name.note(site, name)
+    folders = saved_folders(site)
+    main, plugin = session_database(site), session_database(site, plugin=True)
+    with main.frozen() as view, plugin.frozen() as plugin_view:
+        rows, files = uploads.rows(view.connection), uploads.keys(view.connection)
+        works: list[Callable[[], list[Part]]] = [
+            partial(saving.database, "database", main, view),
+            partial(saving.database, "plugin-database", plugin, plugin_view),
+            partial(saving.folders, folders),
+            saving.buckets,
+        ]
+        parts = [part for done in answers(call, works, len(works)) for part in done]
+    manifest = Manifest(
+        point=name,
+        environment=site.name,
+        created=created,
+        reason=reason,
+        release=site.release.version,
+        admin_email=site.environment.dify.admin_email,
+        images=_images(site),
+        versions=_versions(repository, main),
+        secrets=site.secrets,
+        rendered=_checksums(site, site.environment.dify.home, "*", depth=1),
+        folders={key: str(path) for key, path in folders.items()},
+        keys=_tenant_keys(site, folders.get("storage")),
+        rows=rows,
+        queues=_queues(site),
+        without_file=_without_file(files, _stored(site, folders.get("storage"), saving.listings)),
+        parts=parts,
+        archived=archived,
+    )
+    saving.manifest(manifest, time.monotonic() - began)
+    log.info("backup: %s is whole, %.1f s", name, time.monotonic() - began)
+    return manifest
+
+
+def saved_folders(site: Site) -> dict[str, Path]:
+    """Name → folder of everything outside PostgreSQL: state by its name, and `stack`."""
+    environment = site.environment
+    used = {n for s in active(environment, site.release).values() for n in s.volumes}
+    state = {name: environment.dify.data / site.release.state[name].path for name in sorted(used)}
+    folders = {**state, "stack": environment.dify.home}
+    found = {name: site.node.attempt(_real(path)) for name, path in folders.items()}
+    return {
+        name: Path(done.stdout.removesuffix("\n"))
+        for name, done in found.items()
+        if done.status == 0
+    }
+
+
+def _real(path: Path) -> Command:
+    """restic would save a link on the way to a folder, and not what it leads to."""
+    return Command(("realpath", "--canonicalize-existing", str(path)), changes=False)
+
+
+def subset(site: Site, at: datetime) -> str:
+    """Which part of the data today's check reads: all of it is read in `verify_days` days."""
+    days = site.environment.backup.verify_days
+    return "all" if days == 1 else f"{at.toordinal() % days + 1}/{days}"
+
+
+def check(repository: Repository, part: str, told: Told = silent) -> str:
+    """The repository's structure is sound and the data of this part reads back.
+
+    Raises:
+        StepError: something in it is damaged.
+    """
+    told("check", 0)
+    repository.run(repository.tool.check(part), explain=partial(_damage, repository))
+    told("check", 1)
+    return part
+
+
+def prune(repository: Repository) -> tuple[str, ...]:
+    """Points retention lets go of, and what dead runs left, are gone; ids of those points."""
+    snapshots = repository.snapshots()
+    points = points_of(snapshots)
+    keep = kept(points, repository.site.environment.backup)
+    whole = {point.id: point for point in points}
+    gone = [
+        snapshot.id
+        for snapshot in snapshots
+        if (name := snapshot.tag("point")) not in whole or name not in keep
+    ]
+    if not gone or not points:
+        return ()
+    repository.run(repository.tool.forget(gone))
+    repository.run(repository.tool.prune())
+    return tuple(sorted(set(whole) - keep))
+
+
+def _suspicion(site: Site, points: list[Point]) -> str:
+    """Why nothing may be pruned now, empty if nothing speaks against it."""
+    share = site.environment.backup.shrink
+    *before, newest = points
+    largest = max((point.size for point in before[-site.environment.backup.keep_last :]), default=0)
+    if shrunk(newest.size, largest, share):
+        return (
+            f"{newest.id} is {newest.size} bytes where {largest} were before, less than "
+            f"backup.shrink = {share:g} of it"
+        )
+    return ""
+
+
+def _damage(repository: Repository, error: CommandFailed) -> StepError:
+    text = error.output
+    if "already locked" in text or "wrong password" in text or "Is there a repo" in text:
+        return repository.trouble(error)
+    return StepError(
+        "backup",
+        f"the repository {repository.name} is damaged: {restic.why(text)}",
+        tried=str(error.command),
+        advice="nothing was pruned; restic rebuild-index and restic prune may mend it, "
+        "and the next backup saves again what is missing; look at the disk",
+    )
+
+
+def _images(site: Site) -> dict[str, str]:
+    """Reference → id of every image that is here."""
+    found = {
+        name: site.docker.image(name) for name in images(site.environment, site.release).values()
+    }
+    return {name: image.id for name, image in found.items() if image}
+
+
+def _versions(repository: Repository, database: Postgres) -> dict[str, str]:
+    with database.connect() as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+        schema = uploads.revision(connection)
+    program = repository.site.node.run(Command((repository.tool.program, "version"), changes=False))
+    return {
+        "dify-rollout": metadata.version("dify-rollout"),
+        "postgresql": str(row[0]).split()[0] if row else "",
+        "restic": program.split()[1],
+        "schema": schema,
+    }
+
+
+def _checksums(site: Site, folder: Path, name: str, *, depth: int = 9) -> dict[str, str]:
+    """File below the folder → SHA-256, for files of that name."""
+    words = ("find", ".", "-maxdepth", str(depth), "-type", "f", "-name", name,
+             "-exec", "sha256sum", "{}", "+")  # fmt: skip
+    done = site.node.attempt(Command(words, cwd=str(folder), changes=False, timeout_s=600))
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    return {path.removeprefix("./"): digest for digest, path in sorted(lines, key=lambda x: x[1])}
+
+
+def _tenant_keys(site: Site, storage: Path | None) -> dict[str, str]:
+    return _checksums(site, storage / uploads.KEYS, "*.pem") if storage else {}
+
+
+def _queues(site: Site) -> dict[str, int]:
+    """Jobs that wait in each queue: a note, they are not part of the point."""
+    with dify_redis(site, broker=True).client() as client:
+        broker: Any = client
+        names = [str(name) for name in broker.scan_iter(_type="list")]
+        return {name: int(broker.llen(name)) for name in sorted(names)}
+
+
+def _stored(site: Site, storage: Path | None, listings: Mapping[str, Listing]) -> set[str] | None:
+    """Where a file lies below the storage, for all there are; None where there is no storage."""
+    if buckets.UPLOADS in listings:
+        return set(listings[buckets.UPLOADS].objects)
+    if storage is None:
+        return None
+    words = ("find", ".", "-type", "f", "-printf", "%P\\n")
+    return set(
+        site.node.run(Command(words, cwd=str(storage), changes=False, timeout_s=3600)).splitlines()
+    )
+
+
+def _without_file(files: Mapping[str, str], stored: set[str] | None) -> list[str]:
+    """Uploads the database had before it was dumped whose file is not there afterwards.
+
+    Somebody deleted them meanwhile, or they were lost before: nothing a backup could save.
+    """
+    missing = [] if stored is None else sorted(files.keys() - stored)
+    if missing:
+        log.warning("backup: %d uploads of the database have no file", len(missing))
+    return missing

@@ -1,0 +1,136 @@
+"""Databases beside Dify's own: filled unseen, and then put in its place in one transaction."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from psycopg import sql
+from psycopg.errors import ObjectInUse
+
+from clients.postgres import Connection, Postgres, PostgresRefused
+from config.errors import StepError
+from config.pigsty import DIRECTLY, pooled
+from config.rules.restore_point import INCOMING, PREVIOUS
+from config.secrets import POSTGRES_ADMIN
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.steps.pgsql import Database, admin, dify_database
+
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """One of Dify's databases and its name while it is `part` of a restore."""
+
+    part: str
+    live: Postgres
+    extensions: tuple[str, ...]
+
+    def named(self, suffix: str) -> Postgres:
+        return replace(self.live, database=self.live.database + suffix)
+
+
+def session_database(site: Site, *, plugin: bool = False) -> Postgres:
+    """Dify's database past any pgbouncer: a dump wants a session of its own."""
+    database = dify_database(site, plugin=plugin)
+    port = DIRECTLY[database.port] if pooled(site.environment) else database.port
+    return replace(database, port=port)
+
+
+def twins(site: Site, parts: Sequence[str]) -> list[Twin]:
+    """The databases among the parts of a point."""
+    needs = site.release.postgres
+    known = [
+        Twin("database", session_database(site), tuple(needs.extensions)),
+        Twin(
+            "plugin-database", session_database(site, plugin=True), tuple(needs.plugin_extensions)
+        ),
+    ]
+    return [twin for twin in known if twin.part in parts]
+
+
+def administered(site: Site) -> bool:
+    """Whether databases can be made here, and not only filled."""
+    return site.environment.platform.kind == "sandbox" or POSTGRES_ADMIN in site.secrets
+
+
+def make(site: Site, database: Postgres, extensions: Sequence[str]) -> None:
+    """The database is there, and Dify's role owns it. It is empty if it could be made.
+
+    Raises:
+        StepError: it is not there, and only an administrator can make it.
+    """
+    if administered(site):
+        drop(site, database)
+        converge(Database(site, database.database, database.user, tuple(extensions)))
+        return
+    try:
+        with database.connect():
+            return
+    except PostgresRefused as error:
+        asks = "".join(f' CREATE EXTENSION "{name}";' for name in extensions)
+        raise StepError(
+            "restore",
+            str(error),
+            advice=f'as administrator: CREATE DATABASE "{database.database}" OWNER '
+            f'"{database.user}"; and in it:{asks} and admit this machine in pg_hba.conf; '
+            "or give postgres.admin",
+        ) from None
+
+
+def drop(site: Site, database: Postgres) -> None:
+    """No such database is left, whoever was using it; without an administrator it is empty."""
+    if not administered(site):
+        with suppress(PostgresRefused), database.connect() as own:
+            own.execute("DROP OWNED BY CURRENT_USER")
+        return
+    name = sql.Identifier(database.database)
+    with admin(site) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+def exists(site: Site, database: Postgres) -> bool:
+    query = "SELECT FROM pg_catalog.pg_database WHERE datname = %s"
+    with admin(site) as connection:
+        return connection.execute(query, [database.database]).fetchone() is not None
+
+
+def swap(site: Site, found: Sequence[Twin]) -> None:
+    """What came in is Dify's now, and what was Dify's is kept as `_previous`: all or nothing.
+
+    Raises:
+        StepError: somebody reconnects to the old database faster than it can be renamed.
+    """
+    there = [twin for twin in found if exists(site, twin.live)]
+    for twin in there:
+        drop(site, twin.named(PREVIOUS))
+    with admin(site) as connection:
+        for _ in range(_TRIES):
+            with suppress(ObjectInUse), connection.transaction():
+                for twin in there:
+                    _disconnect(connection, twin.live)
+                    _rename(connection, twin.live, twin.named(PREVIOUS))
+                for twin in found:
+                    _disconnect(connection, twin.named(INCOMING))
+                    _rename(connection, twin.named(INCOMING), twin.live)
+                return
+    names = ", ".join(twin.live.database for twin in there)
+    raise StepError(
+        "restore",
+        f"{names} stays in use: somebody reconnects faster than it can be renamed",
+        advice="stop what uses the database beside Dify and restore again; nothing was changed",
+    )
+
+
+def _disconnect(connection: Connection, database: Postgres) -> None:
+    query = (
+        "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
+        " WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()"
+    )
+    connection.execute(query, [database.database])
+
+
+def _rename(connection: Connection, old: Postgres, new: Postgres) -> None:
+    names = sql.Identifier(old.database), sql.Identifier(new.database)
+    connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))

@@ -1,0 +1,188 @@
+"""A drill: the newest point brought up beside the real thing, looked at, and thrown away.
+
+Its databases, Redis databases, folder, project and network are its own. Nothing of it acts on
+the outside: it runs no schedules, no plugins and no mail, and its way to the internet is closed.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from config.environment import Environment
+from config.errors import StepError
+from config.release import Release
+from config.rules.restore_point import DATA_SECRETS, DRILL, Manifest
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.images.copy_to_nodes import images_steps
+from tasks.points import buckets, databases, folders, restored
+from tasks.points.backup import Told, silent
+from tasks.points.databases import twins
+from tasks.points.restore import DATABASES, Choice, fill_database, fill_folder
+from tasks.probes.verify.probe import Check
+from tasks.probes.verify.run import failed
+from tasks.steps.compose import compose_steps, down
+from tasks.steps.redis import dify_redis
+from tasks.steps.settings import settings_steps
+
+log = logging.getLogger("rollout")
+
+STEP = "drill"
+SERVICES = ("api", "worker", "nginx")
+NOWHERE = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
+    "NO_PROXY": "localhost,127.0.0.1",
+}
+# In a Redis database that holds it, everything is a drill's.
+MARK = "dify-rollout:drill"
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """What a drill found. Seconds: `rpo_s` how old the point was, `rto_s` until it was proved."""
+
+    point: str
+    rpo_s: float
+    rto_s: float
+    size: int
+    checks: tuple[Check, ...]
+
+
+def drill(site: Site, choice: Choice, *, told: Told = silent) -> Drill:
+    """Restore the point aside, prove it, and leave nothing behind.
+
+    Raises:
+        StepError: it does not come up, or a check failed.
+    """
+    began, now = time.monotonic(), datetime.now(UTC)
+    aside = rehearsal_of(site, choice.manifest)
+    clear(site, aside)
+    try:
+        _fill(site, aside, choice, told)
+        told("stack", 0)
+        for step in (*images_steps(aside), *settings_steps(aside), *compose_steps(aside)):
+            converge(step)
+        told("stack", 1)
+        checks = restored.verify(aside, choice.manifest)
+        rto_s = time.monotonic() - began
+    finally:
+        clear(site, aside)
+    if error := failed(checks):
+        raise StepError(
+            STEP,
+            f"{choice.point.id} does not stand up: {error.cause}",
+            advice=error.advice,
+        )
+    rpo_s = (now - choice.manifest.created).total_seconds()
+    return Drill(choice.point.id, rpo_s, rto_s, choice.manifest.size, tuple(checks))
+
+
+def rehearsal_of(site: Site, manifest: Manifest) -> Site:
+    """The environment a drill brings up: the point's data and secrets, everything else its own."""
+    carried = {name: manifest.secrets[name] for name in DATA_SECRETS if name in manifest.secrets}
+    return Site(
+        _environment(site.environment, manifest),
+        _release(site.release),
+        {**site.secrets, **carried},
+        site.node,
+    )
+
+
+def clear(site: Site, aside: Site) -> None:
+    """Nothing of a drill is left, neither of this one nor of a dead one."""
+    down(aside)
+    for twin in twins(site, DATABASES):
+        databases.drop(site, twin.named(DRILL))
+    folders.remove(site.node, _root(site.environment))
+    for broker in (False, True):
+        server = dify_redis(aside, broker=broker)
+        with server.client() as client:
+            ours: Any = client
+            if ours.dbsize() and not ours.exists(MARK):
+                raise StepError(
+                    STEP,
+                    f"Redis database {server.database} is in use",
+                    advice="give backup.drill_redis and backup.drill_broker numbers nobody uses",
+                )
+            ours.flushdb()
+
+
+def _fill(site: Site, aside: Site, choice: Choice, told: Told) -> None:
+    for broker in (False, True):
+        with dify_redis(aside, broker=broker).client() as client:
+            client.set(MARK, choice.point.id)
+    for twin in twins(site, DATABASES):
+        told(twin.part, 0)
+        databases.make(site, twin.named(DRILL), twin.extensions)
+        fill_database(site, choice, twin.named(DRILL), twin)
+        told(twin.part, 1)
+    told("files", 0)
+    state = {name: path for name, path in choice.manifest.folders.items() if name != "stack"}
+    incoming = _root(site.environment) / "incoming"
+    fill_folder(site, choice, incoming, list(state.values()))
+    if choice.manifest.has(buckets.UPLOADS):
+        part = choice.manifest.part(buckets.UPLOADS)
+        state["storage"] = part.path
+        choice.repository.run(choice.repository.tool.restore(part.snapshot, incoming))
+    moves = {
+        incoming / path.lstrip("/"): aside.environment.dify.data / site.release.state[name].path
+        for name, path in state.items()
+        if folders.exists(site.node, incoming / path.lstrip("/"))
+    }
+    folders.swap(site.node, moves)
+    told("files", 1)
+
+
+def _root(environment: Environment) -> Path:
+    return environment.dify.data / ".drill"
+
+
+def _environment(environment: Environment, manifest: Manifest) -> Environment:
+    dify, postgres, backup = environment.dify, environment.postgres, environment.backup
+    root = _root(environment)
+    return environment.model_copy(
+        update={
+            "dify": dify.model_copy(
+                update={
+                    "project": f"{dify.project}-drill",
+                    "home": root / "stack",
+                    "data": root / "data",
+                    "subnet": backup.drill_subnet,
+                    "port": backup.drill_port,
+                    "services": [],
+                    "admin_email": manifest.admin_email,
+                }
+            ),
+            "postgres": postgres.model_copy(
+                update={
+                    "database": postgres.database + DRILL,
+                    "plugin_database": postgres.plugin_database + DRILL,
+                }
+            ),
+            "redis": environment.redis.model_copy(
+                update={"database": backup.drill_redis, "broker_database": backup.drill_broker}
+            ),
+            "storage": environment.storage.model_copy(update={"kind": "local"}),
+            "portal": environment.portal.model_copy(
+                update={
+                    "domain": "drill.invalid",
+                    "route": "stack",
+                    "http_port": backup.drill_port,
+                    "tls": False,
+                }
+            ),
+        }
+    )
+
+
+def _release(release: Release) -> Release:
+    """What answers and what works off jobs, with no way out."""
+    services = {
+        name: service.model_copy(update={"environment": {**service.environment, **NOWHERE}})
+        for name, service in release.services.items()
+        if name in SERVICES
+    }
+    return release.model_copy(update={"services": services})

@@ -1,0 +1,38 @@
+"""PostgreSQL's client programs: those that fit the server."""
+
+from pathlib import Path
+
+from clients.postgres import Postgres
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.platforms.sandbox.postgres import layout
+from tasks.tools import pg_dump
+from tasks.tools.pg_dump import Clients
+
+
+def clients(site: Site, database: Postgres) -> Clients:
+    """Programs not older than the server, as close to it as there are.
+
+    Raises:
+        StepError: the node has none.
+    """
+    with database.connect() as connection:
+        major = connection.info.server_version // 10_000
+    folders = list(pg_dump.FOLDERS)
+    if found := site.node.which("pg_dump"):
+        folders.insert(0, Path(found).parent)
+    if site.environment.platform.kind == "sandbox":
+        folders.insert(0, layout(site).programs / "bin")
+    fitting: dict[int, Clients] = {}
+    for folder in folders:
+        done = site.node.attempt(Clients(folder).version())
+        version = pg_dump.parse_version(done.stdout)
+        if done.status == 0 and version >= major:
+            fitting.setdefault(version, Clients(folder))
+    if not fitting:
+        raise StepError(
+            "backup",
+            f"the server is PostgreSQL {major}, and no pg_dump of {major} or newer is here",
+            advice=f"install its client programs, like the package postgresql-client-{major}",
+        )
+    return fitting[min(fitting)]

@@ -1,0 +1,318 @@
+"""Back to a moment on Pigsty: the whole cluster, by Pigsty's own playbook, and what that undoes.
+
+Only databases go back. Files stay as they are: those that came later are asked for by nobody,
+and those that were deleted meanwhile are in the restore points.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg import sql
+
+from clients.postgres import PostgresRefused
+from config.desired.services import active
+from config.errors import StepError
+from config.rules.restore_point import DRILL
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.pigsty import replicas
+from tasks.platforms.pigsty.facts import primary_of
+from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.members import Member, primary
+from tasks.platforms.pigsty.playbook import hide, play
+from tasks.platforms.pigsty.tree import require_tree
+from tasks.points import interrupted_restore
+from tasks.points.databases import session_database
+from tasks.points.interrupted_restore import Exchange
+from tasks.points.repository import Repository
+from tasks.points.restore import DATABASES, STEP, forget_jobs, save_current
+from tasks.steps.compose import stop_services
+from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.tools.pigsty import PITR, Tree
+
+log = logging.getLogger("rollout")
+
+TABLES = ("accounts", "apps", "datasets", "documents", "upload_files", "conversations",
+          "messages", "workflow_runs")  # fmt: skip
+ARCHIVED_WITHIN_S = 120.0
+BACK_WITHIN_S = 600.0
+SILENT_S = 60.0
+_ASK_AGAIN_S = 0.5
+_OTHERS = (
+    "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database"
+    " WHERE NOT datistemplate AND datname NOT IN ('postgres', {})"
+)
+_NAIVE = "SELECT data_type = 'timestamp without time zone' FROM information_schema.columns" \
+    " WHERE table_schema = 'public' AND table_name = %s AND column_name = 'created_at'"  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What going back to `target` undoes, as of `now`.
+
+    `backup`: where recovery starts. `lsn`: where the cluster writes now. `rows`: table → rows
+    created since. `points`: restore points made since, which stay. `others`: databases of others
+    in the cluster, which go back too.
+    """
+
+    target: datetime
+    now: datetime
+    backup: str
+    lsn: str
+    rows: dict[str, int]
+    points: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """What came of it. `safety`: the point that holds what was there before."""
+
+    safety: str
+    seconds: float
+
+
+def moment(text: str) -> datetime:
+    """The time, in UTC.
+
+    Raises:
+        StepError: it is none, or says no time zone.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise StepError(
+            STEP,
+            f"to_time: {text!r} is no time with its zone; expected one like "
+            "2026-11-24T12:30:00+00:00",
+        )
+    return found.astimezone(UTC)
+
+
+def preview(site: Site, repository: Repository, target: datetime) -> Loss:
+    """What would be undone. Changes nothing.
+
+    Raises:
+        StepError: this cluster cannot go back to that time; says what it can.
+    """
+    _playbook(site)
+    server, now = primary(site), datetime.now(UTC)
+    return Loss(
+        target,
+        now,
+        _start(server, target, now),
+        server.lsn(),
+        newer(site, target),
+        tuple(point.id for point in repository.points() if point.created > target),
+        _others(site, server),
+    )
+
+
+def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> WentBack:
+    """Dify's databases are as they were, and the stack is down.
+
+    `own` opens the environment's repository, for the point of what is there now.
+
+    Raises:
+        StepError: what went wrong, and whether anything was changed.
+    """
+    began = time.monotonic()
+    tree, cluster = _playbook(site), site.environment.pigsty.pg_cluster
+    first = _first(site)
+    unfinished = interrupted_restore.pending(site)
+    if unfinished:
+        interrupted_restore.require_finishes(site, unfinished, DATABASES)
+        safety = unfinished.safety
+        stop_services(site, list(active(site.environment, site.release)))
+    else:
+        server = primary(site)
+        _start(server, target, datetime.now(UTC))
+        stop_services(site, list(active(site.environment, site.release)))
+        safety = save_current(site, own)
+        _archive(server)
+        interrupted_restore.begin(site, _begun(site, target, safety))
+    _undo(site, tree, first, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
+    replicas.renew(site, _await_writes(site))
+    _await_way(site)
+    # Rules, role and databases went back too, perhaps to before they were Dify's.
+    for step in pgsql_steps(site):
+        converge(step)
+    _require_back(site, target)
+    forget_jobs(site)
+    interrupted_restore.end(site)
+    log.info("restore: cluster %s is at %s", cluster, target.isoformat(timespec="seconds"))
+    return WentBack(safety, time.monotonic() - began)
+
+
+def _first(site: Site) -> str:
+    """The machine that goes back itself. Ansible takes an empty limit for every machine there is.
+
+    Raises:
+        StepError: pigsty.yml calls none the primary.
+    """
+    cluster = site.environment.pigsty.pg_cluster
+    if first := primary_of(site, cluster):
+        return first
+    raise StepError(
+        STEP,
+        f"no machine of {cluster} has pg_role: primary in pigsty.yml",
+        advice="set it as `patronictl list` has it; nothing was changed",
+    )
+
+
+def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
+    """By Pigsty's playbook, one stage after the other, only the primary going back itself.
+
+    In one go it hands the server to Patroni as soon as that can be asked, wherever recovery is by
+    then, and Patroni replays all there is: the moment would be missed.
+    """
+    cluster = site.environment.pigsty.pg_cluster
+    play(site, STEP, tree, tree.pitr(cluster, "down", moment))
+    played = play(site, STEP, tree, tree.pitr(first, "pitr", moment))
+    if played and played.fatal:
+        raise StepError(
+            STEP,
+            f"cluster {cluster} is down and not restored: {hide(site, str(played.fatal[0]))}",
+            advice="mend that and run this again",
+        )
+    _await_moment(Member(Machine(site, tree, first, STEP), cluster))
+    play(site, STEP, tree, tree.pitr(cluster, "up", moment))
+
+
+def _await_moment(server: Member) -> None:
+    """Recovery has ended: at the moment it was given, or it would have failed."""
+    silent_since = time.monotonic()
+    while True:
+        try:
+            if server.writes():
+                return
+            silent_since = time.monotonic()
+        except StepError as error:
+            if time.monotonic() - silent_since > SILENT_S:
+                raise StepError(
+                    STEP,
+                    f"cluster {server.cluster} is down, recovery broke off: {error.cause}",
+                    advice=f"read /pg/tmp/recovery.log on {server.machine.address}, mend what it "
+                    "says and run this again",
+                ) from None
+        time.sleep(_ASK_AGAIN_S)
+
+
+def newer(site: Site, target: datetime) -> dict[str, int]:
+    """Table → rows created after that time, for those of the tables people ask about."""
+    found: dict[str, int] = {}
+    with session_database(site).connect() as connection:
+        for table in TABLES:
+            row = connection.execute(_NAIVE, [table]).fetchone()
+            if row is None:
+                continue
+            since = target.replace(tzinfo=None) if row[0] else target
+            query = sql.SQL("SELECT count(*) FROM {} WHERE created_at > %s")
+            counted = connection.execute(query.format(sql.Identifier(table)), [since]).fetchone()
+            found[table] = int(counted[0]) if counted else 0
+    return found
+
+
+def _playbook(site: Site) -> Tree:
+    if site.environment.platform.kind != "pigsty":
+        raise StepError(
+            STEP,
+            f"{site.name} is not on Pigsty: only its clusters have an archive of every moment",
+            advice=f"take the restore point before it: rollout points {site.name}",
+        )
+    tree = require_tree(site, STEP)
+    if not tree.goes_back:
+        raise StepError(
+            STEP,
+            f"Pigsty {tree.version} has no {PITR}",
+            advice="as postgres on the primary: pg-pitr --help; or take a restore point",
+        )
+    return tree
+
+
+def _start(server: Member, target: datetime, now: datetime) -> str:
+    """The backup recovery to that time starts from."""
+    stanza = server.stanza()
+    if not stanza.backups:
+        raise StepError(
+            STEP,
+            f"cluster {server.cluster} has no physical backup: {stanza.trouble}",
+            advice="as postgres on the primary: pg-backup full; or take a restore point",
+        )
+    first = stanza.backups[0].stop
+    whole = [backup.label for backup in stanza.backups if backup.stop <= target]
+    if not whole or target >= now:
+        raise StepError(
+            STEP,
+            f"{target.isoformat()} is outside the archive of {server.cluster}",
+            advice=f"expected a time from {first.isoformat()} to {now.isoformat('T', 'seconds')}",
+        )
+    return whole[-1]
+
+
+def _others(site: Site, server: Member) -> tuple[str, ...]:
+    postgres = site.environment.postgres
+    names = [postgres.database, postgres.plugin_database]
+    ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL))
+    return tuple(server.ask(_OTHERS.format(ours)).split())
+
+
+def _archive(server: Member) -> None:
+    """The archive holds everything up to now: recovery needs a commit after the moment."""
+    segment = server.archive_now()
+    deadline = time.monotonic() + ARCHIVED_WITHIN_S
+    while not server.has_archived(segment):
+        if time.monotonic() > deadline:
+            raise StepError(
+                STEP,
+                f"{segment} does not get into the archive of {server.cluster}",
+                advice="look at pg_stat_archiver and pgBackRest's log; nothing was changed",
+            )
+        time.sleep(_ASK_AGAIN_S)
+
+
+def _require_back(site: Site, target: datetime) -> None:
+    """Nothing is newer, whatever the playbook said."""
+    if left := sum(newer(site, target).values()):
+        raise StepError(
+            STEP,
+            f"the playbook ended, and {left} rows are newer than {target.isoformat()}",
+            advice="look at its output above and run this again",
+        )
+
+
+def _await_writes(site: Site) -> Member:
+    """The cluster's primary, once it has one again."""
+    deadline = time.monotonic() + BACK_WITHIN_S
+    trouble: StepError | None = None
+    while time.monotonic() < deadline:
+        try:
+            server = primary(site)
+            server.lsn()
+        except StepError as error:
+            trouble = error
+            time.sleep(_ASK_AGAIN_S)
+        else:
+            return server
+    raise StepError(
+        STEP,
+        f"the cluster does not come back: {trouble.cause if trouble else ''}",
+        advice="look at `patronictl list` and PostgreSQL's log, then run this again",
+    )
+
+
+def _await_way(site: Site) -> None:
+    """Dify's own way leads there again: a balancer asks a new primary only every few seconds."""
+    with suppress(PostgresRefused), dify_database(site).connect(within_s=BACK_WITHIN_S):
+        pass
+
+
+def _begun(site: Site, target: datetime, safety: str) -> Exchange:
+    when = target.isoformat()
+    return Exchange(when, DATABASES, safety, f"rollout restore {site.name} --to-time {when}")

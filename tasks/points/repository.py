@@ -1,0 +1,272 @@
+"""The backup repository of an environment: restic on the node, its password, its points."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from blocks import repository as saved
+from blocks.repository import BackupRepository
+from clients import restic
+from clients.command import Command, CommandFailed
+from clients.restic import Restic, Saved, Snapshot
+from config.errors import RolloutError, StepError
+from config.rules.restore_point import MANIFEST, Listing, Manifest, Point, latest
+from tasks.core.packages import program
+from tasks.core.secrets import given_credentials
+from tasks.core.site import Site
+
+log = logging.getLogger("rollout")
+
+OnLine = Callable[[str], None]
+Explain = Callable[[CommandFailed], RolloutError]
+RETRY_S = 5.0
+STEP = "backup"
+
+
+class RepositoryAway(StepError):
+    """Nothing answers where the repository should be."""
+
+
+class Repository:
+    """An open repository. Every failure is one sentence; a lock in the way is waited for."""
+
+    def __init__(self, site: Site, tool: Restic, access: BackupRepository) -> None:
+        self.site = site
+        self.tool = tool
+        self.access = access
+
+    @property
+    def name(self) -> str:
+        return restic.masked(self.tool.repository)
+
+    def run(
+        self, command: Command, on_line: OnLine | None = None, explain: Explain | None = None
+    ) -> str:
+        """What the command prints; `explain` says what a failure means here."""
+        return self._patient(lambda: self.site.node.run(command, on_line), explain or self.trouble)
+
+    def pipe(self, commands: Sequence[Command]) -> str:
+        return self._patient(lambda: self.site.node.pipe(commands), self.trouble)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Those of this environment, oldest first, whole points or not."""
+        host = self.site.name
+        found = restic.parse_snapshots(self.run(self.tool.snapshots()))
+        return [snapshot for snapshot in found if snapshot.host == host and snapshot.tag("point")]
+
+    def points(self) -> list[Point]:
+        """Every whole restore point, oldest first."""
+        return points_of(self.snapshots())
+
+    def manifest(self, point: Point) -> Manifest:
+        """What the point consists of.
+
+        Raises:
+            StepError: it cannot be read, or a part of it is missing or another one.
+        """
+        text = self.run(self.tool.dump(point.manifest, MANIFEST))
+        try:
+            found = Manifest.model_validate_json(text)
+        except ValidationError:
+            raise StepError(
+                "restore", f"the manifest of {point.id} is damaged", advice="take another point"
+            ) from None
+        for part in found.parts:
+            if sum(snapshot.startswith(part.snapshot) for snapshot in point.snapshots) != 1:
+                raise StepError(
+                    "restore",
+                    f"{point.id}: the {part.name} part is not what its manifest says",
+                    advice="take another point; `rollout points ENV --check` tells what is damaged",
+                )
+        return found
+
+    def listing(self, manifest: Manifest, name: str) -> Listing:
+        """What a bucket had when the point was taken."""
+        part = manifest.part(name)
+        return Listing.model_validate_json(self.run(self.tool.dump(part.snapshot, part.path)))
+
+    def find(self, wanted: str) -> Point:
+        """The point of that name, or with "latest" the newest that was not taken by a restore."""
+        points = self.points()
+        if not points:
+            raise StepError(
+                "restore",
+                f"{self.name} holds no restore point of {self.site.name}",
+                advice=f"rollout backup {self.site.name}",
+            )
+        if wanted == "latest":
+            return latest(points) or points[-1]
+        for point in points:
+            if point.id == wanted:
+                return point
+        raise StepError(
+            "restore",
+            f"no restore point {wanted!r}; the newest are: "
+            + ", ".join(point.id for point in points[-5:]),
+            advice=f"rollout points {self.site.name}",
+        )
+
+    def save_folders(
+        self,
+        folders: Sequence[Path],
+        tags: Sequence[str],
+        on_line: OnLine,
+        *,
+        mounted: bool = False,
+    ) -> Saved:
+        """A snapshot of the folders. What is deleted while it runs is no fault."""
+        command = self.tool.backup(folders, host=self.site.name, tags=tags, mounted=mounted)
+        last = ""
+
+        def note(line: str) -> None:
+            nonlocal last
+            last = line if restic.is_summary(line) else last
+            on_line(line)
+
+        try:
+            self.run(command, note, lambda error: error)
+        except CommandFailed as error:
+            if not restic.only_vanished(error.output):
+                raise self.trouble(error) from None
+        return restic.parse_saved(last)
+
+    def trouble(self, error: CommandFailed) -> StepError:
+        """The failure in one sentence with what to do about it."""
+        said = restic.why(error.output)
+        text = error.output
+        if "wrong password" in text or "no key found" in text:
+            return StepError(
+                STEP,
+                f"the repository {self.name} does not open with the saved password",
+                advice="it was made with another one: restore the block backup-repository from "
+                "the recovery kit, or name another place in backup.repository",
+            )
+        if "Is there a repository" in text or "unable to open config file" in text:
+            return RepositoryAway(
+                STEP,
+                f"no repository answers at {self.name}: {said}",
+                advice="mount or start it; if it is lost, name another place in backup.repository",
+            )
+        if "no space left on device" in text or "disk quota exceeded" in text:
+            where = (
+                "for what is restored" if "restore" in error.command.words else f"for {self.name}"
+            )
+            return StepError(
+                STEP,
+                f"no space left {where}",
+                advice="make room; nothing was lost, the next backup goes on from here",
+            )
+        if holder := restic.locked_by(text):
+            return StepError(
+                STEP, f"{self.name} is in use by {holder}", advice="try again when it has ended"
+            )
+        return StepError(STEP, f"{error.command.words[0]}: {error.reason}: {said}")
+
+    def _patient(self, work: Callable[[], str], explain: Explain) -> str:
+        deadline = time.monotonic() + self.site.environment.backup.lock_within_s
+        while True:
+            try:
+                return work()
+            except CommandFailed as error:
+                holder = restic.locked_by(error.output)
+                if not holder or time.monotonic() > deadline:
+                    raise explain(error) from None
+            # A dead run's lock is removed; a living one's stays and is waited for.
+            self.site.node.attempt(self.tool.unlock())
+            log.info("backup: waiting for %s to leave the repository", holder)
+            time.sleep(RETRY_S)
+
+
+def points_of(snapshots: Sequence[Snapshot]) -> list[Point]:
+    """Whole points only: a manifest, and as many other snapshots as it says there are."""
+    parts: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        parts.setdefault(snapshot.tag("point"), []).append(snapshot)
+    found: list[Point] = []
+    for name, members in parts.items():
+        manifests = [member for member in members if member.tag("part") == "manifest"]
+        if len(manifests) == 1 and manifests[0].tag("parts") == str(len(members) - 1):
+            found.append(_point(name, manifests[0], members))
+    return sorted(found, key=lambda point: point.created)
+
+
+def open_repository(site: Site, *, create: bool) -> Repository:
+    """The environment's repository; with `create` made if this is the first backup.
+
+    A password is saved before anything is encrypted with it, and a repository that was there
+    once is never made anew: it may only be away.
+
+    Raises:
+        StepError: none is configured, or it does not open.
+    """
+    url = site.environment.backup.repository
+    if not url:
+        raise StepError(
+            STEP,
+            f"{site.name} has no repository",
+            advice="set backup.repository in the environment's file",
+        )
+    access = saved.load(site.name)
+    if access is None:
+        if not create:
+            raise StepError(
+                STEP, f"{site.name} was never backed up", advice=f"rollout backup {site.name}"
+            )
+        access = saved.new()
+        saved.save(site.name, access)
+    repository = Repository(site, tool(program(site.node, "restic"), site, access), access)
+    if access.initialised != url and create:
+        _initialise(repository)
+        saved.save(site.name, access.model_copy(update={"initialised": url}))
+    return repository
+
+
+def require_recent(repository: Repository, now: datetime) -> Point:
+    """The newest point that was not taken by a restore.
+
+    Raises:
+        StepError: it is older than `backup.window_h`, or there is none.
+    """
+    site, window_h = repository.site, repository.site.environment.backup.window_h
+    newest = latest(repository.points())
+    age_h = (now - newest.created).total_seconds() / 3600 if newest else None
+    if newest and age_h is not None and age_h <= window_h:
+        return newest
+    last = f"the last is {newest.id}, {age_h:.1f} h old" if newest else "there is none at all"
+    raise StepError(
+        STEP,
+        f"NO BACKUP of {site.name} within {window_h:g} h: {last}",
+        advice=f"look at the runs of backup/{site.name}; is a worker running? "
+        f"rollout backup {site.name}",
+    )
+
+
+def _initialise(repository: Repository) -> None:
+    try:
+        repository.snapshots()
+    except RepositoryAway:
+        repository.run(repository.tool.init())
+        log.info("backup: made the repository %s", repository.name)
+
+
+def tool(program: str, site: Site, access: BackupRepository) -> Restic:
+    """The program restic, with what opens the environment's repository."""
+    return access.tool(site.environment.backup, program, given_credentials(site.environment))
+
+
+def _point(name: str, manifest: Snapshot, members: Sequence[Snapshot]) -> Point:
+    return Point(
+        id=name,
+        created=datetime.fromisoformat(manifest.tag("created")),
+        reason=manifest.tag("reason"),
+        release=manifest.tag("release"),
+        size=int(manifest.tag("size") or 0),
+        added=int(manifest.tag("added") or 0),
+        seconds=float(manifest.tag("seconds") or 0),
+        manifest=manifest.id,
+        snapshots=tuple(member.id for member in members),
+    )

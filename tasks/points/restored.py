@@ -1,0 +1,193 @@
+"""A restored Dify looked at: rows, files and keys belong together, and people get at them."""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from clients.command import Command
+from clients.dify import Dify
+from config.rules.restore_point import Manifest
+from tasks.core.site import Site
+from tasks.points import uploads
+from tasks.points.buckets import LISTING, UPLOADS
+from tasks.probes.verify.probe import Check, Probe, Wrong, run
+from tasks.steps.pgsql import dify_database
+
+log = logging.getLogger("rollout")
+
+API, LOGIN = "Dify answers", "login works"
+_SHOWN = 3
+_PREVIEW = 3000
+_HASH_S = 7200
+
+
+def verify(site: Site, manifest: Manifest) -> list[Check]:
+    """A check of each thing a restore must bring back."""
+    dify = site.environment.dify
+    with Dify(f"http://{dify.bind}:{dify.port}", site.release.api) as client:
+        look = _Look(site, manifest, client)
+        return run(look.probes(), log_check)
+
+
+def log_check(check: Check) -> None:
+    log.info("%s: %s, %s", check.name, "yes" if check.ok else "NO", check.detail)
+
+
+class _Look:
+    def __init__(self, site: Site, manifest: Manifest, dify: Dify) -> None:
+        self.site = site
+        self.manifest = manifest
+        self.dify = dify
+        self.name = f"rollout-drill-{secrets.token_hex(4)}"
+
+    def probes(self) -> Sequence[Probe]:
+        lost = "the point is not whole: take a new one and look at the repository"
+        found = [
+            Probe("the schema is the point's", self.schema, advice=lost),
+            Probe("the rows are there", self.rows, within_s=600, advice=lost),
+            Probe("every upload has its file", self.files, within_s=_HASH_S, advice=lost),
+            Probe("tenant keys decrypt", self.keys, within_s=600, advice=lost),
+            Probe(API, self.answers, within_s=30),
+        ]
+        if self.manifest.rows.get("accounts"):
+            found += [
+                Probe(LOGIN, self.login, (API,), within_s=40),
+                Probe("an upload is read through Dify", self.preview, (LOGIN,), within_s=60),
+                Probe("a document is found", self.document, (LOGIN,), within_s=120),
+            ]
+        return found
+
+    def schema(self) -> str:
+        with dify_database(self.site).connect() as connection:
+            found = uploads.revision(connection)
+        if found != self.manifest.versions.get("schema"):
+            raise Wrong(f"the schema is at {found or 'nothing'}")
+        return found
+
+    def rows(self) -> str:
+        """More may have come between counting and dumping; a table that lost all has lost them."""
+        with dify_database(self.site).connect() as connection:
+            found = uploads.rows(connection)
+        empty = [t for t, count in self.manifest.rows.items() if count and not found.get(t)]
+        if empty:
+            raise Wrong(f"nothing is left in {', '.join(empty)}")
+        return f"{sum(found.values())} in {len(found)} tables"
+
+    def files(self) -> str:
+        """Each file of a row is there with the digest Dify noted when it was uploaded."""
+        with dify_database(self.site).connect() as connection:
+            noted = uploads.keys(connection)
+        if not noted or not self._storage():
+            return f"{len(noted)} uploads"
+        found = self._digests()
+        missing = sorted(noted.keys() - found.keys() - set(self.manifest.without_file))
+        other = sorted(
+            key for key, digest in noted.items() if digest and found.get(key, digest) != digest
+        )
+        if missing or other:
+            raise Wrong(_some("have no file", missing) + _some("have another content", other))
+        return f"{len(noted)} uploads"
+
+    def keys(self) -> str:
+        """What was encrypted for a tenant before can be decrypted."""
+        with dify_database(self.site).connect() as connection:
+            tenants = uploads.public_keys(connection)
+        storage = self._storage()
+        if storage is None:
+            return f"{len(tenants)} tenants; their keys are in the bucket"
+        wrong = [
+            tenant
+            for tenant, public in tenants.items()
+            if not _decrypts(public, self.site.node.read(storage / uploads.private_key(tenant)))
+        ]
+        if wrong:
+            raise Wrong(_some("tenants have no key that fits", wrong))
+        return f"{len(tenants)} tenants"
+
+    def answers(self) -> str:
+        status = self.dify.status()
+        if bool(self.manifest.rows.get("accounts")) != status.set_up:
+            raise Wrong("it says it was set up" if status.set_up else "it says it was not set up")
+        return f"Dify {status.version or 'of unknown version'}"
+
+    def login(self) -> str:
+        email = self.site.environment.dify.admin_email
+        self.dify.login(email, self.site.secret("admin_password"))
+        return f"as {self.dify.profile()['email']}"
+
+    def preview(self) -> str:
+        """The newest text somebody uploaded, as Dify shows it; a new one where there is none."""
+        with dify_database(self.site).connect() as connection:
+            newest = uploads.newest_text(connection, self.site.environment.dify.admin_email)
+        storage = self._storage()
+        if newest is None or storage is None:
+            file = self.dify.knowledge.upload(f"{self.name}.txt", self.name)
+            return self._same(file, self.name)
+        content = self.site.node.read(storage / newest.key) or b""
+        return self._same(newest.id, content.decode(errors="replace")[:_PREVIEW])
+
+    def document(self) -> str:
+        """Something a knowledge base knew before; a new one where there is none."""
+        with dify_database(self.site).connect() as connection:
+            known = uploads.segment(connection, self.site.environment.dify.admin_email)
+        if known:
+            dataset, text = known
+            if not self.dify.knowledge.retrieve(dataset, text):
+                raise Wrong("a search in a knowledge base finds nothing")
+            return "in a knowledge base of the point"
+        file = self.dify.knowledge.upload(f"{self.name}.txt", f"The lighthouse of {self.name}.")
+        indexing = self.dify.knowledge.index(file)
+        self.dify.knowledge.wait(indexing, 60)
+        if not self.dify.knowledge.retrieve(indexing.dataset, "lighthouse"):
+            raise Wrong("indexed, but a search finds nothing")
+        return "in a new knowledge base; the point has none"
+
+    def _same(self, file: str, wanted: str) -> str:
+        if self.dify.knowledge.preview(file) != wanted:
+            raise Wrong("Dify shows another text than was stored")
+        return f"{len(wanted)} characters"
+
+    def _storage(self) -> Path | None:
+        state = self.site.release.state.get("storage")
+        if state is None or "storage" not in self.manifest.folders:
+            return None
+        if self.manifest.has(UPLOADS + LISTING) and not self.manifest.has(UPLOADS):
+            return None
+        return self.site.environment.dify.data / state.path
+
+    def _digests(self) -> dict[str, str]:
+        """SHA3-256 of every upload by its key."""
+        words = ("find", uploads.FOLDER, "-type", "f",
+                 "-exec", "openssl", "dgst", "-sha3-256", "-r", "{}", "+")  # fmt: skip
+        command = Command(words, cwd=str(self._storage()), changes=False, timeout_s=_HASH_S)
+        lines = self.site.node.run(command).splitlines()
+        return {path: digest for digest, path in (line.split(" *", 1) for line in lines)}
+
+
+def _decrypts(public: str, private: bytes | None) -> bool:
+    if private is None:
+        return False
+    try:
+        ours = serialization.load_pem_private_key(private, None)
+        theirs = serialization.load_pem_public_key(public.encode())
+    except ValueError:
+        return False
+    if not isinstance(ours, rsa.RSAPrivateKey) or not isinstance(theirs, rsa.RSAPublicKey):
+        return False
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    sample = secrets.token_bytes(32)
+    try:
+        return ours.decrypt(theirs.encrypt(sample, oaep), oaep) == sample
+    except ValueError:
+        return False
+
+
+def _some(what: str, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}. "

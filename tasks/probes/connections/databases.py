@@ -1,0 +1,68 @@
+"""PostgreSQL and Redis, as Dify and whoever makes its databases log in to them."""
+
+from collections.abc import Callable
+from functools import partial
+
+from clients.postgres import Postgres
+from config.secrets import POSTGRES_ADMIN
+from tasks.core.site import Site
+from tasks.probes.connections.connection import Connection, NotYet
+from tasks.steps.pgsql import dify_database
+from tasks.steps.redis import dify_redis
+
+
+def postgres(site: Site) -> list[Connection]:
+    """Dify's databases; and the administrator's login, if one is given."""
+    settings = site.environment.postgres
+    where = f"{settings.user}@{settings.host}:{settings.port}"
+    found = [
+        Connection(
+            "PostgreSQL",
+            f"postgres.{'plugin_' if plugin else ''}database",
+            f"{where}/{settings.plugin_database if plugin else settings.database}",
+            _known(site, "postgres_password", partial(_ask_dify, site, plugin)),
+        )
+        for plugin in (False, True)
+    ]
+    if site.environment.platform.kind == "external" and settings.admin:
+        where = f"{settings.admin}@{settings.host}:{settings.port}"
+        ask = _known(site, POSTGRES_ADMIN, partial(_ask_admin, site))
+        found.insert(0, Connection("PostgreSQL", "postgres.admin", where, ask))
+    return found
+
+
+def redis(site: Site) -> list[Connection]:
+    """Dify's cache, and Celery's queues."""
+    settings = site.environment.redis
+    return [
+        Connection(
+            "Redis",
+            f"redis.{'broker_' if broker else ''}database",
+            f"{settings.host}:{settings.port}/"
+            f"{settings.broker_database if broker else settings.database}",
+            _known(site, "redis_password", partial(_ask_redis, site, broker)),
+        )
+        for broker in (False, True)
+    ]
+
+
+def _known(site: Site, secret: str, ask: Callable[[], str]) -> Callable[[], str]:
+    def refuse() -> str:
+        raise NotYet(f"{secret} is not known yet")
+
+    return ask if secret in site.secrets else refuse
+
+
+def _ask_dify(site: Site, plugin: bool) -> str:
+    return dify_database(site, plugin=plugin).check()
+
+
+def _ask_admin(site: Site) -> str:
+    settings, password = site.environment.postgres, site.secrets[POSTGRES_ADMIN]
+    return Postgres(
+        settings.host, settings.port, settings.admin, password, "postgres", site.node
+    ).check()
+
+
+def _ask_redis(site: Site, broker: bool) -> str:
+    return dify_redis(site, broker=broker).check()

@@ -1,0 +1,55 @@
+"""Registries and the proxy: what images come through."""
+
+from functools import partial
+
+from blocks import login
+from blocks.login import Login
+from clients import registry
+from clients.docker import Docker
+from clients.proxy import WebProxy
+from config.desired.services import images
+from config.rules.sources import ORIGIN, sources
+from tasks.core.site import Site
+from tasks.probes.connections.connection import Connection
+
+
+def registries(site: Site) -> list[Connection]:
+    """Those a login is named for; and those images are pulled from, if from nowhere else."""
+    settings = site.environment.images
+    wanted = images(site.environment, site.release) if settings.source == "registry" else {}
+    keys = {
+        source.registry: "images.registries"
+        for reference in wanted.values()
+        for source in sources(reference, None, settings.registries)
+    }
+    keys |= {host: f"images.logins.{host}" for host in settings.logins}
+    return [
+        Connection("registry", key, host, partial(_ask_registry, site, host))
+        for host, key in keys.items()
+    ]
+
+
+def proxy(site: Site) -> list[Connection]:
+    """The one Docker Engine pulls through."""
+    url = site.environment.docker.proxy
+    return [Connection("proxy", "docker.proxy", url, partial(_ask_proxy, site))] if url else []
+
+
+def _ask_registry(site: Site, host: str) -> str:
+    settings = site.environment.images
+    known: Login | None = None
+    if host in settings.logins:
+        known = login.load(settings.logins[host], f"images.logins.{host}")
+    return registry.check(host, known, Docker(site.node), settings.registry_timeout_s)
+
+
+def _ask_proxy(site: Site) -> str:
+    """To the first registry images are pulled from: it is what the proxy is for."""
+    docker = site.environment.docker
+    wanted = next(iter(images(site.environment, site.release).values()))
+    first = sources(wanted, None, [*site.environment.images.registries, ORIGIN])[0]
+    target = f"{registry.address(first.registry)}/v2/"
+    if not docker.proxy_login:
+        return WebProxy(docker.proxy, node=site.node).check(target)
+    known = login.load(docker.proxy_login, "docker.proxy_login")
+    return WebProxy(docker.proxy, known.username, known.password, site.node).check(target)

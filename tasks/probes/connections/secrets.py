@@ -1,0 +1,36 @@
+"""The secrets of an environment: whether all are there that only somebody can give."""
+
+from functools import partial
+
+from blocks import secrets as saved
+from blocks.secrets import DifySecrets
+from config.errors import RolloutError
+from config.secrets import required
+from tasks.core.secrets import given_secrets
+from tasks.core.site import Site
+from tasks.probes.connections.connection import Connection, NotYet
+
+
+def secrets(site: Site) -> list[Connection]:
+    return [
+        Connection(
+            "Dify secrets",
+            "secrets",
+            f"dify-secrets/{saved.block_name(site.name)}",
+            partial(_ask, site),
+        )
+    ]
+
+
+def _ask(site: Site) -> str:
+    given_secrets(site.environment)
+    names = required(site.environment, site.release)
+    given = [name for name in names if name not in site.release.secrets]
+    missing = [name for name in given if name not in site.secrets]
+    if missing:
+        raise RolloutError(
+            f"{', '.join(missing)} not given; rollout secrets {site.name} {missing[0]} --set"
+        )
+    if new := [name for name in names if name not in site.secrets]:
+        raise NotYet(f"the first deploy makes {len(new)} of them")
+    return DifySecrets(values=site.secrets).check(names)

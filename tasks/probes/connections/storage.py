@@ -1,0 +1,88 @@
+"""Where files and restore points are kept: object store, backup repository, recovery kit."""
+
+from functools import partial
+from itertools import starmap
+
+from blocks import repository as saved
+from clients.command import CommandFailed
+from clients.restic import masked
+from clients.s3 import Bucket
+from config.errors import RolloutError
+from config.release import S3
+from tasks.core.site import Site
+from tasks.points.repository import Repository, RepositoryAway, tool
+from tasks.probes.connections.connection import Connection, NotYet
+from tasks.tools import age
+
+
+def buckets(site: Site) -> list[Connection]:
+    storage = site.environment.storage
+    if storage.kind != "s3":
+        return []
+    where = storage.endpoint or f"AWS {storage.region}"
+    named = {"storage.bucket": storage.bucket, "storage.plugin_bucket": storage.plugin_bucket}
+    return [
+        Connection("object store", key, f"{name} at {where}", partial(_ask_bucket, site, name))
+        for key, name in named.items()
+    ]
+
+
+def repository(site: Site) -> list[Connection]:
+    if not site.environment.backup.repository:
+        return []
+    name = masked(site.environment.backup.repository)
+    ask = partial(_ask_repository, site)
+    return [Connection("backup repository", "backup.repository", name, ask)]
+
+
+def recipients(site: Site) -> list[Connection]:
+    """Whoever opens the recovery kit: each key takes a message."""
+
+    def connection(number: int, key: str) -> Connection:
+        ask = partial(_ask_recipient, site, key)
+        return Connection("age recipient", f"backup.recipients.{number}", _short(key), ask)
+
+    return list(starmap(connection, enumerate(site.environment.backup.recipients)))
+
+
+def _ask_bucket(site: Site, name: str) -> str:
+    if missing := [key for key in S3 if key not in site.secrets]:
+        raise NotYet(f"{', '.join(missing)} not given")
+    storage = site.environment.storage
+    access, secret = (site.secrets[key] for key in S3)
+    return Bucket(
+        storage.endpoint, storage.region, name, storage.path_style, access, secret, site.node
+    ).check()
+
+
+def _ask_repository(site: Site) -> str:
+    """With a password made up where none is saved: whether something lies there is told then."""
+    restic = site.node.which("restic")
+    if restic is None:
+        raise NotYet("restic is not there yet; the first backup installs it")
+    access = saved.load(site.name)
+    there = access is not None and access.initialised == site.environment.backup.repository
+    access = access or saved.new()
+    asked = Repository(site, tool(restic, site, access), access)
+    try:
+        asked.run(asked.tool.config())
+    except RepositoryAway as error:
+        if there:
+            raise
+        raise NotYet(f"the first backup makes it; now: {error.cause}") from None
+    return "opens with the saved password"
+
+
+def _ask_recipient(site: Site, key: str) -> str:
+    if site.node.which("age") is None:
+        raise NotYet("age is not there yet; the first backup installs it")
+    try:
+        site.node.run(age.encrypt([key], "check"))
+    except CommandFailed as error:
+        said = error.output.strip().splitlines() or ["it says nothing"]
+        raise RolloutError(f"age does not encrypt to this key: {said[0]}") from None
+    return "takes an encrypted message"
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= 24 else f"{key[:12]}…{key[-8:]}"  # noqa: PLR2004 - a table's cell

@@ -1,0 +1,156 @@
+"""One look at an environment: every question asked at once, contradictions asked again."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+
+from config.errors import ConfigError
+from config.rules.health.record import (
+    Alert,
+    Record,
+    alerts,
+    contradicts,
+    counted,
+    forgotten,
+    overall,
+)
+from config.rules.health.series import Series
+from config.rules.health.verdict import ROLLOUT, Finding, Status, explained
+from tasks.core.masking import masked
+from tasks.core.site import Site
+from tasks.probes.health import (
+    backups,
+    celery,
+    containers,
+    drift,
+    inside,
+    machine,
+    portal,
+    postgres,
+    redis,
+    rollout,
+    sentinel,
+)
+from tasks.probes.health.question import Past, Question, Round, ask_all
+
+log = logging.getLogger("rollout")
+
+SUBJECTS = (
+    machine, rollout, postgres, redis, sentinel, celery, containers, inside, portal, backups, drift,
+)  # fmt: skip
+# No rollout explains these.
+APART = (machine, rollout, backups)
+# What is drawn over time; the rest is only a status.
+DRAWN = (
+    "api",
+    "web",
+    "queues",
+    "waiting jobs",
+    "postgres connections",
+    "postgres size",
+    "redis memory",
+)
+_BY_PART = ("disk",)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found. `record` is for the next look, `alerts` are what people should hear."""
+
+    environment: str
+    at: float
+    seconds: float
+    findings: tuple[Finding, ...]
+    alerts: tuple[Alert, ...]
+    record: Record
+
+    @property
+    def status(self) -> Status:
+        return overall(self.findings)
+
+    @property
+    def during(self) -> str:
+        """The rollout that excuses what is bad, as people read it; empty if none does."""
+        return rollout.going_on(self.findings)
+
+    def since(self, finding: Finding) -> float:
+        known = self.record.probes.get(finding.probe)
+        return known.since if known and known.status is finding.status else self.at
+
+
+def questions(site: Site) -> list[Question]:
+    """All but those whose every probe the environment skips, unless they explain others."""
+    found = [question for subject in SUBJECTS for question in subject.questions(site)]
+    names = {name for question in found for name in question.probes}
+    skipped = set(site.environment.health.skip)
+    if unknown := sorted(skipped - names):
+        raise ConfigError(
+            [
+                f"health.skip: {unknown[0]!r} is no probe of {site.name}; expected one of: "
+                + ", ".join(sorted(names))
+            ]
+        )
+    needs = {need for question in found for of in question.probes.values() for need in of}
+    return [
+        each for each in found if not skipped.issuperset(each.probes) or needs & set(each.probes)
+    ]
+
+
+def look(site: Site, record: Record) -> Look:
+    """Ask everything; an answer that contradicts what is known is asked again before it counts."""
+    began, health = time.monotonic(), site.environment.health
+    asked = questions(site)
+    past = _past(record)
+    after = record
+    turn = 1
+    while True:
+        now = time.time()
+        answers = ask_all(asked, past, health.deadline_s)
+        findings = _findings(site, answers, after)
+        after = counted(after, findings, health, now)
+        if turn == health.confirm or not _new(findings, record):
+            break
+        turn += 1
+        time.sleep(health.again_after_s)
+    told, after = alerts(record, after, findings, health, now)
+    after = after.model_copy(update={"notes": dict(answers.notes)})
+    after = forgotten(_drawn(after, findings, now), (f.probe for f in findings), now)
+    return Look(site.name, now, time.monotonic() - began, tuple(findings), tuple(told), after)
+
+
+def _past(record: Record) -> Past:
+    """What came since a look during a rollout counts for nothing: it restarted and logged."""
+    if ROLLOUT in record.notes:
+        return Past(time.time(), series=record.series)
+    return Past(record.at, record.notes, record.series)
+
+
+def _new(findings: list[Finding], record: Record) -> bool:
+    return any(contradicts(finding, record.probes.get(finding.probe)) for finding in findings)
+
+
+def _findings(site: Site, answers: Round, record: Record) -> list[Finding]:
+    """What is skipped is left out, though it may explain others; secrets are masked."""
+    known_bad = [name for name, known in record.probes.items() if known.status is not Status.OK]
+    apart = [question for subject in APART for question in subject.questions(site)]
+    names = frozenset(name for question in apart for name in question.probes)
+    found = rollout.excused(explained(answers.findings, known_bad), names)
+    return [
+        replace(finding, said=masked(finding.said, site), advice=masked(finding.advice, site))
+        for finding in found
+        if finding.probe not in site.environment.health.skip
+    ]
+
+
+def _drawn(record: Record, findings: list[Finding], now: float) -> Record:
+    series = dict(record.series)
+    for finding in findings:
+        if finding.probe in DRAWN and finding.value is not None:
+            values = {finding.probe: finding.value}
+        elif finding.probe in _BY_PART:
+            values = {f"{finding.probe} {part}": value for part, value in finding.parts.items()}
+        else:
+            continue
+        for name, value in values.items():
+            series[name] = series.get(name, Series()).with_value(now, value)
+    return record.model_copy(update={"series": series})

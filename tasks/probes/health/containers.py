@@ -1,0 +1,182 @@
+"""The stack's containers on every node: what the engine says of them, and their logs."""
+
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from clients.docker import Container, Running
+from config.desired.services import active
+from config.rules.health.verdict import Reading, Status
+from tasks.core.site import Site
+from tasks.probes.health.drift import images
+from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.verify.containers import beats
+
+DOCKER, RESTARTS, IMAGES = "docker", "restarts", "images"
+LOGS, BEAT = "log errors", "beat"
+# Whole words; a \b before them would be tried at every character, at five times the cost.
+_ERRORS = re.compile(
+    "|".join(rf"{word}(?<!\w{word})\b" for word in ("ERROR", "CRITICAL", "FATAL", "Traceback"))
+)
+_LINES = 2000
+_FIRST_S = 300.0
+_TOLD = ("DEBUG", "INFO")
+
+Found = list[tuple[Site, Container]]
+
+
+def container(service: str) -> str:
+    """Name of the probe of that service's containers."""
+    return f"container {service}"
+
+
+def questions(site: Site) -> list[Question]:
+    probes: dict[str, tuple[str, ...]] = {DOCKER: ("machine",)}
+    probes |= {container(name): (DOCKER,) for name in active(site.environment, site.release)}
+    # Who loses its state, or cannot write it, ends and is started again.
+    state = ("postgres", "redis", "redis memory")
+    probes |= {RESTARTS: (DOCKER, *state), IMAGES: (DOCKER,)}
+    # Whoever cannot reach its state or a neighbour says so, again and again.
+    services = (name for name in probes if name.startswith(container("")))
+    logs: dict[str, tuple[str, ...]] = {LOGS: (DOCKER, *state, *services)}
+    if names := beats(site):
+        logs[BEAT] = (container(names[0]), DOCKER, "redis")
+    advice = "start Docker Engine: systemctl start docker"
+    return [
+        Question(probes, partial(_ask, site), advice),
+        Question(logs, partial(_logs, site), advice),
+    ]
+
+
+def _ask(site: Site, past: Past) -> Answer:
+    found = on_every_node(site)
+    readings = [Reading(DOCKER, f"{len(found)} containers")]
+    readings += [_service(site, name, found) for name in active(site.environment, site.release)]
+    counts = {f"restarts {c.name} {c.id[:12]}": float(c.restarts) for _, c in found}
+    readings += [_restarts(site, found, past), images(site, found)]
+    return Answer(readings, dict(counts))
+
+
+def on_every_node(site: Site) -> Found:
+    project = site.environment.dify.project
+    return [
+        (each, found)
+        for each in site.on_each()
+        for found in each.docker.containers(project)
+        if not found.one_off
+    ]
+
+
+def _service(site: Site, name: str, found: Found) -> Reading:
+    wrong: list[str] = []
+    advice = f"run: rollout deploy {site.name}"
+    for each in site.on_each():
+        if name not in active(each.environment, each.release):
+            continue
+        there = [c for on, c in found if c.service == name and on.node.name == each.node.name]
+        where = f" on {each.node.name}" if len(site.environment.nodes.dify) > 1 else ""
+        if not there:
+            wrong.append(f"missing{where}")
+        for one in there:
+            if not one.ready:
+                wrong.append(_state(one) + where)
+                advice = _advice(site, one)
+    if not wrong:
+        return Reading(container(name), "running")
+    starting = all(text.startswith("starting") for text in wrong)
+    status = Status.WARN if starting else Status.FAIL
+    return Reading(container(name), ", ".join(wrong), status=status, advice=advice)
+
+
+def _state(one: Container) -> str:
+    if one.oom:
+        return "killed: out of memory"
+    if one.state == "running":
+        return one.health
+    return f"exited with {one.status}" if one.state == "exited" else one.state
+
+
+def _advice(site: Site, one: Container) -> str:
+    if one.oom:
+        return f"give {one.service} more memory (memory_mb of the release), then deploy"
+    if one.state == "paused":
+        return f"docker unpause {one.name}"
+    return f"docker logs --tail 50 {one.name}; then: rollout deploy {site.name}"
+
+
+def _restarts(site: Site, found: Found, past: Past) -> Reading:
+    """By the engine, since the last run; a container that was made anew begins at nothing."""
+    since = {
+        one.name: one.restarts
+        - float(past.notes.get(f"restarts {one.name} {one.id[:12]}", one.restarts))
+        for _, one in found
+    }
+    worst = max(since, key=lambda name: since[name], default="")
+    return Reading(
+        RESTARTS,
+        f"{worst} since the last run" if since.get(worst) else "none since the last run",
+        since.get(worst, 0.0),
+        "restarts",
+        site.environment.limits.restarts,
+        advice=f"docker logs --tail 50 {worst}",
+        parts=since,
+    )
+
+
+def _logs(site: Site, past: Past) -> Answer:
+    now = time.time()
+    since = max(past.at, now - _FIRST_S)
+    project = site.environment.dify.project
+    found = [(each, one) for each in site.on_each() for one in each.docker.running(project)]
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(partial(_errors, since), found))
+    minutes = max(1.0, (now - since) / 60)
+    rates = {one.name: count / minutes for (_, one), count in zip(found, counts, strict=True)}
+    worst = max(rates, key=lambda name: rates[name], default="")
+    readings = [
+        Reading(
+            LOGS,
+            f"most from {worst}" if rates.get(worst) else "none",
+            rates.get(worst, 0.0),
+            "lines/min",
+            site.environment.limits.log_errors_per_min,
+            advice=f"docker logs --since 10m {worst}",
+            parts=rates,
+        )
+    ]
+    if names := beats(site):
+        readings.append(_beat(site, names, found, now))
+    return Answer(readings)
+
+
+def _errors(since: float, found: tuple[Site, Running]) -> int:
+    on, one = found
+    return sum(bool(_ERRORS.search(line)) for line in on.docker.logs_since(one.id, since, _LINES))
+
+
+def _beat(
+    site: Site, names: Sequence[str], found: Sequence[tuple[Site, Running]], now: float
+) -> Reading:
+    """Dify's schedule has jobs every minute, and beat writes a line for each it sends."""
+    level = site.environment.dify.log_level
+    if level not in _TOLD:
+        said = f"dify.log_level {level} hides what beat does"
+        return Reading(BEAT, said, status=Status.UNKNOWN, advice="set it to INFO")
+    running = [(on, one) for on, one in found if one.service in names]
+    if not running:
+        return Reading(BEAT, "not running", status=Status.FAIL, advice="start its container")
+    if len(running) > 1:
+        said = f"{len(running)} of them run every schedule as often"
+        return Reading(BEAT, said, status=Status.FAIL, advice="remove all but one")
+    on, one = running[0]
+    at = on.docker.spoke(one.id)
+    return Reading(
+        BEAT,
+        "since it last sent a job",
+        None if at is None else max(0.0, now - at),
+        "s",
+        site.environment.limits.beat_s,
+        advice=f"docker restart {one.name}",
+    )

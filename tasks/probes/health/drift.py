@@ -1,0 +1,51 @@
+"""What differs from the last deploy: files, images, settings. Only told; a deploy mends it."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from clients.docker import Container
+from config.rules.health.verdict import Reading, Status
+from tasks.core import release_file
+from tasks.core.site import Site
+from tasks.probes.health.question import Answer, Past, Question
+from tasks.steps.settings import Files
+
+FILES = "files"
+_SHOWN = 3
+
+
+def questions(site: Site) -> list[Question]:
+    return [Question({FILES: ("machine",)}, partial(_files, site))]
+
+
+def _files(site: Site, _: Past) -> Answer:
+    """Rendered files and settings that are not as config says; values are never shown."""
+    wrong: list[str] = []
+    for each in site.on_each():
+        step = Files(each)
+        wrong += [change.what for change in step.plan(step.observe())]
+    return Answer([_reading(site, FILES, "as config says", wrong)])
+
+
+def images(site: Site, found: Iterable[tuple[Site, Container]]) -> Reading:
+    """Containers that run another image than the last deploy left."""
+    deployed = {
+        each.node.name: set(release_file.read(each.environment, each.node).images.values())
+        for each in site.on_each()
+    }
+    wrong = [
+        f"{one.service} runs {one.image[7:19]}"
+        for each, one in found
+        if (known := deployed[each.node.name]) and one.image not in known
+    ]
+    return _reading(site, "images", "as deployed", wrong)
+
+
+def _reading(site: Site, probe: str, fine: str, wrong: list[str]) -> Reading:
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return Reading(
+        probe,
+        "; ".join(wrong[:_SHOWN]) + more if wrong else fine,
+        status=Status.WARN if wrong else Status.OK,
+        advice=f"rollout plan {site.name} shows it, rollout deploy {site.name} mends it",
+    )

@@ -1,0 +1,210 @@
+"""PostgreSQL, asked once as Dify's own role."""
+
+import time
+from functools import partial
+from typing import Any
+
+from clients.postgres import Connection, PostgresRefused, PostgresUnreachable
+from config.cross_checks import needed_connections
+from config.rules.health.verdict import Reading, Status
+from tasks.core.site import Site
+from tasks.probes.health.clock import clock_reading
+from tasks.probes.health.question import Answer, Past, Question, Trouble
+from tasks.steps.pgsql import dify_database
+
+POSTGRES = "postgres"
+_PLACE, _SINCE = f"{POSTGRES} wal", f"{POSTGRES} wal since"
+_FULL = ("too many clients", "connection slots are reserved", "too many connections")
+# All of it is shown to every role. The lag in pg_stat_replication, and whose connections those of
+# others are, are not; how far a replica has written is, by the slot that Patroni gives each.
+_FACTS = b"""
+SELECT current_setting('server_version'),
+       extract(epoch FROM clock_timestamp())::float8,
+       current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int,
+       (SELECT sum(numbackends) FROM pg_stat_database)::int,
+       (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)
+          FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid())::float8,
+       pg_is_in_recovery(),
+       (SELECT count(*) FROM pg_stat_replication)::int,
+       (SELECT pg_current_wal_lsn() - '0/0' WHERE NOT pg_is_in_recovery())::float8,
+       (SELECT min(restart_lsn - '0/0') FROM pg_replication_slots
+         WHERE active AND slot_type = 'physical')::float8,
+       pg_database_size(current_database())::float8,
+       (SELECT extversion FROM pg_extension WHERE extname = 'vector'),
+       current_setting('archive_mode'),
+       (SELECT extract(epoch FROM clock_timestamp() - last_archived_time)
+          FROM pg_stat_archiver)::float8,
+       (SELECT last_failed_time > coalesce(last_archived_time, '-infinity')
+          FROM pg_stat_archiver)
+"""
+
+
+def questions(site: Site) -> list[Question]:
+    needs = (POSTGRES,)
+    probes: dict[str, tuple[str, ...]] = {POSTGRES: ("machine",)}
+    for name in ("connections", "pools", "replication", "transactions", "size", "archive", "clock"):
+        probes[f"{POSTGRES} {name}"] = needs
+    probes["pgvector"] = needs
+    return [Question(probes, partial(_ask, site), _start(site))]
+
+
+def _ask(site: Site, past: Past) -> Answer:
+    try:
+        with dify_database(site).connect() as connection:
+            facts, at = _facts(connection)
+    except (PostgresUnreachable, PostgresRefused) as error:
+        if any(words in str(error) for words in _FULL):
+            raise Trouble(
+                f"out of connections: {error}",
+                "end what holds them (SELECT * FROM pg_stat_activity), then lower "
+                "postgres.pool_size or raise max_connections",
+            ) from None
+        raise
+    return _answer(site, past, at, *facts)
+
+
+def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
+    """What it says of itself, and our clock when it did."""
+    asked = time.time()
+    row = connection.execute(_FACTS).fetchone()
+    at = (asked + time.time()) / 2
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    return row, at
+
+
+def _answer(
+    site: Site,
+    past: Past,
+    at: float,
+    version: str,
+    clock: float,
+    room: int,
+    used: int,
+    oldest_s: float,
+    replica: bool,
+    replicas: int,
+    written: float | None,
+    copied: float | None,
+    size: float,
+    vector: str | None,
+    archive: str,
+    archived_s: float | None,
+    archive_fails: bool | None,
+) -> Answer:
+    limits, database = site.environment.limits, site.environment.postgres.database
+    needed = needed_connections(site.environment, site.release)
+    found = [
+        Reading(
+            POSTGRES,
+            f"PostgreSQL {version.partition(' ')[0]}"
+            + (" is a replica" if replica else ", primary"),
+            status=Status.FAIL if replica else Status.OK,
+            advice="Dify cannot write: point postgres.host and port at the primary",
+        ),
+        Reading(
+            f"{POSTGRES} connections",
+            f"{used} of {room} used",
+            100 * used / room,
+            "%",
+            limits.connections_pct,
+            advice="look who holds them: SELECT usename, state, count(*) FROM pg_stat_activity "
+            "GROUP BY 1, 2",
+        ),
+        Reading(
+            f"{POSTGRES} pools",
+            f"Dify's pools may open {needed} of {room}",
+            status=Status.WARN if needed > room else Status.OK,
+            advice=f"raise max_connections to {needed} and more, or lower postgres.pool_size",
+        ),
+        Reading(
+            f"{POSTGRES} transactions",
+            "oldest transaction",
+            oldest_s,
+            "s",
+            limits.transaction_s,
+            advice="it keeps dead rows from being removed: find it in pg_stat_activity by "
+            "xact_start, end it with pg_terminate_backend(pid)",
+        ),
+        Reading(
+            f"{POSTGRES} size",
+            f"database {database}",
+            size / 1e9,
+            "GB",
+            limits.database_gb,
+            advice="remove old workflow runs, or give it more room and raise limits.database_gb",
+        ),
+        Reading(
+            "pgvector",
+            vector or "not installed",
+            status=Status.OK if vector else Status.FAIL,
+            advice=f'as superuser, in {database}: CREATE EXTENSION "vector"',
+        ),
+    ]
+    behind_s, notes = behind(past, at, written, copied)
+    found.append(replication(site, replicas, behind_s))
+    found.append(clock_reading(f"{POSTGRES} clock", clock - at, site))
+    found.append(_archive(site, archive, archived_s, failing=bool(archive_fails)))
+    return Answer(found, notes)
+
+
+def behind(
+    past: Past, at: float, written: float | None, copied: float | None
+) -> tuple[float | None, dict[str, float | str]]:
+    """How long the replica furthest behind lacks a place in the WAL; the place to ask for next.
+
+    It stays the same until every replica has it. One ahead of all that is written is of another
+    server.
+    """
+    if written is None:
+        return None, {}
+    place, since = float(past.notes.get(_PLACE, written)), float(past.notes.get(_SINCE, at))
+    if copied is not None and copied < place <= written:
+        return at - since, {_PLACE: place, _SINCE: since}
+    return None if copied is None else 0.0, {_PLACE: written, _SINCE: at}
+
+
+def replication(site: Site, replicas: int, behind_s: float | None) -> Reading:
+    """Whom pigsty.pg_nodes names besides the primary should be one."""
+    probe, limits = f"{POSTGRES} replication", site.environment.limits
+    on_pigsty = site.environment.platform.kind == "pigsty"
+    wanted = len(site.environment.pigsty.pg_nodes) - 1 if on_pigsty else 0
+    if replicas < wanted:
+        return Reading(
+            probe,
+            f"{replicas} of {wanted} replicas",
+            status=Status.WARN,
+            advice="a failover has fewer to go to, or none: look at `patronictl list` on the "
+            "cluster's machines and start the one that is missing",
+        )
+    if replicas and behind_s is None:
+        return Reading(probe, f"{replicas} replicas, how far behind is not shown")
+    return Reading(
+        probe,
+        f"{replicas} replicas" if replicas else "no replica",
+        behind_s if replicas else 0.0,
+        "s",
+        limits.replication_lag_s,
+        advice="look at the replicas: disk, network, long queries",
+    )
+
+
+def _archive(site: Site, mode: str, archived_s: float | None, *, failing: bool) -> Reading:
+    """A quiet database archives nothing: only a failure that no success followed counts."""
+    probe = f"{POSTGRES} archive"
+    if mode == "off":
+        return Reading(probe, "archive_mode is off")
+    return Reading(
+        probe,
+        "archiving fails" if failing else "WAL is archived",
+        (archived_s or 0.0) if failing else 0.0,
+        "s",
+        site.environment.limits.archive_s,
+        advice="read pg_stat_archiver and the server's log; pgbackrest check says more",
+    )
+
+
+def _start(site: Site) -> str:
+    if site.environment.platform.kind == "sandbox":
+        return f"run: rollout deploy {site.name}"
+    return "start PostgreSQL, or mend postgres.host and postgres.port of the environment"

@@ -1,0 +1,53 @@
+"""Whether a run is changing the environment right now: it takes down what it makes anew."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+from config.rules.health.verdict import ROLLOUT, Finding, Reading, Status
+from tasks.core.lock import holding, lock_file
+from tasks.core.site import Site
+from tasks.probes.health.question import Answer, Past, Question
+
+_TAKES_DOWN = ("deploy", "restore")
+
+
+def questions(site: Site) -> list[Question]:
+    return [Question({ROLLOUT: ("machine",)}, partial(_ask, site))]
+
+
+def _ask(site: Site, _: Past) -> Answer:
+    """The value is there while one goes on, the note tells the next look."""
+    holder = holding(site.node, lock_file(site.environment))
+    if holder is None or holder.run.partition(" ")[0] not in _TAKES_DOWN:
+        return Answer([Reading(ROLLOUT, "none")])
+    lasts_s = max(0.0, (datetime.now(UTC) - holder.since).total_seconds())
+    late = lasts_s > site.environment.health.quiet_s
+    reading = Reading(
+        ROLLOUT,
+        f"{holder.run} since {holder.since:%Y-%m-%d %H:%M} UTC",
+        lasts_s,
+        "s",
+        status=Status.WARN if late else Status.OK,
+        advice="it excuses no failure any more: look at its run, end it if it is stuck",
+    )
+    return Answer([reading], {ROLLOUT: holder.run})
+
+
+def going_on(findings: Sequence[Finding]) -> str:
+    """What the rollout that excuses failures is called; empty if none does."""
+    found = (f for f in findings if f.probe == ROLLOUT and f.value is not None and not f.bad)
+    return next((finding.said for finding in found), "")
+
+
+def excused(findings: Sequence[Finding], apart: frozenset[str]) -> list[Finding]:
+    """What is bad while a rollout goes on is so because of it, but for the probes `apart`."""
+    if not going_on(findings):
+        return list(findings)
+    return [
+        replace(finding, because=ROLLOUT)
+        if finding.bad and finding.probe not in apart and finding.because not in apart
+        else finding
+        for finding in findings
+    ]

@@ -1,0 +1,153 @@
+"""Dify as people reach it: through the domain and the portal."""
+
+import socket
+import ssl
+from datetime import UTC, datetime
+from functools import partial
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+from clients.dify import Dify
+from clients.trust import trust
+from config.desired.services import active
+from tasks.core.site import Site
+from tasks.platforms.pigsty.answers import AUTHORITY as PIGSTY_AUTHORITY
+from tasks.platforms.pigsty.facts import desired
+from tasks.platforms.sandbox.authority import Paths
+from tasks.probes.verify.probe import Probe, Wrong
+
+CERTIFICATE = "certificate is valid"
+API = "API answers through the domain"
+LOOPBACK = "127.0.0.1"
+_CONNECT_S = 5
+_REDIRECTS = (301, 302, 307, 308)
+
+
+def probes(site: Site, dify: Dify) -> list[Probe]:
+    """The certificate, the way from http, and each service with a route of its own."""
+    environment = site.environment
+    found: list[Probe] = []
+    if environment.portal.tls:
+        ask = partial(certificate, site)
+        found.append(Probe(CERTIFICATE, ask, advice="look at the portal's step of the deploy"))
+        if _enforces_https(site):
+            found.append(Probe("http leads to https", partial(redirect, site)))
+    roots = (CERTIFICATE,) if environment.portal.tls else ()
+    found.append(
+        Probe(API, partial(api, site, dify), roots, within_s=20, advice="docker logs of api, nginx")
+    )
+    found.append(Probe("web answers through the domain", partial(web, dify), roots, within_s=20))
+    if "api_websocket" in active(environment, site.release):
+        ask = partial(websocket, dify)
+        found.append(Probe("websocket answers through the domain", ask, roots, within_s=20))
+    return found
+
+
+def open_dify(site: Site) -> Dify:
+    """Dify through the domain and the portal, as people reach it."""
+    environment = site.environment
+    return Dify(environment.public_url, site.release.api, verify=trusted(site), resolve=place(site))
+
+
+def place(site: Site, port: int = 0) -> tuple[str, int] | None:
+    """Where the portal is, None to ask DNS: neither the sandbox nor Pigsty needs it.
+
+    `port`: of the portal; 0 for the one people open.
+    """
+    environment = site.environment
+    portal = environment.portal
+    port = port or (portal.https_port if portal.tls else portal.http_port)
+    if environment.platform.kind == "sandbox":
+        return LOOPBACK, port
+    if environment.platform.kind == "pigsty":
+        return site.admin.reach(environment.pigsty.admin_ip, port)
+    return None
+
+
+def trusted(site: Site) -> ssl.SSLContext:
+    """The platform's own authority alone; whoever the system trusts where it has none."""
+    return trust((_authority(site) or b"").decode())
+
+
+def _authority(site: Site) -> bytes | None:
+    environment = site.environment
+    if environment.platform.kind == "pigsty" and not environment.pigsty.certbot:
+        return site.admin.read(environment.pigsty.home / PIGSTY_AUTHORITY)
+    if environment.platform.kind == "sandbox":
+        return site.admin.read(Paths.below(environment.sandbox.home).ca)
+    return None
+
+
+def _enforces_https(site: Site) -> bool:
+    """Portals of Pigsty before 3.0 serve both alike: an entry cannot ask for more."""
+    if site.environment.platform.kind != "pigsty":
+        return True
+    entry = desired(site).portal
+    return entry is None or bool(entry.get("enforce_https"))
+
+
+def certificate(site: Site) -> str:
+    return f"for {site.environment.portal.domain}, {int(days_left(site))} days left"
+
+
+def days_left(site: Site) -> float:
+    """Until the certificate of the domain expires. Raises Wrong if it is not valid now."""
+    environment = site.environment
+    domain = environment.portal.domain
+    host, port = place(site) or (domain, environment.portal.https_port)
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_CONNECT_S) as plain,
+            trusted(site).wrap_socket(plain, server_hostname=domain) as stream,
+        ):
+            presented = stream.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        raise Wrong(f"{domain} presents a certificate: {error.verify_message}") from None
+    except OSError as error:
+        raise Wrong(f"{host}:{port} does not answer: {error.strerror or error}") from None
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(presented["notAfter"])), UTC)
+    return (until - datetime.now(UTC)).total_seconds() / 86_400
+
+
+def redirect(site: Site) -> str:
+    environment = site.environment
+    portal = environment.portal
+    host, port = place(site, portal.http_port) or (portal.domain, portal.http_port)
+    asked = f"http://{portal.domain}:{portal.http_port}/"
+    connection = HTTPConnection(host, port, timeout=_CONNECT_S)
+    try:
+        connection.request("GET", "/", headers={"Host": portal.domain})
+        answer = connection.getresponse()
+    except (OSError, HTTPException) as error:
+        raise Wrong(f"{asked}: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
+    target = answer.getheader("location", "")
+    wanted = urlsplit(environment.public_url)
+    if answer.status not in _REDIRECTS or urlsplit(target)[:2] != wanted[:2]:
+        where = f"to {target}" if target else "nowhere"
+        raise Wrong(f"{asked}: status {answer.status}, leads {where}")
+    return f"to {environment.public_url}"
+
+
+def api(site: Site, dify: Dify) -> str:
+    """Asks for the setup state: unlike /health that needs the database."""
+    status = dify.status()
+    version = status.version
+    if version and version != site.release.version:
+        raise Wrong(
+            f"it is Dify {version}, expected {site.release.version}",
+            f"run: rollout deploy {site.name}",
+        )
+    return (
+        f"Dify {version or 'of unknown version'}, {'set up' if status.set_up else 'not set up yet'}"
+    )
+
+
+def web(dify: Dify) -> str:
+    return f"{len(dify.page('/signin'))} characters of /signin"
+
+
+def websocket(dify: Dify) -> str:
+    dify.websocket_id()
+    return "/socket.io/ opened by polling"

@@ -1,0 +1,156 @@
+"""PostgreSQL and Redis, asked over TCP as Dify's own roles."""
+
+import secrets
+from typing import Any
+
+from clients.postgres import Connection, Postgres
+from clients.redis import RedisServer
+from config.desired.services import active
+from tasks.core.site import Site
+from tasks.probes.verify.probe import Probe, Wrong
+from tasks.steps.pgsql import dify_database
+from tasks.steps.redis import dify_redis
+
+POSTGRES = "PostgreSQL answers"
+REDIS = "Redis answers"
+_WANTED = 42
+_NEAREST = (
+    b"SELECT id FROM rollout_verify ORDER BY embedding <=>"
+    b" (SELECT embedding FROM rollout_verify WHERE id = 42) LIMIT 1"
+)
+
+
+def probes(site: Site, *, deep: bool) -> list[Probe]:
+    """What Dify's state needs; `deep` adds a vector table with an index."""
+    database, broker = dify_database(site), dify_redis(site, broker=True)
+    roots = (POSTGRES,)
+    found = [
+        Probe(POSTGRES, lambda: answers(database), advice=_advice(site, "PostgreSQL", "postgres")),
+        Probe("PostgreSQL role has no superpowers", lambda: ordinary(database), roots),
+        Probe(
+            "pgvector computes",
+            lambda: vector(database),
+            roots,
+            advice=f'as superuser, in {database.database}: CREATE EXTENSION "vector"',
+        ),
+    ]
+    if "plugin_daemon" in active(site.environment, site.release):
+        plugin = dify_database(site, plugin=True)
+        found.append(
+            Probe("plugin database answers", lambda: answers(plugin), advice="deploy again")
+        )
+    found += [
+        Probe(REDIS, lambda: pings(broker), advice=_advice(site, "Redis", "redis")),
+        Probe("Redis passes a job on", lambda: queue(broker), (REDIS,)),
+        Probe("Redis evicts nothing", lambda: keeps(broker), (REDIS,)),
+    ]
+    if deep:
+        found.append(Probe("pgvector index finds", lambda: index(database), roots, within_s=60))
+    return found
+
+
+def answers(database: Postgres) -> str:
+    with database.connect() as connection:
+        _one(connection, b"SELECT 1")
+        version = _one(connection, b"SHOW server_version")
+    return f"PostgreSQL {version.split()[0]} as {database}"
+
+
+def ordinary(database: Postgres) -> str:
+    with database.connect() as connection:
+        found = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
+            " FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    words = ("SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS")
+    held = [word for word, on in zip(words, found or (), strict=True) if on]
+    if held:
+        without = " ".join(f"NO{word}" for word in held)
+        raise Wrong(
+            f"{database.user} is {', '.join(held)}",
+            f"as superuser: ALTER ROLE {database.user} {without}",
+        )
+    return f"{database.user} is an ordinary role"
+
+
+def vector(database: Postgres) -> str:
+    with database.connect() as connection:
+        distance = _one(connection, b"SELECT '[1,2,3]'::vector <-> '[1,2,5]'::vector")
+        version = _one(connection, b"SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    if distance != 2:  # noqa: PLR2004
+        raise Wrong(f"the distance of two vectors is {distance}, expected 2")
+    return f"pgvector {version}"
+
+
+def index(database: Postgres) -> str:
+    """A table as Dify makes one for a knowledge base, in a transaction that is never committed."""
+    with database.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute(
+            "CREATE TABLE rollout_verify (id int PRIMARY KEY, embedding vector(1536))"
+        )
+        connection.execute(
+            "CREATE INDEX ON rollout_verify USING hnsw (embedding vector_cosine_ops)"
+            " WITH (m = 16, ef_construction = 64)"
+        )
+        connection.execute(
+            "INSERT INTO rollout_verify SELECT i, (SELECT array_agg(sin(i * j))"
+            " FROM generate_series(1, 1536) j)::vector FROM generate_series(1, 100) i"
+        )
+        # So few rows would be read one by one: the index is what is to be proved.
+        connection.execute("SET LOCAL enable_seqscan = off")
+        plan = connection.execute(b"EXPLAIN " + _NEAREST).fetchall()
+        found = _one(connection, _NEAREST)
+    if not any("rollout_verify_embedding_idx" in str(line) for line in plan):
+        raise Wrong("the HNSW index exists and is not used")
+    if found != _WANTED:
+        raise Wrong(f"the nearest vector to number {_WANTED} is said to be number {found}")
+    return "100 vectors of 1536 dimensions, HNSW, cosine"
+
+
+def pings(server: RedisServer) -> str:
+    with server.client() as client:
+        version = _info(client, "server")["redis_version"]
+    return f"Redis {version} at {server}"
+
+
+def queue(server: RedisServer) -> str:
+    """What is pushed comes out at the other end; the key is ours and expires by itself."""
+    key, job = f"rollout-verify:{secrets.token_hex(4)}", secrets.token_hex(8)
+    with server.client() as client:
+        try:
+            client.lpush(key, job)
+            client.expire(key, 60)
+            came: Any = client.brpop([key], timeout=2)
+        finally:
+            client.delete(key)
+    if came is None or came[1] != job:
+        raise Wrong("a job was pushed and did not come out of the queue")
+    return f"database {server.database}"
+
+
+def keeps(server: RedisServer) -> str:
+    with server.client() as client:
+        policy = _info(client, "memory")["maxmemory_policy"]
+    if policy != "noeviction":
+        raise Wrong(
+            f"maxmemory-policy is {policy}: a full Redis would drop queued jobs",
+            "set maxmemory-policy noeviction in redis.conf",
+        )
+    return policy
+
+
+def _one(connection: Connection, statement: bytes) -> Any:
+    row = connection.execute(statement).fetchone()
+    if row is None:
+        raise Wrong(f"no answer to {statement.decode()}")
+    return row[0]
+
+
+def _info(client: Any, section: str) -> dict[str, Any]:
+    return client.info(section)
+
+
+def _advice(site: Site, name: str, section: str) -> str:
+    if site.environment.platform.kind == "sandbox":
+        return f"run: rollout deploy {site.name}"
+    return f"start {name}, or mend {section}.host and {section}.port of the environment"

@@ -1,0 +1,164 @@
+"""The stack's containers run, from the wanted images and settings, and are healthy."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from clients.command import CommandFailed
+from clients.docker import Container
+from config.desired import compose as desired
+from config.desired import env_file
+from config.desired.services import active, images
+from config.desired.stack import mounted_files
+from config.errors import StepError
+from tasks.core import release_file
+from tasks.core.masking import masked
+from tasks.core.nodes import on_each
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+from tasks.steps.docker import compose_prefix
+from tasks.tools import compose
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Containers by service, the hash each should have, the id of each image by reference.
+
+    Without an engine or Compose there are none of them.
+    """
+
+    containers: dict[str, list[Container]]
+    hashes: dict[str, str]
+    images: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Every active service runs once and is healthy; nothing else of the project runs."""
+
+    site: Site
+    name: str = "compose"
+    settle_s: float = 10.0
+
+    def observe(self) -> Seen:
+        if self.site.docker.trouble():
+            return Seen({}, {}, {})
+        found: dict[str, list[Container]] = {}
+        for container in self._containers():
+            found.setdefault(container.service, []).append(container)
+        return Seen(found, self._hashes() if found else {}, self._images())
+
+    def _containers(self) -> list[Container]:
+        found = self.site.docker.containers(self.site.environment.dify.project)
+        return [container for container in found if not container.one_off]
+
+    def _images(self) -> dict[str, str]:
+        """Reference → id of the images that are here."""
+        wanted = images(self.site.environment, self.site.release).values()
+        found = {reference: self.site.docker.image(reference) for reference in wanted}
+        return {reference: image.id for reference, image in found.items() if image}
+
+    def _hashes(self) -> dict[str, str]:
+        """Of the wanted files, written or not: a plan knows what the settings step will change."""
+        environment, release = self.site.environment, self.site.release
+        command = compose.hashes(
+            compose_prefix(self.site.node),
+            environment.dify.home,
+            document=desired.render(environment, release, mounted_files(environment, release)),
+            settings=env_file.settings(environment, release, self.site.secrets),
+        )
+        return compose.parse_hashes(self.site.node.attempt(command).stdout)
+
+    def plan(self, actual: Seen) -> list[Change]:
+        running = active(self.site.environment, self.site.release)
+        changes: list[Change] = []
+        for name, service in running.items():
+            image = actual.images.get(self.site.release.images[service.image])
+            changes += _gap(name, actual.containers.get(name, []), actual.hashes.get(name), image)
+        orphans = [name for name in actual.containers if name not in running]
+        changes += [_change(f"remove {name}", "running", "not wanted") for name in orphans]
+        return changes
+
+    def apply(self, change: Change) -> None:
+        environment = self.site.environment
+        for container in self._containers():
+            if container.state == "running" and container.health == "unhealthy":
+                self.site.docker.remove(container.id)
+        command = compose.up(
+            compose_prefix(self.site.node),
+            environment.dify.home,
+            wait_s=environment.dify.start_within_s,
+        )
+        try:
+            self.site.node.run(command)
+        except CommandFailed as error:
+            raise self._trouble(error) from None
+        before, now = release_file.read(environment, self.site.node), self._images()
+        release_file.update(
+            environment,
+            self.site.node,
+            version=self.site.release.version,
+            images=now,
+            previous=before.previous if before.images == now else before.images,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _trouble(self, error: CommandFailed) -> StepError:
+        """Which service is not well, in its own last words."""
+        for container in self.site.docker.containers(self.site.environment.dify.project):
+            if not container.ready and not container.one_off:
+                words = masked(self.site.docker.logs(container.id), self.site)
+                return StepError(
+                    "compose",
+                    f"{container.service} is {container.health or container.state}:\n{words}",
+                    tried="docker compose up --wait",
+                    advice="mend what it says and deploy again",
+                )
+        return StepError("compose", masked(str(error), self.site), advice="deploy again")
+
+
+def compose_steps(site: Site) -> list[Step[Seen]]:
+    return on_each(site, lambda each: [Stack(each)])
+
+
+def down(site: Site) -> None:
+    """No container or network of the project is left on any node; data stays."""
+    home, project = site.environment.dify.home, site.environment.dify.project
+    for each in site.on_each():
+        if each.docker.trouble():
+            continue
+        if each.node.read(home / "compose.yaml") is not None:
+            each.node.run(compose.down(compose_prefix(each.node), home))
+        for container in each.docker.containers(project):
+            each.docker.remove(container.id)
+
+
+def stop_services(site: Site, services: list[str]) -> None:
+    """These services do not run on any node, if they did."""
+    home, project = site.environment.dify.home, site.environment.dify.project
+    for each in site.on_each():
+        found = each.docker.containers(project)
+        up = {c.service for c in found if c.state == "running" and not c.one_off}
+        if wanted := [name for name in services if name in up]:
+            each.node.run(compose.stop(compose_prefix(each.node), home, wanted))
+
+
+def _gap(
+    name: str, containers: list[Container], wanted_hash: str | None, image: str | None
+) -> list[Change]:
+    if not containers:
+        return [_change(f"start {name}", "absent", "running")]
+    found = containers[0]
+    if image is not None and found.image != image:
+        return [_change(f"recreate {name}", found.image[7:19], image[7:19])]
+    if wanted_hash is not None and found.config_hash != wanted_hash:
+        return [_change(f"recreate {name}", "other settings", "as config says")]
+    if not found.ready:
+        return [_change(f"recover {name}", found.health or found.state, "running")]
+    if len(containers) > 1:
+        return [_change(f"remove {len(containers) - 1} extra {name}", "running", "one")]
+    return []
+
+
+def _change(what: str, before: str, after: str) -> Change:
+    """One `up` serves every change."""
+    return Change(what, before, after, action="up")

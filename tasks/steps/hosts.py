@@ -1,0 +1,101 @@
+"""The domain's name: in Pigsty's DNS, or in the hosts file of the sandbox's machine."""
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients.files import File
+from clients.node import Node
+from config.desired.hosts import with_entry, without_entry
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+from tasks.platforms.pigsty.names import name_steps
+
+HOSTS = Path("/etc/hosts")
+ADDRESS = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts file names the domain, in our marked line or in one that was there before."""
+
+    node: Node
+    domain: str
+    marker: str
+    path: Path = HOSTS
+    name: str = "hosts"
+    settle_s: float = 0
+
+    def observe(self) -> str:
+        return (self.node.read(self.path) or b"").decode(errors="surrogateescape")
+
+    def plan(self, actual: str) -> Sequence[Change]:
+        others = without_entry(actual, self.marker)
+        desired = with_entry(actual, ADDRESS, self.domain, self.marker)
+        if desired == actual or _names(others, self.domain):
+            return []
+        old = set(actual.splitlines()) - set(others.splitlines())
+        after = desired.splitlines()[-1]
+        what = f"name {self.domain} in {self.path}"
+        return [Change(what, "\n".join(old) or "absent", after, desired)]
+
+    def apply(self, change: Change) -> None:
+        replace(self.node, self.path, change.action)
+
+
+def _names(text: str, domain: str) -> bool:
+    """Whether any line gives the domain an address: who did so has decided where it is."""
+    lines = (line.split("#")[0].lower().split() for line in text.splitlines())
+    return any(domain in words[1:] for words in lines)
+
+
+def replace(node: Node, path: Path, text: str) -> None:
+    """Write the hosts file atomically, or in place where it is a mount (containers have it so)."""
+    content = text.encode(errors="surrogateescape")
+    try:
+        node.write(File(path, content, node.mode(path) or 0o644, keep_previous=False))
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
+            raise StepError(
+                "hosts",
+                f"{path} cannot be written: {error.strerror}",
+                advice="add the line by hand, or open Dify by its address and port",
+            ) from None
+        with path.open("r+b") as stream:
+            stream.write(content)
+            stream.truncate()
+            os.fsync(stream.fileno())
+
+
+def remove(site: Site, path: Path = HOSTS) -> bool:
+    """Take our line out of the hosts file; whether there was one."""
+    step = _hosts(site, path)
+    text = step.observe()
+    kept = without_entry(text, step.marker)
+    if kept == text or os.geteuid() != 0:
+        return False
+    replace(site.node, path, kept)
+    return True
+
+
+def hosts_steps(site: Site, path: Path = HOSTS) -> list[Step[Any]]:
+    """Names the domain in Pigsty's DNS, or on the sandbox's machine if we are root there.
+
+    Everything of ours reaches the portal by address, so this serves people only.
+    """
+    if site.environment.platform.kind == "pigsty":
+        return name_steps(site)
+    if site.environment.platform.kind != "sandbox" or os.geteuid() != 0:
+        return []
+    return [_hosts(site, path)]
+
+
+def _hosts(site: Site, path: Path) -> Hosts:
+    environment = site.environment
+    return Hosts(
+        site.node, environment.portal.domain, f"dify-rollout {environment.dify.project}", path
+    )

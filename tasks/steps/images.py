@@ -1,0 +1,138 @@
+"""Every image the stack needs is in the engine."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from clients.docker import Image
+from clients.registry import address
+from config.desired.services import digests, images
+from config.rules.sources import sources
+from tasks.core.site import Site
+from tasks.core.step import Change
+from tasks.images import stand_ins
+from tasks.images.bundle_reader import accepts
+from tasks.images.image_file import load_archive
+from tasks.images.pull import pull
+from tasks.images.stand_ins import read_recipe
+
+log = logging.getLogger("rollout")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Reference → the image the engine has under that name."""
+
+    present: dict[str, Image]
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Each wanted reference names an image that is acceptable to `images.source`."""
+
+    site: Site
+    name: str = "images"
+    settle_s: float = 0.0
+
+    def observe(self) -> Seen:
+        if self.site.docker.trouble():
+            return Seen({})
+        found = {
+            reference: self.site.docker.image(reference) for reference in self._wanted().values()
+        }
+        return Seen({reference: image for reference, image in found.items() if image})
+
+    def plan(self, actual: Seen) -> list[Change]:
+        source = self.site.environment.images.source
+        return [
+            Change(f"get {reference}", self._state(reference, actual), source, action=role)
+            for role, reference in self._wanted().items()
+            if not self._accepts(role, actual.present.get(reference))
+        ]
+
+    def apply(self, change: Change) -> None:
+        """The first change gets all that is missing: they come from one place, side by side."""
+        missing = {c.action: self._wanted()[c.action] for c in self.plan(self.observe())}
+        if not missing:
+            return
+        config = self.site.environment.images
+        if config.source == "archive" or (config.source == "auto" and config.archive):
+            load_archive(self.site.docker, Path(config.archive), list(missing.values()))
+        elif config.source == "rehearsal" or (
+            config.source == "auto" and not self._reachable(missing)
+        ):
+            self._rehearse(missing)
+        else:
+            pull(self.site.docker, list(missing.values()), config, self._digests())
+
+    def reference(self, change: Change) -> str:
+        """The image a change is about."""
+        return self._wanted()[change.action]
+
+    def _accepts(self, role: str, image: Image | None) -> bool:
+        """A pinned image is the one pinned; a rehearsal serves only where one may run, and
+        only while its recipe is unchanged."""
+        if image is None:
+            return False
+        if not _is_rehearsal(image):
+            pin = self._digests().get(self._wanted()[role])
+            return pin is None or accepts(image, pin)
+        config = self.site.environment.images
+        if config.source not in ("auto", "rehearsal"):
+            return False
+        recipe = read_recipe(config.rehearsal)
+        digest = recipe.digest(role, self.site.release.version)
+        return image.labels.get(stand_ins.RECIPE) == digest
+
+    def _reachable(self, missing: dict[str, str]) -> bool:
+        """Whether for every image some registry answers within `images.registry_timeout_s`."""
+        config = self.site.environment.images
+        asked = [sources(reference, None, config.registries) for reference in missing.values()]
+        hosts = {source.registry for some in asked for source in some}
+        up = {host for host in hosts if answers(host, config.registry_timeout_s)}
+        return all(any(source.registry in up for source in some) for some in asked)
+
+    def _rehearse(self, missing: dict[str, str]) -> None:
+        log.info("images: no registry answers, building rehearsal images")
+        recipe = read_recipe(self.site.environment.images.rehearsal)
+        for role, reference in missing.items():
+            release = self.site.release.version
+            stand_ins.build(self.site.docker, self.site.node, recipe, role, release, reference)
+            log.info("images: built %s (rehearsal)", reference)
+
+    def _state(self, reference: str, actual: Seen) -> str:
+        image = actual.present.get(reference)
+        if image is None:
+            return "absent"
+        if _is_rehearsal(image):
+            return "rehearsal"
+        return "another digest" if reference in self._digests() else "present"
+
+    def _wanted(self) -> dict[str, str]:
+        return images(self.site.environment, self.site.release)
+
+    def _digests(self) -> dict[str, str]:
+        return digests(self.site.environment, self.site.release)
+
+
+def rehearsal_images(site: Site) -> list[str]:
+    """Those of the wanted images that are stand-ins."""
+    if site.docker.trouble():
+        return []
+    wanted = images(site.environment, site.release).values()
+    return [reference for reference in wanted if _is_rehearsal(site.docker.image(reference))]
+
+
+def answers(host: str, timeout_s: float) -> bool:
+    """Whether a registry says anything; asking for a login is an answer too."""
+    try:
+        httpx.get(f"{address(host)}/v2/", timeout=timeout_s)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _is_rehearsal(image: Image | None) -> bool:
+    return image is not None and image.labels.get(stand_ins.LABEL) == "true"

@@ -1,0 +1,360 @@
+"""PostgreSQL as Dify needs it: server, role, databases, extensions.
+
+In the sandbox all of it is made, and on a given PostgreSQL with a given administrator; else that is
+only checked, and what is missing is said as the SQL its administrator has to run.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+
+from clients.postgres import (
+    Connection,
+    DatabaseMissing,
+    Postgres,
+    PostgresRefused,
+    PostgresUnreachable,
+)
+from config.errors import StepError
+from config.secrets import POSTGRES_ADMIN
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+from tasks.platforms.pigsty import pgsql as pigsty
+from tasks.platforms.sandbox.postgres import MAJOR, administrator, server_steps
+
+CONNECT_WITHIN_S = 10.0
+LOOPBACK = "127.0.0.1"
+ATTRIBUTES = {
+    "rolcanlogin": "LOGIN",
+    "rolsuper": "NOSUPERUSER",
+    "rolcreatedb": "NOCREATEDB",
+    "rolcreaterole": "NOCREATEROLE",
+    "rolreplication": "NOREPLICATION",
+    "rolbypassrls": "NOBYPASSRLS",
+}
+
+
+@contextmanager
+def admin(site: Site, database: str = "postgres") -> Generator[Connection]:
+    """A connection as database administrator: the sandbox's own, or the one that is given.
+
+    Raises:
+        PostgresUnreachable, PostgresRefused: as `Postgres.connect`.
+        StepError: the given one may not do what was asked.
+    """
+    if site.environment.platform.kind == "sandbox":
+        with administrator(site, database) as connection:
+            yield connection
+        return
+    postgres = site.environment.postgres
+    password = site.secrets[POSTGRES_ADMIN]
+    login = Postgres(postgres.host, postgres.port, postgres.admin, password, database, site.node)
+    try:
+        with login.connect() as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise StepError(
+            "pgsql",
+            f"{login}: {str(error).splitlines()[0]}",
+            advice="let postgres.admin do that, or do it by hand and leave postgres.admin empty",
+        ) from None
+
+
+def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
+    """Dify's main database, or the plugin daemon's, as Dify's role reaches it from the node.
+
+    The sandbox's own server is asked over loopback: what a process of this machine sends to the
+    docker bridge, Docker's MASQUERADE rule gives another sender, which pg_hba.conf does not know.
+    """
+    postgres = site.environment.postgres
+    host = LOOPBACK if site.environment.platform.kind == "sandbox" else postgres.host
+    database = postgres.plugin_database if plugin else postgres.database
+    password = site.secrets["postgres_password"]
+    return Postgres(host, postgres.port, postgres.user, password, database, site.node)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleActual:
+    """What is wrong with the role: attributes to set, and whether its password is another."""
+
+    exists: bool
+    wrong: tuple[str, ...] = ()
+    password_works: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """The role logs in with its password, and may nothing beyond its own databases."""
+
+    site: Site
+    login: Postgres
+    name: str = "pgsql"
+    settle_s: float = 0
+
+    def observe(self) -> RoleActual:
+        try:
+            with admin(self.site) as connection:
+                columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
+                query = sql.SQL("SELECT {} FROM pg_catalog.pg_roles WHERE rolname = %s")
+                row = connection.execute(query.format(columns), [self.login.user]).fetchone()
+        except (PostgresUnreachable, PostgresRefused):
+            return RoleActual(exists=False)
+        if row is None:
+            return RoleActual(exists=False)
+        wanted = zip(row, ATTRIBUTES.values(), strict=True)
+        wrong = tuple(word for is_set, word in wanted if is_set == word.startswith("NO"))
+        return RoleActual(exists=True, wrong=wrong, password_works=self._logs_in(wrong))
+
+    def plan(self, actual: RoleActual) -> Sequence[Change]:
+        role = self.login.user
+        if not actual.exists:
+            words = ", ".join(ATTRIBUTES.values()).lower()
+            return [Change(f"create role {role}", "absent", f"{words}, password ***", "CREATE")]
+        changes: list[Change] = []
+        if actual.wrong:
+            words = ", ".join(actual.wrong).lower()
+            changes.append(Change(f"restrict role {role}", "otherwise", words, "ALTER"))
+        if not actual.password_works:
+            changes.append(Change(f"set password of {role}", "another one", "***", "PASSWORD"))
+        return changes
+
+    def apply(self, change: Change) -> None:
+        role = sql.Identifier(self.login.user)
+        words = sql.SQL(" ").join([sql.SQL(word) for word in _literals(ATTRIBUTES.values())])
+        with admin(self.site) as connection:
+            if change.action != "PASSWORD":
+                verb = sql.SQL("CREATE" if change.action == "CREATE" else "ALTER")
+                connection.execute(sql.SQL("{} ROLE {} WITH {}").format(verb, role, words))
+            if change.action != "ALTER":
+                verifier = sql.Literal(self._verifier(connection))
+                connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, verifier))
+
+    def _logs_in(self, wrong: Sequence[str]) -> bool:
+        """Whether the server takes the password where Dify will use it.
+
+        A missing database is found out after the password was accepted.
+        """
+        if "LOGIN" in wrong:
+            return False
+        try:
+            with self.login.connect():
+                return True
+        except DatabaseMissing:
+            return True
+        except (PostgresRefused, PostgresUnreachable):
+            return False
+
+    def _verifier(self, connection: Connection) -> str:
+        """The password as the server keeps it, computed here: no log ever sees the clear text."""
+        password = self.login.password.get_secret_value().encode()
+        user = self.login.user.encode()
+        return connection.pgconn.encrypt_password(password, user, b"scram-sha-256").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseActual:
+    """Who owns the database (None: absent), whether everybody may use it, its extensions."""
+
+    owner: str | None = None
+    public: bool = False
+    extensions: frozenset[str] = field(default_factory=frozenset[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database belongs to the role, has its extensions and admits nobody else."""
+
+    site: Site
+    database: str
+    owner: str
+    extensions: tuple[str, ...]
+    name: str = "pgsql"
+    settle_s: float = 0
+
+    def observe(self) -> DatabaseActual:
+        query = (
+            "SELECT pg_catalog.pg_get_userbyid(datdba),"
+            " EXISTS (SELECT FROM pg_catalog.aclexplode("
+            "   coalesce(datacl, pg_catalog.acldefault('d', datdba))) WHERE grantee = 0)"
+            " FROM pg_catalog.pg_database WHERE datname = %s"
+        )
+        try:
+            with admin(self.site) as connection:
+                row = connection.execute(query, [self.database]).fetchone()
+            if row is None:
+                return DatabaseActual()
+            with admin(self.site, self.database) as connection:
+                found = connection.execute("SELECT extname FROM pg_catalog.pg_extension")
+                return DatabaseActual(row[0], row[1], frozenset(name for (name,) in found))
+        except (PostgresUnreachable, PostgresRefused):
+            return DatabaseActual()
+
+    def plan(self, actual: DatabaseActual) -> Sequence[Change]:
+        name, owner = sql.Identifier(self.database), sql.Identifier(self.owner)
+        changes: list[Change] = []
+        if actual.owner is None:
+            create = sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner)
+            what = f"create database {self.database}"
+            changes.append(Change(what, "absent", f"owner {self.owner}", create))
+        elif actual.owner != self.owner:
+            alter = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner)
+            what = f"change owner of database {self.database}"
+            changes.append(Change(what, actual.owner, self.owner, alter))
+        if actual.owner is None or actual.public:
+            revoke = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
+            what = f"close database {self.database} to other roles"
+            changes.append(Change(what, "open to every role", f"only {self.owner}", revoke))
+        missing = [name for name in self.extensions if name not in actual.extensions]
+        changes += [self._add(extension) for extension in missing]
+        return changes
+
+    def apply(self, change: Change) -> None:
+        inside = change.what.startswith("add extension")
+        with admin(self.site, self.database if inside else "postgres") as connection:
+            connection.execute(change.action)
+
+    def _add(self, extension: str) -> Change:
+        create = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(extension))
+        return Change(f"add extension {extension} to {self.database}", "absent", "", create)
+
+
+@dataclass(frozen=True, slots=True)
+class Suitable:
+    """Dify's role finds a server and databases that its release can work with.
+
+    Everything here is the administrator's to change: applying says what is missing. `pending`:
+    how a server answers for which the parts before this one have still to make what Dify needs;
+    what is missing is theirs to say then.
+    """
+
+    site: Site
+    pending: tuple[type[Exception], ...] = ()
+    name: str = "pgsql"
+    settle_s: float = 0
+
+    def observe(self) -> list[StepError]:
+        release = self.site.release.postgres
+        databases = [(False, release.extensions), (True, release.plugin_extensions)]
+        found: list[StepError] = []
+        within_s = 0 if PostgresUnreachable in self.pending else CONNECT_WITHIN_S
+        for plugin, extensions in databases:
+            login = dify_database(self.site, plugin=plugin)
+            try:
+                with login.connect(within_s) as connection:
+                    found += self._of_server(connection) if not plugin else []
+                    if not self.pending:
+                        found += _of_database(connection, login.database, extensions)
+            except (PostgresRefused, PostgresUnreachable) as error:
+                if isinstance(error, self.pending):
+                    break
+                found.append(self._no_entry(error, login))
+                if not isinstance(error, DatabaseMissing):
+                    break
+        return found
+
+    def plan(self, actual: list[StepError]) -> Sequence[Change]:
+        return [Change(error.cause, "", error.advice, error) for error in actual]
+
+    def apply(self, change: Change) -> None:
+        raise change.action
+
+    def _of_server(self, connection: Connection) -> list[StepError]:
+        needs = self.site.release.postgres
+        postgres = self.site.environment.postgres
+        major = connection.info.server_version // 10_000
+        found: list[StepError] = []
+        if not needs.min <= major <= needs.max:
+            found.append(_unfit(self.site, major))
+        rows = connection.execute("SHOW max_connections").fetchone()
+        if rows and int(rows[0]) < postgres.max_connections:
+            cause = f"max_connections is {rows[0]}, postgres.max_connections asks for more"
+            ask = f"ALTER SYSTEM SET max_connections = {postgres.max_connections};"
+            advice = f"as administrator: {ask} then restart the server"
+            found.append(StepError("pgsql", cause, advice=advice))
+        query = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+        rows = connection.execute(query).fetchone()
+        if rows and rows[0]:
+            ask = f'ALTER ROLE "{postgres.user}" NOSUPERUSER;'
+            cause = f"role {postgres.user} is a superuser; Dify must not be one"
+            found.append(StepError("pgsql", cause, advice=f"as administrator: {ask}"))
+        return found
+
+    def _no_entry(self, error: PostgresRefused | PostgresUnreachable, login: Postgres) -> StepError:
+        postgres = self.site.environment.postgres
+        if isinstance(error, DatabaseMissing):
+            ask = f'CREATE DATABASE "{login.database}" OWNER "{login.user}";'
+            advice = f"as administrator: {ask}"
+        elif isinstance(error, PostgresUnreachable):
+            advice = "start it, or mend postgres.host and postgres.port in the environment's file"
+        else:
+            advice = (
+                f'as administrator: CREATE ROLE "{postgres.user}" LOGIN; set its password to the '
+                f"secret postgres_password (rollout secrets {self.site.name} postgres_password), "
+                "and admit this machine and the containers in pg_hba.conf"
+            )
+        return StepError("pgsql", str(error), advice=advice)
+
+
+def pgsql_steps(site: Site) -> list[Step[Any]]:
+    """What makes PostgreSQL ready for Dify, in order."""
+    kind = site.environment.platform.kind
+    main, plugin = dify_database(site), dify_database(site, plugin=True)
+    if kind == "pigsty":
+        unmade = (PostgresRefused, PostgresUnreachable)
+        return [*pigsty.pgsql_steps(site, main, plugin), Suitable(site, unmade)]
+    if kind == "external":
+        if site.environment.postgres.admin:
+            return [*_owned(site, main, plugin), Suitable(site, (PostgresRefused,))]
+        return [Suitable(site)]
+    needs = site.release.postgres
+    if not needs.min <= MAJOR <= needs.max:
+        raise _unfit(site, MAJOR)
+    return [*server_steps(site), *_owned(site, main, plugin)]
+
+
+def _owned(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]:
+    """Dify's role and what belongs to it, made by SQL."""
+    needs = site.release.postgres
+    return [
+        Role(site, main),
+        Database(site, main.database, main.user, tuple(needs.extensions)),
+        Database(site, plugin.database, plugin.user, tuple(needs.plugin_extensions)),
+    ]
+
+
+def prefect_database_steps(site: Site, password: SecretStr) -> list[Step[Any]]:
+    """Role and database `prefect` in the sandbox, for its own Prefect server."""
+    port = site.environment.postgres.port
+    login = Postgres("127.0.0.1", port, "prefect", password, "prefect")
+    return [Role(site, login), Database(site, login.database, login.user, ("pg_trgm",))]
+
+
+def _unfit(site: Site, major: int) -> StepError:
+    needs, version = site.release.postgres, site.release.version
+    return StepError(
+        "pgsql",
+        f"the server is PostgreSQL {major}; Dify {version} takes {needs.min} to {needs.max}",
+        advice="use another server, or another dify.release",
+    )
+
+
+def _of_database(
+    connection: Connection, database: str, extensions: Sequence[str]
+) -> list[StepError]:
+    rows = connection.execute("SELECT extname FROM pg_catalog.pg_extension").fetchall()
+    there = {name for (name,) in rows}
+    missing = [extension for extension in extensions if extension not in there]
+    asks = " ".join(f'CREATE EXTENSION "{extension}";' for extension in missing)
+    if not missing:
+        return []
+    cause = f"database {database} lacks {', '.join(missing)}"
+    return [StepError("pgsql", cause, advice=f"as administrator in {database}: {asks}")]
+
+
+def _literals(words: Any) -> list[LiteralString]:
+    return list(words)

@@ -1,0 +1,73 @@
+"""Redis as Dify needs it: run in the sandbox, only checked where it is given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clients.redis import RedisRefused, RedisServer, RedisUnreachable
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+from tasks.platforms.pigsty import redis as pigsty
+from tasks.platforms.sandbox.redis import server_steps
+
+CONNECT_WITHIN_S = 10.0
+
+
+def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
+    """Dify's cache, or the database of Celery's queues, as Dify reaches it."""
+    redis = site.environment.redis
+    database = redis.broker_database if broker else redis.database
+    password = site.secrets["redis_password"]
+    return RedisServer(redis.host, redis.port, password, database, site.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Suitable:
+    """Redis lets Dify in where Dify will ask, and forgets nothing when memory is short.
+
+    `pending`: whether the parts before this one have still to make it; what is missing is theirs
+    to say then. `within_s`: how long one that does not answer is asked again.
+    """
+
+    site: Site
+    pending: Callable[[], bool] = lambda: False
+    within_s: float = CONNECT_WITHIN_S
+    name: str = "redis"
+    settle_s: float = 0
+
+    def observe(self) -> list[StepError]:
+        for broker in (False, True):
+            try:
+                with dify_redis(self.site, broker=broker).client(self.within_s) as client:
+                    memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
+            except RedisRefused as error:
+                advice = f"rollout secrets {self.site.name} redis_password --set"
+                return [StepError("redis", str(error), advice=advice)]
+            except RedisUnreachable as error:
+                if self.pending():
+                    return []
+                advice = "start it, or mend redis.host and redis.port in the environment's file"
+                return [StepError("redis", str(error), advice=advice)]
+            policy = memory.get("maxmemory_policy", "noeviction")
+            if policy != "noeviction":
+                cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
+                advice = "as administrator: CONFIG SET maxmemory-policy noeviction"
+                return [StepError("redis", cause, advice=advice)]
+        return []
+
+    def plan(self, actual: list[StepError]) -> Sequence[Change]:
+        return [Change(error.cause, "", error.advice, error) for error in actual]
+
+    def apply(self, change: Change) -> None:
+        raise change.action
+
+
+def redis_steps(site: Site) -> list[Step[Any]]:
+    """What makes Redis ready for Dify, in order."""
+    kind = site.environment.platform.kind
+    if kind == "pigsty":
+        servers = pigsty.Instances(site, site.environment.pigsty.redis_cluster)
+        unmade = Suitable(site, pending=lambda: bool(servers.observe()), within_s=0)
+        return [*pigsty.redis_steps(site), unmade]
+    return server_steps(site) if kind == "sandbox" else [Suitable(site)]

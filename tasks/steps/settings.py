@@ -1,0 +1,177 @@
+"""The stack's files and directories are what config says."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients.command import Command
+from clients.files import File
+from clients.node import Entry
+from config.desired import env_file
+from config.desired.services import active
+from config.desired.stack import StackFile, stack_files
+from tasks.core import release_file
+from tasks.core.nodes import on_each
+from tasks.core.ownership import owned
+from tasks.core.promotion import SameImages
+from tasks.core.site import Site
+from tasks.core.step import Change, Step
+
+MASK = "***"
+DIFF_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """File → content and mode; None where there is none."""
+
+    content: dict[str, str | None]
+    modes: dict[str, int | None]
+    written: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """`.env`, `compose.yaml` and what services mount."""
+
+    site: Site
+    name: str = "settings"
+    settle_s: float = 0.0
+
+    def observe(self) -> Seen:
+        node, home = self.site.node, self.site.environment.dify.home
+        found = node.look([home / file.name for file in self._wanted()])
+        return Seen(
+            content={path.name: _text(entry) for path, entry in found.items()},
+            modes={path.name: entry and entry.mode for path, entry in found.items()},
+            written=release_file.read(self.site.environment, node).settings,
+        )
+
+    def plan(self, actual: Seen) -> list[Change]:
+        changes: list[Change] = []
+        for file in self._wanted():
+            content, mode = actual.content[file.name], actual.modes[file.name]
+            if content != file.content:
+                changes += (
+                    self._settings(file, content or "", actual.written)
+                    if file.name == ".env"
+                    else [_file(file, content)]
+                )
+            elif mode != file.mode:
+                what = f"restore the mode of {file.name}"
+                changes.append(Change(what, f"{mode or 0:04o}", f"{file.mode:04o}", action=file))
+        return changes
+
+    def apply(self, change: Change) -> None:
+        file: StackFile = change.action
+        path = self.site.environment.dify.home / file.name
+        self.site.node.write(File(path, file.content.encode(), mode=file.mode))
+        if file.name == ".env":
+            written = release_file.digests(env_file.parse(file.content), self._key())
+            release_file.update(self.site.environment, self.site.node, settings=written)
+
+    def _wanted(self) -> list[StackFile]:
+        return stack_files(self.site.environment, self.site.release, self.site.secrets)
+
+    def _key(self) -> str:
+        return self.site.secret("secret_key")
+
+    def _settings(self, file: StackFile, text: str, written: dict[str, str]) -> list[Change]:
+        """One change a key. A value that is not the one we last wrote was edited by hand."""
+        have, want = env_file.parse(text), env_file.parse(file.content)
+        edited = release_file.digests(have, self._key())
+        secret = env_file.secret_keys(self.site.release)
+        changes: list[Change] = []
+        for key in [*want, *(key for key in have if key not in want)]:
+            if have.get(key) == want.get(key):
+                continue
+            by_hand = bool(written) and edited.get(key) != written.get(key)
+            verb = "undo the hand edit of" if by_hand else "set" if key in want else "remove"
+            before, after = (
+                _shown(key, values, secret, known=key in want) for values in (have, want)
+            )
+            changes.append(Change(f"{verb} {key} in .env", before, after, action=file))
+        return changes or [Change("rewrite .env", "other comments or order", "", action=file)]
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Directories of state exist and belong to the user the containers write as."""
+
+    site: Site
+    name: str = "settings"
+    settle_s: float = 0.0
+
+    def observe(self) -> dict[Path, int | None]:
+        """Directory → uid of its owner, None where there is none."""
+        found = self.site.node.look(self._wanted())
+        return {path: entry and entry.owner for path, entry in found.items()}
+
+    def plan(self, actual: dict[Path, int | None]) -> list[Change]:
+        return [
+            Change(f"prepare {path}", _uid(actual[path]), _uid(owner), action=(path, owner))
+            for path, owner in self._wanted().items()
+            if actual[path] != owner
+        ]
+
+    def apply(self, change: Change) -> None:
+        path, owner = change.action
+        self.site.node.run(Command(("mkdir", "-p", str(path))))
+        if self.observe()[path] == owner:
+            return
+        if self.site.node.is_root():
+            self.site.node.run(Command(("chown", f"{owner}:{owner}", str(path))))
+            return
+        image = self.site.release.images["api"]
+        words = ("docker", "run", "--rm", "--user", "0", "--volume", f"{path}:/state")
+        tail = ("--entrypoint", "chown", image, f"{owner}:{owner}", "/state")
+        self.site.node.run(Command((*words, *tail), timeout_s=120))
+
+    def _wanted(self) -> dict[Path, int]:
+        environment, release = self.site.environment, self.site.release
+        used = {n for s in active(environment, release).values() for n in s.volumes}
+        return {
+            environment.dify.data / state.path: state.owner
+            for name, state in release.state.items()
+            if name in used
+        }
+
+
+def settings_steps(site: Site) -> list[Step[Any]]:
+    return on_each(site, lambda each: [SameImages(each), *owned(each), Folders(each), Files(each)])
+
+
+def _file(file: StackFile, content: str | None) -> Change:
+    if content is None:
+        return Change(
+            f"write {file.name}", "absent", f"{len(file.content.splitlines())} lines", action=file
+        )
+    diff = list(
+        difflib.unified_diff(content.splitlines(), file.content.splitlines(), n=0, lineterm="")
+    )[2:]
+    before = [line[1:].strip() for line in diff if line.startswith("-")]
+    after = [line[1:].strip() for line in diff if line.startswith("+")]
+    return Change(f"update {file.name}", _some(before), _some(after), action=file)
+
+
+def _some(lines: list[str]) -> str:
+    more = f"\n… {len(lines) - DIFF_LINES} more" if len(lines) > DIFF_LINES else ""
+    return "\n".join(lines[:DIFF_LINES]) + more
+
+
+def _shown(key: str, values: dict[str, str], secret: frozenset[str], *, known: bool) -> str:
+    """The value as people may see it; one we do not know may hold anything."""
+    if key not in values:
+        return "absent"
+    return MASK if key in secret or not known else values[key]
+
+
+def _text(entry: Entry | None) -> str | None:
+    if entry is None or entry.content is None:
+        return None
+    return entry.content.decode(errors="replace")
+
+
+def _uid(owner: int | None) -> str:
+    return "absent" if owner is None else f"uid {owner}"
