@@ -3,7 +3,7 @@
 import gc
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -125,13 +125,20 @@ def fleet(
 
 
 @app.command()
-def backup(environment: Environment, json: Json = False) -> None:
+def backup(
+    environment: Environment,
+    json: Json = False,
+    before: Annotated[
+        Literal["upgrade", "adoption"] | None,
+        typer.Option(help="The change it is made for; kept until that is proved"),
+    ] = None,
+) -> None:
     """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
     from cli import point_output, runs
     from cli.bars import bars
 
     with bars(shares=True):
-        report = runs.backup(environment)
+        report = runs.backup(environment, before=before or "")
     point_output.points(report, as_json=json)
 
 

@@ -16,7 +16,7 @@ def points(report: PointsReport, *, as_json: bool) -> None:
                 "environment": report.environment,
                 "made": report.made,
                 "checked": report.checked,
-                "pruned": list(report.pruned),
+                "pruned": report.pruned,
                 "warnings": list(report.warnings),
                 "points": rows,
                 "seconds": in_s(report.seconds),
@@ -27,6 +27,8 @@ def points(report: PointsReport, *, as_json: bool) -> None:
         table(rows, f"Restore points of {report.environment}")
     for warning in report.warnings:
         say(f"warning: {warning}")
+    for name, why in report.pruned.items():
+        say(f"let go: {name}: {why}")
     say(f"{len(rows)} restore points" + (f"; made {report.made}" if report.made else ""))
 
 

@@ -78,11 +78,11 @@ def fleet(environments: list[str], *, at_once: int) -> Any:
         return _run(flow, environments=environments, at_once=at_once)
 
 
-def backup(environment: str) -> Any:
+def backup(environment: str, *, before: str) -> Any:
     with server(environment):
         from flows.backup import backup as flow
 
-        return _run(flow, environment=environment)
+        return _run(flow, environment=environment, before=before)
 
 
 def points(environment: str, *, check: bool) -> Any:

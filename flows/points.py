@@ -27,10 +27,11 @@ def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
     run = str(flow_run.name)
     with opened(environment, run=run, dry_run=not check, half_restored=True) as site:
         told = Progress(f"check-{environment.replace('_', '-')}")
-        found = finish(point_steps.points, site, check=check, told=told)
+        found, kept = finish(point_steps.points, site, check=check, told=told)
         report = PointsReport(
             environment,
             tuple(found),
+            kept,
             checked="all" if check else "",
             seconds=time.monotonic() - began,
         )

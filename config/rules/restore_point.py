@@ -1,17 +1,17 @@
-"""What a restore point is, which ones are kept, and when a new one looks wrong."""
+"""What a restore point is, and when a new one looks wrong."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
 
-from config.environment import Backup
-
 MANIFEST = "/manifest.json"
 FORMAT = 1
-BEFORE_RESTORE: Literal["before-restore"] = "before-restore"
+Reason = Literal["asked", "schedule", "before-restore", "before-upgrade", "before-adoption"]
+BEFORE_RESTORE: Reason = "before-restore"
+BEFORE_UPGRADE: Reason = "before-upgrade"
 # Databases beside Dify's own: being restored, replaced by a restore, of a drill.
 INCOMING, PREVIOUS, DRILL = "_incoming", "_previous", "_drill"
 # What stored data was signed or encrypted with, and the account that logs in to it: these
@@ -124,25 +124,10 @@ class Point:
     manifest: str
     snapshots: tuple[str, ...]
 
-
-def kept(points: Sequence[Point], backup: Backup) -> set[str]:
-    """Ids of the points to keep: the newest, and the last one of each day, week and month.
-
-    The newest point is always among them.
-    """
-    newest = sorted(points, key=lambda point: point.created, reverse=True)
-    keep = {point.id for point in newest[: max(1, backup.keep_last)]}
-    rules: list[tuple[int, Callable[[datetime], object]]] = [
-        (backup.keep_daily, lambda at: at.date()),
-        (backup.keep_weekly, lambda at: at.isocalendar()[:2]),
-        (backup.keep_monthly, lambda at: (at.year, at.month)),
-    ]
-    for count, period in rules:
-        last_of: dict[object, str] = {}
-        for point in newest:
-            last_of.setdefault(period(point.created), point.id)
-        keep.update(list(last_of.values())[:count])
-    return keep
+    @property
+    def before(self) -> str:
+        """The change the point was made before: restore, upgrade or adoption; else empty."""
+        return self.reason.removeprefix("before-") if self.reason.startswith("before-") else ""
 
 
 def shrunk(size: int, before: int, share: float) -> bool:

@@ -3,11 +3,11 @@
 from datetime import datetime
 from functools import partial
 
-from config.rules.restore_point import Point
+from config.rules.restore_point import Point, Reason
 from flows.parts.tasks import step
 from tasks.core.site import Site
 from tasks.points import pitr
-from tasks.points.backup import Backup, Reason, Told
+from tasks.points.backup import Backup, Told, retained
 from tasks.points.backup import backup as take_point
 from tasks.points.backup import check as check_all
 from tasks.points.drill import Drill
@@ -24,11 +24,13 @@ def _backup(site: Site, *, reason: Reason, told: Told) -> Backup:
     return take_point(site, open_repository(site, create=True), reason=reason, told=told)
 
 
-def _points(site: Site, *, check: bool, told: Told) -> list[Point]:
+def _points(site: Site, *, check: bool, told: Told) -> tuple[list[Point], dict[str, str]]:
+    """All points, and why each of them is kept."""
     repository = open_repository(site, create=False)
     if check:
         check_all(repository, "all", told)
-    return repository.points()
+    found = repository.points()
+    return found, retained(site, found)
 
 
 def _choose(site: Site, *, source: Site, point: str, only: list[str]) -> Choice:

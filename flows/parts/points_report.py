@@ -1,7 +1,7 @@
 """What people look at after a backup: restore points as a table and a picture, the kit."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -13,13 +13,17 @@ from tasks.points.backup import Backup
 
 @dataclass(frozen=True, slots=True)
 class PointsReport:
-    """The points of an environment, oldest first, and what a backup has to say beyond them."""
+    """The points of an environment, oldest first, and what a backup has to say beyond them.
+
+    `kept` and `pruned`: id of a point → why it was kept or let go.
+    """
 
     environment: str
     points: tuple[Point, ...]
+    kept: dict[str, str]
     made: str = ""
     checked: str = ""
-    pruned: tuple[str, ...] = ()
+    pruned: dict[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -36,6 +40,7 @@ class PointsReport:
         return cls(
             manifest.environment,
             done.points,
+            done.kept,
             manifest.point,
             done.checked,
             done.pruned,
@@ -50,6 +55,7 @@ def point_rows(report: PointsReport) -> list[dict[str, Any]]:
         {
             "point": point.id,
             "reason": point.reason,
+            "kept": report.kept.get(point.id, "until the next backup"),
             "release": point.release,
             "size": size(point.size),
             "new": size(point.added),
@@ -72,7 +78,7 @@ def publish(report: PointsReport, *, kit: str = "") -> None:
         f"# Restore points of {key}",
         *(f"- made {report.made}" for _ in range(bool(report.made))),
         *(f"- checked: {report.checked} of the data" for _ in range(bool(report.checked))),
-        *(f"- let go: {name}" for name in report.pruned),
+        *(f"- let go: {name}: {why}" for name, why in report.pruned.items()),
         *(f"- **warning:** {warning}" for warning in report.warnings),
         f"\n![Sizes and durations](data:image/svg+xml;base64,{picture})",
     ]

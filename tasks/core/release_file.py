@@ -26,7 +26,8 @@ class ReleaseFile(BaseModel):
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `heads`: image id → newest schema revision that image brings.
     `verified`: digest of the stack that passed all checks, `settings_of` of the release it was
-    made from.
+    made from. `proved_at`, `proved_release`: when all checks passed last, and of which release;
+    these stay when the stack changes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,8 @@ class ReleaseFile(BaseModel):
     heads: dict[str, str] = {}
     verified: str = ""
     settings_of: str = ""
+    proved_at: str = ""
+    proved_release: str = ""
 
 
 @dataclass(frozen=True, slots=True)

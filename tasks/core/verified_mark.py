@@ -1,6 +1,7 @@
 """How thoroughly a deploy has to be verified: a stack that was proved is not proved again."""
 
 import hashlib
+from datetime import UTC, datetime
 
 from config.release import Release
 from tasks.core import release_file
@@ -22,8 +23,14 @@ def prove(site: Site, *, changed: bool) -> list[Check]:
     if error := failed(checks):
         raise error
     if deep:
-        verified = {"verified": _fingerprint(site), "settings_of": definition(site.release)}
-        release_file.update(site.environment, site.node, **verified)
+        release_file.update(
+            site.environment,
+            site.node,
+            verified=_fingerprint(site),
+            settings_of=definition(site.release),
+            proved_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            proved_release=site.release.version,
+        )
     return checks
 
 

@@ -8,21 +8,23 @@ held while it is dumped, and the files are read at the same time.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from operator import call
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from clients import restic
 from clients.command import Command, CommandFailed
 from clients.postgres import Postgres
 from config.desired.services import active, images
 from config.errors import StepError
-from config.rules.restore_point import BEFORE_RESTORE, Listing, Manifest, Part, Point, kept, shrunk
+from config.rules.restore_point import Listing, Manifest, Part, Point, Reason, shrunk
+from config.rules.retention import Proof, kept, let_go
+from tasks.core import release_file
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
 from tasks.platforms.pigsty import restore_point_name
@@ -35,8 +37,6 @@ from tasks.steps.redis import dify_redis
 
 log = logging.getLogger("rollout")
 
-Reason = Literal["asked", "schedule", "before-restore", "before-upgrade"]
-
 
 def silent(part: str, share: float) -> None:
     """Nobody watches."""
@@ -44,11 +44,15 @@ def silent(part: str, share: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup left: the point, all points, what was pruned or why nothing was, the kit."""
+    """What a backup left: the point, all points, what was pruned or why nothing was, the kit.
+
+    `kept` and `pruned`: id of a point → why it was kept or let go.
+    """
 
     manifest: Manifest
     points: tuple[Point, ...]
-    pruned: tuple[str, ...]
+    kept: dict[str, str]
+    pruned: dict[str, str]
     held: str
     checked: str
     kit: str
@@ -67,13 +71,14 @@ def backup(
     checked = check(repository, subset(site, manifest.created), told)
     points = repository.points()
     held = _suspicion(site, points)
-    pruned: tuple[str, ...] = ()
+    pruned: dict[str, str] = {}
     if held:
         log.warning("backup: nothing is pruned: %s", held)
-    elif reason != BEFORE_RESTORE:
+    else:
         pruned = prune(repository)
         points = [point for point in points if point.id not in pruned]
-    return Backup(manifest, tuple(points), pruned, held, checked, recovery)
+    keep = retained(site, points)
+    return Backup(manifest, tuple(points), keep, pruned, held, checked, recovery)
 
 
 def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:
@@ -154,11 +159,23 @@ def check(repository: Repository, part: str, told: Told = silent) -> str:
     return part
 
 
-def prune(repository: Repository) -> tuple[str, ...]:
-    """Points retention lets go of, and what dead runs left, are gone; ids of those points."""
+def retained(site: Site, points: Sequence[Point]) -> dict[str, str]:
+    """Id of each point that retention keeps → why."""
+    return kept(points, site.environment.backup, datetime.now(UTC), _proof(site))
+
+
+def _proof(site: Site) -> Proof | None:
+    found = release_file.read(site.environment, site.node)
+    if not found.proved_at:
+        return None
+    return Proof(datetime.fromisoformat(found.proved_at), found.proved_release)
+
+
+def prune(repository: Repository) -> dict[str, str]:
+    """Points retention lets go of, and what dead runs left, are gone; id of each → why."""
     snapshots = repository.snapshots()
     points = points_of(snapshots)
-    keep = kept(points, repository.site.environment.backup)
+    keep = retained(repository.site, points)
     whole = {point.id: point for point in points}
     gone = [
         snapshot.id
@@ -166,10 +183,11 @@ def prune(repository: Repository) -> tuple[str, ...]:
         if (name := snapshot.tag("point")) not in whole or name not in keep
     ]
     if not gone or not points:
-        return ()
+        return {}
     repository.run(repository.tool.forget(gone))
     repository.run(repository.tool.prune())
-    return tuple(sorted(set(whole) - keep))
+    backup = repository.site.environment.backup
+    return {name: let_go(point, backup) for name, point in whole.items() if name not in keep}
 
 
 def _suspicion(site: Site, points: list[Point]) -> str:

@@ -28,6 +28,7 @@ from pydantic import SecretStr
 from blocks.repository import BackupRepository
 from clients.restic import Restic
 from config.errors import RolloutError, StepError
+from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox import postgres
@@ -732,7 +733,7 @@ def test_too_small_a_point_holds_pruning(site: Site, state: State, repository: R
         connection.execute("TRUNCATE upload_files")
     time.sleep(1)
     done = backup(site, repository)
-    assert "less than backup.shrink" in done.held and done.pruned == ()
+    assert "less than backup.shrink" in done.held and done.pruned == {}
     assert [point.id for point in repository.points()] == [*points, done.manifest.point]
 
 
@@ -744,12 +745,44 @@ def test_retention_lets_go_of_the_oldest_and_the_rest_comes_back(
         time.sleep(1)
         done = backup(site, repository)
         names.append(done.manifest.point)
-    assert done.pruned == (names[0],)
+    assert done.pruned == {
+        names[0]: "newer points serve keep_last, keep_daily, keep_weekly and keep_monthly"
+    }
     assert [point.id for point in repository.points()] == names[1:]
     before = state.whole()
     state.fill(1)
     bring_back(site, repository, names[1])
     assert state.whole() == before
+
+
+def test_the_point_before_an_upgrade_stays_until_that_is_proved(
+    site: Site, state: State, repository: Repository
+) -> None:
+    way_back = backup(site, repository, reason="before-upgrade").manifest.point
+    for _ in range(4):
+        time.sleep(1)
+        done = backup(site, repository)
+    assert done.kept == {
+        way_back: "until the upgrade is proved",
+        done.points[1].id: "one of the last 2",
+        done.points[2].id: "one of the last 2",
+    }
+    proved = datetime.now(UTC).isoformat()
+    release_file.update(site.environment, site.node, proved_at=proved, proved_release="1.16.0")
+    try:
+        assert " before-upgrade, until " in f" {backup(site, repository).kept[way_back]}"
+        later = retaining(site, keep_before_days=0)
+        done = backup(later, repository_of(later, repository))
+        assert done.pruned[way_back] == "the upgrade is proved, and 0 days have gone by"
+    finally:
+        (site.environment.dify.home / "release.json").unlink()
+
+
+def retaining(site: Site, **rules: int) -> Site:
+    """The site with other rules of retention."""
+    own = site.environment.backup.model_copy(update=rules)
+    environment = site.environment.model_copy(update={"backup": own})
+    return Site(environment, site.release, site.secrets, site.node)
 
 
 def test_the_kit_opens_with_age_alone_and_holds_every_secret(
