@@ -18,11 +18,17 @@ def plan(report: Report, *, as_json: bool) -> None:
     rows = plan_rows(report.outcomes)
     if as_json:
         json_line(
-            {"environment": report.environment, "changes": rows, "seconds": in_s(report.seconds)}
+            {
+                "environment": report.environment,
+                "changes": rows,
+                "notes": list(report.notes),
+                "seconds": in_s(report.seconds),
+            }
         )
         return
     if rows:
         table(rows, f"What a deploy of {report.environment} would change")
+    note(report)
     took = f"{report.seconds:.1f} s"
     say(f"{len(rows)} changes; nothing was applied ({took}); plan {report.fingerprint}")
 
@@ -36,11 +42,13 @@ def deploy(report: Report, *, as_json: bool) -> None:
                 "run": report.run,
                 "steps": rows,
                 "changes": report.changes,
+                "notes": list(report.notes),
                 "seconds": in_s(report.seconds),
             }
         )
         return
     table(rows, f"{report.environment}: {report.changes} changes in {report.seconds:.1f} s")
+    note(report)
     closing(report.environment, list(report.rehearsal))
 
 
@@ -52,6 +60,11 @@ def verify(report: Report, *, as_json: bool) -> None:
         )
         return
     table(rows, f"{report.environment}: {len(rows)} checks passed in {report.seconds:.1f} s")
+
+
+def note(report: Report) -> None:
+    for line in report.notes:
+        say(f"note: {line}")
 
 
 def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:

@@ -1,7 +1,8 @@
 """Docker Engine of a node, through its socket."""
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,28 +14,36 @@ from typing import IO, Any, cast
 import docker
 from docker import auth
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import LogConfig
 from requests import Request, RequestException
 
 from clients.command import Command
 from clients.credentials import Credentials
 from clients.node import LocalNode, Node
-from config.errors import RolloutError
+from config.errors import RolloutError, Unreachable
 
 # Untyped as it is shipped.
 _auth = cast(Any, auth)
 
+# How long an engine may take to say that it is there, and to do what it is asked.
+ANSWERS_WITHIN_S = 20
+WORKS_WITHIN_S = 600
 _HEAD = Struct(">4xL")
 _FEW = 200
 _ONE_OFF = "com.docker.compose.oneoff"
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
 
-class DockerUnusable(RolloutError):
+class DockerUnusable(Unreachable):
     """Docker Engine does not answer; says why and what to do."""
 
 
 class NotRunning(RolloutError):
     """Nothing can be started in that container."""
+
+
+class NoEnd(RolloutError):
+    """A container did not end in its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +115,21 @@ class Docker:
     def client(self) -> Any:
         try:
             if url := self.node.docker_url():
-                made = docker.DockerClient(base_url=url, timeout=600)
+                made = docker.DockerClient(base_url=url, timeout=ANSWERS_WITHIN_S)
             else:
-                made = docker.from_env(timeout=600)
+                made = docker.from_env(timeout=ANSWERS_WITHIN_S)
         except DockerException as error:
             raise DockerUnusable(self._why(error)) from None
         # No proxy leads to a socket, and looking for one takes as long as the request itself.
+        made.api.timeout = WORKS_WITHIN_S
         made.api.trust_env = not str(made.api.base_url).startswith("http+docker://")
         return made
 
     def trouble(self) -> str | None:
         """Why the engine cannot be used, None if it can."""
         try:
-            self.client.ping()
+            api = self.client.api
+            api.get(self._url("/_ping"), timeout=ANSWERS_WITHIN_S).raise_for_status()
         except DockerUnusable as error:
             return str(error)
         except (DockerException, OSError) as error:
@@ -320,6 +331,59 @@ class Docker:
                 raise
             raise NotRunning(f"{container} does not run") from None
         return cast(bytes, api.exec_start(begun["Id"])).decode(errors="replace")
+
+    def once(
+        self,
+        image: str,
+        words: Sequence[str],
+        *,
+        name: str,
+        entrypoint: Sequence[str] | None,
+        environment: Mapping[str, str],
+        timeout_s: float,
+    ) -> tuple[int, str]:
+        """Exit status and output of a container that has no network; none of that name is left.
+
+        Raises:
+            NoEnd: it ran for longer than `timeout_s`.
+        """
+        api = self.client.api
+        self.remove(name)
+        with self._asked():
+            made = api.create_container(
+                image,
+                list(words),
+                name=name,
+                entrypoint=list(entrypoint) if entrypoint else None,
+                environment=dict(environment),
+                host_config=api.create_host_config(
+                    network_mode="none", log_config=LogConfig(type=LogConfig.types.JSON)
+                ),
+            )
+        try:
+            with self._asked():
+                api.start(made)
+            status = self._end(str(made["Id"]), timeout_s)
+            return status, self.logs(str(made["Id"]), lines=5000)
+        finally:
+            self.remove(str(made["Id"]))
+
+    def _end(self, container: str, timeout_s: float) -> int:
+        """Its exit status; asked again and again, since the engine's own `wait` hides its limit."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._asked():
+                state = cast(dict[str, Any], self.client.api.inspect_container(container)["State"])
+            if state["Status"] in ("exited", "dead"):
+                return int(state["ExitCode"])
+            if time.monotonic() > deadline:
+                raise NoEnd(f"no end within {timeout_s:g} s")
+            time.sleep(0.1)
+
+    def start(self, container: str) -> None:
+        """It runs; nothing happens if it did."""
+        with self._asked():
+            self.client.api.start(container)
 
     def restart(self, container: str, stop_s: int = 10) -> None:
         self.client.api.restart(container, timeout=stop_s)

@@ -23,7 +23,7 @@ from clients.files import File
 from clients.processes import Listener, Process
 from clients.running import await_end, waited_for
 from config.environment import LOCAL
-from config.errors import RolloutError
+from config.errors import NotKnown, RolloutError, Unreachable
 
 log = logging.getLogger("rollout")
 
@@ -40,11 +40,11 @@ class Entry:
     owner: int
 
 
-class NodeError(RolloutError):
+class NodeError(NotKnown):
     """The node, or the way to it, is the trouble; nothing is known of the command."""
 
 
-class NodeUnreachable(NodeError):
+class NodeUnreachable(NodeError, Unreachable):
     """Nobody answered: asking again may help."""
 
 

@@ -10,7 +10,7 @@ import psycopg
 from pydantic import SecretStr
 
 from clients.node import LocalNode, Node
-from config.errors import RolloutError
+from config.errors import NotKnown, Unreachable
 
 CONNECT_TIMEOUT_S = 5
 _REFUSALS = (
@@ -27,11 +27,11 @@ _REFUSALS = (
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class PostgresUnreachable(RolloutError):
+class PostgresUnreachable(Unreachable):
     """Nobody answered, or not yet: asking again may help."""
 
 
-class PostgresRefused(RolloutError):
+class PostgresRefused(NotKnown):
     """The server answered and does not let this role in: asking again changes nothing."""
 
 
@@ -129,7 +129,7 @@ class Postgres:
                     raise trouble from None
             time.sleep(0.1)
 
-    def _translated(self, error: psycopg.OperationalError) -> RolloutError:
+    def _translated(self, error: psycopg.OperationalError) -> NotKnown:
         lines = [line for line in str(error).splitlines() if "failed:" in line]
         reason = (lines or str(error).splitlines())[-1].rpartition("failed:")[2].strip()
         reason = reason.removeprefix("FATAL:").strip()

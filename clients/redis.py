@@ -19,16 +19,16 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from clients.node import LocalNode, Node
-from config.errors import RolloutError
+from config.errors import NotKnown, Unreachable
 
 TIMEOUT_S = 5.0
 
 
-class RedisUnreachable(RolloutError):
+class RedisUnreachable(Unreachable):
     """Nobody answered, or not yet: asking again may help."""
 
 
-class RedisRefused(RolloutError):
+class RedisRefused(NotKnown):
     """The server answered and does not accept the password: asking again changes nothing."""
 
 

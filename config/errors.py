@@ -16,6 +16,14 @@ class ConfigError(RolloutError):
         self.problems = problems
 
 
+class NotKnown(RolloutError):
+    """What is there could not be asked: it is neither there nor absent, and nothing is changed."""
+
+
+class Unreachable(NotKnown):
+    """No answer, or none yet: asking again may help."""
+
+
 class StepError(RolloutError):
     """A step that stopped: which one, why, what was tried, what to do about it."""
 

@@ -101,14 +101,16 @@ class Run(Strict):
 
 
 class Migration(Strict):
-    """How the schema is moved and how the image's newest revision is asked for.
+    """How the schema is moved and how the image is asked for its revisions.
 
-    `lock_s`: seconds a dead migration's Redis lock stays; upstream exits 0
+    `head`: its newest one, for plans that are made before the image is here; what the image says
+    counts. `lock_s`: seconds a dead migration's Redis lock stays; upstream exits 0
     without migrating while it is held. `writers` stop before a migration.
     """
 
     run: Run
-    head: Run
+    revisions: Run
+    head: Annotated[str, Field(pattern=r"^([0-9a-f]{12})?$")] = ""
     lock_s: int
     writers: list[str]
 
@@ -233,7 +235,9 @@ def _migration(release: Release) -> Iterator[str]:
     migration = release.migration
     yield from _unknown("migration.writers", migration.writers, release.services)
     yield from _unknown("migration.run.service", [migration.run.service], release.services)
-    yield from _unknown("migration.head.service", [migration.head.service], release.services)
+    yield from _unknown(
+        "migration.revisions.service", [migration.revisions.service], release.services
+    )
 
 
 def _unknown(at: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:

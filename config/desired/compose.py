@@ -111,6 +111,11 @@ def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def plain(text: str) -> str:
+    """A literal of the file as the container gets it."""
+    return text.replace("$$", "$")
+
+
 def _labels(environment: Environment, service: Service, files: Mapping[str, str]) -> dict[str, str]:
     """Compose does not see into mounted files: their digest here recreates the container."""
     labels = {"dify-rollout.environment": environment.name}

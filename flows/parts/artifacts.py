@@ -10,7 +10,8 @@ from tasks.core.site import Site
 
 def publish_plan(report: Report) -> None:
     key = report.environment.replace("_", "-")
-    _table(f"plan-{key}", plan_rows(report.outcomes), f"What a deploy of {key} would change")
+    what = ". ".join([f"What a deploy of {key} would change", *report.notes])
+    _table(f"plan-{key}", plan_rows(report.outcomes), what)
 
 
 def publish(report: Report, site: Site) -> None:
@@ -32,6 +33,7 @@ def summary(report: Report, site: Site) -> str:
         f"- Open [{report.url}]({report.url}) and log in as `{site.environment.dify.admin_email}`",
         f"- {report.changes} changes in {report.seconds:.1f} s",
     ]
+    lines += [f"- **Note:** {note}" for note in report.notes]
     if report.rehearsal:
         lines.append(
             "- **Rehearsal images**: this is not Dify itself but a local stand-in for: "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks import running_release
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.probes.verify.probe import Check
@@ -25,6 +26,7 @@ class Report:
     outcomes: tuple[Outcome, ...] = ()
     checks: tuple[Check, ...] = ()
     rehearsal: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -55,6 +57,7 @@ def report_on(
         outcomes=tuple(outcomes),
         checks=tuple(checks),
         rehearsal=tuple(rehearsal_images(site)),
+        notes=tuple(running_release.notes(site)),
     )
 
 

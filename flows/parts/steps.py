@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.parts.tasks import RolloutTask, finish, step
 from flows.parts.transfers import transfers
+from tasks import revisions
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.core.verified_mark import prove
@@ -32,7 +33,7 @@ def _step(
 
 
 def _preflight(site: Site) -> None:
-    require(find(site))
+    require([*find(site), revisions.finding(site)])
     log.info("preflight: fine")
 
 

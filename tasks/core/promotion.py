@@ -11,6 +11,7 @@ from tasks.core.release_file import Promoted, ReleaseFile
 from tasks.core.site import Site, without_secrets
 from tasks.core.step import Change
 from tasks.core.verified_mark import definition, holds
+from tasks.engine import usable
 
 
 def promoted(source: str) -> Promoted:
@@ -52,7 +53,7 @@ class SameImages:
 
     def observe(self) -> dict[str, str]:
         """Reference → image id of what is here."""
-        if self.site.docker.trouble():
+        if not usable(self.site):
             return {}
         wanted = images(self.site.environment, self.site.release).values()
         found = {reference: self.site.docker.image(reference) for reference in wanted}

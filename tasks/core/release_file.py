@@ -24,7 +24,7 @@ class ReleaseFile(BaseModel):
     """`settings`: key of `.env` → keyed digest of the value last written there.
 
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
-    `heads`: image id → newest schema revision that image brings.
+    `revisions`: image id → the schema revisions that image brings, its newest first.
     `verified`: digest of the stack that passed all checks, `settings_of` of the release it was
     made from. `proved_at`, `proved_release`: when all checks passed last, and of which release;
     these stay when the stack changes.
@@ -38,7 +38,7 @@ class ReleaseFile(BaseModel):
     images: dict[str, str] = {}
     previous: dict[str, str] = {}
     settings: dict[str, str] = {}
-    heads: dict[str, str] = {}
+    revisions: dict[str, list[str]] = {}
     verified: str = ""
     settings_of: str = ""
     proved_at: str = ""

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from config.errors import StepError
+from config.errors import NotKnown, StepError, Unreachable
 
 log = logging.getLogger("rollout")
 log.setLevel(logging.INFO)
 
 TOLD = 9
+# A failover or a restart is over by then; what does not answer for longer is somebody's to mend.
+ANSWERS_WITHIN_S = 20.0
 
 Actual = TypeVar("Actual")
 
@@ -35,7 +37,8 @@ class Change:
 class Step(Protocol[Actual]):
     """One idempotent part of a rollout.
 
-    `observe` only reads, and answers "absent" on a bare node instead of raising.
+    `observe` only reads. On a bare node it answers "absent"; where something is there that it could
+    not ask it raises NotKnown, and nothing is changed.
     `plan` is pure. `apply` makes exactly one action. `settle_s`: seconds the
     world may take after the last change until `plan` is empty.
     """
@@ -78,9 +81,11 @@ def converge(step: Step[Any], *, dry_run: bool = False) -> Outcome:
 
     Raises:
         NotConverged: the changes went through but are not seen `settle_s` later.
+        StepError: what is there could not be asked, for `ANSWERS_WITHIN_S` seconds.
+        NotKnown: the same in a dry run, which asks once.
     """
     began = time.monotonic()
-    changes = tuple(step.plan(step.observe()))
+    changes = tuple(step.plan(step.observe() if dry_run else _seen(step)))
     if dry_run or not changes:
         return Outcome(step.name, changes, time.monotonic() - began, applied=False)
     for same in _by_action(changes):
@@ -115,8 +120,22 @@ def _by_action(changes: Sequence[Change]) -> list[list[Change]]:
     return groups
 
 
+def _seen(step: Step[Any]) -> Any:
+    """What the step observes; what does not answer is asked again for a while."""
+    deadline = time.monotonic() + ANSWERS_WITHIN_S
+    while True:
+        try:
+            return step.observe()
+        except NotKnown as error:
+            if not isinstance(error, Unreachable) or time.monotonic() > deadline:
+                advice = "nothing was changed by this step; mend that and deploy again"
+                raise StepError(step.name, str(error), advice=advice) from None
+        log.info("%s: no answer, asking again", step.name)
+        time.sleep(1)
+
+
 def _settled(step: Step[Any]) -> Sequence[Change]:
     deadline = time.monotonic() + step.settle_s
-    while (left := step.plan(step.observe())) and time.monotonic() < deadline:
+    while (left := step.plan(_seen(step))) and time.monotonic() < deadline:
         time.sleep(0.2)
     return left

@@ -15,6 +15,7 @@ from tasks.core.masking import masked
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.engine import usable
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 
@@ -40,7 +41,7 @@ class Stack:
     settle_s: float = 10.0
 
     def observe(self) -> Seen:
-        if self.site.docker.trouble():
+        if not usable(self.site):
             return Seen({}, {}, {})
         found: dict[str, list[Container]] = {}
         for container in self._containers():
@@ -124,7 +125,7 @@ def down(site: Site) -> None:
     """No container or network of the project is left on any node; data stays."""
     home, project = site.environment.dify.home, site.environment.dify.project
     for each in site.on_each():
-        if each.docker.trouble():
+        if not usable(each):
             continue
         if each.node.read(home / "compose.yaml") is not None:
             each.node.run(compose.down(compose_prefix(each.node), home))
@@ -140,6 +141,14 @@ def stop_services(site: Site, services: list[str]) -> None:
         up = {c.service for c in found if c.state == "running" and not c.one_off}
         if wanted := [name for name in services if name in up]:
             each.node.run(compose.stop(compose_prefix(each.node), home, wanted))
+
+
+def start_services(site: Site, services: list[str]) -> None:
+    """The containers there are of these services run again, as they were made."""
+    for each in site.on_each():
+        for container in each.docker.containers(site.environment.dify.project):
+            if container.service in services and not container.one_off:
+                each.docker.start(container.id)
 
 
 def _gap(

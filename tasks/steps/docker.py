@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.command import Command
+from clients.docker import DockerUnusable
 from clients.files import File
 from clients.node import Node
 from config.environment import LOCAL
@@ -107,9 +108,16 @@ class Engine:
     settle_s: float = START_S
 
     def observe(self) -> Seen:
+        """One that runs and does not answer is not known: starting it is no help."""
         trouble = self.site.docker.trouble()
+        if trouble is not None and self._runs():
+            raise DockerUnusable(trouble)
         installed = trouble is None or self.site.node.which("dockerd") is not None
         return Seen(installed, trouble)
+
+    def _runs(self) -> bool:
+        pid = (self.site.node.read(PIDFILE) or b"").decode().strip()
+        return self.site.node.read(Path("/proc", pid or "0", "comm")) == b"dockerd\n"
 
     def plan(self, actual: Seen) -> list[Change]:
         if actual.trouble is None:

@@ -12,6 +12,7 @@ from config.desired.services import digests, images
 from config.rules.sources import sources
 from tasks.core.site import Site
 from tasks.core.step import Change
+from tasks.engine import usable
 from tasks.images import stand_ins
 from tasks.images.bundle_reader import accepts
 from tasks.images.image_file import load_archive
@@ -37,7 +38,7 @@ class Images:
     settle_s: float = 0.0
 
     def observe(self) -> Seen:
-        if self.site.docker.trouble():
+        if not usable(self.site):
             return Seen({})
         found = {
             reference: self.site.docker.image(reference) for reference in self._wanted().values()

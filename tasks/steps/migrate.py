@@ -6,32 +6,28 @@ import time
 from dataclasses import dataclass
 
 from clients.command import CommandFailed
-from clients.postgres import PostgresRefused, PostgresUnreachable
-from config.errors import StepError
+from config.errors import RolloutError, StepError
 from config.pigsty import migration_variables
 from config.release import Run
-from tasks.core import release_file
+from tasks import revisions
 from tasks.core.masking import masked
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
-from tasks.steps.compose import stop_services
+from tasks.core.step import ANSWERS_WITHIN_S, Change, Step
+from tasks.steps.compose import start_services, stop_services
 from tasks.steps.docker import compose_prefix
-from tasks.steps.pgsql import dify_database
 from tasks.tools import compose
 
 log = logging.getLogger("rollout")
 
-HEAD_WITHIN_S = 120
-_REVISION = re.compile(r"^(?P<revision>[0-9a-f]{12})\b.*\(head\)", re.MULTILINE)
 _UNKNOWN = re.compile(r"Can't locate revision identified by '(\w+)'")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Revision of the database and of the image; None where there is none or it is not known."""
+    """Revision of the database (None: no schema) and newest of the release (None: not known)."""
 
     database: str | None
-    image: str | None
+    newest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +43,39 @@ class Migrate:
     settle_s: float = 0.0
 
     def observe(self) -> Seen:
-        """A server that does not know us yet has nothing of ours: a plan says who makes that."""
-        try:
-            found = self._in_database()
-        except PostgresRefused:
-            found = None
-        return Seen(found, self._known_head())
+        known = revisions.known(self.site)
+        newest = known[0] if known else self.site.release.migration.head
+        return Seen(revisions.in_database(self.site), newest or None)
 
     def plan(self, actual: Seen) -> list[Change]:
-        if actual.database is not None and actual.database == actual.image:
+        if actual.database is not None and actual.database == actual.newest:
             return []
         before = actual.database or "empty"
-        after = actual.image or f"newest of Dify {self.site.release.version}"
+        after = actual.newest or f"newest of Dify {self.site.release.version}"
         return [Change("migrate the schema", before, after)]
 
     def apply(self, change: Change) -> None:
         self._clear_leftovers()
-        head = self._ask_head()
-        if self._in_database() != head:
-            stop_services(self.site, self.site.release.migration.writers)
+        known, found = revisions.ask(self.site), self._in_database()
+        if found and found not in known:
+            raise revisions.refusal(self.site, found)
+        if found != known[0]:
+            self._stopped(known[0])
+        revisions.remember(self.site)
+
+    def _stopped(self, head: str) -> None:
+        """Migrate while nothing writes; what was stopped runs again if that fails."""
+        writers = self.site.release.migration.writers
+        try:
+            stop_services(self.site, writers)
             self._migrate(head)
-        image = self.site.docker.image(self._reference())
-        if image is not None:
-            known = release_file.read(self.site.environment, self.site.node).heads
-            heads = {**known, image.id: head}
-            release_file.update(self.site.environment, self.site.node, heads=heads)
+        except BaseException:
+            log.warning("migrate: failed, starting %s again", ", ".join(writers))
+            try:
+                start_services(self.site, writers)
+            except RolloutError as error:
+                log.error("migrate: they do not run: %s", error)
+            raise
 
     def _migrate(self, head: str) -> None:
         """Run it; once more when a dead migration's lock kept it from doing anything."""
@@ -93,17 +97,6 @@ class Migrate:
             log.info("migrate: a lock is held and nothing was migrated, trying again")
             time.sleep(3)
 
-    def _ask_head(self) -> str:
-        output = self._run(self.site.release.migration.head, HEAD_WITHIN_S)
-        if match := _REVISION.search(output):
-            return match["revision"]
-        raise StepError(
-            "migrate",
-            "the image does not tell its newest schema revision",
-            tried=masked(output, self.site)[-500:],
-            advice="is it the image of this release? see [migration] in config/releases",
-        )
-
     def _run(self, run: Run, timeout_s: int) -> str:
         command = compose.run(
             compose_prefix(self.site.node),
@@ -123,16 +116,11 @@ class Migrate:
 
     def _trouble(self, text: str) -> StepError:
         if match := _UNKNOWN.search(text):
-            return StepError(
-                "migrate",
-                f"the database is at revision {match[1]}, which Dify "
-                f"{self.site.release.version} does not know: it was made by a newer release",
-                advice="deploy that release, or restore a backup from before it",
-            )
+            return revisions.refusal(self.site, match[1])
         return StepError(
             "migrate",
             "the migration failed: " + "\n".join(text.strip().splitlines()[-8:]),
-            advice="nothing else was started; mend the cause and deploy again",
+            advice="the services of before run again; mend the cause and deploy again",
         )
 
     def _clear_leftovers(self) -> None:
@@ -152,28 +140,8 @@ class Migrate:
     def _container(self) -> str:
         return f"{self.site.environment.dify.project}-migrate"
 
-    def _reference(self) -> str:
-        service = self.site.release.services[self.site.release.migration.run.service]
-        return self.site.release.images[service.image]
-
-    def _known_head(self) -> str | None:
-        """What this very image told when it was asked before."""
-        if self.site.docker.trouble():
-            return None
-        image = self.site.docker.image(self._reference())
-        known = release_file.read(self.site.environment, self.site.node).heads
-        return known.get(image.id) if image else None
-
     def _in_database(self) -> str | None:
-        try:
-            with dify_database(self.site).connect() as connection:
-                there = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
-                if there is None or there[0] is None:
-                    return None
-                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-                return str(row[0]) if row else None
-        except PostgresUnreachable:
-            return None
+        return revisions.in_database(self.site, ANSWERS_WITHIN_S)
 
 
 def migrate_steps(site: Site) -> list[Step[Seen]]:

@@ -25,7 +25,7 @@ from config.secrets import POSTGRES_ADMIN
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.platforms.pigsty import pgsql as pigsty
-from tasks.platforms.sandbox.postgres import MAJOR, administrator, server_steps
+from tasks.platforms.sandbox.postgres import MAJOR, administrator, layout, server_steps
 
 CONNECT_WITHIN_S = 10.0
 LOOPBACK = "127.0.0.1"
@@ -76,6 +76,13 @@ def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
     database = postgres.plugin_database if plugin else postgres.database
     password = site.secrets["postgres_password"]
     return Postgres(host, postgres.port, postgres.user, password, database, site.node)
+
+
+def server_absent(site: Site) -> bool:
+    """Whether there is surely no server yet; else one that does not answer is not known."""
+    if site.environment.platform.kind != "sandbox":
+        return False
+    return site.node.read(layout(site).data / "PG_VERSION") is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from config.desired.daemon import Proxies
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change
+from tasks.engine import usable
 
 IN_FILE_SINCE = 23
 WITHIN_S = 60.0
@@ -61,7 +62,7 @@ class Proxy:
     settle_s: float = 10.0
 
     def observe(self) -> Seen:
-        if self.site.docker.trouble():
+        if not usable(self.site):
             return Seen(usable=False)
         places = [self.places.config, self.places.variables, self.places.drop_in, SYSTEMD]
         entries = self.site.node.look(places)

@@ -17,6 +17,7 @@ from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.revisions import Served
 
 MASK = "***"
 DIFF_LINES = 12
@@ -139,7 +140,10 @@ class Folders:
 
 
 def settings_steps(site: Site) -> list[Step[Any]]:
-    return on_each(site, lambda each: [SameImages(each), *owned(each), Folders(each), Files(each)])
+    def on_node(each: Site) -> list[Step[Any]]:
+        return [SameImages(each), *owned(each), Folders(each), Files(each)]
+
+    return [Served(site), *on_each(site, on_node)]
 
 
 def _file(file: StackFile, content: str | None) -> Change:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from config.errors import NotKnown
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
-from tasks.core.step import Outcome, Step, converge
+from tasks.core.step import Change, Outcome, Step, converge
 from tasks.images.copy_to_nodes import images_steps
 from tasks.platforms.pigsty.prefetch import look_ahead
 from tasks.steps.bootstrap import bootstrap_steps
@@ -44,7 +45,13 @@ def carry_out(site: Site, name: str, *, dry_run: bool = False) -> Outcome:
     """Bring one step's parts, in order, to where they should be."""
     total = Outcome(name, (), 0.0, applied=False)
     for part in PARTS[name](site):
-        total += converge(part, dry_run=dry_run)
+        try:
+            total += converge(part, dry_run=dry_run)
+        except NotKnown as error:
+            if not dry_run or not total.changes:
+                raise
+            total += later(name, name, error)
+            break
     verb = "would change" if dry_run else "changed"
     log.info("%s: %d %s, %.1f s", name, len(total.changes), verb, total.seconds)
     return total
@@ -60,4 +67,27 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
     """
     look_ahead(site, only)
     wanted = [name for name in PARTS if not only or name in only]
-    return answers(partial(carry_out, site, dry_run=True), wanted, len(PARTS))
+    found = answers(partial(_looked, site), wanted, len(PARTS))
+    outcomes: list[Outcome] = []
+    for name, seen in zip(wanted, found, strict=True):
+        before = next((outcome.step for outcome in outcomes if outcome.changes), None)
+        if isinstance(seen, NotKnown):
+            if before is None:
+                raise seen
+            outcomes.append(later(name, before, seen))
+        else:
+            outcomes.append(seen)
+    return outcomes
+
+
+def later(name: str, before: str, error: NotKnown) -> Outcome:
+    """What a plan says of a step that sees nothing until an earlier one has made its changes."""
+    what = f"look at {name} again once {before} is done"
+    return Outcome(name, (Change(what, str(error), "not known yet"),), 0.0, applied=False)
+
+
+def _looked(site: Site, name: str) -> Outcome | NotKnown:
+    try:
+        return carry_out(site, name, dry_run=True)
+    except NotKnown as error:
+        return error

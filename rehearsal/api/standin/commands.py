@@ -19,6 +19,8 @@ def main(words: list[str]) -> int:
             return _upgrade()
         case ["db", "heads"]:
             print(f"{schema.head()} (head)")
+        case ["db", "history"]:
+            print("\n".join(schema.history()))
         case ["db", "current"]:
             return _current()
         case _:

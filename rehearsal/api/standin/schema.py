@@ -23,6 +23,17 @@ def head() -> str:
     return known()[-1].name
 
 
+def history() -> list[str]:
+    """A line a revision, the head first, as Alembic writes them."""
+    lines: list[str] = []
+    before = "<base>"
+    for revision in known():
+        mark = " (head)" if revision.name == head() else ""
+        lines.insert(0, f"{before} -> {revision.name}{mark}, {revision.title}")
+        before = revision.name
+    return lines
+
+
 def current(cursor: Cursor) -> str | None:
     cursor.execute("SELECT to_regclass('alembic_version') IS NOT NULL AS present")
     if not cursor.fetchone()["present"]:

@@ -1,0 +1,128 @@
+"""A way down nobody asked for: refused before anything is written, stopped or planned."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.docker import Docker, NoEnd
+from config.errors import StepError
+from config.load import load_release
+from config.revisions import Fit
+from tasks import revisions
+from tasks.core import release_file
+from tasks.core.site import Site
+from tasks.core.step import Change, converge
+from tasks.steps import table
+from tasks.steps.migrate import Migrate
+from tasks.steps.pgsql import dify_database
+from tasks.steps.settings import settings_steps
+from tests.integration import stack
+
+NEW, OLD = "1.15.0", "0.6.11"
+HEAD, OLDER = "5eed00001150", "5eed00000611"
+
+
+@pytest.fixture(scope="module")
+def newer(module_sandbox_site: Any) -> Generator[Site]:
+    with stack.deployed(module_sandbox_site, NEW) as site:
+        yield site
+
+
+@pytest.fixture
+def older(newer: Site) -> Site:
+    """The same environment, whose file names the release before."""
+    dify = newer.environment.dify.model_copy(update={"release": OLD})
+    environment = newer.environment.model_copy(update={"dify": dify})
+    return Site(environment, load_release(OLD), newer.secrets)
+
+
+def at(site: Site, revision: str) -> None:
+    with dify_database(site).connect() as connection:
+        connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
+
+
+def states(site: Site) -> dict[str, str]:
+    found = site.docker.containers(site.environment.dify.project)
+    return {c.service: f"{c.id} {c.state} {c.health}" for c in found}
+
+
+def files(site: Site) -> dict[str, bytes]:
+    home: Path = site.environment.dify.home
+    return {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+
+
+def test_the_image_said_what_it_knows_and_is_not_asked_again(newer: Site) -> None:
+    stored = release_file.read(newer.environment, newer.node).revisions
+    assert [listed[0] for listed in stored.values()] == [HEAD]
+    assert revisions.in_database(newer) == HEAD
+    assert revisions.fits(newer, HEAD) is Fit.SAME
+    assert revisions.fits(newer, OLDER) is Fit.OLDER
+    assert revisions.fits(newer, "6f5a9c2d8e1b") is Fit.NEWER
+
+
+def test_a_release_that_does_not_know_the_revision_is_refused_by_plan_and_preflight(
+    newer: Site, older: Site
+) -> None:
+    before = states(newer), files(newer)
+    with pytest.raises(StepError) as refused:
+        table.plan(older, only=["settings", "migrate", "compose"])
+    assert (
+        "the database is at revision 5eed00001150 of Dify 1.15.0, which Dify 0.6.11 does not "
+        in (str(refused.value))
+    )
+    assert "rollout deploy sandbox --release 1.15.0" in refused.value.advice
+    assert "rollout points sandbox" in refused.value.advice
+    found = revisions.finding(older)
+    assert not found.ok
+    assert "5eed00001150" in found.detail
+    assert (states(newer), files(newer)) == before
+
+
+def test_a_deploy_is_refused_before_its_settings_are_written(newer: Site, older: Site) -> None:
+    before = states(newer), files(newer)
+    first, *_ = settings_steps(older)
+    with pytest.raises(StepError, match=r"of Dify 1\.15\.0, which Dify 0\.6\.11 does not know"):
+        converge(first)
+    assert (states(newer), files(newer)) == before
+
+
+def test_what_the_image_does_not_list_is_refused_whatever_the_files_say(newer: Site) -> None:
+    served = revisions.Served(newer)
+    at(newer, "7b45942e39bb")  # the newest of a release whose file is here, and older
+    try:
+        with pytest.raises(StepError, match=r"revision 7b45942e39bb of Dify 0\.6\.11, which"):
+            served.plan(served.observe())
+        with pytest.raises(StepError, match="does not know"):
+            Migrate(newer).apply(Change("migrate the schema"))
+    finally:
+        at(newer, HEAD)
+    assert all(" running " in state for state in states(newer).values())
+
+
+def test_an_image_that_is_not_here_yet_is_asked_once_it_is(newer: Site) -> None:
+    """Until then the release's file has to do, and the plan says that the image will be asked."""
+    release = newer.release.model_copy(
+        update={"images": {**newer.release.images, "api": "langgenius/dify-api:none"}}
+    )
+    absent = Site(newer.environment, release, newer.secrets)
+    served = revisions.Served(absent)
+    seen = served.observe()
+    assert (seen.revision, seen.fit, seen.said) == (HEAD, Fit.OLDER, False)
+    assert [change.what for change in served.plan(seen)] == [
+        f"ask the image of Dify 1.15.0 whether it knows revision {HEAD}"
+    ]
+    with pytest.raises(StepError, match="dify-api:none is not on local"):
+        served.apply(served.plan(seen)[0])
+
+
+def test_a_container_that_is_asked_has_no_network_and_leaves_nothing(newer: Site) -> None:
+    docker, image = Docker(), newer.release.images["api"]
+    name = f"{newer.environment.dify.project}-once"
+    asked: dict[str, Any] = {"name": name, "entrypoint": ["bash", "-c"], "environment": {"A": "b"}}
+    said = docker.once(image, ['echo "$A"; ls /sys/class/net; exit 3'], timeout_s=60, **asked)
+    assert said == (3, "b\nlo\n")
+    with pytest.raises(NoEnd, match="no end within 2 s"):
+        docker.once(image, ["sleep 60"], timeout_s=2, **asked)
+    assert not docker.client.containers.list(all=True, filters={"name": name})
