@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks import running_release
+from tasks.core import running_release
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.probes.verify.probe import Check

@@ -7,13 +7,13 @@ from typing import Any
 
 from flows.parts.tasks import RolloutTask, finish, step
 from flows.parts.transfers import transfers
-from tasks import revisions
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.core.verified_mark import prove
 from tasks.probes.preflight.checks import preflight as find
 from tasks.probes.preflight.checks import require
 from tasks.probes.verify.probe import Check
+from tasks.steps import revisions
 from tasks.steps.table import carry_out
 from tasks.steps.table import plan as look
 

@@ -7,11 +7,11 @@ from config.desired.services import images
 from config.errors import StepError
 from config.load import load_release
 from tasks.core import release_file
+from tasks.core.engine import usable
 from tasks.core.release_file import Promoted, ReleaseFile
 from tasks.core.site import Site, without_secrets
 from tasks.core.step import Change
 from tasks.core.verified_mark import definition, holds
-from tasks.engine import usable
 
 
 def promoted(source: str) -> Promoted:

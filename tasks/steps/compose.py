@@ -11,11 +11,11 @@ from config.desired.services import active, images
 from config.desired.stack import mounted_files
 from config.errors import StepError
 from tasks.core import release_file
+from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.engine import usable
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 

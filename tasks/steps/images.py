@@ -10,9 +10,9 @@ from clients.docker import Image
 from clients.registry import address
 from config.desired.services import digests, images
 from config.rules.sources import sources
+from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.core.step import Change
-from tasks.engine import usable
 from tasks.images import stand_ins
 from tasks.images.bundle_reader import accepts
 from tasks.images.image_file import load_archive

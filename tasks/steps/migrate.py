@@ -9,10 +9,10 @@ from clients.command import CommandFailed
 from config.errors import RolloutError, StepError
 from config.pigsty import migration_variables
 from config.release import Run
-from tasks import revisions
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S, Change, Step
+from tasks.steps import revisions
 from tasks.steps.compose import start_services, stop_services
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose

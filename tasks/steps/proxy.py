@@ -13,9 +13,9 @@ from clients.node import Entry
 from config.desired import daemon
 from config.desired.daemon import Proxies
 from config.errors import StepError
+from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.core.step import Change
-from tasks.engine import usable
 
 IN_FILE_SINCE = 23
 WITHIN_S = 60.0

@@ -17,7 +17,7 @@ from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.revisions import Served
+from tasks.steps.revisions import Served
 
 MASK = "***"
 DIFF_LINES = 12

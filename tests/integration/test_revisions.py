@@ -9,12 +9,11 @@ import pytest
 from clients.docker import Docker, NoEnd
 from config.errors import StepError
 from config.load import load_release
-from config.revisions import Fit
-from tasks import revisions
+from config.rules.revisions import Fit
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Change, converge
-from tasks.steps import table
+from tasks.steps import revisions, table
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import dify_database
 from tasks.steps.settings import settings_steps

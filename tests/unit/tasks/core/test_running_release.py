@@ -1,6 +1,6 @@
 """What a plan and the end of a run say where the file and what runs differ."""
 
-from tasks.running_release import note
+from tasks.core.running_release import note
 
 
 def test_nothing_is_said_where_nothing_runs_or_the_file_says_the_same() -> None:

@@ -16,13 +16,13 @@ from config.desired.compose import environment_of, plain
 from config.errors import NotKnown, StepError
 from config.load import load_release, release_names
 from config.release import REFERENCE, Run
-from config.revisions import Fit, fit, parse_history
+from config.rules.revisions import Fit, fit, parse_history
 from tasks.core import release_file
+from tasks.core.engine import usable
 from tasks.core.finding import Finding
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import Change
-from tasks.engine import usable
 from tasks.steps.pgsql import dify_database, server_absent
 
 log = logging.getLogger("rollout")

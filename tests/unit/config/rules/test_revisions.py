@@ -3,7 +3,7 @@
 import pytest
 
 from config.load import load_release
-from config.revisions import Fit, fit, number, parse_history
+from config.rules.revisions import Fit, fit, number, parse_history
 
 LISTED = """\
 INFO  [app_factory.py:94] Finished create_migrations_app (812 ms)
