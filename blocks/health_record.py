@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from blocks.icons import GUIDE, icon
-from blocks.prefect_api import api
+from blocks.prefect_api import api, configured
 from config.rules.health.record import Record
 
 
@@ -65,7 +65,12 @@ def load(environment: str) -> Kept:
 
 
 def load_all(environments: Sequence[str]) -> dict[str, Kept]:
-    """By environment, with one request: asking for each takes the server ten times as long."""
+    """By environment, with one request: asking for each takes the server ten times as long.
+
+    Without a server nothing is known of any.
+    """
+    if not configured():
+        return {name: Kept(Record()) for name in environments}
     wanted = {
         "block_documents": {"name": {"any_": [_name(name) for name in environments]}},
         "block_types": {"slug": {"any_": [HealthRecord.get_block_type_slug()]}},
@@ -87,7 +92,9 @@ def _kept(document: dict[str, Any] | None) -> Kept:
 
 
 def save(environment: str, kept: Kept, record: Record) -> None:
-    """One request: saving a block by its name takes six."""
+    """One request: saving a block by its name takes six. Without a server nothing is saved."""
+    if not configured():
+        return
     data = {"record": record.model_dump_json()}
     document = kept.document or _made(environment, data)
     if document is not None:

@@ -6,6 +6,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from blocks.icons import GUIDE, icon
+from blocks.prefect_api import require_server
 from clients import registry
 from clients.proxy import WebProxy
 from config.errors import RolloutError
@@ -46,6 +47,7 @@ def load(name: str, key: str) -> Login:
     Raises:
         RolloutError: there is none of that name; `key` is the setting that names it.
     """
+    require_server(f"{key}: the block login/{name}")
     try:
         return cast(Login, Login.load(name))
     except ValueError:

@@ -8,6 +8,7 @@ from prefect.blocks import notifications as _kinds  # noqa: F401  # pyright: ign
 from prefect.blocks.abstract import NotificationBlock, NotificationError
 from prefect.blocks.core import Block
 
+from blocks.prefect_api import require_server
 from config.errors import RolloutError
 
 
@@ -23,6 +24,7 @@ def send(slug: str, subject: str, body: str) -> None:
     Raises:
         NotNotified: there is no such block, it notifies nobody, or nobody took the message.
     """
+    require_server(f"health.notify: the block {slug}")
     try:
         block: Any = Block.load(slug)  # pyright: ignore[reportUnknownMemberType]
     except ValueError:

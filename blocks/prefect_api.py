@@ -1,9 +1,28 @@
-"""One client of the Prefect server for the whole process: making one costs more than it asks."""
+"""The Prefect server of this process: whether one is named, and one client for all requests.
+
+Making a client costs more than it asks.
+"""
 
 from functools import cache
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL
+
+from config.errors import RolloutError
+
+
+def configured() -> bool:
+    """Whether a Prefect server is named. Where none is, none is started, and no block is read."""
+    return bool(PREFECT_API_URL.value())
+
+
+def require_server(wanted: str) -> None:
+    """Raises RolloutError where no server is named that could have what is wanted."""
+    if not configured():
+        raise RolloutError(
+            f"{wanted} is kept by a Prefect server, and none is configured; "
+            "expected PREFECT_API_URL of the one that has it"
+        )
 
 
 def api() -> SyncPrefectClient:

@@ -101,5 +101,14 @@ def save(environment: str, block: BackupRepository) -> None:
     block.save(_name(environment), overwrite=True)
 
 
+def delete(environment: str) -> bool:
+    """The block is gone; whether there was one."""
+    try:
+        BackupRepository.delete(_name(environment))
+    except ValueError:
+        return False
+    return True
+
+
 def _name(environment: str) -> str:
     return "dify-" + environment.replace("_", "-").lower()

@@ -1,6 +1,6 @@
 """The secrets of one environment, kept as a Prefect block."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from prefect.blocks.core import Block
@@ -34,6 +34,10 @@ print(DifySecrets.load("dify-prod").check(["secret_key", "redis_password"]))
     values: dict[str, SecretStr] = Field(
         default_factory=dict, description="Name of each secret and its value"
     )
+    replaces: dict[str, str] = Field(
+        default_factory=dict,
+        description="Fingerprint of the value on the machine that somebody decided to replace",
+    )
 
     def check(self, names: Iterable[str]) -> str:
         """What of `names` is there. Raises RolloutError if one is missing or empty."""
@@ -44,17 +48,28 @@ print(DifySecrets.load("dify-prod").check(["secret_key", "redis_password"]))
         return f"all {len(wanted)} are there"
 
 
-def load(environment: str) -> dict[str, SecretStr]:
-    """The secrets saved for the environment, empty before its first deploy."""
+def load(environment: str) -> DifySecrets:
+    """The secrets saved for the environment, none before its first deploy."""
     try:
-        block = cast(DifySecrets, DifySecrets.load(block_name(environment)))
+        return cast(DifySecrets, DifySecrets.load(block_name(environment)))
     except ValueError:
-        return {}
-    return block.values
+        return DifySecrets()
 
 
-def save(environment: str, values: dict[str, SecretStr]) -> None:
-    DifySecrets(values=values).save(block_name(environment), overwrite=True)
+def save(
+    environment: str, values: Mapping[str, SecretStr], replaces: Mapping[str, str] = {}
+) -> None:
+    block = DifySecrets(values=dict(values), replaces=dict(replaces))
+    block.save(block_name(environment), overwrite=True)
+
+
+def delete(environment: str) -> bool:
+    """The block is gone; whether there was one."""
+    try:
+        DifySecrets.delete(block_name(environment))
+    except ValueError:
+        return False
+    return True
 
 
 def block_name(environment: str) -> str:

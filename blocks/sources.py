@@ -77,6 +77,10 @@ def _credential(said: str, name: str) -> str:
 def _field(said: str, where: str) -> str:
     from prefect.blocks.core import Block, UnknownBlockType
 
+    from blocks.prefect_api import require_server
+
+    require_server(said)
+
     for module in _TYPES:
         import_module(module)
     slug, _, field = where.rpartition(".")

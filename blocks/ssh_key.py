@@ -6,6 +6,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from blocks.icons import GUIDE, icon
+from blocks.prefect_api import require_server
 from clients.command import Command
 from clients.ssh import Identity, SshNode
 from config.errors import RolloutError
@@ -51,6 +52,7 @@ def load(name: str) -> Identity:
     Raises:
         RolloutError: there is none of that name.
     """
+    require_server(f"nodes.ssh_key: the block ssh-key/{name}")
     try:
         return cast(SshKey, SshKey.load(name)).identity
     except ValueError:

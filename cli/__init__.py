@@ -8,5 +8,5 @@ os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 # Nobody asked for usage statistics to be sent; checking for their consent costs 0.2 s a run.
 os.environ.setdefault("DO_NOT_TRACK", "1")
-# Without a server Prefect starts one for the run; on a busy machine that takes a while.
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+# Without a server Prefect would start one for every command, and keep secrets in its database.
+os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from config.environment import Environment
 from config.errors import RolloutError
 from config.load import load_environment, load_release
 
@@ -26,6 +27,7 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
     home = environment.sandbox.home
     if purge:
         _confirm(home, yes=yes)
+        _forget(environment)
     site = Site(environment, load_release(environment.dify.release), {})
     compose.down(site)
     typer.echo(f"stopped the containers of {environment.dify.project}")
@@ -39,6 +41,20 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
         hosts.remove(site)
         _delete(home)
         typer.echo(f"deleted {home}; images and Docker Engine are kept")
+
+
+def _forget(environment: Environment) -> None:
+    """No block of a configured server has a secret of it; the sandbox's own goes with its data."""
+    from prefect.settings import PREFECT_API_URL
+
+    from blocks import repository, secrets
+
+    if PREFECT_API_URL.value() not in (
+        None,
+        f"http://127.0.0.1:{environment.sandbox.prefect_port}/api",
+    ):
+        for block in (secrets, repository):
+            block.delete(environment.name)
 
 
 def _confirm(home: Path, *, yes: bool) -> None:

@@ -81,11 +81,10 @@ def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
 
 @contextmanager
 def _glancing(environment: str) -> Generator[Callable[[], Any]]:
-    from flows.parts.opening import opened
+    from flows.parts.opening import unchanged
     from tasks.probes.health.record import glance
 
-    with opened(environment, run="", dry_run=True) as site:
-        yield partial(glance, site)
+    yield partial(glance, unchanged(environment))
 
 
 @contextmanager
@@ -94,11 +93,11 @@ def _stranded(environment: str) -> Generator[Callable[[], Any]]:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from config.rules.health.record import Record
-    from flows.parts.opening import stranded
+    from flows.parts.opening import unchanged
     from tasks.probes.health.ask import look
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        yield partial(look, stranded(environment), Record())
+        yield partial(look, unchanged(environment), Record())
 
 
 def _show(seen: Any, *, as_json: bool) -> None:

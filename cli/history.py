@@ -29,6 +29,9 @@ def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
         from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
         from prefect.client.schemas.sorting import FlowRunSort
 
+        from blocks.prefect_api import require_server
+
+        require_server(f"the history of {environment}")
         named = FlowRunFilter(name=FlowRunFilterName(any_=[f"deploy {environment}"]))
         with get_client(sync_client=True) as client:
             runs: list[Any] = []

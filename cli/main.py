@@ -267,11 +267,17 @@ def secrets(
     give: Annotated[
         bool, typer.Option("--set", help="Save a value, typed unseen or read from stdin")
     ] = False,
+    keep: Annotated[
+        str, typer.Option("--keep", help="Of two values, the one of this place is right")
+    ] = "",
     yes: Yes = False,
 ) -> None:
     """Print one secret, or the names of all; --set gives one that only you can know."""
     from cli import secrets as keys
 
+    if keep:
+        keys.keep(environment, name, keep)
+        return
     if give:
         keys.give(environment, name, yes=yes)
         return

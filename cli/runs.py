@@ -1,4 +1,4 @@
-"""Flows run in this process, on the configured server, the sandbox's own or an ephemeral one."""
+"""Flows run in this process, recorded by the configured server or the sandbox's own, if any."""
 
 import gc
 import logging
@@ -163,7 +163,7 @@ def _answers(url: str) -> bool:
 
 
 def _run(flow: Any, **parameters: Any) -> Any:
-    """Run the flow here, its steps told on stderr.
+    """Run the flow here, its steps told on stderr; without a server nothing records it.
 
     No heartbeat: the terminal is watching, and it would cost a second at the end of every run.
     """
@@ -171,12 +171,14 @@ def _run(flow: Any, **parameters: Any) -> Any:
 
     tell_steps()
     collect_garbage_again()
+    from blocks.prefect_api import configured
+    from flows.parts.tasks import result_of
+
+    if not configured():
+        typer.echo("no Prefect server: this run is not recorded", err=True)
+        return result_of(flow.fn(**flow.validate_parameters(parameters)))
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        state = flow(**parameters, return_state=True)
-    result = state.result(raise_on_failure=False)
-    if isinstance(result, Exception):
-        raise result
-    return result
+        return result_of(flow(**parameters, return_state=True))
 
 
 def collect_garbage_again() -> None:

@@ -1,6 +1,7 @@
-"""`rollout secrets`: look at an environment's secrets, or give one."""
+"""`rollout secrets`: show an environment's secrets, give one, or say which of two is right."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -9,18 +10,21 @@ from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.secrets import CREDENTIALS, required
 
+if TYPE_CHECKING:
+    from tasks.core.site import Site
+
 
 def show(environment: str, name: str) -> list[str]:
-    """The value of `name`, or the names of all that are saved."""
+    """The value of `name`, or the names of all that are known."""
     with server(environment):
-        from blocks.secrets import load
-        from tasks.core.secrets import given_secrets
+        from tasks.core.secrets import known_secrets
 
-        values = {**load(environment), **given_secrets(load_environment(environment))}
+        site = _site(environment)
+        values = known_secrets(site.environment, site.release, site.node)
     if not name:
         return sorted(values)
     if name not in values:
-        known = ", ".join(sorted(values)) or "none saved yet; deploy first"
+        known = ", ".join(sorted(values)) or "none known yet; deploy first"
         raise RolloutError(f"{environment} has no secret {name!r}; expected one of: {known}")
     return [values[name].get_secret_value()]
 
@@ -48,13 +52,45 @@ def give(environment: str, name: str, *, yes: bool) -> None:
     with server(environment):
         from pydantic import SecretStr
 
-        from blocks.secrets import load, save
+        from tasks.core.secret_places import decide, look
 
-        values = load(environment)
-        if name in values:
+        site = _site(environment, prepared=True)
+        if name in look(site.environment, site.release, site.node).values:
             _confirm(environment, name, yes=yes)
-        save(environment, {**values, name: SecretStr(_asked(name))})
+        value = SecretStr(_asked(name))
+        decide(site.environment, site.release, site.node, {name: value})
     typer.echo(f"{name} of {environment} is saved; `rollout plan {environment}` shows its effect")
+
+
+def keep(environment: str, name: str, place: str) -> None:
+    """What `place` has is right: of `name`, or of every secret that has two values."""
+    with server(environment):
+        from tasks.core.secret_places import decide, look
+
+        site = _site(environment)
+        known = look(site.environment, site.release, site.node)
+        places = {each.name: each for each in (known.saved, *known.others)}
+        if place not in places:
+            raise RolloutError(f"--keep: {place!r}; expected one of: {', '.join(places)}")
+        undecided = known.undecided({})
+        names = [name] if name else list(undecided)
+        if missing := [each for each in names if each not in places[place].values]:
+            raise RolloutError(f"--keep: {places[place].where} has no {', '.join(missing)}")
+        values = {each: places[place].values[each] for each in names}
+        decide(site.environment, site.release, site.node, values)
+    done = ", ".join(names) or "nothing: every secret has one value"
+    typer.echo(f"kept of {places[place].where}: {done}")
+
+
+def _site(environment: str, *, prepared: bool = False) -> "Site":
+    """The environment's site; `prepared`: something is written on its machine."""
+    from tasks.core.site import without_secrets
+    from tasks.platforms.sandbox.home import prepare_home
+
+    site = without_secrets(environment)
+    if prepared:
+        prepare_home(site)
+    return site
 
 
 def _give_credential(environment: str, name: str) -> None:
@@ -62,11 +98,13 @@ def _give_credential(environment: str, name: str) -> None:
     with server(environment):
         from pydantic import SecretStr
 
-        from blocks.repository import load, new, save
+        from blocks.repository import new
+        from tasks.points.repository_access import load, save
 
-        block = load(environment) or new()
+        site = _site(environment, prepared=True)
+        block = load(site) or new()
         given = {**block.credentials, name: SecretStr(_asked(name))}
-        save(environment, block.model_copy(update={"credentials": given}))
+        save(site, block.model_copy(update={"credentials": given}))
     typer.echo(f"{name} is saved for the backup repository of {environment}")
 
 

@@ -1,8 +1,10 @@
-"""Which secrets an environment needs, and how new ones are made."""
+"""Which secrets an environment needs, how new ones are made, and where two places differ."""
 
+import hashlib
 import secrets as random
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
@@ -45,3 +47,29 @@ def _make(form: Secret) -> SecretStr:
         text = "".join(random.choice(alphabet) for _ in range(form.length))
         if any(c.isalpha() for c in text) and any(c.isdigit() for c in text):
             return SecretStr(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place that has secrets of an environment: its short name, and how people find it."""
+
+    name: str
+    where: str
+    values: Mapping[str, SecretStr]
+
+
+def fingerprint(name: str, value: SecretStr) -> str:
+    """Six characters that tell two values of a secret apart and help nobody to guess one."""
+    made = hashlib.scrypt(value.get_secret_value().encode(), salt=name.encode(), n=2**14, r=8, p=1)
+    return made.hex()[:6]
+
+
+def differences(places: Sequence[Place]) -> dict[str, list[Place]]:
+    """Secret → the places that have it, for each one of which they have different values."""
+    names = dict.fromkeys(name for place in places for name in place.values)
+    holders = {name: [place for place in places if name in place.values] for name in names}
+    return {
+        name: found
+        for name, found in holders.items()
+        if len({place.values[name].get_secret_value() for place in found}) > 1
+    }

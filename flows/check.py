@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from flows.parts import recording
 from flows.parts.opening import asked
 from flows.parts.tasks import finish, readable, step
 from tasks.core.site import Site
@@ -82,8 +82,5 @@ def rows(report: CheckReport) -> list[dict[str, Any]]:
 def publish(report: CheckReport) -> None:
     key = report.environment.replace("_", "-")
     count = len(report.failed)
-    create_table_artifact(
-        table=rows(report),
-        key=f"connections-{key}",
-        description=f"Connections of {key}: {f'{count} fail' if count else 'none fails'}",
-    )
+    said = f"Connections of {key}: {f'{count} fail' if count else 'none fails'}"
+    recording.table(f"connections-{key}", rows(report), said)

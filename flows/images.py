@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 
 from config.errors import RolloutError
-from flows.parts import image_steps, steps
+from flows.parts import image_steps, recording, steps
 from flows.parts.tasks import finish, readable
 from tasks.core.site import Site, without_secrets
 from tasks.images import prune
@@ -53,7 +52,7 @@ def images(
     site = without_secrets(environment)
     rows = _done(site, action, file, extra or [], extra_to)
     key = f"images-{action}-{environment.replace('_', '-')}"
-    create_table_artifact(table=rows or [{"": "nothing to do"}], key=key, description=f"{action}")
+    recording.table(key, rows, action)
     return ImagesReport(environment, action, rows, time.monotonic() - began)
 
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from flows.parts import point_steps
 from flows.parts.opening import opened
 from flows.parts.points_report import PointsReport, publish
 from flows.parts.progress import Progress
-from flows.parts.tasks import finish, readable
+from flows.parts.tasks import finish, readable, this_run
 
 
 @flow(name="points", flow_run_name="points {environment}", persist_result=False)
@@ -24,8 +23,7 @@ def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
         check: Read and verify all data of the repository.
     """
     began = time.monotonic()
-    run = str(flow_run.name)
-    with opened(environment, run=run, dry_run=not check, half_restored=True) as site:
+    with opened(environment, run=this_run(), dry_run=not check, half_restored=True) as site:
         told = Progress(f"check-{environment.replace('_', '-')}")
         found, kept = finish(point_steps.points, site, check=check, told=told)
         report = PointsReport(

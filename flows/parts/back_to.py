@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from prefect.artifacts import create_table_artifact
-
 from config.errors import StepError
-from flows.parts import point_steps, steps
+from flows.parts import point_steps, recording, steps
 from flows.parts.opening import opened
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.tasks import finish
@@ -50,7 +48,7 @@ def back_to(
         report = LossReport(environment, loss)
         key = environment.replace("_", "-")
         rows = loss_rows(loss)
-        create_table_artifact(table=rows, key=f"loss-{key}", description="What going back undoes")
+        recording.table(f"loss-{key}", rows, "What going back undoes")
         return report
     _require_confirmed(environment, confirm)
     began = time.monotonic()

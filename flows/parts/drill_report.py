@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from prefect.artifacts import create_markdown_artifact
-
 from config.pictures.trend import size
+from flows.parts import recording
 from flows.parts.report import check_rows
 from tasks.points.drill import Drill
 
@@ -28,4 +27,4 @@ def publish(report: DrillReport) -> None:
         "|---|---|---|",
         *(f"| {r['check']} | {r['detail']} | {r['seconds']} |" for r in check_rows(drill.checks)),
     ]
-    create_markdown_artifact("\n".join(lines), key=f"drill-{key}", description="The last drill")
+    recording.text(f"drill-{key}", "\n".join(lines), "The last drill")

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
 from config.pictures import timeline
 from config.rules.health.record import DAY_S
 from config.rules.health.verdict import Finding, Status
+from flows.parts import recording
 from tasks.probes.health.ask import Look
 from tasks.probes.health.fleet import Summary
 
@@ -39,12 +38,8 @@ def headline(seen: Look) -> str:
 def publish(seen: Look) -> None:
     key = seen.environment.replace("_", "-")
     at = datetime.fromtimestamp(seen.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    create_table_artifact(
-        table=rows(seen), key=f"health-{key}", description=f"{headline(seen)}, {at}"
-    )
-    create_markdown_artifact(
-        pictures(seen), key=f"timeline-{key}", description=f"{key} over time, {at}"
-    )
+    recording.table(f"health-{key}", rows(seen), f"{headline(seen)}, {at}")
+    recording.text(f"timeline-{key}", pictures(seen), f"{key} over time, {at}")
 
 
 def page_rows(found: Sequence[Summary]) -> list[dict[str, Any]]:
@@ -66,11 +61,8 @@ def page_rows(found: Sequence[Summary]) -> list[dict[str, Any]]:
 def publish_page(found: Sequence[Summary]) -> None:
     """The status page."""
     bad = sum(each.status is not Status.OK for each in found)
-    create_table_artifact(
-        table=page_rows(found),
-        key="health",
-        description=f"{len(found)} environments, {bad} of them not ok",
-    )
+    said = f"{len(found)} environments, {bad} of them not ok"
+    recording.table("health", page_rows(found), said)
 
 
 def pictures(seen: Look) -> str:

@@ -1,11 +1,8 @@
 """What the history of an environment is made of: labels on its runs, and events."""
 
-from typing import Any
+from prefect.runtime import deployment
 
-from prefect.client.orchestration import get_client
-from prefect.events import emit_event
-from prefect.runtime import deployment, flow_run
-
+from flows.parts import recording
 from flows.parts.approval import Approved
 from flows.parts.report import Report
 from tasks.core.origin import commit, operator
@@ -27,10 +24,10 @@ def approve(who: Approved) -> None:
 def end(report: Report) -> None:
     """What came of it; the event is what automations and dashboards listen to."""
     _label(changes=report.changes, checks=len(report.checks))
-    emit_event(
-        event="rollout.deploy.completed",
-        resource={"prefect.resource.id": f"rollout.environment.{report.environment}"},
-        payload={
+    recording.event(
+        "rollout.deploy.completed",
+        f"rollout.environment.{report.environment}",
+        {
             "environment": report.environment,
             "release": report.release,
             "run": report.run,
@@ -42,6 +39,4 @@ def end(report: Report) -> None:
 
 
 def _label(**values: str | int) -> None:
-    labels: dict[str, Any] = {PREFIX + name: value for name, value in values.items()}
-    with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(flow_run.id, labels)  # pyright: ignore
+    recording.label({PREFIX + name: value for name, value in values.items()})

@@ -72,18 +72,13 @@ def reading(environment: str, site: Site) -> Generator[Site]:
 
 
 def unchanged(environment: str) -> Site:
-    """The environment's site with its secrets, for a run that only looks."""
-    return _site(load_environment(environment), _looked_up)
+    """The environment's site with the secrets that are known, for a run that only looks."""
+    return _site(load_environment(environment), found_secrets)
 
 
 def asked(environment: str) -> Site:
     """The environment's site with the secrets that are known, for a run that only asks around."""
     return _site(load_environment(environment), known_secrets)
-
-
-def stranded(environment: str) -> Site:
-    """The environment's site where no Prefect server answers, with the secrets its stack has."""
-    return _site(load_environment(environment), found_secrets)
 
 
 def _site(environment: Environment, secrets: Secrets, source: Promoted | None = None) -> Site:

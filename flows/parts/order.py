@@ -4,11 +4,13 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from flows.parts.tasks import RolloutTask
+from blocks.prefect_api import configured
+from flows.parts.tasks import RolloutTask, result_of
+from flows.parts.unrecorded import Unrecorded, start
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 
-Future = PrefectFuture[Any]
+Future = PrefectFuture[Any] | Unrecorded
 Ends = tuple[Future, ...]
 
 
@@ -31,11 +33,16 @@ class Order:
         before = tuple(dict.fromkeys(future for ends in after for future in ends))
         if not self.wants(step.name):
             return before
-        future: Future = step.submit(  # pyright: ignore[reportUnknownMemberType]
-            self.site, wait_for=list(before)
-        )
+        future = self._start(step, before)
         self._futures.append(future)
         return (future,)
+
+    def _start(self, step: RolloutTask, before: Ends) -> Future:
+        if not configured():
+            return start(step, self.site, [each for each in before if isinstance(each, Unrecorded)])
+        return step.submit(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            self.site, wait_for=list(before)
+        )
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome, once all have ended.
@@ -45,9 +52,5 @@ class Order:
         """
         for future in self._futures:
             future.wait()
-        ended = [future for future in self._futures if future.state.is_final()]
-        results = [future.result(raise_on_failure=False) for future in ended]
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        results = [result_of(future.state) for future in self._futures if future.state.is_final()]
         return [result for result in results if isinstance(result, Outcome)]

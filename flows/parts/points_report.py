@@ -4,10 +4,9 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
 from config.pictures.trend import size, svg
 from config.rules.restore_point import Point
+from flows.parts import recording
 from tasks.points.backup import Backup
 
 
@@ -68,11 +67,8 @@ def point_rows(report: PointsReport) -> list[dict[str, Any]]:
 def publish(report: PointsReport, *, kit: str = "") -> None:
     """Leave the run's artifacts: points, trend, and the kit, which only its owners can read."""
     key = report.environment.replace("_", "-")
-    create_table_artifact(
-        table=point_rows(report) or [{"": "none yet"}],
-        key=f"points-{key}",
-        description=f"Restore points of {key}",
-    )
+    rows = point_rows(report) or [{"": "none yet"}]
+    recording.table(f"points-{key}", rows, f"Restore points of {key}")
     picture = base64.b64encode(svg(report.points).encode()).decode()
     lines = [
         f"# Restore points of {key}",
@@ -82,7 +78,7 @@ def publish(report: PointsReport, *, kit: str = "") -> None:
         *(f"- **warning:** {warning}" for warning in report.warnings),
         f"\n![Sizes and durations](data:image/svg+xml;base64,{picture})",
     ]
-    create_markdown_artifact("\n".join(lines), key=f"trend-{key}", description="Sizes, durations")
+    recording.text(f"trend-{key}", "\n".join(lines), "Sizes, durations")
     if kit:
         text = f"Keep a copy away from this machine; docs/recovery.md uses it.\n\n```\n{kit}```\n"
-        create_markdown_artifact(text, key=f"recovery-kit-{key}", description="Recovery kit (age)")
+        recording.text(f"recovery-kit-{key}", text, "Recovery kit (age)")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from blocks.prefect_api import configured
 from tasks.core.progress import Moved, tell
 
 log = logging.getLogger("rollout")
@@ -26,6 +27,8 @@ class Progress:
     def __call__(self, part: str, share: float) -> None:
         seen = Moved(self._key, part, round(share * 100), 100)
         self._context.copy().run(tell, seen)
+        if not configured():
+            return
         try:
             self._move(part, share)
         except Exception as error:  # noqa: BLE001 - the server may be gone, the work goes on

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from prefect.artifacts import create_markdown_artifact
-
+from flows.parts import recording
 from flows.parts.report import check_rows
 from tasks.probes.verify.probe import Check
 
@@ -30,4 +29,4 @@ def publish(report: RestoreReport) -> None:
         *(f"- {note}" for note in report.notes),
         *(f"- {row['check']}: {row['result']}" for row in check_rows(report.checks)),
     ]
-    create_markdown_artifact("\n".join(lines), key=f"restore-{key}", description="What came back")
+    recording.text(f"restore-{key}", "\n".join(lines), "What came back")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
@@ -11,6 +11,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Failed
 from prefect.tasks import Task
 
+from blocks.prefect_api import configured
 from config.errors import RolloutError
 from tasks.core.site import Site
 
@@ -57,16 +58,25 @@ def step(work: Callable[..., Any], name: str) -> RolloutTask:
 def this_run() -> str:
     """Name of the flow run that is going on; prefect.runtime would ask the server for it."""
     context = FlowRunContext.get()
-    return context.flow_run.name if context and context.flow_run else ""
+    return context.flow_run.name if context and context.flow_run else "unrecorded"
 
 
 def finish(step: RolloutTask, site: Site, **options: Any) -> Any:
-    """Run the step here and now; its result.
+    """Run the step here and now; its result. Raises what it failed with."""
+    if not configured():
+        return result_of(step.fn(site, **options))
+    return result_of(step(site, return_state=True, **options))
+
+
+def result_of(ended: Any) -> Any:
+    """What a flow or task came to: its result or, of a state, the state's.
 
     Raises:
         RolloutError: what it failed with. (A task that returns a state is not raised by Prefect.)
     """
-    state = step(site, return_state=True, **options)
+    if not isinstance(ended, State):
+        return ended
+    state = cast(State[Any], ended)
     result = state.result(raise_on_failure=False)
     if isinstance(result, Exception):
         raise result

@@ -7,12 +7,10 @@ from contextvars import copy_context
 from typing import cast
 from uuid import UUID
 
-from prefect.artifacts import (
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from blocks.prefect_api import configured
+from flows.parts import recording
 from tasks.core.progress import Arrived, Event, watched_by
 from tasks.core.site import Site
 
@@ -45,6 +43,9 @@ class Board:
 @contextmanager
 def transfers(site: Site) -> Generator[None]:
     """Follow what moves meanwhile; a run that moves nothing leaves no artifact."""
+    if not configured():
+        yield
+        return
     key, board, ended = site.name.replace("_", "-"), Board(), threading.Event()
     follower = threading.Thread(target=copy_context().run, args=(_follow, key, board, ended))
     follower.start()
@@ -55,14 +56,11 @@ def transfers(site: Site) -> Generator[None]:
         ended.set()
         follower.join()
     if board.arrived:
-        create_table_artifact(
-            table=[
-                {"image": a.what, "from": a.source, "seconds": round(a.seconds, 1)}
-                for a in board.arrived
-            ],
-            key=f"images-{key}",
-            description=f"Where the images of {key} came from",
-        )
+        rows = [
+            {"image": a.what, "from": a.source, "seconds": round(a.seconds, 1)}
+            for a in board.arrived
+        ]
+        recording.table(f"images-{key}", rows, f"Where the images of {key} came from")
 
 
 def _follow(key: str, board: Board, ended: threading.Event) -> None:

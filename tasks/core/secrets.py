@@ -1,6 +1,7 @@
 """Where an environment's secrets come from.
 
-A source its file names, else its block, else what its stack on the machine has, else a new one.
+A source its file names, else where they are saved, else what its stack on the machine has, else a
+new one.
 """
 
 import logging
@@ -9,14 +10,15 @@ from contextlib import suppress
 
 from pydantic import SecretStr
 
-from blocks import secrets as saved
 from blocks import sources
 from clients.node import Node, NodeError
-from config.desired import env_file
 from config.environment import Environment
 from config.errors import RolloutError, StepError
 from config.release import Release
 from config.secrets import CREDENTIALS, generate, required
+from tasks.core import secret_places
+from tasks.core.secret_places import BLOCK, Known
+from tasks.core.site import Site
 
 log = logging.getLogger("rollout")
 
@@ -31,24 +33,36 @@ def open_secrets(
     With `save` false nothing is kept: a plan on a bare machine makes them up.
 
     Raises:
-        StepError: a secret that only the operator can give is missing.
+        StepError: two places have different values, or a secret that only the operator can give
+            is missing.
         RolloutError: a source that the environment names does not give one.
     """
     given = given_secrets(environment)
-    have = saved.load(environment.name)
-    known = {**_on_machine(environment, release, node), **have, **given}
-    values = generate(release, known)
+    known = secret_places.look(environment, release, node)
+    secret_places.require_same(environment, known, given)
+    values = generate(release, {**known.values, **given})
     if missing := [name for name in required(environment, release) if name not in values]:
         raise StepError(
             "secrets",
             f"{', '.join(missing)} not given",
             advice=f"rollout secrets {environment.name} {missing[0]} --set",
         )
-    own = {**{name: values[name] for name in values if name not in given}, **have}
-    if save and own != have:
-        saved.save(environment.name, own)
-        log.info("secrets: %d saved, %d new", len(own), len(values) - len(known))
+    own = {name: value for name, value in values.items() if name not in given}
+    if save and _unsaved(known, own):
+        secret_places.save(environment, node, known, {**own, **known.saved.values})
+        log.info("secrets: %d saved, %d new", len(own), len(own.keys() - known.values.keys()))
     return values
+
+
+def _unsaved(known: Known, own: Mapping[str, SecretStr]) -> bool:
+    """Whether one of these is not where it should be; a file repeats nothing the stack has."""
+    kept = known.saved.values if known.saved.name == BLOCK else known.values
+    return bool(own.keys() - kept.keys())
+
+
+def keep(site: Site, values: Mapping[str, SecretStr]) -> None:
+    """These are the environment's from now on, whatever the stack has."""
+    secret_places.decide(site.environment, site.release, site.node, values)
 
 
 def given_secrets(environment: Environment) -> dict[str, SecretStr]:
@@ -75,33 +89,25 @@ def _given(environment: Environment, *, credentials: bool) -> dict[str, SecretSt
 
 def known_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
     """Those that are known now, and none made up; what is away or broken knows none."""
-    there: dict[str, SecretStr] = {}
-    with suppress(NodeError):
-        there = _on_machine(environment, release, node)
-    there |= saved.load(environment.name)
+    known = _reached(environment, release, node).values
     for name, source in environment.secrets.sources.items():
-        there.pop(name, None)
+        known.pop(name, None)
         with suppress(RolloutError):
-            there[name] = sources.read(name, source)
-    return there
+            known[name] = sources.read(name, source)
+    return known
 
 
 def found_secrets(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
-    """All secrets the environment needs, as far as its stack has them; the rest is made up."""
-    return generate(release, _on_machine(environment, release, node))
+    """All secrets the environment needs, for a look that changes nothing; unknown ones made up.
+
+    Places that differ do not stop it: what it sees then says so.
+    """
+    known = secret_places.look(environment, release, node)
+    return generate(release, {**known.values, **given_secrets(environment)})
 
 
-def _on_machine(environment: Environment, release: Release, node: Node) -> dict[str, SecretStr]:
-    text = node.read(environment.dify.home / ".env")
-    return adopt(release, env_file.parse(text.decode())) if text else {}
-
-
-def adopt(release: Release, settings: Mapping[str, str]) -> dict[str, SecretStr]:
-    """Secrets that stand alone as the value of a key of `.env`."""
-    found: dict[str, SecretStr] = {}
-    for group in release.env.values():
-        for key, template in group.items():
-            name = template.removeprefix("{{ secret.").removesuffix(" }}")
-            if template == "{{ secret." + name + " }}" and settings.get(key):
-                found.setdefault(name, SecretStr(settings[key]))
-    return found
+def _reached(environment: Environment, release: Release, node: Node) -> Known:
+    try:
+        return secret_places.look(environment, release, node)
+    except NodeError:
+        return secret_places.saved_alone(environment)

@@ -3,13 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from blocks import repository as saved
-from blocks.repository import BackupRepository
+from blocks.prefect_api import configured
+from blocks.repository import BackupRepository, new
 from clients import restic
 from clients.command import Command, CommandFailed
 from clients.restic import Restic, Saved, Snapshot
@@ -18,6 +19,7 @@ from config.rules.restore_point import MANIFEST, Listing, Manifest, Point, lates
 from tasks.core.packages import program
 from tasks.core.secrets import given_credentials
 from tasks.core.site import Site
+from tasks.points import repository_access
 
 log = logging.getLogger("rollout")
 
@@ -143,7 +145,8 @@ class Repository:
                 STEP,
                 f"the repository {self.name} does not open with the saved password",
                 advice="it was made with another one: restore the block backup-repository from "
-                "the recovery kit, or name another place in backup.repository",
+                "the recovery kit, set PREFECT_API_URL of the server that has it, or name another "
+                "place in backup.repository",
             )
         if "Is there a repository" in text or "unable to open config file" in text:
             return RepositoryAway(
@@ -210,19 +213,32 @@ def open_repository(site: Site, *, create: bool) -> Repository:
             f"{site.name} has no repository",
             advice="set backup.repository in the environment's file",
         )
-    access = saved.load(site.name)
+    access = repository_access.load(site)
     if access is None:
         if not create:
             raise StepError(
                 STEP, f"{site.name} was never backed up", advice=f"rollout backup {site.name}"
             )
-        access = saved.new()
-        saved.save(site.name, access)
+        access = new()
+        if not configured():
+            _require_none(site, access)
+        repository_access.save(site, access)
     repository = Repository(site, tool(program(site.node, "restic"), site, access), access)
     if access.initialised != url and create:
         _initialise(repository)
-        saved.save(site.name, access.model_copy(update={"initialised": url}))
+        repository_access.save(site, access.model_copy(update={"initialised": url}))
     return repository
+
+
+def _require_none(site: Site, access: BackupRepository) -> None:
+    """Where a repository is, somebody has its password: most likely a Prefect server.
+
+    Raises:
+        StepError: there is one.
+    """
+    repository = Repository(site, tool(program(site.node, "restic"), site, access), access)
+    with suppress(RepositoryAway):
+        repository.snapshots()
 
 
 def require_recent(repository: Repository, now: datetime) -> Point:

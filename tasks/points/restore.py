@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from blocks import secrets as saved
 from clients.command import Command
 from clients.postgres import Postgres, PostgresRefused, PostgresUnreachable
 from config.desired.services import active
@@ -27,6 +26,7 @@ from config.rules.restore_point import (
     Manifest,
     Point,
 )
+from tasks.core import secrets
 from tasks.core.site import Site
 from tasks.points import buckets, databases, folders, interrupted_restore, uploads
 from tasks.points.backup import Told, silent, take
@@ -41,7 +41,7 @@ from tasks.steps.redis import dify_redis
 
 log = logging.getLogger("rollout")
 
-Keep = Callable[[str, dict[str, SecretStr]], None]
+Keep = Callable[[Site, dict[str, SecretStr]], None]
 STEP = "restore"
 DATABASES = ("database", "plugin-database")
 _SILENCE = "UPDATE workflow_schedule_plans SET next_run_at = NULL"
@@ -120,13 +120,13 @@ def restore(
     choice: Choice,
     own: Callable[[], Repository],
     *,
-    keep: Keep = saved.save,
+    keep: Keep = secrets.keep,
     told: Told = silent,
 ) -> Restored:
     """The parts are the environment's, and the stack is down.
 
     `own` opens the environment's own repository, for the point of what is there now.
-    `keep` saves the environment's secrets, if some came with the data.
+    `keep` saves secrets that came with the data.
 
     Raises:
         StepError: what went wrong; the stack is as it was before.
@@ -369,7 +369,7 @@ def _adopt(site: Site, choice: Choice, keep: Keep) -> list[str]:
     if changed := [name for name, value in carried.items() if site.secrets.get(name) != value]:
         site.secrets.update(carried)
         given = site.environment.secrets.sources
-        keep(site.name, {k: v for k, v in site.secrets.items() if k in carried or k not in given})
+        keep(site, carried)
         notes += [
             f"{name} stands in {given[name]}, which {choice.point.id} contradicts: take it out of "
             f"secrets.sources of {site.name}, its block has the right one"

@@ -176,7 +176,7 @@ def test_a_source_comes_first_and_is_kept_nowhere_else(
     saved.save("of-the-test", {"secret_key": SecretStr("of the block")})
     (tmp_path / "stack").mkdir()
     (tmp_path / "stack" / ".env").write_text(
-        "SECRET_KEY=of-the-machine\nDB_PASSWORD=of-the-machine\nREDIS_PASSWORD=of-the-machine\n"
+        "DB_PASSWORD=of-the-machine\nREDIS_PASSWORD=of-the-machine\n"
     )
     RedisLogin(password=SecretStr("of another block")).save("given", overwrite=True)
     monkeypatch.setenv("GIVEN", "of the environment")
@@ -190,7 +190,7 @@ def test_a_source_comes_first_and_is_kept_nowhere_else(
     assert clear["secret_key"] == "of the block"
     assert clear["postgres_password"] == "of-the-machine"
     assert set(release.secrets) <= set(values)
-    kept = saved.load("of-the-test")
+    kept = saved.load("of-the-test").values
     assert set(kept) == set(values) - {"redis_password", "admin_password"}
     assert open_secrets(environment, release, LocalNode(), save=True) == values
 

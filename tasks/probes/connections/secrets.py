@@ -3,30 +3,29 @@
 from functools import partial
 
 from blocks import secrets as saved
+from blocks.prefect_api import configured
 from blocks.secrets import DifySecrets
 from config.errors import RolloutError
 from config.secrets import required
+from tasks.core import secret_file, secret_places
 from tasks.core.secrets import given_secrets
 from tasks.core.site import Site
 from tasks.probes.connections.connection import Connection, NotYet
 
 
 def secrets(site: Site) -> list[Connection]:
-    return [
-        Connection(
-            "Dify secrets",
-            "secrets",
-            f"dify-secrets/{saved.block_name(site.name)}",
-            partial(_ask, site),
-        )
-    ]
+    file = str(secret_file.path(site.environment))
+    where = f"dify-secrets/{saved.block_name(site.name)}" if configured() else file
+    return [Connection("Dify secrets", "secrets", where, partial(_ask, site))]
 
 
 def _ask(site: Site) -> str:
-    given_secrets(site.environment)
+    given = given_secrets(site.environment)
+    known = secret_places.look(site.environment, site.release, site.node)
+    secret_places.require_same(site.environment, known, given)
     names = required(site.environment, site.release)
-    given = [name for name in names if name not in site.release.secrets]
-    missing = [name for name in given if name not in site.secrets]
+    others = [name for name in names if name not in site.release.secrets]
+    missing = [name for name in others if name not in site.secrets]
     if missing:
         raise RolloutError(
             f"{', '.join(missing)} not given; rollout secrets {site.name} {missing[0]} --set"

@@ -3,13 +3,14 @@
 from functools import partial
 from itertools import starmap
 
-from blocks import repository as saved
+from blocks.repository import new
 from clients.command import CommandFailed
 from clients.restic import masked
 from clients.s3 import Bucket
 from config.errors import RolloutError
 from config.release import S3
 from tasks.core.site import Site
+from tasks.points import repository_access
 from tasks.points.repository import Repository, RepositoryAway, tool
 from tasks.probes.connections.connection import Connection, NotYet
 from tasks.tools import age
@@ -60,9 +61,9 @@ def _ask_repository(site: Site) -> str:
     restic = site.node.which("restic")
     if restic is None:
         raise NotYet("restic is not there yet; the first backup installs it")
-    access = saved.load(site.name)
+    access = repository_access.load(site)
     there = access is not None and access.initialised == site.environment.backup.repository
-    access = access or saved.new()
+    access = access or new()
     asked = Repository(site, tool(restic, site, access), access)
     try:
         asked.run(asked.tool.config())

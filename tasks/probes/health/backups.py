@@ -7,9 +7,8 @@ and a drill only what was proved.
 from datetime import UTC, datetime
 from functools import partial
 
-from prefect.settings import PREFECT_API_URL
-
 from blocks.artifacts import Kept, newest
+from blocks.prefect_api import configured
 from config.rules.health.verdict import Reading, Status
 from config.rules.restore_point import BEFORE_RESTORE
 from tasks.core.site import Site
@@ -25,7 +24,7 @@ def questions(site: Site) -> list[Question]:
 
 
 def _ask(site: Site, _: Past) -> Answer:
-    if not PREFECT_API_URL.value():
+    if not configured():
         said = "only the Prefect server knows, and none is configured"
         return Answer([Reading(name, said, status=Status.UNKNOWN) for name in (POINT, DRILL)])
     key, now = site.name.replace("_", "-"), datetime.now(UTC)
