@@ -61,10 +61,19 @@ class Completed:
 
 
 class CommandFailed(RolloutError):
-    """A command that ended with a non-zero `status`, could not start, or ran out of time (None)."""
+    """A command that ended with a non-zero `status`, could not start, or ran out of time (None).
+
+    `output` is what it complained of, `printed` its standard output.
+    """
 
     def __init__(
-        self, command: Command, reason: str, output: str = "", *, status: int | None = None
+        self,
+        command: Command,
+        reason: str,
+        output: str = "",
+        *,
+        status: int | None = None,
+        printed: str = "",
     ) -> None:
         for secret in command.secrets():
             output = output.replace(secret, "***")
@@ -74,3 +83,4 @@ class CommandFailed(RolloutError):
         self.reason = reason
         self.status = status
         self.output = output
+        self.printed = printed

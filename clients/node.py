@@ -1,6 +1,5 @@
 """A machine commands run on: what every node can do, and this machine doing it."""
 
-import contextlib
 import fcntl
 import logging
 import os
@@ -9,26 +8,22 @@ import signal
 import socket
 import stat
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
-from clients import files, processes
+from clients import children, files, processes
 from clients.command import Command, CommandFailed, Completed
 from clients.files import File
+from clients.lines import OnLine
 from clients.processes import Listener, Process
-from clients.running import await_end, waited_for
+from clients.variables import search_path, variables
 from config.environment import LOCAL
 from config.errors import NotKnown, RolloutError, Unreachable
 
 log = logging.getLogger("rollout")
-
-NEEDED = ("PATH", "HOME", "LANG", "XDG_", "DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-          "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +72,9 @@ class Node(Protocol):
         """Whether commands run as root there."""
         ...
 
-    def run(self, command: Command, on_line: Callable[[str], None] | None = None) -> str: ...
-    def attempt(self, command: Command) -> Completed: ...
-    def pipe(
-        self, commands: Sequence[Command], on_line: Callable[[str], None] | None = None
-    ) -> str: ...
+    def run(self, command: Command, on_line: OnLine | None = None) -> str: ...
+    def attempt(self, command: Command, on_line: OnLine | None = None) -> Completed: ...
+    def pipe(self, commands: Sequence[Command], on_line: OnLine | None = None) -> str: ...
     def spawn(self, command: Command, log_file: Path) -> int: ...
     def which(self, program: str) -> str | None: ...
     def read(self, path: Path) -> bytes | None: ...
@@ -121,56 +114,35 @@ class LocalNode:
     def is_root(self) -> bool:
         return os.geteuid() == 0
 
-    def run(self, command: Command, on_line: Callable[[str], None] | None = None) -> str:
+    def run(self, command: Command, on_line: OnLine | None = None) -> str:
         """Return stdout; every line of either stream goes to `on_line` as it comes.
 
         Raises:
             CommandFailed: non-zero exit, missing program, or no end within
                 `command.timeout_s` seconds (then its whole process group is killed).
         """
-        done = self._finish(command, on_line)
+        (done,) = children.finish([command], on_line)
         if done.status != 0:
-            said = done.stderr or done.stdout
-            raise CommandFailed(command, f"exit status {done.status}", said, status=done.status)
+            raise failed(command, done)
         return done.stdout
 
-    def attempt(self, command: Command) -> Completed:
+    def attempt(self, command: Command, on_line: OnLine | None = None) -> Completed:
         """How the command ended; a missing program is status 127, as a shell reports it."""
         try:
-            return self._finish(command, None)
+            (done,) = children.finish([command], on_line)
         except FileNotFoundError:
             return Completed(127, "", f"{command.words[0]}: not found")
+        return done
 
-    def pipe(
-        self, commands: Sequence[Command], on_line: Callable[[str], None] | None = None
-    ) -> str:
+    def pipe(self, commands: Sequence[Command], on_line: OnLine | None = None) -> str:
         """Return what the last command prints; each reads what the one before it prints.
 
         Raises:
             CommandFailed: as `run`, for the first command that failed by itself.
         """
-        with contextlib.ExitStack() as ends:
-            running: list[tuple[subprocess.Popen[str], list[str]]] = []
-            readers: list[threading.Thread] = []
-            source: IO[str] | int = subprocess.DEVNULL
-            for command in commands:
-                process = _started(command, source)
-                ends.callback(_end, process)
-                if not isinstance(source, int):
-                    source.close()  # only the two processes hold the pipe now
-                source = process.stdout or subprocess.DEVNULL
-                errors: list[str] = []
-                readers.append(_reader(process.stderr, errors, None))
-                running.append((process, errors))
-            out: list[str] = []
-            readers.append(_reader(running[-1][0].stdout, out, on_line))
-            deadline = time.monotonic() + max(command.timeout_s for command in commands)
-            for command, (process, errors) in zip(commands, running, strict=True):
-                _wait(command, process, errors, deadline)
-            for reader in readers:
-                reader.join(timeout=2)
-            _require(commands, running)
-        return "".join(out)
+        done = children.finish(commands, on_line)
+        _require(commands, done)
+        return done[-1].stdout
 
     def spawn(self, command: Command, log_file: Path) -> int:
         """Start a daemon that outlives this process; its pid. Output is appended to `log_file`."""
@@ -179,7 +151,7 @@ class LocalNode:
             process = subprocess.Popen(
                 command.argv(),
                 cwd=command.cwd,
-                env=_environment(command),
+                env=variables(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -189,8 +161,7 @@ class LocalNode:
 
     def which(self, program: str) -> str | None:
         """Full path of a program, also from the administrator's folders."""
-        path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
-        return shutil.which(program, path=path)
+        return shutil.which(program, path=search_path())
 
     def read(self, path: Path) -> bytes | None:
         """The file's bytes, None if there is none."""
@@ -249,41 +220,6 @@ class LocalNode:
     def docker_url(self) -> str | None:
         return None
 
-    def _finish(self, command: Command, on_line: Callable[[str], None] | None) -> Completed:
-        process = subprocess.Popen(
-            command.argv(),
-            cwd=command.cwd,
-            env=_environment(command),
-            stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        out: list[str] = []
-        err: list[str] = []
-        readers = [_reader(process.stdout, out, on_line), _reader(process.stderr, err, on_line)]
-        try:
-            if command.stdin and process.stdin:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(command.stdin.value)
-                    process.stdin.close()
-            with waited_for(process.pid):
-                await_end(process, command.timeout_s)
-            # A daemon the command left behind may hold the pipes open: its output is not ours.
-            for reader in readers:
-                reader.join(timeout=2)
-        except subprocess.TimeoutExpired:
-            reason = f"no end within {command.timeout_s:g} s"
-            raise CommandFailed(command, reason, "".join(err or out)) from None
-        finally:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        return Completed(process.returncode, "".join(out), "".join(err))
-
 
 def _entry(path: Path) -> Entry | None:
     try:
@@ -294,71 +230,22 @@ def _entry(path: Path) -> Entry | None:
     return Entry(content, found.st_mode & 0o7777, found.st_uid)
 
 
-def _started(command: Command, source: IO[str] | int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command.argv(),
-        cwd=command.cwd,
-        env=_environment(command),
-        stdin=source,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
+def failed(command: Command, done: Completed) -> CommandFailed:
+    """The error of a command that ended with another status than 0."""
+    return CommandFailed(
+        command,
+        f"exit status {done.status}",
+        done.stderr or done.stdout,
+        status=done.status,
+        printed=done.stdout,
     )
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _wait(
-    command: Command, process: subprocess.Popen[str], errors: list[str], deadline: float
-) -> None:
-    try:
-        await_end(process, max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        reason = f"no end within {command.timeout_s:g} s"
-        raise CommandFailed(command, reason, "".join(errors)) from None
-
-
-def _require(
-    commands: Sequence[Command], running: Sequence[tuple[subprocess.Popen[str], list[str]]]
-) -> None:
+def _require(commands: Sequence[Command], done: Sequence[Completed]) -> None:
     """A command that only lost its reader is not the one to blame."""
-    failed = [
-        CommandFailed(command, f"exit status {process.returncode}", "".join(errors))
-        for command, (process, errors) in zip(commands, running, strict=True)
-        if process.returncode != 0
+    wrong = [
+        failed(command, each) for command, each in zip(commands, done, strict=True) if each.status
     ]
-    blamed = [error for error in failed if error.reason != f"exit status {-signal.SIGPIPE}"]
-    if failed:
-        raise (blamed or failed)[0]
-
-
-def _environment(command: Command) -> dict[str, str]:
-    added = {k: v if isinstance(v, str) else v.value for k, v in command.env}
-    path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not command.own_env or name.startswith(NEEDED)
-    }
-    return {**kept, "PATH": path, **added}
-
-
-def _reader(
-    stream: IO[str] | None, lines: list[str], on_line: Callable[[str], None] | None
-) -> threading.Thread:
-    def pump() -> None:
-        for line in stream or ():
-            lines.append(line)
-            if on_line:
-                on_line(line.rstrip("\n"))
-
-    thread = threading.Thread(target=pump, daemon=True)
-    thread.start()
-    return thread
+    blamed = [error for error in wrong if error.status != -signal.SIGPIPE]
+    if wrong:
+        raise (blamed or wrong)[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 _LISTEN = "0A"
+_DEAD = "ZX"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,7 +43,7 @@ def process(pid: int) -> Process | None:
     # The name stands in parentheses and may itself contain spaces and parentheses.
     name, rest = stat[stat.index("(") + 1 :].rsplit(")", 1)
     fields = rest.split()
-    if fields[0] in "ZX":
+    if fields[0] in _DEAD:
         return None
     text = title.replace(b"\0", b" ").decode(errors="replace").strip()
     return Process(pid, int(fields[1]), name, text, _since_epoch(int(fields[19])))
@@ -53,6 +54,17 @@ def processes() -> Iterator[Process]:
     for name in os.listdir(PROC):  # noqa: PTH208 - as in _read
         if name.isdigit() and (found := process(int(name))):
             yield found
+
+
+def group_lives(group: int) -> bool:
+    """Whether a process of this group is left that is no zombie."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return any(_group(int(name)) == group for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208
 
 
 def open_files(pid: int) -> list[str]:
@@ -105,6 +117,17 @@ def holders(sockets: Iterable[Listener]) -> dict[str, Process]:
         if len(found) == len(wanted):
             break
     return found
+
+
+def _group(pid: int) -> int | None:
+    """The group of a live process."""
+    try:
+        state, _, group = (
+            _read(f"{PROC}/{pid}/stat").decode(errors="replace").rsplit(")", 1)[1].split()[:3]
+        )
+    except OSError:
+        return None
+    return None if state in _DEAD else int(group)
 
 
 def _read(path: str) -> bytes:

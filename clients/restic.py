@@ -11,11 +11,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from clients.command import Command, Secret
+from config.errors import RolloutError
 
 DAY_S = 86_400
 ASK_S = 300
 # restic prints a line of progress so often a second.
 FPS = "2"
+_CHECKED = re.compile(r"^\[[\d:]+\] +([\d.]+)% +\d+ / \d+ (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +191,19 @@ def parse_saved(text: str) -> Saved:
                 int(row["total_bytes_processed"]),
                 int(row["data_added"]),
             )
-    raise ValueError("restic backup printed no summary")
-
-
-def is_summary(line: str) -> bool:
-    return _message(line).get("message_type") == "summary"
+    raise RolloutError("restic backup printed no summary: whether it saved anything is not known")
 
 
 def parse_progress(line: str) -> float | None:
     """Share of the backup that is done, 0 to 1, if the line is about that."""
     row = _message(line)
     return float(row["percent_done"]) if row.get("message_type") == "status" else None
+
+
+def parse_check(line: str, unit: str) -> float | None:
+    """Share of these that a check has looked at, 0 to 1, if the line is about them."""
+    found = _CHECKED.match(line)
+    return float(found[1]) / 100 if found and found[2] == unit else None
 
 
 def only_vanished(stderr: str) -> bool:

@@ -1,31 +1,123 @@
-"""The process groups this process has started and still waits for.
+"""What this process has started and waits for, so that a cancelled run can end all of it.
 
 A run that is cancelled ends while its commands run in threads of their own, which nobody
-interrupts: their processes have to go first.
+interrupts: their processes have to go first, and with them the lock of the run only afterwards.
 """
 
+import logging
 import os
 import signal
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from subprocess import Popen, TimeoutExpired
-from threading import Lock, Thread
+from threading import Condition, Thread, get_ident
 from typing import Any
 
-_guard = Lock()
-_groups: set[int] = set()
+from clients import processes
+from config.errors import RolloutError
+
+log = logging.getLogger("rollout")
+
+# restic lets go of its lock at SIGINT, most others clean up at SIGTERM.
+ENDING = ((signal.SIGINT, 2.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 10.0))
+GONE_WITHIN_S = 15.0
+_LOOK_EVERY_S = 0.02
+
+_changed = Condition()
+_ends: list[Callable[[], None]] = []
+_cancelled_by: int | None = None
+
+
+class Cancelled(RolloutError):
+    """The run was cancelled: nothing new is started."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was cancelled")
+
+
+def begin() -> None:
+    """A new run in this process: what became of one before it does not concern this one."""
+    global _cancelled_by  # noqa: PLW0603 - a process does one run at a time
+    with _changed:
+        _cancelled_by = None
 
 
 @contextmanager
-def waited_for(group: int) -> Generator[None]:
-    """While somebody waits for the group; who leads a session leads a group of the same number."""
-    with _guard:
-        _groups.add(group)
+def cancellable() -> Generator[None]:
+    """Nothing that this process waits for is left if this ends by a cancel or an interrupt."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            end_all()
+        raise
+
+
+@contextmanager
+def waited_for(end: Callable[[], None]) -> Generator[None]:
+    """While somebody waits for what was started; `end` ends it, from any thread.
+
+    Raises:
+        Cancelled: the run already is, by another thread than this one.
+    """
+    with _changed:
+        require_not_cancelled()
+        _ends.append(end)
     try:
         yield
     finally:
-        with _guard:
-            _groups.discard(group)
+        with _changed:
+            _ends.remove(end)
+            _changed.notify_all()
+
+
+def end_all() -> None:
+    """Nothing of it is left; other threads start nothing new, and hear that theirs was killed."""
+    global _cancelled_by  # noqa: PLW0603
+    with _changed:
+        _cancelled_by = get_ident()
+        ends = list(_ends)
+    ending = [Thread(target=end, daemon=True) for end in ends]
+    for thread in ending:
+        thread.start()
+    deadline = time.monotonic() + GONE_WITHIN_S
+    for thread in ending:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    with _changed:
+        if not _changed.wait_for(lambda: not _ends, max(0.0, deadline - time.monotonic())):
+            log.warning("%d commands of this run do not end", len(_ends))
+
+
+def require_not_cancelled() -> None:
+    """What another thread has cancelled starts nothing more.
+
+    Raises:
+        Cancelled: this run is.
+    """
+    if _cancelled_by not in (None, get_ident()):
+        raise Cancelled
+
+
+def end_groups(started: Sequence[Popen[Any]]) -> None:
+    """Nothing is left of the processes that still run, nor of what they started in their groups."""
+    left = [process for process in started if process.poll() is None]
+    for number, within_s in ENDING:
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        deadline = time.monotonic() + within_s
+        while left := [process for process in left if _lives(process)]:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK_EVERY_S)
+        if not left:
+            return
+    log.warning("%s does not end, not even killed", ", ".join(str(p.pid) for p in left))
+
+
+def _lives(process: Popen[Any]) -> bool:
+    return process.poll() is None or processes.group_lives(process.pid)
 
 
 def await_end(process: Popen[Any], within_s: float) -> None:
@@ -41,11 +133,3 @@ def await_end(process: Popen[Any], within_s: float) -> None:
     waiting.join(within_s)
     if waiting.is_alive():
         raise TimeoutExpired(process.args, within_s)
-
-
-def end_all() -> None:
-    """Nothing of any of them is left; whoever waits hears that it was killed."""
-    with _guard:
-        for group in _groups:
-            with suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)

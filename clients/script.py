@@ -11,13 +11,16 @@ from pathlib import Path
 
 from clients.command import Command
 from clients.files import File
-from clients.node import NEEDED, Entry
+from clients.node import Entry
+from clients.variables import MORE_PATH, NEEDED
 
 # The whole command line of the shell: it reads the length of a script, the script, runs it, and
 # so on until nobody is there or more is said than a length.
 LOOP = 'while read -r n last; do s=$(head -c "$n"); (eval "$s"); [ -z "$last" ] || exit; done'
 
-MORE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+# All input is taken in before the command gets any of it, by a process of its own: a command that
+# does not read it keeps nobody from hearing that the connection is lost.
+_FEED = 'fed=$(head -c {} | base64); printf %s "$fed" | base64 -d & '
 
 
 def request(length: int, *, last: bool) -> str:
@@ -32,9 +35,10 @@ def framed(body: str, mark: str, stdin_bytes: int) -> str:
     means that all is well, an end that nobody is there any more: the whole process group is
     killed, so that no command outlives a connection that was lost.
     """
+    feed = _FEED.format(stdin_bytes) if stdin_bytes else ""
     return (
         _begin(mark)
-        + f"{{ head -c {stdin_bytes}; exec >&-; read -r word && exit 0; kill -9 0; }} |\n"
+        + f"{{ {feed}exec >&-; read -r word && exit 0; kill -9 0; }} |\n"
         + f"{{ {_body(body, mark)}; }}\n"
     )
 

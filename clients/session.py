@@ -6,22 +6,22 @@ import secrets
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import IO
 
 from clients import script
+from clients.lines import OnLine, ignored
 from clients.running import await_end
-
-OnLine = Callable[[str], None]
 
 
 class Said:
     """What came between the marks of one script.
 
-    A mark may follow text without a line's end: what is before it still counts.
+    A mark may follow text without a line's end: what is before it still counts. `on_line` is
+    called by whoever reads, and must not make it wait.
     """
 
-    def __init__(self, on_line: OnLine | None = None) -> None:
+    def __init__(self, on_line: OnLine = ignored) -> None:
         self.mark = secrets.token_hex(12)
         self.status = -1
         self.out: list[bytes] = []
@@ -52,8 +52,7 @@ class Said:
         if inside and text:
             (self.out if stream == "out" else self.err).append(text)
             self.first.set()
-            if self._on_line:
-                self._on_line(text.decode(errors="replace").rstrip("\n"))
+            self._on_line(text.decode(errors="replace").rstrip("\n"))
         if marked:
             self._marks[stream] += 1
             if inside and stream == "err":

@@ -7,16 +7,18 @@ import threading
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from clients import script
 from clients.command import Command, CommandFailed, Completed
 from clients.files import File
-from clients.node import ConnectionLost, Entry, Held, NodeError
+from clients.lines import OnLine, handed_on
+from clients.node import ConnectionLost, Entry, Held, NodeError, failed
 from clients.processes import Listener, Process
 from clients.relay import Relay
-from clients.session import OnLine, Said, Shell
+from clients.running import require_not_cancelled, waited_for
+from clients.session import Said, Shell
 from clients.sockets import parse_processes, parse_sockets
 from config.errors import RolloutError
 
@@ -51,14 +53,15 @@ class ShellNode:
 
     def run(self, command: Command, on_line: OnLine | None = None) -> str:
         """As a local node does. Raises CommandFailed, and NodeError if the node is the trouble."""
-        done = self._finish(command, on_line)
+        done = self.attempt(command, on_line)
         if done.status != 0:
-            said = done.stderr or done.stdout
-            raise CommandFailed(command, f"exit status {done.status}", said, status=done.status)
+            raise failed(command, done)
         return done.stdout
 
-    def attempt(self, command: Command) -> Completed:
-        return self._finish(command, None)
+    def attempt(self, command: Command, on_line: OnLine | None = None) -> Completed:
+        stdin = command.stdin.value.encode(errors="surrogateescape") if command.stdin else b""
+        done = self._named(command, script.of(command), stdin, command.timeout_s, on_line)
+        return Completed(done.status, done.text(), done.complaint())
 
     def pipe(self, commands: Sequence[Command], on_line: OnLine | None = None) -> str:
         """As a local node does; of the errors only the order tells whose they are."""
@@ -66,9 +69,9 @@ class ShellNode:
         limit = max(command.timeout_s for command in commands)
         done = self._named(commands[-1], script.piped(commands, mark), b"", limit, on_line)
         statuses, errors = script.parse_piped(done.complaint(), mark)
-        failed = [(command, s) for command, s in zip(commands, statuses, strict=True) if s != 0]
-        blamed = [(command, s) for command, s in failed if s != script.LOST_ITS_READER]
-        for command, status in blamed or failed:
+        wrong = [(command, s) for command, s in zip(commands, statuses, strict=True) if s != 0]
+        blamed = [(command, s) for command, s in wrong if s != script.LOST_ITS_READER]
+        for command, status in blamed or wrong:
             raise CommandFailed(command, f"exit status {status}", errors, status=status)
         return done.text()
 
@@ -142,11 +145,6 @@ class ShellNode:
     def _uid(self) -> int:
         return int(self._script("id -u"))
 
-    def _finish(self, command: Command, on_line: OnLine | None) -> Completed:
-        stdin = command.stdin.value.encode(errors="surrogateescape") if command.stdin else b""
-        done = self._named(command, script.of(command), stdin, command.timeout_s, on_line)
-        return Completed(done.status, done.text(), done.complaint())
-
     def _named(
         self, command: Command, body: str, stdin: bytes, timeout_s: float, on_line: OnLine | None
     ) -> Said:
@@ -187,18 +185,20 @@ class ShellNode:
                 f"{self.name}: the connection broke off, and with it the lock of this run\n"
                 "  do: run it again when the node is back, it resumes"
             )
+        require_not_cancelled()
         shell, known = self._shell()
-        said = Said(on_line)
-        shell.begin(script.framed(body, said.mark, len(stdin)), said, stdin, last=bool(stdin))
-        try:
-            in_time = said.ended.wait(timeout_s)
-        except BaseException:
-            shell.end(END_S)
-            raise
+        with handed_on(on_line) as tell, waited_for(partial(shell.end, END_S)):
+            said = Said(tell)
+            shell.begin(script.framed(body, said.mark, len(stdin)), said, stdin, last=bool(stdin))
+            try:
+                in_time = said.ended.wait(timeout_s)
+            finally:
+                if not said.complete:
+                    shell.end(END_S)
+            require_not_cancelled()
         if said.complete:
             self._put_back(shell, reusable=not stdin)
             return said
-        shell.end(END_S)
         if not in_time:
             raise _TooLong(said.complaint() or said.text())
         raise _BrokenOff if said.begun or known else self.refusal(shell.noise())

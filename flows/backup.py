@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from flows.parts import point_steps
 from flows.parts.opening import opened
 from flows.parts.points_report import PointsReport, publish
-from flows.parts.progress import Progress
+from flows.parts.progress import progress
 from flows.parts.tasks import finish, readable, this_run
 from tasks.points.backup import Backup
 
@@ -25,9 +25,8 @@ def backup(
         scheduled: Started by its schedule; the restore point says so.
         before: The change it is made for, which it is then kept for until that is proved.
     """
-    with opened(environment, run=this_run()) as site:
+    with opened(environment, run=this_run()) as site, progress("backup", environment) as told:
         reason = f"before-{before}" if before else "schedule" if scheduled else "asked"
-        told = Progress(f"backup-{environment.replace('_', '-')}")
         done: Backup = finish(point_steps.backup, site, reason=reason, told=told)
         report = PointsReport.of(done)
         publish(report, kit=done.kit)

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from flows.parts import point_steps
 from flows.parts.drill_report import DrillReport, publish
 from flows.parts.opening import opened
-from flows.parts.progress import Progress
+from flows.parts.progress import progress
 from flows.parts.tasks import finish, readable, this_run
 from tasks.points.drill import Drill
 from tasks.points.restore import Choice
@@ -25,8 +25,8 @@ def drill(environment: str, point: str = "latest") -> DrillReport | State[Any]:
     """
     with opened(environment, run=this_run(), half_restored=True) as site:
         choice: Choice = finish(point_steps.choose, site, source=site, point=point, only=[])
-        told = Progress(f"drill-{environment.replace('_', '-')}")
-        done: Drill = finish(point_steps.drill, site, choice=choice, told=told)
+        with progress("drill", environment) as told:
+            done: Drill = finish(point_steps.drill, site, choice=choice, told=told)
         report = DrillReport(environment, done)
         publish(report)
         return report

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from flows.parts import point_steps
 from flows.parts.opening import opened
 from flows.parts.points_report import PointsReport, publish
-from flows.parts.progress import Progress
+from flows.parts.progress import progress
 from flows.parts.tasks import finish, readable, this_run
 
 
@@ -23,8 +23,10 @@ def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
         check: Read and verify all data of the repository.
     """
     began = time.monotonic()
-    with opened(environment, run=this_run(), dry_run=not check, half_restored=True) as site:
-        told = Progress(f"check-{environment.replace('_', '-')}")
+    with (
+        opened(environment, run=this_run(), dry_run=not check, half_restored=True) as site,
+        progress("check", environment) as told,
+    ):
         found, kept = finish(point_steps.points, site, check=check, told=told)
         report = PointsReport(
             environment,

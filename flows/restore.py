@@ -13,7 +13,7 @@ from flows.parts.back_to import LossReport, back_to
 from flows.parts.forms import SourceName
 from flows.parts.opening import opened, reading
 from flows.parts.order import Order
-from flows.parts.progress import Progress
+from flows.parts.progress import progress
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.tasks import finish, readable, this_run
 from tasks.core.site import Site
@@ -86,14 +86,14 @@ def require_confirmed(environment: str, confirm: str) -> None:
 
 def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
-    told = Progress(f"restore-{site.name.replace('_', '-')}")
     order = Order(site, only=[])
     engine = order.submit(steps.docker, after=[])
     order.submit(steps.pgsql, after=[engine])
     order.submit(steps.redis, after=[engine])
     order.submit(steps.images, after=[engine])
     order.outcomes()
-    done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
+    with progress("restore", site.name) as told:
+        done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
     if choice.file:
         return done, []
     checks = steps.second_half(site)

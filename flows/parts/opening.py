@@ -6,8 +6,8 @@ from functools import partial
 
 from pydantic import SecretStr
 
+from clients import running
 from clients.node import Node
-from clients.running import end_all
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.release import Release
@@ -53,16 +53,15 @@ def opened(
         return
     site = Site(desired, load_release(desired.dify.release), {})
     prepare_home(site)
-    with rollout_lock(site.node, lock_file(desired), environment=environment, run=run):
-        try:
-            found = _site(desired, _saved, source)
-            if not half_restored:
-                require_ended(found)
-            yield found
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                end_all()
-            raise
+    with (
+        rollout_lock(site.node, lock_file(desired), environment=environment, run=run),
+        running.cancellable(),
+    ):
+        running.begin()
+        found = _site(desired, _saved, source)
+        if not half_restored:
+            require_ended(found)
+        yield found
 
 
 @contextmanager

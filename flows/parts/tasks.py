@@ -12,6 +12,7 @@ from prefect.states import Failed
 from prefect.tasks import Task
 
 from blocks.prefect_api import configured
+from clients.running import cancellable
 from config.errors import RolloutError
 from tasks.core.site import Site
 
@@ -28,7 +29,8 @@ def readable(work: Callable[P, R]) -> Callable[P, R | State[Any]]:
     @wraps(work)
     def told(*args: P.args, **options: P.kwargs) -> R | State[Any]:
         try:
-            return work(*args, **options)
+            with cancellable():
+                return work(*args, **options)
         except RolloutError as error:
             return Failed(message=str(error), data=error)
 

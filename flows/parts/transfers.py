@@ -1,26 +1,21 @@
 """What is transferred, as artifacts of the run: how far it is, and where everything came from."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import copy_context
-from typing import cast
-from uuid import UUID
-
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from blocks.prefect_api import configured
 from flows.parts import recording
+from flows.parts.progress import bars
 from tasks.core.progress import Arrived, Event, watched_by
 from tasks.core.site import Site
 
-EVERY_S = 2.0
-
 
 class Board:
-    """Bytes of every part that moves, and what has arrived."""
+    """Bytes of every part that moves, and what has arrived; `show` gets the share of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[float], None]) -> None:
+        self._show = show
         self._lock = threading.Lock()
         self._parts: dict[tuple[str, str], tuple[int, int]] = {}
         self.arrived: list[Arrived] = []
@@ -29,15 +24,11 @@ class Board:
         with self._lock:
             if isinstance(event, Arrived):
                 self.arrived.append(event)
-            else:
-                self._parts[event.what, event.part] = (event.done, event.total)
-
-    def percent(self) -> float | None:
-        """Of all bytes known of so far; None before the first."""
-        with self._lock:
+                return
+            self._parts[event.what, event.part] = (event.done, event.total)
             sizes = list(self._parts.values())
-        total = sum(total for _, total in sizes)
-        return min(100.0, 100 * sum(done for done, _ in sizes) / total) if total else None
+        if total := sum(total for _, total in sizes):
+            self._show(min(1.0, sum(done for done, _ in sizes) / total))
 
 
 @contextmanager
@@ -46,41 +37,18 @@ def transfers(site: Site) -> Generator[None]:
     if not configured():
         yield
         return
-    key, board, ended = site.name.replace("_", "-"), Board(), threading.Event()
-    follower = threading.Thread(target=copy_context().run, args=(_follow, key, board, ended))
-    follower.start()
-    try:
+    key = site.name.replace("_", "-")
+    with bars() as shown:
+
+        def show(share: float) -> None:
+            shown.move(f"images-progress-{key}", share, f"Images of {key}, bytes transferred")
+
+        board = Board(show)
         with watched_by(board):
             yield
-    finally:
-        ended.set()
-        follower.join()
     if board.arrived:
         rows = [
             {"image": a.what, "from": a.source, "seconds": round(a.seconds, 1)}
             for a in board.arrived
         ]
         recording.table(f"images-{key}", rows, f"Where the images of {key} came from")
-
-
-def _follow(key: str, board: Board, ended: threading.Event) -> None:
-    artifact: UUID | None = None
-    shown: float | None = None
-    last = False
-    while not last:
-        last = ended.wait(EVERY_S)
-        percent = board.percent()
-        if percent is None or percent == shown:
-            continue
-        if artifact is None:
-            artifact = cast(
-                UUID,
-                create_progress_artifact(
-                    progress=percent,
-                    key=f"images-progress-{key}",
-                    description=f"Images of {key}, bytes transferred",
-                ),
-            )
-        else:
-            update_progress_artifact(artifact, percent)
-        shown = percent

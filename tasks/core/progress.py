@@ -1,9 +1,12 @@
 """How far transfers are, for whoever watches: bars of a terminal, an artifact of the run."""
 
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+log = logging.getLogger("rollout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +45,9 @@ def watched_by(watcher: Watcher) -> Generator[None]:
 
 
 def tell(event: Event) -> None:
+    """What a watcher raises stops nothing."""
     for watcher in _watchers.get():
-        watcher(event)
+        try:
+            watcher(event)
+        except Exception as error:  # noqa: BLE001 - who only watches stops no work
+            log.debug("progress is not shown: %s", error)

@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from typing import TypeVar
 
+from clients.running import cancellable
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -17,7 +19,8 @@ def side_by_side(
     with ThreadPoolExecutor(at_once) as pool:
         running = _started(pool, work, items)
         try:
-            done = list(as_completed(running))
+            with cancellable():
+                done = list(as_completed(running))
         except BaseException:
             stopped.set()
             raise
@@ -27,7 +30,7 @@ def side_by_side(
 
 def answers(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> list[Result]:
     """What `work` makes of each item, in their order; what it raises, once all have ended."""
-    with ThreadPoolExecutor(at_once) as pool:
+    with cancellable(), ThreadPoolExecutor(at_once) as pool:
         running = _started(pool, work, items)
     return [future.result() for future in running]
 

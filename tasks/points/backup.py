@@ -153,8 +153,14 @@ def check(repository: Repository, part: str, told: Told = silent) -> str:
     Raises:
         StepError: something in it is damaged.
     """
+    unit = "packs" if part else "snapshots"  # data is read after the structure, and for longer
+
+    def note(line: str) -> None:
+        if (share := restic.parse_check(line, unit)) is not None:
+            told("check", min(share, 1))
+
     told("check", 0)
-    repository.run(repository.tool.check(part), explain=partial(_damage, repository))
+    repository.run(repository.tool.check(part), note, partial(_damage, repository))
     told("check", 1)
     return part
 

@@ -122,19 +122,13 @@ class Repository:
     ) -> Saved:
         """A snapshot of the folders. What is deleted while it runs is no fault."""
         command = self.tool.backup(folders, host=self.site.name, tags=tags, mounted=mounted)
-        last = ""
-
-        def note(line: str) -> None:
-            nonlocal last
-            last = line if restic.is_summary(line) else last
-            on_line(line)
-
         try:
-            self.run(command, note, lambda error: error)
+            printed = self.run(command, on_line, lambda error: error)
         except CommandFailed as error:
             if not restic.only_vanished(error.output):
                 raise self.trouble(error) from None
-        return restic.parse_saved(last)
+            printed = error.printed
+        return restic.parse_saved(printed)
 
     def trouble(self, error: CommandFailed) -> StepError:
         """The failure in one sentence with what to do about it."""

@@ -17,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,7 +29,9 @@ from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
 from clients.restic import Restic
+from clients.running import Cancelled, begin, end_all
 from config.errors import RolloutError, StepError
+from flows.parts.progress import progress
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
@@ -675,6 +679,55 @@ def test_a_dead_lock_is_removed_and_a_living_one_waited_for(
     holder.wait()
     assert list(locks.iterdir())
     assert backup(site, repository).checked == "all"
+    assert not list(locks.iterdir())
+
+
+def test_notes_of_progress_that_take_long_lose_and_delay_nothing(
+    site: Site, state: State, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the Prefect server answers after 3 s: restic prints a line twice a second."""
+
+    def note(*_: object, **__: object) -> UUID:
+        time.sleep(3)
+        return uuid4()
+
+    monkeypatch.setattr("flows.parts.progress.configured", lambda: True)
+    monkeypatch.setattr("flows.parts.progress.create_progress_artifact", note)
+    monkeypatch.setattr("flows.parts.progress.update_progress_artifact", note)
+    for _ in range(40):
+        state.upload(1_000_000)
+    began = time.monotonic()
+    backup(site, made(repository_at(site, repository.tool.repository + "-quick")))
+    plain, began = time.monotonic() - began, time.monotonic()
+    with progress("backup", site.name) as told:
+        done = backup(site, repository, told=told)
+    assert time.monotonic() - began < 1.5 * plain + 3
+    assert done.manifest.part("files").files >= 40
+    save = partial(repository.save_folders, [state.storage], ["part:files"])
+    assert save(lambda _: time.sleep(3)).files >= 40
+
+
+def test_a_check_that_is_cancelled_leaves_no_lock(site: Site, repository: Repository) -> None:
+    (site.environment.dify.home / "big").write_bytes(secrets.token_bytes(150_000_000))
+    try:
+        repository.save_folders([site.environment.dify.home], [], lambda _: None)
+    finally:
+        (site.environment.dify.home / "big").unlink()
+    shares: list[float] = []
+    check(repository, "all", lambda _, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert [share for share in shares if 0 < share < 1]
+    locks = Path(repository.tool.repository) / "locks"
+    with ThreadPoolExecutor(1) as pool:
+        checking = pool.submit(check, repository, "all")
+        while not list(locks.iterdir()):
+            time.sleep(0.01)
+        end_all()
+        try:
+            with pytest.raises(Cancelled):
+                checking.result(timeout=10)
+        finally:
+            begin()
     assert not list(locks.iterdir())
 
 

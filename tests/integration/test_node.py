@@ -52,6 +52,42 @@ def test_stdout_is_returned_and_lines_are_told_as_they_come(node: Node) -> None:
     assert sorted(seen) == ["one", "two"]
 
 
+def test_a_listener_that_takes_its_time_loses_no_output_and_delays_nothing(node: Node) -> None:
+    script = "for i in $(seq 20000); do echo line $i; done; echo last >&2"
+    began = time.monotonic()
+    done = node.attempt(sh(script), lambda _: time.sleep(3))
+    assert time.monotonic() - began < 5
+    assert done.stdout.splitlines() == [f"line {i}" for i in range(1, 20001)]
+    assert done.stderr == "last\n"
+
+
+def test_a_listener_that_is_quick_hears_every_line_before_the_end(node: Node) -> None:
+    heard: list[str] = []
+    node.run(sh("seq 3000; printf rest"), heard.append)
+    assert heard == [*map(str, range(1, 3001)), "rest"]
+
+
+def test_a_listener_that_fails_stops_nothing(node: Node) -> None:
+    def fail(line: str) -> None:
+        raise ValueError(line)
+
+    assert len(node.run(sh("head -c 300000 /dev/zero | tr '\\0' x; echo"), fail)) == 300_001
+
+
+@pytest.mark.parametrize("daemon", ["sleep 41.7", "while sleep 0.01; do echo x; done"])
+def test_a_daemon_that_holds_the_output_open_is_not_waited_for(
+    node: Node, tmp_path: Path, daemon: str
+) -> None:
+    mark, began = tmp_path / "pid", time.monotonic()
+    try:
+        script = f"({daemon}) & echo $! > {mark}; head -c 200000 /dev/zero | tr '\\0' a; echo"
+        said = node.run(sh(script))
+        assert said.count("a") == 200_000
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(int(mark.read_text()), 9)
+
+
 def test_a_chatty_stderr_does_not_block(node: Node) -> None:
     assert node.run(sh("head -c 300000 /dev/zero >&2; echo done", timeout_s=10)) == "done\n"
 
@@ -165,6 +201,21 @@ def test_input_that_nobody_reads_disturbs_nothing(node: Node) -> None:
         given = Secret("12\necho not this\n" * 50_000)
         assert node.run(Command(("echo", "one"), stdin=given)) == "one\n"
         assert node.run(Command(("echo", "two"))) == "two\n"
+
+
+def test_a_command_that_does_not_read_its_input_ends_in_time_too(
+    node: Node, tmp_path: Path
+) -> None:
+    mark, began = tmp_path / "pid", time.monotonic()
+    with pytest.raises(CommandFailed, match=r"no end within 1 s"):
+        node.run(sh(f"echo $$ > {mark}; exec sleep 60", stdin=Secret("x" * 3_000_000), timeout_s=1))
+    gone(int(mark.read_text()))
+    assert time.monotonic() - began < 20
+
+
+def test_input_of_any_size_arrives_whole(node: Node) -> None:
+    given = "".join(f"{n} ü\n" for n in range(300_000))
+    assert node.run(Command(("cat",), stdin=Secret(given))) == given
 
 
 def test_another_user_runs_it(node: Node) -> None:

@@ -7,8 +7,6 @@ what the step observes afterwards. What Ansible reported only explains it.
 import logging
 import time
 from collections.abc import Callable, Iterable
-from contextvars import copy_context
-from threading import Lock
 from typing import Any
 
 from clients.command import Command, CommandFailed
@@ -82,22 +80,19 @@ def play(
 
 def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
     """Run it with its output in the log line by line; None: somebody else was faster."""
-    heard: list[str] = []
     site.ahead = None
     try:
-        site.admin.run(tree.alone(command), _listener(site, step, heard))
-        status = 0
+        done = site.admin.attempt(tree.alone(command), _listener(site, step))
     except CommandFailed as error:
-        if error.status is None or error.status < 0:
-            raise StepError(
-                step, f"{command}: {error.reason}", advice="the log above shows how far it came"
-            ) from None
-        status = error.status
-    played = ansible.parse("\n".join(heard))
-    if status == BUSY and not heard:
+        raise _broken_off(step, command, error.reason) from None
+    if done.status < 0:
+        raise _broken_off(step, command, f"exit status {done.status}")
+    printed = "\n".join(filter(None, (done.stdout, done.stderr)))
+    played = ansible.parse(printed)
+    if done.status == BUSY and not printed:
         return None
     if not played.ran:
-        raise _nobody(site, step, command, played, status)
+        raise _nobody(site, step, command, played, done.status)
     if played.unreachable:
         first = next(f for f in played.failures if f.host in played.unreachable)
         raise StepError(
@@ -138,21 +133,17 @@ def _still_needed(step: Step[Any], change: Change) -> bool:
     return left
 
 
-def _listener(site: Site, step: str, heard: list[str]) -> Callable[[str], None]:
-    """Passes every line on to the log; a task also says how many there were before it.
+def _broken_off(step: str, command: Command, why: str) -> StepError:
+    return StepError(step, f"{command}: {why}", advice="the log above shows how far it came")
 
-    The lines come from threads of their own, which know nothing of the run whose log it is.
-    """
+
+def _listener(site: Site, step: str) -> Callable[[str], None]:
+    """Passes every line on to the log; a task also says how many there were before it."""
     hidden = secrets_in(inventory(site) or "")
-    run, turn, tasks = copy_context(), Lock(), 0
+    tasks = 0
 
     def hear(line: str) -> None:
-        with turn:
-            run.run(tell, line)
-
-    def tell(line: str) -> None:
         nonlocal tasks
-        heard.append(line)
         text = masked(ansible.plain(line), site)
         for secret in hidden:
             text = text.replace(secret, "***")

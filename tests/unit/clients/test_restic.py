@@ -6,6 +6,7 @@ import pytest
 from clients import restic
 from clients.command import Secret
 from clients.restic import Restic
+from config.errors import RolloutError
 
 TOOL = Restic(
     "restic", "rest:https://me:hunter2@host/dify", "pa55", {"AWS_SECRET_ACCESS_KEY": "k3y"}
@@ -76,7 +77,7 @@ def test_the_summary_is_found_behind_the_progress() -> None:
     )
     assert restic.parse_saved(text) == restic.Saved("ec69a33f", 2, 6, 2801)
     assert [restic.parse_progress(line) for line in text.splitlines()] == [0.5, None]
-    with pytest.raises(ValueError, match="no summary"):
+    with pytest.raises(RolloutError, match="no summary"):
         restic.parse_saved("")
 
 
@@ -133,3 +134,16 @@ def test_the_login_of_a_rest_server_is_part_of_its_address(
     names = ("RESTIC_REST_USERNAME", "RESTIC_REST_PASSWORD")
     given = {name: value for name, value in zip(names, login, strict=True) if value}
     assert restic.address(repository, given) == address
+
+
+@pytest.mark.parametrize(
+    ("line", "unit", "share"),
+    [
+        ("[0:00] 60.00%  6 / 10 packs", "packs", 0.6),
+        ("[1:02:03] 100.00%  4 / 4 snapshots", "snapshots", 1.0),
+        ("[0:00] 100.00%  4 / 4 snapshots", "packs", None),
+        ("read group #1 of 10 data packs (out of total 20 packs in 2 groups)", "packs", None),
+    ],
+)
+def test_a_check_tells_how_far_it_is(line: str, unit: str, share: float | None) -> None:
+    assert restic.parse_check(line, unit) == share
