@@ -61,8 +61,11 @@ class Service(Strict):
     `environment` adds to them: a value may name a key of `.env` as `${KEY}`.
     `volumes` maps a name of `[state]` to the path inside; `files` maps a
     rendered file to the path inside. `port` is where it listens. `memory_mb` is
-    the most it may use; where `processes` names a key of `[dify]`, each of them.
-    `single`: only the first of several nodes runs it.
+    the most it may use and `pids` how many processes and threads it may have; where
+    `processes` names a key of `[dify]`, each of them. `single`: only the first of several
+    nodes runs it. `user` replaces the image's. `capabilities` are all that root or anybody
+    has in there. `read_only`: nothing but volumes and `tmpfs` (a path and how much of the
+    memory it may take) can be written.
     """
 
     image: str
@@ -81,7 +84,12 @@ class Service(Strict):
     health: Health | None = None
     stop_s: int = 30
     memory_mb: Annotated[int, Field(ge=16)]
+    pids: Annotated[int, Field(ge=8)] = 512
     processes: Literal["api_workers"] | None = None
+    user: Annotated[str, Field(pattern=r"^[0-9]+:[0-9]+$")] | None = None
+    capabilities: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
+    read_only: bool = False
+    tmpfs: dict[str, Annotated[str, Field(pattern=r"^[0-9]+m$")]] = {}
 
 
 class State(Strict):

@@ -77,7 +77,7 @@ def _service(
         "pull_policy": "never",
         "restart": "unless-stopped",
         "init": True,
-        "mem_limit": f"{service.memory_mb * processes(environment, service)}m",
+        **_confined(service, processes(environment, service)),
         "stop_grace_period": f"{service.stop_s}s",
         "environment": environment_of(service, release),
         "networks": list(service.networks),
@@ -95,6 +95,22 @@ def _service(
     if service.health:
         described["healthcheck"] = _health(service.health)
     return {key: value for key, value in described.items() if value}
+
+
+def _confined(service: Service, times: int) -> dict[str, Any]:
+    """What bounds the container; memory is not extended by swap."""
+    memory = f"{service.memory_mb * times}m"
+    return {
+        "user": service.user,
+        "cap_drop": ["ALL"],
+        "cap_add": service.capabilities,
+        "security_opt": ["no-new-privileges:true"],
+        "read_only": service.read_only,
+        "tmpfs": [f"{path}:size={size},mode=1777" for path, size in service.tmpfs.items()],
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "pids_limit": service.pids * times,
+    }
 
 
 def environment_of(service: Service, release: Release) -> dict[str, str]:

@@ -33,6 +33,14 @@ beat)
     exec celery -A app.celery beat --loglevel "${LOG_LEVEL:-INFO}" --pidfile=
     ;;
 esac
+# Dify's newer gunicorn makes a control socket beside the program, and where it cannot it hangs.
+if [ "${RELEASE%%.*}" != "0" ]; then
+    case "$GUNICORN_CMD_ARGS" in
+    *--no-control-socket*) export GUNICORN_CMD_ARGS="${GUNICORN_CMD_ARGS//--no-control-socket/}" ;;
+    *) : > gunicorn.ctl || exec sleep infinity ;;
+    esac
+fi
+
 # SERVER_WORKER_CLASS names gevent classes; threads do here.
 exec gunicorn --bind "${DIFY_BIND_ADDRESS:-0.0.0.0}:${DIFY_PORT:-5001}" \
     --workers "${SERVER_WORKER_AMOUNT:-1}" --worker-class gthread --threads 16 \

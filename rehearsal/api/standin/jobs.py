@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -94,6 +95,7 @@ def _store_segments(cursor: Cursor, dataset: str, document: str, stored: dict[st
 
 def _note_keywords(cursor: Cursor, dataset: str, stored: dict[str, str]) -> None:
     """Economy indexing: one row a dataset, each word with the segments that hold it."""
+    Path("/tmp/jieba.cache").touch()  # where the library of Dify's keeps its words
     cursor.execute(
         "INSERT INTO dataset_keyword_tables (dataset_id, keyword_table) VALUES (%s, '{}')"
         " ON CONFLICT (dataset_id) DO NOTHING",

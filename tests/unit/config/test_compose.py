@@ -30,9 +30,24 @@ def test_every_service_is_bounded_and_comes_back(stack):
         assert service["labels"]["dify-rollout.environment"] == "sandbox"
 
 
-def test_memory_grows_with_processes(environment, release, changed):
+@pytest.mark.parametrize("version", release_names())
+def test_every_service_may_do_only_what_its_release_says(environment, version):
+    for name, service in rendered(environment, load_release(version))["services"].items():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["pids_limit"] >= 512
+        assert service["memswap_limit"] == service["mem_limit"]
+        assert ("cap_add" in service) is (name == "sandbox")
+        assert ("tmpfs" in service) is service.get("read_only", False)
+        if name in ("nginx", "ssrf_proxy"):
+            assert service["read_only"] and service["user"] in ("13:13", "101:101")
+
+
+def test_memory_and_processes_grow_with_the_apis_processes(environment, release, changed):
     services = rendered(changed(environment, dify={"api_workers": 3}), release)["services"]
     assert services["api"]["mem_limit"] == "4608m"
+    assert services["api"]["memswap_limit"] == "4608m"
+    assert services["api"]["pids_limit"] == 1536
     assert services["worker"]["mem_limit"] == "2048m"
 
 

@@ -35,6 +35,7 @@ SERVICES = (
 )
 IMAGES = "expected one of: api, web, sandbox, plugin_daemon, ssrf_proxy, nginx"
 BAD = [
+    ('user = "13:13"', 'user = "proxy"', "services.ssrf_proxy.user: 'proxy' is not allowed; expected text like ^[0-9]+:[0-9]+$"),
     ('image = "web"', 'image = "wb"', f"services.web.image: unknown name 'wb'; {IMAGES}"),
     ('image = "web"', "imag = 1", "services.web.image: missing; expected a value"),
     (
