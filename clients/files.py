@@ -3,6 +3,7 @@
 import os
 import tempfile
 from dataclasses import dataclass, field
+from errno import ELOOP, ENOENT
 from pathlib import Path
 
 from config.errors import RolloutError
@@ -22,12 +23,24 @@ class File:
 def write(file: File) -> None:
     """Put the file in place atomically; the one before stays beside it as `.previous`."""
     file.path.parent.mkdir(parents=True, exist_ok=True)
-    old = file.path.read_bytes() if file.path.exists() else None
+    old = _content(file.path)
     if file.keep_previous and old is not None and old != file.content:
         _replace(_previous(file.path), old, file.mode, file.owner)
     _replace(file.path, file.content, file.mode, file.owner)
     if file.path.read_bytes() != file.content:
         raise RolloutError(f"{file.path}: read back other bytes than were written; check the disk")
+
+
+def _content(path: Path) -> bytes | None:
+    """What the file holds; None if there is none, or a link, which is replaced unread."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (ENOENT, ELOOP):
+            return None
+        raise
+    with os.fdopen(handle, "rb") as stream:
+        return stream.read()
 
 
 def _previous(path: Path) -> Path:

@@ -127,8 +127,9 @@ umask 077
 trap 'rm -f "$new" "$old"' EXIT
 ready() {{ chmod {file.mode:o} "$1"; {owner if file.owner is not None else ""}sync "$1"; }}
 new=$(mktemp {pattern}); cat >"$new"; ready "$new"
-if {str(file.keep_previous).lower()} && [ -f "$path" ] && ! cmp -s "$path" "$new"; then
-    old=$(mktemp {pattern}); cat "$path" >"$old"; ready "$old"; mv -fT "$old" {previous}
+if {str(file.keep_previous).lower()} && [ -f "$path" ] && [ ! -L "$path" ]; then
+    old=$(mktemp {pattern}); dd if="$path" iflag=nofollow bs=64K status=none >"$old"
+    cmp -s "$old" "$new" || {{ ready "$old"; mv -fT "$old" {previous}; }}
 fi
 mv -fT "$new" "$path"
 sync "$folder"

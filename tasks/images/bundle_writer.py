@@ -162,6 +162,8 @@ def files(extra: Iterable[Path]) -> list[Path]:
         if not path.exists():
             raise StepError("images", f"--extra: no file or folder {path}")
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_symlink() and file != path:
+                raise StepError("images", f"--extra: {file} is a link; name the file itself")
             if not file.is_file():
                 continue
             if len(extra_part(file.name).encode()) > LONGEST:

@@ -17,7 +17,7 @@ from operator import call
 from pathlib import Path
 from typing import Any
 
-from clients import restic
+from clients import beneath, restic
 from clients.command import Command, CommandFailed
 from clients.postgres import Postgres
 from config.desired.services import active, images
@@ -108,7 +108,7 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
         images=_images(site),
         versions=_versions(repository, main),
         secrets=site.secrets,
-        rendered=_checksums(site, site.environment.dify.home, "*", depth=1),
+        rendered=_checksums(site, site.environment.dify.home),
         folders={key: str(path) for key, path in folders.items()},
         keys=_tenant_keys(site, folders.get("storage")),
         rows=rows,
@@ -243,17 +243,19 @@ def _versions(repository: Repository, database: Postgres) -> dict[str, str]:
     }
 
 
-def _checksums(site: Site, folder: Path, name: str, *, depth: int = 9) -> dict[str, str]:
-    """File below the folder → SHA-256, for files of that name."""
-    words = ("find", ".", "-maxdepth", str(depth), "-type", "f", "-name", name,
-             "-exec", "sha256sum", "{}", "+")  # fmt: skip
+def _checksums(site: Site, folder: Path) -> dict[str, str]:
+    """File directly in the folder → SHA-256."""
+    words = ("find", ".", "-maxdepth", "1", "-type", "f", "-exec", "sha256sum", "{}", "+")
     done = site.node.attempt(Command(words, cwd=str(folder), changes=False, timeout_s=600))
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     return {path.removeprefix("./"): digest for digest, path in sorted(lines, key=lambda x: x[1])}
 
 
 def _tenant_keys(site: Site, storage: Path | None) -> dict[str, str]:
-    return _checksums(site, storage / uploads.KEYS, "*.pem") if storage else {}
+    if storage is None:
+        return {}
+    done = site.node.attempt(beneath.digests(storage, uploads.KEYS, "*.pem"))
+    return beneath.parse_digests(done.stdout)
 
 
 def _queues(site: Site) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from clients import beneath
 from clients.command import Command, CommandFailed
 from clients.node import Node
 from config.errors import StepError
@@ -12,7 +13,9 @@ DAY_S = 86_400
 
 
 def exists(node: Node, path: Path) -> bool:
-    return node.attempt(Command(("test", "-e", str(path)), changes=False)).status == 0
+    """Whether anything has that name, be it a link that leads nowhere."""
+    words = ("test", "-e", str(path), "-o", "-L", str(path))
+    return node.attempt(Command(words, changes=False)).status == 0
 
 
 def remove(node: Node, path: Path) -> None:
@@ -58,6 +61,23 @@ def swap(node: Node, moves: Mapping[Path, Path]) -> None:
             "restore",
             f"cannot put the files in place: {error.output.strip() or error.reason}",
             advice="a folder of state must not be a mount point itself; nothing was changed",
+        ) from None
+
+
+def put(node: Node, new: Path, root: Path, path: str) -> None:
+    """The file is at the path below the folder, and the one before beside it.
+
+    Raises:
+        StepError: a link is on the way, which a container may have made: it is not followed.
+    """
+    try:
+        node.run(beneath.put(root, path, new))
+    except CommandFailed as error:
+        said = (error.output.strip().splitlines() or [error.reason])[-1]
+        raise StepError(
+            "restore",
+            f"{path} cannot be put below {root}: {said}",
+            advice="nothing was changed; see what that is and who made it, and remove it",
         ) from None
 
 

@@ -410,7 +410,7 @@ def _restore_file(site: Site, choice: Choice) -> Restored:
     clock = _Clock()
     name, _, path = choice.file.partition("/")
     source = f"{choice.manifest.folders[name]}/{path}"
-    place = site.environment.dify.data / site.release.state[name].path / path
+    root = site.environment.dify.data / site.release.state[name].path
     target = incoming(site)
     try:
         fill_folder(site, choice, target, [source])
@@ -421,7 +421,7 @@ def _restore_file(site: Site, choice: Choice) -> Restored:
                 f"{choice.point.id} has no {choice.file}",
                 advice=f"rollout points {choice.source} lists other points",
             )
-        folders.swap(site.node, {restored: place})
+        folders.put(site.node, restored, root, path)
     finally:
         folders.remove(site.node, target)
     clock.lap("restore")

@@ -3,11 +3,12 @@
 import logging
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from clients import beneath
 from clients.command import Command
 from clients.dify import Dify
 from config.rules.restore_point import Manifest
@@ -102,7 +103,7 @@ class _Look:
         wrong = [
             tenant
             for tenant, public in tenants.items()
-            if not _decrypts(public, self.site.node.read(storage / uploads.private_key(tenant)))
+            if not _decrypts(public, self._read(storage, uploads.private_key(tenant)))
         ]
         if wrong:
             raise Wrong(_some("tenants have no key that fits", wrong))
@@ -127,7 +128,7 @@ class _Look:
         if newest is None or storage is None:
             file = self.dify.knowledge.upload(f"{self.name}.txt", self.name)
             return self._same(file, self.name)
-        content = self.site.node.read(storage / newest.key) or b""
+        content = self._read(storage, newest.key) or b""
         return self._same(newest.id, content.decode(errors="replace")[:_PREVIEW])
 
     def document(self) -> str:
@@ -158,6 +159,11 @@ class _Look:
         if self.manifest.has(UPLOADS + LISTING) and not self.manifest.has(UPLOADS):
             return None
         return self.site.environment.dify.data / state.path
+
+    def _read(self, storage: Path, path: PurePath | str) -> bytes | None:
+        """The file; None if there is none, or a link."""
+        done = self.site.node.attempt(beneath.read(storage, str(path)))
+        return done.stdout.encode() if done.status == 0 else None
 
     def _digests(self) -> dict[str, str]:
         """SHA3-256 of every upload by its key."""

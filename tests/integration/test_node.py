@@ -258,6 +258,18 @@ def test_a_written_file_has_the_bytes_and_the_owner_it_should(node: Node, tmp_pa
     assert [p.name for p in path.parent.iterdir()] == ["$(id)"]
 
 
+def test_a_link_in_place_of_the_file_is_replaced_unread(node: Node, tmp_path: Path) -> None:
+    secret, path = tmp_path / "secret", tmp_path / "folder" / "file"
+    secret.write_text("of root")
+    path.parent.mkdir()
+    path.symlink_to(secret)
+    node.write(File(path, b"new", mode=0o644, owner=1001))
+    assert secret.read_text() == "of root" and path.read_bytes() == b"new"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+    node.write(File(path, b"newer"))
+    assert path.with_name("file.previous").read_bytes() == b"new"
+
+
 def test_a_file_that_cannot_be_put_there_leaves_nothing_behind(node: Node, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "x").touch()
