@@ -11,6 +11,7 @@ from config.secrets import CREDENTIALS, required
 SANDBOX_POSTGRES = 16
 PLUGIN_CONNECTIONS = 30
 SPARE_CONNECTIONS = 10
+RESERVED_CONNECTIONS = 3  # PostgreSQL keeps them for superusers
 
 
 def check(environment: Environment, release: Release) -> list[str]:
@@ -46,14 +47,22 @@ def _postgres(environment: Environment, release: Release) -> Iterator[str]:
 
 def needed_connections(environment: Environment, release: Release) -> int:
     """What Dify may open: each of its processes has a pool, the plugin daemon opens 30 at most."""
-    nodes = len(environment.nodes.dify)
-    pool = environment.postgres.pool_size + environment.postgres.pool_overflow
-    needed = pool * _pools(environment, release) + SPARE_CONNECTIONS
-    return needed + (PLUGIN_CONNECTIONS * nodes if "plugin_daemon" in release.services else 0)
+    return sum(connections_by_database(environment, release).values())
+
+
+def connections_by_database(environment: Environment, release: Release) -> dict[str, int]:
+    """The same by database."""
+    postgres = environment.postgres
+    pool = postgres.pool_size + postgres.pool_overflow
+    needed = {postgres.database: pool * _pools(environment, release) + SPARE_CONNECTIONS}
+    if "plugin_daemon" in release.services:
+        needed[postgres.plugin_database] = PLUGIN_CONNECTIONS * len(environment.nodes.dify)
+    return needed
 
 
 def _connections(environment: Environment, release: Release) -> Iterator[str]:
-    have, needed = environment.postgres.max_connections, needed_connections(environment, release)
+    have = environment.postgres.max_connections
+    needed = needed_connections(environment, release) + RESERVED_CONNECTIONS
     if have < needed:
         yield (
             f"postgres.max_connections: {have} is too few for {_pools(environment, release)} Dify "

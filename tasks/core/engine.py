@@ -1,7 +1,12 @@
 """Whether a node's Docker Engine can be asked: there, absent, or not known."""
 
+from pathlib import Path
+
 from clients.docker import DockerUnusable
+from clients.node import Node
 from tasks.core.site import Site
+
+PIDFILE = Path("/var/run/docker.pid")
 
 
 def usable(site: Site) -> bool:
@@ -16,3 +21,20 @@ def usable(site: Site) -> bool:
     if site.node.which("dockerd") is None:
         return False
     raise DockerUnusable(trouble)
+
+
+def startable(site: Site) -> str | None:
+    """Why it does not answer, None if it does.
+
+    Raises:
+        DockerUnusable: its process runs and does not answer: starting it is no help.
+    """
+    trouble = site.docker.trouble()
+    if trouble is not None and _runs(site.node):
+        raise DockerUnusable(trouble)
+    return trouble
+
+
+def _runs(node: Node) -> bool:
+    pid = (node.read(PIDFILE) or b"").decode().strip()
+    return node.read(Path("/proc", pid or "0", "comm")) == b"dockerd\n"

@@ -25,9 +25,10 @@ class ReleaseFile(BaseModel):
 
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `revisions`: image id → the schema revisions that image brings, its newest first.
-    `verified`: digest of the stack that passed all checks, `settings_of` of the release it was
-    made from. `proved_at`, `proved_release`: when all checks passed last, and of which release;
-    these stay when the stack changes.
+    `verified`: digest of the stack that passed all checks and was not changed since, `databases`
+    which ones it had, `settings_of` of the release it was made from. `proved_at`,
+    `proved_release`: when all checks passed last, and of which release; these stay when the stack
+    changes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,7 @@ class ReleaseFile(BaseModel):
     settings: dict[str, str] = {}
     revisions: dict[str, list[str]] = {}
     verified: str = ""
+    databases: str = ""
     settings_of: str = ""
     proved_at: str = ""
     proved_release: str = ""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -76,8 +76,12 @@ class NotConverged(StepError):
     """Everything was applied without an error, and the world still differs."""
 
 
-def converge(step: Step[Any], *, dry_run: bool = False) -> Outcome:
+def converge(
+    step: Step[Any], *, dry_run: bool = False, before: Callable[[], object] = lambda: None
+) -> Outcome:
     """Make the world as the step wants it; a second call finds nothing to do.
+
+    `before` is called before the first change.
 
     Raises:
         NotConverged: the changes went through but are not seen `settle_s` later.
@@ -88,6 +92,7 @@ def converge(step: Step[Any], *, dry_run: bool = False) -> Outcome:
     changes = tuple(step.plan(step.observe() if dry_run else _seen(step)))
     if dry_run or not changes:
         return Outcome(step.name, changes, time.monotonic() - began, applied=False)
+    before()
     for same in _by_action(changes):
         _tell(step.name, same)
         step.apply(same[0])

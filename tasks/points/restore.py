@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from clients.command import Command
-from clients.postgres import Postgres, PostgresRefused, PostgresUnreachable
+from clients.postgres import Postgres
 from config.desired.services import active
 from config.errors import StepError
 from config.rules.restore_point import (
@@ -28,15 +28,16 @@ from config.rules.restore_point import (
 )
 from tasks.core import secrets
 from tasks.core.site import Site
-from tasks.points import buckets, databases, folders, interrupted_restore, uploads
+from tasks.core.step import ANSWERS_WITHIN_S
+from tasks.points import buckets, databases, folders, interrupted_restore
 from tasks.points.backup import Told, silent, take
 from tasks.points.buckets import SavedBucket
 from tasks.points.databases import Twin, session_database, twins
 from tasks.points.interrupted_restore import Exchange
 from tasks.points.pg_client_tools import clients
 from tasks.points.repository import Repository
+from tasks.steps import revisions
 from tasks.steps.compose import stop_services
-from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 
 log = logging.getLogger("rollout")
@@ -349,12 +350,12 @@ def _places(site: Site, choice: Choice) -> dict[str, Path]:
 
 
 def save_current(site: Site, own: Callable[[], Repository]) -> str:
-    """The point the state that is about to be replaced was saved as, empty if there is none."""
-    try:
-        with dify_database(site).connect() as connection:
-            if not uploads.revision(connection):
-                return ""
-    except (PostgresRefused, PostgresUnreachable):
+    """The point the state that is about to be replaced was saved as, empty if there is none.
+
+    Raises:
+        PostgresUnreachable, PostgresRefused: whether there is some could not be asked.
+    """
+    if revisions.in_database(site, ANSWERS_WITHIN_S) is None:
         return ""
     point = take(site, own(), reason=BEFORE_RESTORE, told=silent).point
     log.info("restore: what is there now is saved as %s", point)

@@ -67,7 +67,10 @@ class Stack:
             document=desired.render(environment, release, mounted_files(environment, release)),
             settings=env_file.settings(environment, release, self.site.secrets),
         )
-        return compose.parse_hashes(self.site.node.attempt(command).stdout)
+        try:
+            return compose.parse_hashes(self.site.node.run(command))
+        except CommandFailed as error:
+            raise StepError("compose", masked(str(error), self.site)) from None
 
     def plan(self, actual: Seen) -> list[Change]:
         running = active(self.site.environment, self.site.release)

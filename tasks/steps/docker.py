@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from clients.command import Command
-from clients.docker import DockerUnusable
 from clients.files import File
 from clients.node import Node
 from config.environment import LOCAL
 from config.errors import StepError
+from tasks.core.engine import PIDFILE, startable
 from tasks.core.nodes import on_each
 from tasks.core.packages import install
 from tasks.core.site import Site
@@ -24,7 +24,6 @@ from tasks.tools import compose
 
 PACKAGES = ("docker.io", "iptables")
 START_S = 60.0
-PIDFILE = Path("/var/run/docker.pid")
 CARRIED = Path("/var/lib/dify-rollout/docker-compose")
 SYSTEMD = Path("/run/systemd/system")
 
@@ -108,16 +107,9 @@ class Engine:
     settle_s: float = START_S
 
     def observe(self) -> Seen:
-        """One that runs and does not answer is not known: starting it is no help."""
-        trouble = self.site.docker.trouble()
-        if trouble is not None and self._runs():
-            raise DockerUnusable(trouble)
+        trouble = startable(self.site)
         installed = trouble is None or self.site.node.which("dockerd") is not None
         return Seen(installed, trouble)
-
-    def _runs(self) -> bool:
-        pid = (self.site.node.read(PIDFILE) or b"").decode().strip()
-        return self.site.node.read(Path("/proc", pid or "0", "comm")) == b"dockerd\n"
 
     def plan(self, actual: Seen) -> list[Change]:
         if actual.trouble is None:

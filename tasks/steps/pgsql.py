@@ -26,6 +26,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.platforms.pigsty import pgsql as pigsty
 from tasks.platforms.sandbox.postgres import MAJOR, administrator, layout, server_steps
+from tasks.steps.pgsql_limits import Workable
 
 CONNECT_WITHIN_S = 10.0
 LOOPBACK = "127.0.0.1"
@@ -104,13 +105,12 @@ class Role:
     settle_s: float = 0
 
     def observe(self) -> RoleActual:
-        try:
-            with admin(self.site) as connection:
-                columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
-                query = sql.SQL("SELECT {} FROM pg_catalog.pg_roles WHERE rolname = %s")
-                row = connection.execute(query.format(columns), [self.login.user]).fetchone()
-        except (PostgresUnreachable, PostgresRefused):
+        if server_absent(self.site):
             return RoleActual(exists=False)
+        with admin(self.site) as connection:
+            columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
+            query = sql.SQL("SELECT {} FROM pg_catalog.pg_roles WHERE rolname = %s")
+            row = connection.execute(query.format(columns), [self.login.user]).fetchone()
         if row is None:
             return RoleActual(exists=False)
         wanted = zip(row, ATTRIBUTES.values(), strict=True)
@@ -153,7 +153,7 @@ class Role:
                 return True
         except DatabaseMissing:
             return True
-        except (PostgresRefused, PostgresUnreachable):
+        except PostgresRefused:
             return False
 
     def _verifier(self, connection: Connection) -> str:
@@ -190,16 +190,15 @@ class Database:
             "   coalesce(datacl, pg_catalog.acldefault('d', datdba))) WHERE grantee = 0)"
             " FROM pg_catalog.pg_database WHERE datname = %s"
         )
-        try:
-            with admin(self.site) as connection:
-                row = connection.execute(query, [self.database]).fetchone()
-            if row is None:
-                return DatabaseActual()
-            with admin(self.site, self.database) as connection:
-                found = connection.execute("SELECT extname FROM pg_catalog.pg_extension")
-                return DatabaseActual(row[0], row[1], frozenset(name for (name,) in found))
-        except (PostgresUnreachable, PostgresRefused):
+        if server_absent(self.site):
             return DatabaseActual()
+        with admin(self.site) as connection:
+            row = connection.execute(query, [self.database]).fetchone()
+        if row is None:
+            return DatabaseActual()
+        with admin(self.site, self.database) as connection:
+            found = connection.execute("SELECT extname FROM pg_catalog.pg_extension")
+            return DatabaseActual(row[0], row[1], frozenset(name for (name,) in found))
 
     def plan(self, actual: DatabaseActual) -> Sequence[Change]:
         name, owner = sql.Identifier(self.database), sql.Identifier(self.owner)
@@ -309,6 +308,10 @@ class Suitable:
 
 def pgsql_steps(site: Site) -> list[Step[Any]]:
     """What makes PostgreSQL ready for Dify, in order."""
+    return [*_made(site), Workable(site, dify_database(site))]
+
+
+def _made(site: Site) -> list[Step[Any]]:
     kind = site.environment.platform.kind
     main, plugin = dify_database(site), dify_database(site, plugin=True)
     if kind == "pigsty":

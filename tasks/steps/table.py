@@ -9,6 +9,7 @@ from config.errors import NotKnown
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
 from tasks.core.step import Change, Outcome, Step, converge
+from tasks.core.verified_mark import unmark
 from tasks.images.copy_to_nodes import images_steps
 from tasks.platforms.pigsty.prefetch import look_ahead
 from tasks.steps.bootstrap import bootstrap_steps
@@ -46,11 +47,11 @@ def carry_out(site: Site, name: str, *, dry_run: bool = False) -> Outcome:
     total = Outcome(name, (), 0.0, applied=False)
     for part in PARTS[name](site):
         try:
-            total += converge(part, dry_run=dry_run)
+            total += converge(part, dry_run=dry_run, before=partial(unmark, site))
         except NotKnown as error:
             if not dry_run or not total.changes:
                 raise
-            total += later(name, name, error)
+            total += later(name, error)
             break
     verb = "would change" if dry_run else "changed"
     log.info("%s: %d %s, %.1f s", name, len(total.changes), verb, total.seconds)
@@ -70,19 +71,18 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
     found = answers(partial(_looked, site), wanted, len(PARTS))
     outcomes: list[Outcome] = []
     for name, seen in zip(wanted, found, strict=True):
-        before = next((outcome.step for outcome in outcomes if outcome.changes), None)
-        if isinstance(seen, NotKnown):
-            if before is None:
-                raise seen
-            outcomes.append(later(name, before, seen))
-        else:
+        if not isinstance(seen, NotKnown):
             outcomes.append(seen)
+        elif any(outcome.changes for outcome in outcomes):
+            outcomes.append(later(name, seen))
+        else:
+            raise seen
     return outcomes
 
 
-def later(name: str, before: str, error: NotKnown) -> Outcome:
-    """What a plan says of a step that sees nothing until an earlier one has made its changes."""
-    what = f"look at {name} again once {before} is done"
+def later(name: str, error: NotKnown) -> Outcome:
+    """What a plan says of a step that sees nothing until earlier changes are made."""
+    what = f"look at {name} again once the changes above are made"
     return Outcome(name, (Change(what, str(error), "not known yet"),), 0.0, applied=False)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from clients.command import Command
 from clients.files import File
 from config.errors import StepError
+from tasks.core.engine import startable
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.platforms.pigsty.facts import desired
@@ -49,7 +50,7 @@ class Engine:
             settings: dict[str, Any] = json.loads(text) if text else {}
         except ValueError:
             settings = {}
-        return Seen(self.site.docker.trouble(), settings)
+        return Seen(startable(self.site), settings)
 
     def plan(self, actual: Seen) -> Sequence[Change]:
         if actual.trouble is not None:

@@ -45,10 +45,9 @@ POWERS = {
 
 @dataclass(frozen=True, slots=True)
 class ClusterSeen:
-    """Why nobody answers as PostgreSQL (empty: somebody does), and which nodes have its files."""
+    """Why nobody answers as PostgreSQL (empty: somebody does), where nothing of it exists."""
 
     trouble: str
-    occupied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +69,21 @@ class Cluster:
         except PostgresRefused:
             return ClusterSeen("")
         except PostgresUnreachable as error:
-            return ClusterSeen(str(error), self._occupied())
+            require_absent(self.site, error)
+            return ClusterSeen(str(error))
 
     def plan(self, actual: ClusterSeen) -> Sequence[Change]:
         if not actual.trouble:
             return []
         pigsty = self.site.environment.pigsty
         what = f"make PostgreSQL cluster {pigsty.pg_cluster}"
-        if actual.occupied:
-            return [Change(what, f"there, and {actual.trouble}", "answers", actual)]
         where = ", ".join(pigsty.pg_nodes) or "its nodes in pigsty.yml"
         return [Change(what, "absent", f"PostgreSQL {pigsty.pg_version} on {where}", actual)]
 
     def apply(self, change: Change) -> None:
         cluster = self.site.environment.pigsty.pg_cluster
-        occupied: tuple[str, ...] = change.action.occupied
-        if occupied:
-            raise StepError(
-                "pgsql",
-                f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: "
-                f"{change.action.trouble}",
-                advice="look at `patronictl list` there and start it, or mend postgres.host and "
-                "postgres.port; nothing was changed",
-            )
         command = require_tree(self.site, self.name).pgsql_add(cluster)
         carry_out(self.site, self, change, command)
-
-    def _occupied(self) -> tuple[str, ...]:
-        """Nodes with a data directory; a tree or inventory that is still to come knows of none."""
-        nodes = machines(self.site)
-        found = zip(nodes, look_on(nodes, [DATA]), strict=True)
-        return tuple(machine.address for machine, there in found if there[DATA])
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +176,8 @@ class Role:
             return RoleSeen()
         except PostgresRefused as error:
             return RoleSeen(str(error))
-        except PostgresUnreachable:
+        except PostgresUnreachable as error:
+            require_absent(self.site, error)
             return RoleSeen(NO_SERVER)
         held = tuple(w for w, is_set in zip(POWERS.values(), row, strict=True) if is_set)
         return RoleSeen(powers=held)
@@ -254,7 +238,8 @@ class Database:
             return DatabaseSeen(False)
         except PostgresRefused as error:
             return DatabaseSeen(False, trouble=str(error))
-        except PostgresUnreachable:
+        except PostgresUnreachable as error:
+            require_absent(self.site, error)
             return DatabaseSeen(False, trouble=NO_SERVER)
 
     def plan(self, actual: DatabaseSeen) -> Sequence[Change]:
@@ -313,6 +298,24 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
             for login, extensions in logins
         ]
     return steps
+
+
+def require_absent(site: Site, error: PostgresUnreachable) -> None:
+    """A cluster that does not answer is not there: no node has a data directory.
+
+    A tree or inventory that is still to come knows of no node.
+
+    Raises:
+        PostgresUnreachable: one has, so what the cluster holds is not known.
+    """
+    nodes = machines(site)
+    found = zip(nodes, look_on(nodes, [DATA]), strict=True)
+    if occupied := [machine.address for machine, there in found if there[DATA]]:
+        cluster = site.environment.pigsty.pg_cluster
+        raise PostgresUnreachable(
+            f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: {error}; look "
+            "at `patronictl list` there and start it, or mend postgres.host and postgres.port"
+        ) from None
 
 
 def run_pgsql_user(

@@ -5,6 +5,7 @@ nodes on which nothing of the cluster exists; what runs is told its settings whi
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +108,14 @@ class Instances:
         pattern = f"{_unit(self.cluster, port)}.conf"
         words = ("find", "/etc/redis", "-maxdepth", "1", "-name", pattern)
         done = Machine(self.site, found, address, self.name).run(words)
-        return done.status == 0 and bool(done.stdout.strip())
+        if done.status != 0 and "No such file" not in done.stderr:
+            raise StepError(
+                self.name,
+                f"{address}: whether Redis of {self.cluster} exists cannot be asked: "
+                f"{done.stderr.strip()}",
+                advice="Pigsty needs sudo without password there; nothing was changed",
+            )
+        return bool(done.stdout.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +139,10 @@ class Watched:
 
     def observe(self) -> Watching:
         pigsty = self.site.environment.pigsty
-        known = {
-            place: self._asked(*place) for place in instances_of(self.site, pigsty.sentinel_cluster)
-        }
+        known: dict[tuple[str, int], tuple[str, int] | None] = {}
+        for place in instances_of(self.site, pigsty.sentinel_cluster):
+            with suppress(RedisUnreachable, RedisRefused):
+                known[place] = self._asked(*place)
         agreed = next((primary for primary in known.values() if primary), None)
         return Watching(known, agreed or self._primary())
 
@@ -167,11 +176,8 @@ class Watched:
 
     def _asked(self, address: str, port: int) -> tuple[str, int] | None:
         name = self.site.environment.pigsty.redis_cluster
-        try:
-            with instance(self.site, address, port).client() as client:
-                found: Any = client.sentinel_get_master_addr_by_name(name)  # pyright: ignore[reportUnknownMemberType]
-        except (RedisUnreachable, RedisRefused):
-            return None
+        with instance(self.site, address, port).client() as client:
+            found: Any = client.sentinel_get_master_addr_by_name(name)  # pyright: ignore[reportUnknownMemberType]
         return (str(found[0]), int(found[1])) if found else None
 
     def _primary(self) -> tuple[str, int] | None:

@@ -295,8 +295,14 @@ class Server:
         try:
             with administrator(self.site) as connection:
                 return _asked(connection, running, place)
-        except (PostgresUnreachable, PostgresRefused):
-            return running if place.daemon.alive() else None
+        except PostgresRefused:
+            return running
+        except PostgresUnreachable:
+            if not place.daemon.alive():
+                return None
+            if running.from_here and running.listens:
+                raise  # a restart would end what it is busy with
+            return running
 
     def _start(self, place: Layout) -> None:
         if not place.daemon.alive():

@@ -19,7 +19,7 @@ from config.errors import StepError
 from tasks.core.packages import install
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.sandbox.daemons import Daemon, end, require_address, require_free
+from tasks.platforms.sandbox.daemons import Daemon, end, listens, require_address, require_free
 from tasks.platforms.sandbox.home import make_owned, prepare_home, server_uid, service_user
 from tasks.tools import redis as tool
 
@@ -100,6 +100,8 @@ class Server:
             except RedisRefused:
                 continue
             except RedisUnreachable:
+                if alive() and listens(["127.0.0.1"], port):
+                    raise  # it is busy, not another one: a restart would lose what it holds
                 break
         return Actual(conf, runs=alive())
 

@@ -1,18 +1,24 @@
 """PostgreSQL, asked once as Dify's own role."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from clients.postgres import Connection, PostgresRefused, PostgresUnreachable
 from config.cross_checks import needed_connections
 from config.rules.health.verdict import Reading, Status
+from config.rules.postgres_limits import Limits, cannot_write
 from tasks.core.site import Site
 from tasks.probes.health.clock import clock_reading
 from tasks.probes.health.question import Answer, Past, Question, Trouble
+from tasks.steps import pgsql_limits
 from tasks.steps.pgsql import dify_database
 
 POSTGRES = "postgres"
+NAMES = (
+    "writes", "connections", "pools", "replication", "transactions", "size", "archive", "clock",
+)  # fmt: skip
 _PLACE, _SINCE = f"{POSTGRES} wal", f"{POSTGRES} wal since"
 _FULL = ("too many clients", "connection slots are reserved", "too many connections")
 # All of it is shown to every role. The lag in pg_stat_replication, and whose connections those of
@@ -43,7 +49,7 @@ SELECT current_setting('server_version'),
 def questions(site: Site) -> list[Question]:
     needs = (POSTGRES,)
     probes: dict[str, tuple[str, ...]] = {POSTGRES: ("machine",)}
-    for name in ("connections", "pools", "replication", "transactions", "size", "archive", "clock"):
+    for name in NAMES:
         probes[f"{POSTGRES} {name}"] = needs
     probes["pgvector"] = needs
     return [Question(probes, partial(_ask, site), _start(site))]
@@ -53,6 +59,8 @@ def _ask(site: Site, past: Past) -> Answer:
     try:
         with dify_database(site).connect() as connection:
             facts, at = _facts(connection)
+            found = pgsql_limits.limits(connection, site)
+            trouble = pgsql_limits.write(connection)
     except (PostgresUnreachable, PostgresRefused) as error:
         if any(words in str(error) for words in _FULL):
             raise Trouble(
@@ -61,7 +69,9 @@ def _ask(site: Site, past: Past) -> Answer:
                 "postgres.pool_size or raise max_connections",
             ) from None
         raise
-    return _answer(site, past, at, *facts)
+    answer = _answer(site, past, at, *facts)
+    more = (_writes(found, trouble), _pools(site, found))
+    return replace(answer, readings=[*answer.readings, *more])
 
 
 def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
@@ -93,7 +103,6 @@ def _answer(
     archive_fails: bool | None,
 ) -> Answer:
     limits, database = site.environment.limits, site.environment.postgres.database
-    needed = needed_connections(site.environment, site.release)
     found = [
         Reading(
             POSTGRES,
@@ -110,12 +119,6 @@ def _answer(
             limits.connections_pct,
             advice="look who holds them: SELECT usename, state, count(*) FROM pg_stat_activity "
             "GROUP BY 1, 2",
-        ),
-        Reading(
-            f"{POSTGRES} pools",
-            f"Dify's pools may open {needed} of {room}",
-            status=Status.WARN if needed > room else Status.OK,
-            advice=f"raise max_connections to {needed} and more, or lower postgres.pool_size",
         ),
         Reading(
             f"{POSTGRES} transactions",
@@ -146,6 +149,31 @@ def _answer(
     found.append(clock_reading(f"{POSTGRES} clock", clock - at, site))
     found.append(_archive(site, archive, archived_s, failing=bool(archive_fails)))
     return Answer(found, notes)
+
+
+def _writes(found: Limits, trouble: str) -> Reading:
+    """A row of Dify's role, committed and removed."""
+    probe, hindrance = f"{POSTGRES} writes", next(cannot_write(found), None)
+    if hindrance:
+        return Reading(probe, hindrance.cause, status=Status.FAIL, advice=hindrance.advice)
+    return Reading(
+        probe,
+        f"a row cannot be written: {trouble}" if trouble else "a row was written and removed",
+        status=Status.FAIL if trouble else Status.OK,
+        advice="look at the server's log and disk; is it a replica, or read-only?",
+    )
+
+
+def _pools(site: Site, found: Limits) -> Reading:
+    probe, hindrances = f"{POSTGRES} pools", pgsql_limits.connections(site, found)
+    needed = needed_connections(site.environment, site.release)
+    return Reading(
+        probe,
+        "; ".join(each.cause for each in hindrances)
+        or f"Dify's pools may open {needed} of {found.room}",
+        status=Status.WARN if hindrances else Status.OK,
+        advice="; ".join(each.advice for each in hindrances),
+    )
 
 
 def behind(

@@ -5,9 +5,12 @@ from typing import Any
 
 from clients.postgres import Connection, Postgres
 from clients.redis import RedisServer
+from config.cross_checks import needed_connections
 from config.desired.services import active
+from config.rules.postgres_limits import cannot_write
 from tasks.core.site import Site
 from tasks.probes.verify.probe import Probe, Wrong
+from tasks.steps import pgsql_limits
 from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 
@@ -27,6 +30,8 @@ def probes(site: Site, *, deep: bool) -> list[Probe]:
     found = [
         Probe(POSTGRES, lambda: answers(database), advice=_advice(site, "PostgreSQL", "postgres")),
         Probe("PostgreSQL role has no superpowers", lambda: ordinary(database), roots),
+        Probe("PostgreSQL takes writes", lambda: writes(site, database), roots),
+        Probe("PostgreSQL has connections enough", lambda: enough(site, database), roots),
         Probe(
             "pgvector computes",
             lambda: vector(database),
@@ -71,6 +76,26 @@ def ordinary(database: Postgres) -> str:
             f"as superuser: ALTER ROLE {database.user} {without}",
         )
     return f"{database.user} is an ordinary role"
+
+
+def writes(site: Site, database: Postgres) -> str:
+    with database.connect() as connection:
+        hindrances = list(cannot_write(pgsql_limits.limits(connection, site)))
+        trouble = pgsql_limits.write(connection)
+    if hindrances:
+        raise Wrong(hindrances[0].cause, hindrances[0].advice)
+    if trouble:
+        raise Wrong(f"{database.user} cannot write: {trouble}", "look at the server's log and disk")
+    return "a row was written, committed and removed"
+
+
+def enough(site: Site, database: Postgres) -> str:
+    with database.connect() as connection:
+        found = pgsql_limits.limits(connection, site)
+    if hindrances := pgsql_limits.connections(site, found):
+        causes = "; ".join(each.cause for each in hindrances)
+        raise Wrong(causes, "; ".join(each.advice for each in hindrances))
+    return f"{needed_connections(site.environment, site.release)} of {found.room}"
 
 
 def vector(database: Postgres) -> str:

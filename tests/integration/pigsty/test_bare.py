@@ -95,7 +95,7 @@ def test_a_plan_where_nobody_knows_us_yet_is_made_all_the_same(make_pigsty_doubl
     site = double.site(portal={"domain": "dify.pigsty"})
     changes = [c.what for o in table.plan(site, only=[*PIGSTYS, "migrate"]) for c in o.changes]
     assert "admit dbuser_dify in pg_hba.conf" in changes
-    assert "look at migrate again once pgsql is done" in changes
+    assert "look at migrate again once the changes above are made" in changes
     assert "install Pigsty on its nodes" not in changes
 
 
