@@ -31,6 +31,22 @@ def bundle(environment: Environment, file: File, extra: Extra = None, json: Json
 
 
 @app.command()
+def verify(file: File, json: Json = False) -> None:
+    """Check every byte of a bundle without loading it, and show what it holds."""
+    import time
+
+    from cli.bars import bars
+    from tasks.bundle_reader import opened, prove
+    from tasks.bundle_report import bundled
+
+    began, found = time.monotonic(), opened(file)
+    with bars():
+        prove(found)
+    rows = bundled(found.contents)
+    _say(found.contents.environment, "verify", rows, time.monotonic() - began, json=json)
+
+
+@app.command()
 def load(
     file: File,
     environment: Annotated[str, typer.Argument(help="Default: the one it was made for")] = "",
@@ -38,8 +54,9 @@ def load(
     json: Json = False,
 ) -> None:
     """Verify a bundle and load to the environment's nodes what they lack of it."""
+    from tasks.bundle_reader import opened
     from tasks.core.site import without_secrets
-    from tasks.images.bundle_reader import is_loaded, opened
+    from tasks.images.bundle_reader import is_loaded
 
     found = opened(file)
     name = environment or found.contents.environment

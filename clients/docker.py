@@ -63,7 +63,7 @@ class Image:
         """From what the engine says of it; `repositories` are those its digests are of."""
         return cls(
             id=str(seen["Id"]),
-            labels=dict(seen["Config"]["Labels"] or {}),
+            labels=dict((seen.get("Config") or {}).get("Labels") or {}),
             layers=tuple(seen["RootFS"].get("Layers") or ()),
             digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
             tags=tuple(seen.get("RepoTags") or ()),

@@ -11,12 +11,12 @@ from prefect.client.schemas.objects import State
 from config.errors import RolloutError
 from flows.parts import image_steps, recording, steps
 from flows.parts.tasks import finish, readable
+from tasks.bundle_report import bundled
 from tasks.core.site import Site, without_secrets
 from tasks.images import prune
 from tasks.images.prune import Kept
-from tasks.tools.bundle import Contents, layer_part
 
-Action = Literal["pull", "bundle", "load", "list", "prune"]
+Action = Literal["pull", "bundle", "verify", "load", "list", "prune"]
 Rows = list[dict[str, Any]]
 
 
@@ -43,8 +43,9 @@ def images(
 
     Args:
         environment: A file of config/environments.
-        action: pull, bundle and load get them; list shows them, prune removes the unused.
-        file: The bundle to write or load, on the worker.
+        action: pull, bundle and load get them, verify checks a bundle without loading it; list
+            shows them, prune removes the unused.
+        file: The bundle to write, verify or load, on the worker.
         extra: Files and folders to put into the bundle beside the images.
         extra_to: Folder they are put into when it is loaded.
     """
@@ -57,7 +58,7 @@ def images(
 
 
 def _done(site: Site, action: Action, file: str, extra: list[str], extra_to: str) -> Rows:
-    if action in ("bundle", "load") and not file:
+    if action in ("bundle", "verify", "load") and not file:
         raise RolloutError(f"file: missing; {action} expects the path of the bundle")
     match action:
         case "pull":
@@ -65,6 +66,8 @@ def _done(site: Site, action: Action, file: str, extra: list[str], extra_to: str
         case "bundle":
             _pull(site)
             return _bundle(site, Path(file), [Path(path) for path in extra])
+        case "verify":
+            return bundled(finish(image_steps.verify, site, file=Path(file)))
         case "load":
             return _load(site, Path(file), Path(extra_to) if extra_to else None)
         case "list":
@@ -79,20 +82,7 @@ def _pull(site: Site) -> Rows:
 
 
 def _bundle(site: Site, file: Path, extra: list[Path]) -> Rows:
-    """The images; their sizes count each layer in full, the file has it once."""
-    contents: Contents = finish(image_steps.bundle, site, file=file, extra=extra)
-    return [
-        {
-            "image": image.reference,
-            "id": image.id[7:19],
-            "layers": len(image.layers),
-            "MB": round(sum(contents.part(layer_part(at)).raw for at in image.layers) / 1e6),
-            "MB packed": round(
-                sum(contents.part(layer_part(at)).size for at in image.layers) / 1e6
-            ),
-        }
-        for image in contents.images
-    ]
+    return bundled(finish(image_steps.bundle, site, file=file, extra=extra))
 
 
 def _load(site: Site, file: Path, extra_to: Path | None) -> Rows:

@@ -5,9 +5,9 @@ from pathlib import Path
 from config.desired.services import images as wanted_images
 from flows.parts.tasks import step
 from flows.parts.transfers import transfers
+from tasks.bundle_reader import extract, opened, prove
 from tasks.core.site import Site
 from tasks.images import prune as housekeeping
-from tasks.images.bundle_reader import extract, opened
 from tasks.images.bundle_reader import load as load_bundle
 from tasks.images.bundle_writer import write
 from tasks.tools.bundle import Contents
@@ -21,6 +21,14 @@ def _bundle(site: Site, *, file: Path, extra: list[Path]) -> Contents:
         return write(site.docker, wanted, file, environment=site.name, release=release, extra=extra)
 
 
+def _verify(site: Site, *, file: Path) -> Contents:
+    """What the bundle holds, every byte of it checked."""
+    bundle = opened(file)
+    with transfers(site):
+        prove(bundle)
+    return bundle.contents
+
+
 def _load(site: Site, *, file: Path, extra_to: Path | None) -> dict[str, list[str]]:
     """What of the bundle had to be sent to each node."""
     bundle = opened(file)
@@ -31,5 +39,6 @@ def _load(site: Site, *, file: Path, extra_to: Path | None) -> dict[str, list[st
 
 
 bundle = step(_bundle, "bundle")
+verify = step(_verify, "verify")
 load = step(_load, "load")
 prune = step(housekeeping.prune, "prune")

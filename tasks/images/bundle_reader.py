@@ -1,32 +1,23 @@
 """Loading a bundle: everything is verified first, and only what an engine lacks is sent."""
 
-import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
-import zstandard
 from docker.errors import DockerException
-from pydantic import ValidationError
 from requests import RequestException
 
 from clients.docker import Docker, Image
 from config.errors import RolloutError, StepError
-from tasks.core.progress import Arrived, Moved, tell
+from tasks import load_space
+from tasks.bundle_reader import Bundle, unpacked, verify
+from tasks.bundle_table import text
+from tasks.core.progress import Arrived, tell
 from tasks.core.side_by_side import side_by_side
-from tasks.images import tar
-from tasks.images.tar import CHUNK, Damaged, Entry
 from tasks.tools.bundle import (
     END,
     MANIFEST,
-    README,
-    SUMS,
-    TABLE,
-    TITLE,
     Bundled,
     Contents,
     config_part,
@@ -34,68 +25,12 @@ from tasks.tools.bundle import (
     layer_part,
     manifest,
     padding,
-    parse_sums,
 )
-
-log = logging.getLogger("rollout")
 
 STREAMS = 2
 PINNED = "dify-rollout/pinned"
 
 Chain = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A bundle whose table of contents is known and fits its entries."""
-
-    path: Path
-    contents: Contents
-    entries: Mapping[str, Entry]
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether the file at least begins as a bundle does."""
-    with path.open("rb") as file:
-        return file.read(len(README) + 1) == f"{README}\0".encode()
-
-
-def opened(path: Path) -> Bundle:
-    """The bundle, by its table of contents; the parts are not looked at yet.
-
-    Raises:
-        StepError: no such file, no bundle, or damaged; says which part.
-    """
-    try:
-        with path.open("rb") as file:
-            return _opened(path, file)
-    except FileNotFoundError:
-        raise StepError("images", f"no file {path}") from None
-    except OSError as error:
-        raise StepError("images", f"{path} cannot be read: {error.strerror}") from None
-    except Damaged as error:
-        raise _refusal(path, str(error)) from None
-
-
-def verify(bundle: Bundle) -> None:
-    """Every byte of the file is what was written.
-
-    Raises:
-        StepError: names the part that is not.
-    """
-    expected = {part.name: part.sha256 for part in bundle.contents.parts}
-
-    def check(name: str) -> None:
-        entry = bundle.entries[name]
-        with bundle.path.open("rb") as file:
-            if tar.digest(file, entry) != expected[name]:
-                raise Damaged(f"damaged part: {name}")
-        tell(Moved("verified", name, entry.size, entry.size))
-
-    try:
-        side_by_side(check, list(expected), os.cpu_count() or 1, threading.Event())
-    except Damaged as error:
-        raise _refusal(bundle.path, str(error)) from None
 
 
 def is_loaded(bundle: Bundle, docker: Docker) -> bool:
@@ -112,12 +47,15 @@ def load(bundle: Bundle, engines: Mapping[str, Docker]) -> dict[str, list[str]]:
     missing = {node: _missing(bundle.contents, docker) for node, docker in engines.items()}
     if any(missing.values()):
         verify(bundle)
+    have = {node: _chains(docker) for node, docker in engines.items() if missing[node]}
+    for node, chains in have.items():
+        layers = [layer for image in missing[node] for layer in _lacking(image, chains)]
+        load_space.require(engines[node], node, load_space.needed(bundle.contents, layers))
     jobs = {
         f"{node} {number}": (node, group)
         for node, images in missing.items()
         for number, group in enumerate(_groups(images))
     }
-    have = {node: _chains(docker) for node, docker in engines.items() if missing[node]}
 
     def send(job: str) -> None:
         node, group = jobs[job]
@@ -127,63 +65,6 @@ def load(bundle: Bundle, engines: Mapping[str, Docker]) -> dict[str, list[str]]:
     for docker in engines.values():
         _name(bundle.contents, docker)
     return {node: [image.reference for image in images] for node, images in missing.items()}
-
-
-def extract(bundle: Bundle, folder: Path) -> list[Path]:
-    """The extra files, in this folder."""
-    verify(bundle)
-    folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    with bundle.path.open("rb") as file:
-        for name, entry in bundle.entries.items():
-            if name.startswith("extra/"):
-                path = folder / Path(name).name
-                with path.open("wb") as target:
-                    target.writelines(tar.content(file, entry))
-                written.append(path)
-    return written
-
-
-def _opened(path: Path, file: IO[bytes]) -> Bundle:
-    found: dict[str, Entry] = {}
-    for entry in tar.entries(file):
-        found[entry.name] = entry
-        if entry.name == README and not _text(file, entry).startswith(TITLE.encode()):
-            raise Damaged("its README is not that of a bundle")
-        if README not in found:
-            raise Damaged("it does not begin as a bundle does")
-    for name in (TABLE, SUMS):
-        if name not in found:
-            raise Damaged(f"{name} is missing")
-    checks = parse_sums(_text(file, found[SUMS]))
-    if checks is None:
-        raise Damaged(f"damaged part: {SUMS}")
-    if checks.get(TABLE) != tar.digest(file, found[TABLE]):
-        raise Damaged(f"damaged part: {TABLE}")
-    try:
-        contents = Contents.model_validate_json(_text(file, found[TABLE]))
-    except ValidationError:
-        raise Damaged(f"{TABLE} is of another format; use the version that wrote it") from None
-    expected = {part.name: part.size for part in contents.parts}
-    for name in (*expected, *found):
-        if name not in (TABLE, SUMS) and (
-            name not in found or expected.get(name) != found[name].size
-        ):
-            raise Damaged(f"damaged part: {name}")
-    return Bundle(path, contents, found)
-
-
-def _text(file: IO[bytes], entry: Entry) -> bytes:
-    return b"".join(tar.content(file, entry))
-
-
-def _refusal(path: Path, why: str) -> StepError:
-    return StepError(
-        "images",
-        f"{path} is damaged or no bundle: {why}",
-        tried="nothing was loaded",
-        advice="copy it again, or make it with: rollout images bundle ENV FILE",
-    )
 
 
 def _missing(contents: Contents, docker: Docker) -> list[Bundled]:
@@ -255,6 +136,15 @@ def _chains(docker: Docker) -> frozenset[Chain]:
     )
 
 
+def _lacking(image: Bundled, have: frozenset[Chain]) -> list[str]:
+    """The image's layers that are in none of these stacks."""
+    return [
+        layer
+        for height, layer in enumerate(image.layers, 1)
+        if tuple(image.layers[:height]) not in have
+    ]
+
+
 def _send(
     bundle: Bundle, node: str, docker: Docker, images: list[Bundled], have: frozenset[Chain]
 ) -> None:
@@ -278,15 +168,15 @@ def _archive(
     sent: set[str] = set()
     for image in images:
         yield from _entry(config_part(image.id), [
-            _text(file, bundle.entries[config_part(image.id)])
+            text(file, bundle.entries[config_part(image.id)])
         ])  # fmt: skip
-        for height, layer in enumerate(image.layers, 1):
-            part = bundle.contents.part(layer_part(layer))
-            if layer in sent or tuple(image.layers[:height]) in have:
+        for layer in _lacking(image, have):
+            if layer in sent:
                 continue
             sent.add(layer)
+            part = bundle.contents.part(layer_part(layer))
             yield header(part.name.removesuffix(".zst"), part.raw)
-            yield from _unpacked(file, bundle.entries[part.name], node, part.raw)
+            yield from unpacked(file, bundle.entries[part.name], part.raw, f"to {node}")
             yield padding(part.raw)
     yield from _entry(MANIFEST, [manifest(images, ".tar")])
     yield END
@@ -295,14 +185,3 @@ def _archive(
 def _entry(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     data = b"".join(chunks)
     yield header(name, len(data)) + data + padding(len(data))
-
-
-def _unpacked(file: IO[bytes], entry: Entry, node: str, size: int) -> Iterator[bytes]:
-    """Piece by piece: what compresses to nothing may unpack to gigabytes."""
-    file.seek(entry.offset)
-    reader, done = zstandard.ZstdDecompressor().stream_reader(file, read_size=CHUNK), 0
-    # Not until the reader's end: it would go on with what follows in the file.
-    while done < size and (data := reader.read(min(CHUNK, size - done))):
-        done += len(data)
-        tell(Moved(f"to {node}", entry.name, done, size))
-        yield data

@@ -1,23 +1,20 @@
 """Writing a bundle: every image of a release in one file, each layer once."""
 
-import gzip
 import hashlib
-import json
-import logging
 import os
-import tarfile
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
 import zstandard
 
 from clients.docker import Docker
 from config.errors import StepError
+from tasks import saved_images
 from tasks.core.progress import Moved, tell
 from tasks.images.tar import CHUNK
+from tasks.replaced import replaced
 from tasks.tools.bundle import (
     BLOCK,
     END,
@@ -33,13 +30,12 @@ from tasks.tools.bundle import (
     config_part,
     extra_part,
     header,
+    is_plain,
     layer_part,
     manifest,
     padding,
     sums,
 )
-
-log = logging.getLogger("rollout")
 
 # All processors; jobs of zstd's own choice would cost 8 MB several times over each of them.
 # Each thread holds a job of input and its output: more of them would cost memory by the core.
@@ -47,8 +43,6 @@ THREADS = min(4, os.cpu_count() or 1)
 PARAMETERS = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
     3, threads=THREADS, job_size=1 << 20, write_checksum=1
 )
-SMALLEST_TAR = 1024
-LARGEST_JSON = 16 << 20
 
 
 class Writer:
@@ -66,10 +60,10 @@ class Writer:
             total.update(data)
         self._finish(start, Part(name=name, size=size, raw=size, sha256=total.hexdigest()))
 
-    def add_layer(self, tree: IO[bytes], told: str, size_told: int) -> str:
+    def add_layer(self, tree: IO[bytes], name: str, expected: int) -> str:
         """A layer from its tar, kept once however often it comes; the tar's digest.
 
-        `told`, `size_told`: what to call it meanwhile, and how many bytes to expect.
+        `name`, `expected`: what to call it meanwhile, and about how many bytes it has.
         """
         start, total, unpacked = self._begin(), hashlib.sha256(), hashlib.sha256()
         frame, size, raw = self._compressor.compressobj(), 0, 0
@@ -79,7 +73,7 @@ class Writer:
             packed = frame.compress(data)
             total.update(packed)
             size += self._file.write(packed)
-            tell(Moved("bundle", told, raw, max(raw, size_told)))
+            tell(Moved("bundle", name, raw, max(raw, expected)))
         packed = frame.flush()
         total.update(packed)
         size += self._file.write(packed)
@@ -90,7 +84,7 @@ class Writer:
             self._file.truncate()
         else:
             self._finish(start, part)
-        tell(Moved("bundle", told, raw, raw))
+        tell(Moved("bundle", name, raw, raw))
         return diff
 
     def end(self) -> None:
@@ -128,7 +122,8 @@ def write(
     """
     added = files(extra)
     try:
-        with _replacing(path) as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(path) as file:
             writer = Writer(file)
             writer.add(README, [INSTRUCTIONS.encode()])
             images = _add_images(docker, references, writer)
@@ -166,6 +161,8 @@ def files(extra: Iterable[Path]) -> list[Path]:
                 raise StepError("images", f"--extra: {file} is a link; name the file itself")
             if not file.is_file():
                 continue
+            if not is_plain(file.name):
+                raise StepError("images", f"--extra: {str(file)!r} has a name no bundle can take")
             if len(extra_part(file.name).encode()) > LONGEST:
                 raise StepError("images", f"--extra: the name of {file} is too long for a bundle")
             if file.name in found:
@@ -174,69 +171,10 @@ def files(extra: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-@contextmanager
-def _replacing(path: Path) -> Generator[IO[bytes]]:
-    """A file that takes the name `path` once it is whole; what a killed run left is overwritten."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("wb") as file:
-        try:
-            yield file
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-    unfinished.replace(path)
-
-
 def _add_images(docker: Docker, references: list[str], writer: Writer) -> list[Bundled]:
     """Each layer as it comes out of the engine; then what the images are made of."""
-    texts: dict[str, bytes] = {}
-    layers: set[str] = set()
-    with (
-        docker.saved(references) as stream,
-        tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as archive,
-    ):
-        for member in archive:
-            # Links stand for layers that came before under another name.
-            if not member.isfile():
-                continue
-            entry = cast(Any, archive.extractfile(member))
-            if entry.peek(1)[:1] in b"[{" and member.size < LARGEST_JSON:
-                texts[member.name] = entry.read()
-            elif member.size >= SMALLEST_TAR:
-                told = member.name.removesuffix("/layer.tar")
-                layers.add(writer.add_layer(_unpacked(entry), told, member.size))
-    images = [_bundled(docker, described, texts) for described in json.loads(texts[MANIFEST])]
-    images.sort(key=lambda image: references.index(image[0].reference))
+    images = saved_images.read(docker, references, writer.add_layer)
     for image, config in images:
-        if missing := set(image.layers) - layers:
-            raise StepError("images", f"{image.reference}: Docker saved no {', '.join(missing)}")
         if config_part(image.id) not in writer.parts:
             writer.add(config_part(image.id), [config])
     return [image for image, _ in images]
-
-
-def _bundled(
-    docker: Docker, described: dict[str, Any], texts: dict[str, bytes]
-) -> tuple[Bundled, bytes]:
-    """An entry of Docker's manifest, with the image's configuration."""
-    config = texts[described["Config"]]
-    reference = described["RepoTags"][0]
-    found = docker.image(reference)
-    image = Bundled(
-        reference=reference,
-        id=f"sha256:{hashlib.sha256(config).hexdigest()}",
-        digest=found.digests[0] if found and found.digests else "",
-        layers=json.loads(config)["rootfs"]["diff_ids"],
-    )
-    return image, config
-
-
-def _unpacked(entry: Any) -> IO[bytes]:
-    """A layer's tar: an engine with containerd's store keeps layers as they were pulled."""
-    head = entry.peek(4)[:4]
-    if head.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.GzipFile(fileobj=entry))
-    if head == b"\x28\xb5\x2f\xfd":
-        return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(entry))
-    return cast(IO[bytes], entry)

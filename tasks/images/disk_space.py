@@ -9,16 +9,14 @@ from clients.registry import packed_size
 from config.desired.services import digests
 from config.errors import RolloutError
 from config.rules.sources import sources
+from tasks import bundle_reader
 from tasks.core.finding import Finding
 from tasks.core.site import Site
-from tasks.images import bundle_reader
+from tasks.load_space import needed as needed_to_load
 from tasks.steps.images import Images
-from tasks.tools.bundle import Contents, layer_part
 
 # A layer lies there packed and, about three times as large, unpacked.
 PER_PACKED_BYTE = 4
-# `docker load` unpacks the whole archive beside what it makes of it.
-PER_LOADED_BYTE = 2
 ARCHITECTURES: Mapping[str, str] = {"x86_64": "amd64", "aarch64": "arm64"}
 _GB = 1000**3
 
@@ -53,10 +51,9 @@ def _in_archive(path: Path, missing: list[str]) -> int | None:
         raise RolloutError(f"images.archive: no file {path}")
     if not bundle_reader.is_bundle(path):
         return None
-    contents: Contents = bundle_reader.opened(path).contents
+    contents = bundle_reader.opened(path).contents
     wanted = [image for image in contents.images if image.reference in missing]
-    layers = {layer for image in wanted for layer in image.layers}
-    return PER_LOADED_BYTE * sum(contents.part(layer_part(layer)).raw for layer in layers)
+    return needed_to_load(contents, [layer for image in wanted for layer in image.layers])
 
 
 def _in_registries(site: Site, missing: list[str], architecture: str) -> int | None:

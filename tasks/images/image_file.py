@@ -13,7 +13,8 @@ from docker.errors import DockerException
 
 from clients.docker import Docker
 from config.errors import RolloutError, StepError
-from tasks.images import bundle_reader
+from tasks import bundle_reader
+from tasks.images import bundle_reader as load
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
 ADVICE = "make it with: rollout images bundle ENV FILE, or docker save IMAGE… | gzip > FILE"
@@ -27,7 +28,7 @@ def load_archive(docker: Docker, path: Path, wanted: list[str]) -> None:
     """
     try:
         if bundle_reader.is_bundle(path):
-            bundle_reader.load(bundle_reader.opened(path), {"this node": docker})
+            load.load(bundle_reader.opened(path), {"this node": docker})
         else:
             with _opened(path) as stream:
                 docker.load(stream)

@@ -97,7 +97,7 @@ def _fill(node: Node, recipe: Recipe, root: Path) -> None:
         words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
         node.run(Command(words, env=(("DEBIAN_FRONTEND", "noninteractive"),), timeout_s=300))
     suite, include = str(recipe.base["suite"]), list(recipe.base["include"])
-    mirror = debootstrap.mirror(_sources(), suite)
+    mirror = debootstrap.mirror(apt_sources(), suite)
     node.run(debootstrap.bootstrap(suite, include, root, mirror))
     for folder in TRIM:
         shutil.rmtree(root / folder, ignore_errors=True)
@@ -112,7 +112,8 @@ def _import(docker: Docker, node: Node, root: Path, name: str, tag: str) -> None
         docker.import_filesystem(tree, name, tag)
 
 
-def _sources() -> list[str]:
+def apt_sources() -> list[str]:
+    """The texts that name the machine's mirrors."""
     folder = Path("/etc/apt")
     found = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     return [path.read_text() for path in found if path.is_file()]

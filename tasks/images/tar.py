@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from config.errors import RolloutError
-from tasks.tools.bundle import BLOCK, END, header, padding
+from tasks.tools.bundle import BLOCK, END, header, is_part, padding
 
 CHUNK = 1 << 20
+MOST_ENTRIES = 10_000
 
 
 class Damaged(RolloutError):
@@ -27,13 +28,14 @@ class Entry:
 
 
 def entries(file: IO[bytes]) -> Iterator[Entry]:
-    """Every entry, from the headers alone.
+    """Every entry, from the headers alone; no name comes twice.
 
     Raises:
         Damaged: a header is not as we write them, or the file ends early or late.
     """
     whole = os.fstat(file.fileno()).st_size
     at, before = 0, ""
+    names: set[str] = set()
     while True:
         file.seek(at)
         block = file.read(BLOCK)
@@ -43,7 +45,10 @@ def entries(file: IO[bytes]) -> Iterator[Entry]:
         at = entry.offset + entry.size + len(padding(entry.size))
         if at > whole:
             raise Damaged(f"truncated inside {entry.name}")
+        if entry.name in names or len(names) == MOST_ENTRIES:
+            raise Damaged(f"{entry.name} is there twice, or one of too many")
         yield entry
+        names.add(entry.name)
         before = entry.name
     file.seek(at)
     if file.read(len(END) + 1) != END:
@@ -60,6 +65,20 @@ def content(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
             raise Damaged(f"truncated inside {entry.name}")
         left -= len(data)
         yield data
+
+
+class Section:
+    """The entry's bytes as a file of their own."""
+
+    def __init__(self, file: IO[bytes], entry: Entry) -> None:
+        self._file = file
+        self._left = entry.size
+        file.seek(entry.offset)
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        return data
 
 
 def digest(file: IO[bytes], entry: Entry) -> str:
@@ -79,8 +98,8 @@ def _entry(block: bytes, at: int, before: str) -> Entry:
         raise Damaged(f"truncated {where}")
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
-        if header(info.name, info.size) != block:
-            raise Damaged(f"damaged header {where}, of {info.name}")
+        if header(info.name, info.size) != block or info.size < 0 or not is_part(info.name):
+            raise Damaged(f"damaged header {where}, of {info.name!r}")
     except (tarfile.HeaderError, ValueError):
         raise Damaged(f"damaged header {where}") from None
     return Entry(info.name, at + BLOCK, info.size)

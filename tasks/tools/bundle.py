@@ -14,8 +14,9 @@ import json
 import re
 import tarfile
 from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -33,6 +34,38 @@ any Docker Engine:      tar xf FILE && sha256sum --check SHA256SUMS
 """
 
 _SUM = re.compile(r"([0-9a-f]{64})  (\S.*)")
+_PART = re.compile(r"README|(manifest|bundle)\.json|SHA256SUMS"
+                   r"|images/[0-9a-f]{64}\.json|layers/[0-9a-f]{64}\.tar\.zst")  # fmt: skip
+_EXTRA = "extra/"
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Word = Annotated[str, Field(pattern=r"^[\w./:@+-]+$")]
+Size = Annotated[int, Field(ge=0, le=1 << 50)]
+
+
+def is_extra(part: str) -> bool:
+    return part.startswith(_EXTRA)
+
+
+def is_layer(part: str) -> bool:
+    return part.startswith("layers/")
+
+
+def is_plain(name: str) -> bool:
+    """Whether the name is that of a file in a folder, and one line of text."""
+    plain = name.isprintable() and name == name.strip()
+    return plain and "/" not in name and name not in ("", ".", "..")
+
+
+def is_part(name: str) -> bool:
+    """Whether a bundle has entries of this name; an added file is one plain name in its folder."""
+    return is_plain(name.removeprefix(_EXTRA)) if is_extra(name) else bool(_PART.fullmatch(name))
+
+
+def _known(name: str) -> str:
+    if not is_part(name):
+        raise ValueError("no part of a bundle")
+    return name
 
 
 class Table(BaseModel):
@@ -44,28 +77,28 @@ class Table(BaseModel):
 class Part(Table):
     """An entry of the tar; `raw` is its size unpacked."""
 
-    name: str
-    size: int
-    raw: int
+    name: Annotated[str, AfterValidator(_known)]
+    size: Size
+    raw: Size
     sha256: str
 
 
 class Bundled(Table):
     """An image: `id` is the digest of its configuration, `digest` what its registry calls it."""
 
-    reference: str
-    id: str
-    digest: str
-    layers: list[str]
+    reference: Word
+    id: Digest
+    digest: Digest | Literal[""]
+    layers: list[Digest]
 
 
 class Contents(Table):
     """The table of contents."""
 
-    format: int
-    environment: str
-    release: str
-    made_at: str
+    format: Literal[1]
+    environment: Word
+    release: Word
+    made_at: Word
     images: list[Bundled]
     parts: list[Part]
 
@@ -82,7 +115,7 @@ def layer_part(diff: str) -> str:
 
 
 def extra_part(name: str) -> str:
-    return f"extra/{name}"
+    return f"{_EXTRA}{name}"
 
 
 def manifest(images: Iterable[Bundled], suffix: str = ".tar.zst") -> bytes:

@@ -52,6 +52,12 @@ def test_a_damaged_bundle_is_one_sentence(deployed, bundle, tmp_path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_bundle_is_verified_without_loading_it(deployed, bundle) -> None:
+    done = deployed.json("images", "verify", str(bundle))
+    assert (done["environment"], done["action"]) == ("sandbox", "verify")
+    assert {row["image"] for row in done["rows"]} >= {"langgenius/dify-api:1.15.0"}
+
+
 def test_what_runs_is_kept(deployed) -> None:
     rows = deployed.json("images", "list", "sandbox")["rows"]
     state = {row["image"]: row["state"] for row in rows}
@@ -67,7 +73,7 @@ def test_the_deployment_is_there(deployed) -> None:
     found = httpx.get(f"{deployed.api_url}/deployments/name/images/sandbox").json()
     assert found["parameters"] == {"environment": "sandbox"}
     asked = found["parameter_openapi_schema"]["properties"]["action"]["enum"]
-    assert asked == ["pull", "bundle", "load", "list", "prune"]
+    assert asked == ["pull", "bundle", "verify", "load", "list", "prune"]
 
 
 SAVED = """

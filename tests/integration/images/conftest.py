@@ -28,6 +28,7 @@ from clients.docker import Docker
 from clients.node import LocalNode
 from clients.processes import process
 from tests.engine import started
+from tests.integration.images import newer_engine
 from tests.ports import free_ports
 
 USER, PASSWORD = "robot", "s3cret word"
@@ -60,6 +61,7 @@ class OwnEngine:
     folder: Path
     arguments: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
+    programs: Path | None = None
 
     @property
     def node(self) -> NodeWith:
@@ -94,6 +96,8 @@ class OwnEngine:
             f"--pidfile={self.pidfile}", f"--bridge={self.bridge}", "--iptables=false",
             "--ip-forward=false", "--ip-masq=false", *self.arguments,
         )  # fmt: skip
+        if self.programs:
+            words = (*newer_engine.with_programs_of(self.programs), *words)
         env = tuple(self.variables.items())
         LocalNode().spawn(Command(words, env=env), self.folder / "dockerd.log")
         deadline = time.monotonic() + 30
@@ -111,8 +115,10 @@ class OwnEngine:
 
 
 @contextmanager
-def own_engine(folder: Path, *arguments: str, **variables: str) -> Generator[OwnEngine]:
-    engine = OwnEngine(folder, arguments, variables)
+def own_engine(
+    folder: Path, *arguments: str, programs: Path | None = None, **variables: str
+) -> Generator[OwnEngine]:
+    engine = OwnEngine(folder, arguments, variables, programs)
     engine.start()
     try:
         yield engine
@@ -134,6 +140,17 @@ def second(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Generato
     folder = Path(f"/tmp/rollout-{uuid.uuid4().hex[:8]}")
     folder.mkdir()
     with own_engine(folder) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def newer(docker: Docker) -> Generator[OwnEngine]:
+    """An engine of a later Debian, which keeps images in containerd's store."""
+    folder = Path(f"/tmp/rollout-{uuid.uuid4().hex[:8]}")
+    folder.mkdir()
+    (folder / "daemon.json").write_text('{"features": {"containerd-snapshotter": true}}\n')
+    with own_engine(folder, programs=newer_engine.programs()) as engine:
+        assert not engine.docker.shares_layers()
         yield engine
 
 

@@ -17,8 +17,10 @@ import pytest
 
 from config.errors import StepError
 from config.load import ROOT
+from tasks import bundle_reader
 from tasks.core.progress import Moved, watched_by
-from tasks.images import bundle_reader, bundle_writer
+from tasks.images import bundle_reader as load
+from tasks.images import bundle_writer
 from tasks.images.image_file import load_archive
 
 TIMES = 100
@@ -64,7 +66,7 @@ def sent(path: Path, docker) -> int:
     """Bytes that a load of the bundle unpacks for the engine."""
     events: list[Moved] = []
     with watched_by(events.append):
-        bundle_reader.load(bundle_reader.opened(path), {"second": docker})
+        load.load(bundle_reader.opened(path), {"second": docker})
     last = {e.part: e.done for e in events if isinstance(e, Moved) and e.what == "to second"}
     return sum(last.values())
 
@@ -80,26 +82,26 @@ def test_what_is_bundled_here_is_loaded_there(written, images, empty) -> None:
 
 
 def test_the_second_load_moves_nothing_and_takes_no_time(written, images, empty) -> None:
-    assert not bundle_reader.is_loaded(bundle_reader.opened(written), empty)
-    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
+    assert not load.is_loaded(bundle_reader.opened(written), empty)
+    load.load(bundle_reader.opened(written), {"second": empty})
     began = time.monotonic()
-    assert bundle_reader.is_loaded(bundle_reader.opened(written), empty)
+    assert load.is_loaded(bundle_reader.opened(written), empty)
     assert sent(written, empty) == 0
     assert time.monotonic() - began < 1
 
 
 def test_a_lost_name_is_given_again_without_sending_anything(written, images, empty) -> None:
-    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
+    load.load(bundle_reader.opened(written), {"second": empty})
     reference = next(iter(images))
     empty.tag(reference, "kept", "1")
     empty.client.api.remove_image(reference)
-    assert not bundle_reader.is_loaded(bundle_reader.opened(written), empty)
+    assert not load.is_loaded(bundle_reader.opened(written), empty)
     assert sent(written, empty) == 0
     assert ids(empty, images) == images
 
 
 def test_only_layers_that_are_missing_are_sent(written, images, empty) -> None:
-    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
+    load.load(bundle_reader.opened(written), {"second": empty})
     web = list(images)[1]
     empty.forget(empty.image(web))
     assert 70_000 < sent(written, empty) < 80_000
@@ -121,7 +123,7 @@ def test_extra_files_travel_along(written, plugin, tmp_path) -> None:
 
 
 def test_several_engines_are_loaded_at_once(written, images, empty, docker) -> None:
-    loaded = bundle_reader.load(bundle_reader.opened(written), {"first": docker, "second": empty})
+    loaded = load.load(bundle_reader.opened(written), {"first": docker, "second": empty})
     assert loaded == {"first": [], "second": list(images)}
     assert ids(empty, images) == images
 
@@ -144,7 +146,7 @@ def test_a_byte_changed_anywhere_is_found_before_anything_is_loaded(
             whole[:at] + bytes([whole[at] ^ chance.randrange(1, 256)]) + whole[at + 1 :]
         )
         with pytest.raises(StepError) as refused:
-            bundle_reader.load(bundle_reader.opened(path), {"second": empty})
+            load.load(bundle_reader.opened(path), {"second": empty})
         assert str(path) in str(refused.value)
         inside = [n for n, e in parts.items() if e.offset <= at < e.offset + e.size]
         if inside:
@@ -158,7 +160,7 @@ def test_a_truncated_bundle_says_where_it_ends(written, empty, tmp_path) -> None
         path = tmp_path / "short"
         path.write_bytes(whole[:at])
         with pytest.raises(StepError, match="damaged or no bundle"):
-            bundle_reader.load(bundle_reader.opened(path), {"second": empty})
+            load.load(bundle_reader.opened(path), {"second": empty})
     assert empty.images() == []
 
 
@@ -170,7 +172,7 @@ def test_small_parts_are_named_too(written, empty, tmp_path) -> None:
             path = tmp_path / "damaged"
             path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
             with pytest.raises(StepError) as refused:
-                bundle_reader.load(bundle_reader.opened(path), {"second": empty})
+                load.load(bundle_reader.opened(path), {"second": empty})
             if at >= entry.offset:
                 assert name in str(refused.value)
     assert empty.images() == []
@@ -188,7 +190,7 @@ def test_a_foreign_file_is_refused(docker, images, empty, tmp_path, kind) -> Non
     else:
         path.write_bytes(b"\x00\xffx" * 5000 if kind == "noise" else b"")
     with pytest.raises(StepError, match="is damaged or no bundle"):
-        bundle_reader.load(bundle_reader.opened(path), {"second": empty})
+        load.load(bundle_reader.opened(path), {"second": empty})
     assert empty.images() == []
 
 
@@ -221,14 +223,14 @@ KILLED = """
 import sys
 from pathlib import Path
 from clients.docker import Docker
-from tasks.images import bundle_reader, bundle_writer
+from tasks import bundle, bundle_reader, load
 from tasks.core.progress import watched_by
 import time
 class Node:
     def docker_url(self): return sys.argv[3]
 with watched_by(lambda event: (print(event, flush=True), time.sleep(0.3))):
     if sys.argv[1] == "load":
-        bundle_reader.load(bundle_reader.opened(Path(sys.argv[2])), {"second": Docker(Node())})
+        load.load(bundle_reader.opened(Path(sys.argv[2])), {"second": Docker(Node())})
     else:
         bundle_writer.write(Docker(), sys.argv[4:], Path(sys.argv[2]), environment="e", release="r")
 """
@@ -249,7 +251,7 @@ def killed(*words: str, after: str) -> None:
 
 def test_a_killed_load_is_finished_by_the_next(written, images, empty, second) -> None:
     killed("load", str(written), second.node.docker_url(), after="to second")
-    bundle_reader.load(bundle_reader.opened(written), {"second": empty})
+    load.load(bundle_reader.opened(written), {"second": empty})
     assert ids(empty, images) == images
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from clients.docker import Docker
 from clients.ssh import SshNode
-from tasks.images import bundle_reader, bundle_writer
+from tasks import bundle_reader
+from tasks.images import bundle_reader as load
+from tasks.images import bundle_writer
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
 from tests.ports import free_ports
@@ -32,8 +34,8 @@ def test_a_bundle_goes_over_ssh_and_leaves_no_copy(second, far, make, docker, tm
     path = tmp_path / "dify.bundle"
     bundle_writer.write(docker, [name], path, environment="prod", release="1.15.0")
     before = {file.name for file in Path("/tmp").iterdir()}
-    assert bundle_reader.load(bundle_reader.opened(path), {"far": Docker(far)}) == {"far": [name]}
+    assert load.load(bundle_reader.opened(path), {"far": Docker(far)}) == {"far": [name]}
     assert second.docker.image(name).id == identity
     left = {file.name for file in Path("/tmp").iterdir()} - before
     assert not [file for file in left if file.startswith("docker-") or "bundle" in file]
-    assert bundle_reader.load(bundle_reader.opened(path), {"far": Docker(far)}) == {"far": []}
+    assert load.load(bundle_reader.opened(path), {"far": Docker(far)}) == {"far": []}
