@@ -3,9 +3,8 @@
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
-# The longest first; most of the time they wait for servers. One that fails on a busy machine is
-# told (R) and run once more.
-PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder --reruns 1
+# The longest first; most of the time they wait for servers.
+PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 setup:
 	./bootstrap

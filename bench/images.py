@@ -37,7 +37,7 @@ OURS = """
 import resource, sys
 from pathlib import Path
 from clients.docker import Docker
-from tasks import bundle, bundle_reader, load
+from tasks.images import bundle_loader, bundle_reader, bundle_writer
 class Node:
     def docker_url(self): return sys.argv[3]
 path = Path(sys.argv[2])
@@ -45,7 +45,7 @@ if sys.argv[1] == "bundle":
     import flows.images
     bundle_writer.write(Docker(), sys.argv[4:], path, environment="bench", release="bench")
 else:
-    load.load(bundle_reader.opened(path), {"bench": Docker(Node())})
+    bundle_loader.load(bundle_reader.opened(path), {"bench": Docker(Node())})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -36,8 +36,8 @@ def verify(file: File, json: Json = False) -> None:
     import time
 
     from cli.bars import bars
-    from tasks.bundle_reader import opened, prove
-    from tasks.bundle_report import bundled
+    from tasks.images.bundle_reader import opened, prove
+    from tasks.images.bundle_report import bundled
 
     began, found = time.monotonic(), opened(file)
     with bars():
@@ -54,9 +54,9 @@ def load(
     json: Json = False,
 ) -> None:
     """Verify a bundle and load to the environment's nodes what they lack of it."""
-    from tasks.bundle_reader import opened
     from tasks.core.site import without_secrets
-    from tasks.images.bundle_reader import is_loaded
+    from tasks.images.bundle_loader import is_loaded
+    from tasks.images.bundle_reader import opened
 
     found = opened(file)
     name = environment or found.contents.environment

@@ -61,9 +61,10 @@ class Image:
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Image":
         """From what the engine says of it; `repositories` are those its digests are of."""
+        config = cast(dict[str, Any], seen.get("Config") or {})
         return cls(
             id=str(seen["Id"]),
-            labels=dict((seen.get("Config") or {}).get("Labels") or {}),
+            labels=dict(config.get("Labels") or {}),
             layers=tuple(seen["RootFS"].get("Layers") or ()),
             digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
             tags=tuple(seen.get("RepoTags") or ()),

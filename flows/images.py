@@ -11,9 +11,9 @@ from prefect.client.schemas.objects import State
 from config.errors import RolloutError
 from flows.parts import image_steps, recording, steps
 from flows.parts.tasks import finish, readable
-from tasks.bundle_report import bundled
 from tasks.core.site import Site, without_secrets
 from tasks.images import prune
+from tasks.images.bundle_report import bundled
 from tasks.images.prune import Kept
 
 Action = Literal["pull", "bundle", "verify", "load", "list", "prune"]

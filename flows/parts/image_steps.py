@@ -5,10 +5,10 @@ from pathlib import Path
 from config.desired.services import images as wanted_images
 from flows.parts.tasks import step
 from flows.parts.transfers import transfers
-from tasks.bundle_reader import extract, opened, prove
 from tasks.core.site import Site
 from tasks.images import prune as housekeeping
-from tasks.images.bundle_reader import load as load_bundle
+from tasks.images.bundle_loader import load as load_bundle
+from tasks.images.bundle_reader import extract, opened, prove
 from tasks.images.bundle_writer import write
 from tasks.tools.bundle import Contents
 

@@ -1,187 +1,210 @@
-"""Loading a bundle: everything is verified first, and only what an engine lacks is sent."""
+"""Reading a bundle, without any engine: what it holds, whether it is whole, its added files."""
 
+import hashlib
+import os
+import shutil
 import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import IO
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
 
-from docker.errors import DockerException
-from requests import RequestException
+import zstandard
+from pydantic import BaseModel, ValidationError
 
-from clients.docker import Docker, Image
-from config.errors import RolloutError, StepError
-from tasks import load_space
-from tasks.bundle_reader import Bundle, unpacked, verify
-from tasks.bundle_table import text
-from tasks.core.progress import Arrived, tell
+from config.errors import StepError
+from tasks.core.progress import Moved, tell
 from tasks.core.side_by_side import side_by_side
+from tasks.images import bundle_table, tar
+from tasks.images.bundle_table import text
+from tasks.images.replaced import replaced
+from tasks.images.tar import CHUNK, Damaged, Entry, Section
 from tasks.tools.bundle import (
-    END,
-    MANIFEST,
+    README,
     Bundled,
     Contents,
+    Part,
     config_part,
-    header,
+    is_extra,
+    is_layer,
     layer_part,
-    manifest,
-    padding,
 )
 
-STREAMS = 2
-PINNED = "dify-rollout/pinned"
 
-Chain = tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose table of contents is known and fits its entries."""
 
-
-def is_loaded(bundle: Bundle, docker: Docker) -> bool:
-    """Whether the engine has every image of the bundle under its names."""
-    images = [(image, _held(docker, image)) for image in bundle.contents.images]
-    return all(found is not None and not _unnamed(found, image) for image, found in images)
+    path: Path
+    contents: Contents
+    entries: Mapping[str, Entry]
 
 
-def load(bundle: Bundle, engines: Mapping[str, Docker]) -> dict[str, list[str]]:
-    """Every image of the bundle is in every engine; what had to be sent to each.
+class _RootFs(BaseModel):
+    diff_ids: list[str]
 
-    `engines`: name of the node → its engine. Nothing is sent anywhere before all is verified.
+
+class _Config(BaseModel):
+    """What an image's configuration says of its layers."""
+
+    rootfs: _RootFs
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether the file at least begins as a bundle does."""
+    with path.open("rb") as file:
+        return file.read(len(README) + 1) == f"{README}\0".encode()
+
+
+def opened(path: Path) -> Bundle:
+    """The bundle, by its table of contents; the parts are not looked at yet.
+
+    Raises:
+        StepError: no such file, no bundle, or damaged; says which part.
     """
-    missing = {node: _missing(bundle.contents, docker) for node, docker in engines.items()}
-    if any(missing.values()):
-        verify(bundle)
-    have = {node: _chains(docker) for node, docker in engines.items() if missing[node]}
-    for node, chains in have.items():
-        layers = [layer for image in missing[node] for layer in _lacking(image, chains)]
-        load_space.require(engines[node], node, load_space.needed(bundle.contents, layers))
-    jobs = {
-        f"{node} {number}": (node, group)
-        for node, images in missing.items()
-        for number, group in enumerate(_groups(images))
-    }
-
-    def send(job: str) -> None:
-        node, group = jobs[job]
-        _send(bundle, node, engines[node], group, have[node])
-
-    side_by_side(send, list(jobs), STREAMS * len(engines), threading.Event())
-    for docker in engines.values():
-        _name(bundle.contents, docker)
-    return {node: [image.reference for image in images] for node, images in missing.items()}
+    if path.exists() and not path.is_file():
+        raise StepError("images", f"{path} is no file")
+    try:
+        with path.open("rb") as file:
+            found: dict[str, Entry] = {}
+            for entry in tar.entries(file):
+                found[entry.name] = entry
+                if README not in found:
+                    raise Damaged("it does not begin as a bundle does")
+            return Bundle(path, bundle_table.read(file, found), found)
+    except FileNotFoundError:
+        raise StepError("images", f"no file {path}") from None
+    except OSError as error:
+        raise StepError("images", f"{path} cannot be read: {error.strerror}") from None
+    except Damaged as error:
+        raise _refusal(path, str(error)) from None
 
 
-def _missing(contents: Contents, docker: Docker) -> list[Bundled]:
-    return [image for image in contents.images if _held(docker, image) is None]
+def verify(bundle: Bundle) -> None:
+    """Every byte of the file is what was written.
 
-
-def _held(docker: Docker, image: Bundled) -> Image | None:
-    """The image as the engine has it, under whatever name.
-
-    An engine with containerd's store knows images by another id: there the layers must do.
+    Raises:
+        StepError: names the part that is not.
     """
-    if found := docker.image(image.id):
-        return found
-    named = docker.image(image.reference)
-    same = named is not None and list(named.layers) == image.layers
-    return named if same and not docker.shares_layers() else None
+
+    def check(file: IO[bytes], part: Part) -> None:
+        entry = bundle.entries[part.name]
+        if tar.digest(file, entry) != part.sha256:
+            raise Damaged(f"damaged part: {part.name}")
+        tell(Moved("verified", part.name, entry.size, entry.size))
+
+    _each_part(bundle, check)
 
 
-def _name(contents: Contents, docker: Docker) -> None:
-    """Every image has its names."""
-    for image in contents.images:
-        found = _held(docker, image)
-        if found is None:
-            raise StepError("images", f"{image.reference}: loaded, but Docker does not have it")
-        for name in _unnamed(found, image):
-            repository, _, tag = name.rpartition(":")
-            docker.tag(found.id, repository, tag)
+def prove(bundle: Bundle) -> None:
+    """Every byte is what was written, and the layers unpack to what the images are made of.
+
+    An engine asks the same of what it loads; this asks it without one.
+
+    Raises:
+        StepError: names the part or image that does not.
+    """
+
+    def check(file: IO[bytes], part: Part) -> None:
+        if not is_layer(part.name):
+            return
+        total = hashlib.sha256()
+        for data in unpacked(file, bundle.entries[part.name], part.raw, "unpacked"):
+            total.update(data)
+        if layer_part(total.hexdigest()) != part.name:
+            raise Damaged(f"damaged part: {part.name} unpacks to something else")
+
+    verify(bundle)
+    for image in bundle.contents.images:
+        _made_of_its_layers(bundle, image)
+    _each_part(bundle, check)
 
 
-def _unnamed(found: Image, image: Bundled) -> list[str]:
-    """The names the image should have in the engine and has not."""
-    wanted = [image.reference]
-    if image.digest and image.digest not in found.digests:
-        wanted.append(_pinned(image.digest))
-    return [name for name in wanted if name not in found.tags]
+def extract(bundle: Bundle, folder: Path) -> list[Path]:
+    """The added files, in this folder; a link that has the name of one is replaced.
+
+    Raises:
+        StepError: the bundle is damaged, or the folder cannot take them.
+    """
+    verify(bundle)
+    added = [entry for name, entry in bundle.entries.items() if is_extra(name)]
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        needed, free = sum(entry.size for entry in added), shutil.disk_usage(folder).free
+        if needed > free:
+            raise StepError(
+                "images", f"the added files need {needed} bytes, {folder} has {free} free"
+            )
+        with bundle.path.open("rb") as file:
+            for entry in added:
+                path = folder / Path(entry.name).name
+                with replaced(path) as target:
+                    target.writelines(tar.content(file, entry))
+                written.append(path)
+    except OSError as error:
+        raise StepError(
+            "images", f"the added files cannot be put into {folder}: {error.strerror}"
+        ) from None
+    return written
 
 
-def pin(docker: Docker, image: Image, digest: str) -> None:
-    """Keep, as a name, what its registry calls the image: a load cannot bring that."""
-    repository, _, tag = _pinned(digest).rpartition(":")
-    docker.tag(image.id, repository, tag)
+def unpacked(file: IO[bytes], entry: Entry, size: int, what: str) -> Iterator[bytes]:
+    """A layer's tar, piece by piece: what compresses to nothing may unpack to gigabytes.
+
+    Raises:
+        Damaged: it does not unpack, or not to this size.
+    """
+    packed = cast(IO[bytes], Section(file, entry))
+    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_size=CHUNK)
+    done = 0
+    try:
+        while data := reader.read(min(CHUNK, size - done + 1)):
+            done += len(data)
+            if done > size:
+                break
+            tell(Moved(what, entry.name, done, size))
+            yield data
+    except zstandard.ZstdError:
+        raise Damaged(f"damaged part: {entry.name} does not unpack") from None
+    if done != size:
+        raise Damaged(f"damaged part: {entry.name} does not unpack to {size} bytes")
 
 
-def accepts(image: Image, digest: str) -> bool:
-    """Whether the image is the one a registry calls by this digest."""
-    return digest in image.digests or _pinned(digest) in image.tags
+def _each_part(bundle: Bundle, check: Callable[[IO[bytes], Part], None]) -> None:
+    """The check of every part, as many at once as there are processors."""
+    parts = {part.name: part for part in bundle.contents.parts}
+
+    def one(name: str) -> None:
+        with bundle.path.open("rb") as file:
+            check(file, parts[name])
+
+    try:
+        side_by_side(one, list(parts), os.cpu_count() or 1, threading.Event())
+    except Damaged as error:
+        raise _refusal(bundle.path, str(error)) from None
+    except OSError as error:
+        raise StepError("images", f"{bundle.path} cannot be read: {error.strerror}") from None
 
 
-def _pinned(digest: str) -> str:
-    return f"{PINNED}:{digest.replace(':', '-')}"
-
-
-def _groups(images: list[Bundled]) -> Iterator[list[Bundled]]:
-    """Images that share their lowest layer, and so are sent one after another."""
-    groups: dict[str, list[Bundled]] = {}
-    for image in images:
-        groups.setdefault(image.layers[0] if image.layers else "", []).append(image)
-    yield from groups.values()
-
-
-def _chains(docker: Docker) -> frozenset[Chain]:
-    """Every stack of layers the engine has, from the lowest up."""
-    if not docker.shares_layers():
-        return frozenset()
-    return frozenset(
-        image.layers[:height]
-        for image in docker.images()
-        for height in range(1, len(image.layers) + 1)
-    )
-
-
-def _lacking(image: Bundled, have: frozenset[Chain]) -> list[str]:
-    """The image's layers that are in none of these stacks."""
-    return [
-        layer
-        for height, layer in enumerate(image.layers, 1)
-        if tuple(image.layers[:height]) not in have
-    ]
-
-
-def _send(
-    bundle: Bundle, node: str, docker: Docker, images: list[Bundled], have: frozenset[Chain]
-) -> None:
-    began = time.monotonic()
+def _made_of_its_layers(bundle: Bundle, image: Bundled) -> None:
+    """The image's configuration names the layers that the table says."""
+    name = config_part(image.id)
     try:
         with bundle.path.open("rb") as file:
-            docker.load(_archive(bundle, file, node, images, have))
-    except (DockerException, RequestException, RolloutError, OSError) as error:
-        raise StepError(
-            "images", f"{bundle.path.name} could not be loaded on {node}: {error}",
-            advice="load it again, it resumes with what is missing",
-        ) from None  # fmt: skip
-    for image in images:
-        tell(Arrived(image.reference, bundle.path.name, time.monotonic() - began))
+            config = _Config.model_validate_json(text(file, bundle.entries[name]))
+        if config.rootfs.diff_ids != image.layers:
+            raise Damaged(f"{image.reference} is made of other layers than {name} says")
+    except ValidationError:
+        raise _refusal(bundle.path, f"damaged part: {name}") from None
+    except Damaged as error:
+        raise _refusal(bundle.path, str(error)) from None
 
 
-def _archive(
-    bundle: Bundle, file: IO[bytes], node: str, images: list[Bundled], have: frozenset[Chain]
-) -> Iterator[bytes]:
-    """What `docker load` reads, made while it reads."""
-    sent: set[str] = set()
-    for image in images:
-        yield from _entry(config_part(image.id), [
-            text(file, bundle.entries[config_part(image.id)])
-        ])  # fmt: skip
-        for layer in _lacking(image, have):
-            if layer in sent:
-                continue
-            sent.add(layer)
-            part = bundle.contents.part(layer_part(layer))
-            yield header(part.name.removesuffix(".zst"), part.raw)
-            yield from unpacked(file, bundle.entries[part.name], part.raw, f"to {node}")
-            yield padding(part.raw)
-    yield from _entry(MANIFEST, [manifest(images, ".tar")])
-    yield END
-
-
-def _entry(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    data = b"".join(chunks)
-    yield header(name, len(data)) + data + padding(len(data))
+def _refusal(path: Path, why: str) -> StepError:
+    return StepError(
+        "images",
+        f"{path} is damaged or no bundle: {why}",
+        tried="nothing was loaded",
+        advice="copy it again, or make it with: rollout images bundle ENV FILE",
+    )

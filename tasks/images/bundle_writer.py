@@ -11,10 +11,10 @@ import zstandard
 
 from clients.docker import Docker
 from config.errors import StepError
-from tasks import saved_images
 from tasks.core.progress import Moved, tell
+from tasks.images import saved_images
+from tasks.images.replaced import replaced
 from tasks.images.tar import CHUNK
-from tasks.replaced import replaced
 from tasks.tools.bundle import (
     BLOCK,
     END,

@@ -15,7 +15,7 @@ from tasks.core.progress import Moved, tell
 from tasks.core.side_by_side import side_by_side
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.images.bundle_reader import accepts, pin
+from tasks.images.bundle_loader import accepts, pin
 from tasks.images.tar import CHUNK
 from tasks.steps.images import Images, Seen
 

@@ -9,10 +9,10 @@ from clients.registry import packed_size
 from config.desired.services import digests
 from config.errors import RolloutError
 from config.rules.sources import sources
-from tasks import bundle_reader
 from tasks.core.finding import Finding
 from tasks.core.site import Site
-from tasks.load_space import needed as needed_to_load
+from tasks.images import bundle_reader
+from tasks.images.load_space import needed as needed_to_load
 from tasks.steps.images import Images
 
 # A layer lies there packed and, about three times as large, unpacked.

@@ -13,8 +13,8 @@ from docker.errors import DockerException
 
 from clients.docker import Docker
 from config.errors import RolloutError, StepError
-from tasks import bundle_reader
-from tasks.images import bundle_reader as load
+from tasks.images import bundle_loader as load
+from tasks.images import bundle_reader
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
 ADVICE = "make it with: rollout images bundle ENV FILE, or docker save IMAGE… | gzip > FILE"

@@ -1,11 +1,14 @@
 """Rehearsal images: built here from a recipe folder and Debian packages, without any registry."""
 
+import fcntl
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,15 +84,31 @@ def build(docker: Docker, node: Node, recipe: Recipe, role: str, release: str, t
 def _base(docker: Docker, node: Node, recipe: Recipe) -> None:
     """The base image is there; debootstrap runs only the first time."""
     name, tag = recipe.base["name"], recipe.base_tag()
-    if docker.image(f"{name}:{tag}") is None:
-        if os.geteuid() != 0:
-            raise StepError("images", "rehearsal images need root once", advice="run as root")
-        log.info("images: building the base of the rehearsal images, one to two minutes")
-        with tempfile.TemporaryDirectory(prefix="dify-rollout-") as folder:
-            root = Path(folder) / "root"
-            _fill(node, recipe, root)
-            _import(docker, node, root, name, tag)
-    docker.tag(f"{name}:{tag}", name, "latest")
+    with alone(recipe.folder):
+        if docker.image(f"{name}:{tag}") is None:
+            _make_base(docker, node, recipe, name, tag)
+        docker.tag(f"{name}:{tag}", name, "latest")
+
+
+@contextmanager
+def alone(folder: Path) -> Generator[None]:
+    """Whatever else builds from this folder waits, and finds the base made."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _make_base(docker: Docker, node: Node, recipe: Recipe, name: str, tag: str) -> None:
+    if os.geteuid() != 0:
+        raise StepError("images", "rehearsal images need root once", advice="run as root")
+    log.info("images: building the base of the rehearsal images, one to two minutes")
+    with tempfile.TemporaryDirectory(prefix="dify-rollout-") as folder:
+        root = Path(folder) / "root"
+        _fill(node, recipe, root)
+        _import(docker, node, root, name, tag)
 
 
 def _fill(node: Node, recipe: Recipe, root: Path) -> None:

@@ -14,7 +14,7 @@ from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.core.step import Change
 from tasks.images import stand_ins
-from tasks.images.bundle_reader import accepts
+from tasks.images.bundle_loader import accepts
 from tasks.images.image_file import load_archive
 from tasks.images.pull import pull
 from tasks.images.stand_ins import read_recipe

@@ -17,10 +17,9 @@ import pytest
 
 from config.errors import StepError
 from config.load import ROOT
-from tasks import bundle_reader
 from tasks.core.progress import Moved, watched_by
-from tasks.images import bundle_reader as load
-from tasks.images import bundle_writer
+from tasks.images import bundle_loader as load
+from tasks.images import bundle_reader, bundle_writer
 from tasks.images.image_file import load_archive
 
 TIMES = 100
@@ -223,14 +222,14 @@ KILLED = """
 import sys
 from pathlib import Path
 from clients.docker import Docker
-from tasks import bundle, bundle_reader, load
+from tasks.images import bundle_loader, bundle_reader, bundle_writer
 from tasks.core.progress import watched_by
 import time
 class Node:
     def docker_url(self): return sys.argv[3]
 with watched_by(lambda event: (print(event, flush=True), time.sleep(0.3))):
     if sys.argv[1] == "load":
-        load.load(bundle_reader.opened(Path(sys.argv[2])), {"second": Docker(Node())})
+        bundle_loader.load(bundle_reader.opened(Path(sys.argv[2])), {"second": Docker(Node())})
     else:
         bundle_writer.write(Docker(), sys.argv[4:], Path(sys.argv[2]), environment="e", release="r")
 """

@@ -9,14 +9,18 @@ import uuid
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from clients.docker import Docker
-from tasks import bundle_reader
-from tasks.images import bundle_reader as load
-from tasks.images import bundle_writer
+from config.errors import StepError
+from tasks.images import bundle_loader as load
+from tasks.images import bundle_reader, bundle_writer
 from tasks.images.image_file import load_archive
+from tasks.tools.bundle import config_part, layer_part
 from tests.integration.images.conftest import Maker, layer
+from tests.unit.tasks.images.bundles import DIFF, IMAGE, LAYER, entries, packed
 
+OCI = "application/vnd.oci.image"
 Layers = dict[str, tuple[str, ...]]
 
 
@@ -96,6 +100,35 @@ def test_an_image_with_an_index_and_its_provenance(engines, names, tmp_path) -> 
     assert layers(engines["older"], [name]) == {name: (diff,)}
 
 
+@pytest.mark.parametrize("there", ["older", "containerd"])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"part": {"raw": 10_000}},
+        {"parts": {layer_part(DIFF): b"not zstd"}},
+        {"parts": {layer_part(DIFF): zstandard.compress(b"y" * len(LAYER))}},
+        {"parts": {config_part(IMAGE["id"]): b"{}"}},
+    ],
+    ids=["a wrong size", "not packed", "another layer", "another configuration"],
+)
+def test_an_engine_gets_nothing_of_a_hostile_one(engines, tmp_path, hostile, there) -> None:
+    target, path = empty(engines[there]), tmp_path / "hostile"
+    path.write_bytes(packed(entries(**hostile)))
+    with pytest.raises(StepError) as refused:
+        load.load(bundle_reader.opened(path), {there: target})
+    assert refused.value.cause.isprintable()
+    assert target.images() == []
+
+
+@pytest.mark.parametrize("there", ["older", "containerd"])
+def test_what_does_not_fit_is_not_begun(engines, tmp_path, there) -> None:
+    target, path = empty(engines[there]), tmp_path / "huge"
+    path.write_bytes(packed(entries(part={"raw": 1 << 49})))
+    with pytest.raises(StepError, match=rf"loading on there needs {1 << 50} bytes, .* free"):
+        load.load(bundle_reader.opened(path), {"there": target})
+    assert target.images() == []
+
+
 def loaded_with_index(docker: Docker, name: str) -> str:
     """Loads an OCI layout under this name; its one layer."""
     blobs: dict[str, bytes] = {}
@@ -141,6 +174,3 @@ def loaded_with_index(docker: Docker, name: str) -> str:
             archive.addfile(entry, io.BytesIO(content))
     docker.load(io.BytesIO(stream.getvalue()))
     return diff
-
-
-OCI = "application/vnd.oci.image"

@@ -15,7 +15,7 @@ from config.rules.sources import sources
 from tasks.core.site import Site
 from tasks.images import bundle_writer
 from tasks.images.disk_space import PER_PACKED_BYTE, room
-from tasks.load_space import PER_LOADED_BYTE
+from tasks.images.load_space import PER_LOADED_BYTE
 
 LAYERS = [300_000, 700_000]
 FREE = 10**12

@@ -10,7 +10,7 @@ from tasks.core.progress import Arrived, watched_by
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.images import prune
-from tasks.images.bundle_reader import accepts
+from tasks.images.bundle_loader import accepts
 from tasks.images.copy_to_nodes import images_steps
 from tasks.steps.images import Images
 

@@ -8,9 +8,8 @@ import pytest
 
 from clients.docker import Docker
 from clients.ssh import SshNode
-from tasks import bundle_reader
-from tasks.images import bundle_reader as load
-from tasks.images import bundle_writer
+from tasks.images import bundle_loader as load
+from tasks.images import bundle_reader, bundle_writer
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
 from tests.ports import free_ports
