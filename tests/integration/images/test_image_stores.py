@@ -89,6 +89,28 @@ def test_the_file_serves_as_images_archive_and_for_docker_itself(
         assert layers(engines[there], names) == images
 
 
+@pytest.mark.parametrize(("here", "there"), [("older", "containerd"), ("containerd", "older")])
+def test_a_node_sends_to_one_with_the_other_store(engines, names, tmp_path, here, there) -> None:
+    source, target = empty(engines[here]), empty(engines[there])
+    images = made(source, tmp_path, names)
+    with source.saved(names) as archive:
+        target.load(archive)
+    assert layers(target, names) == images
+
+
+def test_an_image_in_use_is_known_as_such(engines, names, tmp_path) -> None:
+    docker = empty(engines["containerd"])
+    loaded_with_index(docker, names[0])
+    Maker(docker, tmp_path)(names[1], [1000])
+    for name in names[:2]:
+        docker.client.api.create_container(name, ["none"], name=name.split("/")[1].split(":")[0])
+    used = docker.images_in_use()
+    found = [docker.image(name) for name in names[:2]]
+    for container in docker.client.api.containers(all=True):
+        docker.remove(container["Id"])
+    assert {image.id for image in found if image} == used
+
+
 def test_an_image_with_an_index_and_its_provenance(engines, names, tmp_path) -> None:
     """What BuildKit pushes, and so what a pull brings: a list of platforms, one of them a note."""
     source, path = empty(engines["containerd"]), tmp_path / "dify.bundle"
