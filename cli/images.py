@@ -36,7 +36,8 @@ def verify(file: File, json: Json = False) -> None:
     import time
 
     from cli.bars import bars
-    from tasks.images.bundle_reader import opened, prove
+    from tasks.images.bundle_proof import prove
+    from tasks.images.bundle_reader import opened
     from tasks.images.bundle_report import bundled
 
     began, found = time.monotonic(), opened(file)

@@ -7,8 +7,10 @@ from flows.parts.tasks import step
 from flows.parts.transfers import transfers
 from tasks.core.site import Site
 from tasks.images import prune as housekeeping
+from tasks.images.added_files import extract
 from tasks.images.bundle_loader import load as load_bundle
-from tasks.images.bundle_reader import extract, opened, prove
+from tasks.images.bundle_proof import prove
+from tasks.images.bundle_reader import opened
 from tasks.images.bundle_writer import write
 from tasks.tools.bundle import Contents
 

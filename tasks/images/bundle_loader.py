@@ -13,7 +13,8 @@ from config.errors import RolloutError, StepError
 from tasks.core.progress import Arrived, tell
 from tasks.core.side_by_side import side_by_side
 from tasks.images import load_space
-from tasks.images.bundle_reader import Bundle, unpacked, verify
+from tasks.images.bundle_proof import unpacked, verify
+from tasks.images.bundle_reader import Bundle
 from tasks.images.bundle_table import text
 from tasks.tools.bundle import (
     END,

@@ -1,34 +1,13 @@
-"""Reading a bundle, without any engine: what it holds, whether it is whole, its added files."""
+"""A bundle's table of contents, read without an engine."""
 
-import hashlib
-import os
-import shutil
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
-
-import zstandard
-from pydantic import BaseModel, ValidationError
 
 from config.errors import StepError
-from tasks.core.progress import Moved, tell
-from tasks.core.side_by_side import side_by_side
 from tasks.images import bundle_table, tar
-from tasks.images.bundle_table import text
-from tasks.images.replaced import replaced
-from tasks.images.tar import CHUNK, Damaged, Entry, Section
-from tasks.tools.bundle import (
-    README,
-    Bundled,
-    Contents,
-    Part,
-    config_part,
-    is_extra,
-    is_layer,
-    layer_part,
-)
+from tasks.images.tar import Damaged, Entry
+from tasks.tools.bundle import README, Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +17,6 @@ class Bundle:
     path: Path
     contents: Contents
     entries: Mapping[str, Entry]
-
-
-class _RootFs(BaseModel):
-    diff_ids: list[str]
-
-
-class _Config(BaseModel):
-    """What an image's configuration says of its layers."""
-
-    rootfs: _RootFs
 
 
 def is_bundle(path: Path) -> bool:
@@ -62,9 +31,9 @@ def opened(path: Path) -> Bundle:
     Raises:
         StepError: no such file, no bundle, or damaged; says which part.
     """
-    if path.exists() and not path.is_file():
-        raise StepError("images", f"{path} is no file")
     try:
+        if path.exists() and not path.is_file():
+            raise StepError("images", f"{path} is no file")
         with path.open("rb") as file:
             found: dict[str, Entry] = {}
             for entry in tar.entries(file):
@@ -77,131 +46,11 @@ def opened(path: Path) -> Bundle:
     except OSError as error:
         raise StepError("images", f"{path} cannot be read: {error.strerror}") from None
     except Damaged as error:
-        raise _refusal(path, str(error)) from None
+        raise refusal(path, str(error)) from None
 
 
-def verify(bundle: Bundle) -> None:
-    """Every byte of the file is what was written.
-
-    Raises:
-        StepError: names the part that is not.
-    """
-
-    def check(file: IO[bytes], part: Part) -> None:
-        entry = bundle.entries[part.name]
-        if tar.digest(file, entry) != part.sha256:
-            raise Damaged(f"damaged part: {part.name}")
-        tell(Moved("verified", part.name, entry.size, entry.size))
-
-    _each_part(bundle, check)
-
-
-def prove(bundle: Bundle) -> None:
-    """Every byte is what was written, and the layers unpack to what the images are made of.
-
-    An engine asks the same of what it loads; this asks it without one.
-
-    Raises:
-        StepError: names the part or image that does not.
-    """
-
-    def check(file: IO[bytes], part: Part) -> None:
-        if not is_layer(part.name):
-            return
-        total = hashlib.sha256()
-        for data in unpacked(file, bundle.entries[part.name], part.raw, "unpacked"):
-            total.update(data)
-        if layer_part(total.hexdigest()) != part.name:
-            raise Damaged(f"damaged part: {part.name} unpacks to something else")
-
-    verify(bundle)
-    for image in bundle.contents.images:
-        _made_of_its_layers(bundle, image)
-    _each_part(bundle, check)
-
-
-def extract(bundle: Bundle, folder: Path) -> list[Path]:
-    """The added files, in this folder; a link that has the name of one is replaced.
-
-    Raises:
-        StepError: the bundle is damaged, or the folder cannot take them.
-    """
-    verify(bundle)
-    added = [entry for name, entry in bundle.entries.items() if is_extra(name)]
-    written: list[Path] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        needed, free = sum(entry.size for entry in added), shutil.disk_usage(folder).free
-        if needed > free:
-            raise StepError(
-                "images", f"the added files need {needed} bytes, {folder} has {free} free"
-            )
-        with bundle.path.open("rb") as file:
-            for entry in added:
-                path = folder / Path(entry.name).name
-                with replaced(path) as target:
-                    target.writelines(tar.content(file, entry))
-                written.append(path)
-    except OSError as error:
-        raise StepError(
-            "images", f"the added files cannot be put into {folder}: {error.strerror}"
-        ) from None
-    return written
-
-
-def unpacked(file: IO[bytes], entry: Entry, size: int, what: str) -> Iterator[bytes]:
-    """A layer's tar, piece by piece: what compresses to nothing may unpack to gigabytes.
-
-    Raises:
-        Damaged: it does not unpack, or not to this size.
-    """
-    packed = cast(IO[bytes], Section(file, entry))
-    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_size=CHUNK)
-    done = 0
-    try:
-        while data := reader.read(min(CHUNK, size - done + 1)):
-            done += len(data)
-            if done > size:
-                break
-            tell(Moved(what, entry.name, done, size))
-            yield data
-    except zstandard.ZstdError:
-        raise Damaged(f"damaged part: {entry.name} does not unpack") from None
-    if done != size:
-        raise Damaged(f"damaged part: {entry.name} does not unpack to {size} bytes")
-
-
-def _each_part(bundle: Bundle, check: Callable[[IO[bytes], Part], None]) -> None:
-    """The check of every part, as many at once as there are processors."""
-    parts = {part.name: part for part in bundle.contents.parts}
-
-    def one(name: str) -> None:
-        with bundle.path.open("rb") as file:
-            check(file, parts[name])
-
-    try:
-        side_by_side(one, list(parts), os.cpu_count() or 1, threading.Event())
-    except Damaged as error:
-        raise _refusal(bundle.path, str(error)) from None
-    except OSError as error:
-        raise StepError("images", f"{bundle.path} cannot be read: {error.strerror}") from None
-
-
-def _made_of_its_layers(bundle: Bundle, image: Bundled) -> None:
-    """The image's configuration names the layers that the table says."""
-    name = config_part(image.id)
-    try:
-        with bundle.path.open("rb") as file:
-            config = _Config.model_validate_json(text(file, bundle.entries[name]))
-        if config.rootfs.diff_ids != image.layers:
-            raise Damaged(f"{image.reference} is made of other layers than {name} says")
-    except ValidationError:
-        raise _refusal(bundle.path, f"damaged part: {name}") from None
-    except Damaged as error:
-        raise _refusal(bundle.path, str(error)) from None
-
-
-def _refusal(path: Path, why: str) -> StepError:
+def refusal(path: Path, why: str) -> StepError:
+    """What a damaged bundle is refused with."""
     return StepError(
         "images",
         f"{path} is damaged or no bundle: {why}",

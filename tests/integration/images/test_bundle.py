@@ -18,8 +18,8 @@ import pytest
 from config.errors import StepError
 from config.load import ROOT
 from tasks.core.progress import Moved, watched_by
+from tasks.images import added_files, bundle_proof, bundle_reader, bundle_writer
 from tasks.images import bundle_loader as load
-from tasks.images import bundle_reader, bundle_writer
 from tasks.images.image_file import load_archive
 
 TIMES = 100
@@ -116,7 +116,7 @@ def test_each_layer_is_there_once(written, images) -> None:
 
 
 def test_extra_files_travel_along(written, plugin, tmp_path) -> None:
-    extracted = bundle_reader.extract(bundle_reader.opened(written), tmp_path / "extra")
+    extracted = added_files.extract(bundle_reader.opened(written), tmp_path / "extra")
     assert [path.name for path in extracted] == ["some.difypkg"]
     assert extracted[0].read_bytes() == plugin.read_bytes()
 
@@ -262,7 +262,7 @@ def test_a_killed_bundle_leaves_the_old_file_and_is_written_anew(
     killed("bundle", str(path), "", *images, after="bundle")
     assert path.read_bytes() == b"the one before"
     bundle_writer.write(docker, list(images), path, environment="e", release="r")
-    bundle_reader.verify(bundle_reader.opened(path))
+    bundle_proof.verify(bundle_reader.opened(path))
     assert [each.name for each in tmp_path.iterdir()] == ["dify.bundle"]
 
 

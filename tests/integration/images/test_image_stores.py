@@ -14,7 +14,7 @@ import zstandard
 from clients.docker import Docker
 from config.errors import StepError
 from tasks.images import bundle_loader as load
-from tasks.images import bundle_reader, bundle_writer
+from tasks.images import bundle_proof, bundle_reader, bundle_writer
 from tasks.images.image_file import load_archive
 from tasks.tools.bundle import config_part, layer_part
 from tests.integration.images.conftest import Maker, layer
@@ -65,7 +65,7 @@ def test_what_one_store_bundles_either_loads(engines, names, tmp_path, here, the
     images, path = made(source, tmp_path, names), tmp_path / "dify.bundle"
     contents = bundle_writer.write(source, names, path, environment="e", release="r")
     assert {image.reference: tuple(image.layers) for image in contents.images} == images
-    bundle_reader.prove(bundle_reader.opened(path))
+    bundle_proof.prove(bundle_reader.opened(path))
     empty(target)
     opened = bundle_reader.opened(path)
     assert load.load(opened, {there: target}) == {there: names}
@@ -117,7 +117,7 @@ def test_an_image_with_an_index_and_its_provenance(engines, names, tmp_path) -> 
     name, diff = names[0], loaded_with_index(source, names[0])
     [image] = bundle_writer.write(source, [name], path, environment="e", release="r").images
     assert image.layers == [diff]
-    bundle_reader.prove(bundle_reader.opened(path))
+    bundle_proof.prove(bundle_reader.opened(path))
     load.load(bundle_reader.opened(path), {"older": empty(engines["older"])})
     assert layers(engines["older"], [name]) == {name: (diff,)}
 

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from cli.images import app
 from config.errors import StepError
-from tasks.images.bundle_reader import extract, opened, prove
+from tasks.images.added_files import extract
+from tasks.images.bundle_proof import prove
+from tasks.images.bundle_reader import opened
 from tasks.tools.bundle import BLOCK, END, SUMS, TABLE, config_part, header, layer_part
 from tests.unit.tasks.images.bundles import CONFIG, DIFF, LAYER, digest, entries, packed
 
