@@ -37,8 +37,9 @@ OURS = """
 import resource, sys
 from pathlib import Path
 from clients.docker import Docker
+from clients.node import LocalNode
 from tasks.images import bundle_loader, bundle_reader, bundle_writer
-class Node:
+class Node(LocalNode):
     def docker_url(self): return sys.argv[3]
 path = Path(sys.argv[2])
 if sys.argv[1] == "bundle":

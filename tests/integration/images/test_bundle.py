@@ -222,10 +222,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from clients.docker import Docker
+from clients.node import LocalNode
 from tasks.images import bundle_loader, bundle_reader, bundle_writer
 from tasks.core.progress import watched_by
 import time
-class Node:
+class Node(LocalNode):
     def docker_url(self): return sys.argv[3]
 with watched_by(lambda event: (print(event, flush=True), time.sleep(0.3))):
     if sys.argv[1] == "load":

@@ -124,7 +124,10 @@ def test_an_added_file_has_a_plain_name(folder, name) -> None:
         ({"part": {"raw": len(LAYER) - 1}}, f"does not unpack to {len(LAYER) - 1} bytes"),
         ({"part": {"raw": 1 << 49}}, f"does not unpack to {1 << 49} bytes"),
         ({"parts": {LAYER_PART: b"not zstd"}}, "does not unpack"),
-        ({"parts": {LAYER_PART: zstandard.compress(b"y" * len(LAYER))}}, "unpacks to something"),
+        (
+            {"parts": {LAYER_PART: zstandard.compress(b"y" * len(LAYER))}},
+            "unpacks to another layer",
+        ),
         ({"parts": {CONFIG_PART: b"[" * 100_000}}, "damaged part: images/"),
         ({"parts": {"manifest.json": b"[]"}}, "manifest.json and bundle.json differ"),
         ({"parts": {"README": b"read this"}}, "README is not that of a bundle"),
