@@ -190,6 +190,80 @@ def test_the_upstream_learns_what_the_visitor_asked_for(site: Site):
     assert seen["x-forwarded-for"] == "127.0.0.1"
 
 
+def handshake(site: Site, name: str, **limits: Any) -> tuple[str, str]:
+    """Version and cipher that the portal agrees to. Raises ssl.SSLError where it refuses."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers(f"{limits.pop('ciphers', 'ALL')}:@SECLEVEL=0")
+    for key, value in limits.items():
+        setattr(context, key, value)
+    port = site.environment.portal.https_port
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=name or None) as stream,
+    ):
+        cipher = stream.cipher()
+        assert cipher
+        return str(stream.version()), cipher[0]
+
+
+def test_an_unknown_host_is_refused(site: Site):
+    deploy(site)
+    portal = site.environment.portal
+    for host in ("other.test", "127.0.0.1", f"x.{portal.domain}"):
+        answer = httpx.get(
+            f"http://127.0.0.1:{portal.http_port}/", headers={"Host": host}, trust_env=False
+        )
+        assert answer.status_code == 421
+        with client(site) as http_client:
+            assert http_client.get("/", headers={"Host": host}).status_code == 421
+    for name in ("other.test", ""):
+        with pytest.raises(ssl.SSLError):
+            handshake(site, name)
+    assert handshake(site, portal.domain)[0] == "TLSv1.3"
+
+
+OLD = ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE+AES128:!AESGCM", "ECDHE+AES256:!AESGCM", "DHE"]
+MODERN = ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the version that is refused
+def test_only_ciphers_of_mozillas_intermediate_list_are_agreed_to(site: Site):
+    deploy(site)
+    domain, twelve = site.environment.portal.domain, {"maximum_version": ssl.TLSVersion.TLSv1_2}
+    names = ":".join(f"ECDHE-{key}-{cipher}" for cipher in MODERN for key in ("RSA", "ECDSA"))
+    version, cipher = handshake(site, domain, ciphers=names, **twelve)
+    assert version == "TLSv1.2" and cipher.startswith("ECDHE-")
+    for old in OLD:
+        with pytest.raises(ssl.SSLError):
+            handshake(site, domain, ciphers=old, **twelve)
+    eleven = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError):
+        handshake(site, domain, minimum_version=eleven, maximum_version=eleven)
+
+
+def test_browsers_are_told_what_they_may_do(site: Site):
+    deploy(site)
+    with client(site) as http_client:
+        for path in ("/", "/apps", "/app/x/workflow", "/signin", "/console/api/setup"):
+            headers = http_client.get(path).headers
+            assert headers["strict-transport-security"] == "max-age=63072000"
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["content-security-policy"] == "frame-ancestors 'self'"
+        large = http_client.post("/upload", content=bytes(2 * MB))
+        assert large.status_code == 413
+        assert large.headers["content-security-policy"] == "frame-ancestors 'self'"
+
+
+def test_shared_apps_may_be_shown_in_frames(site: Site):
+    deploy(site)
+    with client(site) as http_client:
+        for path in ("/chatbot/x", "/chat/x", "/workflow/x", "/completion/x", "/e/hook/page"):
+            headers = http_client.get(path).headers
+            assert "content-security-policy" not in headers
+            assert headers["x-content-type-options"] == "nosniff"
+
+
 def test_plain_http_leads_to_https(site: Site):
     deploy(site)
     portal = site.environment.portal

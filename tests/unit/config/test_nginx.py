@@ -73,7 +73,7 @@ def test_the_portal_leads_to_the_stack(environment, release):
     assert "return 308 https://dify.test:8443$request_uri;" in text
     assert "listen 8443 ssl;" in text
     assert 'ssl_certificate "/etc/ssl/dify.crt";' in text
-    assert "Strict-Transport-Security" not in text
+    assert 'add_header Strict-Transport-Security "max-age=63072000" always;' in text
 
 
 def test_the_portal_leads_to_each_service(environment, release, changed):
