@@ -279,6 +279,15 @@ class Docker:
             if entry["State"] == "running"
         ]
 
+    def networks(self, project: str) -> dict[str, dict[str, str]]:
+        """Of each network of the project, as Compose calls it, the options of its driver."""
+        label = {"label": f"com.docker.compose.project={project}"}
+        with self._asked():
+            return {
+                str(found["Labels"]["com.docker.compose.network"]): dict(found["Options"] or {})
+                for found in self.client.api.networks(filters=label)
+            }
+
     def logs(self, container: str, lines: int = 15) -> str:
         with self._asked():
             said = cast(bytes, self.client.api.logs(container, tail=lines))

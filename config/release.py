@@ -65,7 +65,8 @@ class Service(Strict):
     `processes` names a key of `[dify]`, each of them. `single`: only the first of several
     nodes runs it. `user` replaces the image's. `capabilities` are all that root or anybody
     has in there. `read_only`: nothing but volumes and `tmpfs` (a path and how much of the
-    memory it may take) can be written.
+    memory it may take) can be written. `only_state`: of its machine it reaches
+    PostgreSQL, Redis, S3 and DNS, and no other port.
     """
 
     image: str
@@ -88,6 +89,7 @@ class Service(Strict):
     processes: Literal["api_workers"] | None = None
     user: Annotated[str, Field(pattern=r"^[0-9]+:[0-9]+$")] | None = None
     capabilities: list[Annotated[str, Field(pattern=r"^[A-Z_]+$")]] = []
+    only_state: bool = False
     read_only: bool = False
     tmpfs: dict[str, Annotated[str, Field(pattern=r"^[0-9]+m$")]] = {}
 

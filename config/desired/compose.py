@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from config.desired.firewall import addresses
 from config.desired.services import active, processes, published
 from config.environment import Environment
 from config.release import REFERENCE, Health, Release, Service
@@ -19,18 +20,28 @@ HEADER = "# Written by dify-rollout from config/; values come from .env beside i
 
 def render(environment: Environment, release: Release, files: Mapping[str, str]) -> str:
     """The file's text; `files` are the rendered files services mount, by name."""
+    fixed = addresses(environment, release)
     document = {
         "name": environment.dify.project,
         "services": {
             name: _service(service, environment, release, files)
+            | _networks(service, fixed.get(name))
             for name, service in active(environment, release).items()
         },
         "networks": {
             "default": {"ipam": {"config": [{"subnet": environment.dify.subnet}]}},
-            "ssrf": {"internal": True},
+            "ssrf": {"internal": True, "driver_opts": options("ssrf")},
         },
     }
     return HEADER + _text(document)
+
+
+def options(network: str) -> dict[str, str]:
+    """Of the network's driver. Code of users runs in `ssrf`: there the machine has no address.
+
+    Without one nothing in it can be sent to the machine itself, nor by it to anywhere else.
+    """
+    return {"com.docker.network.bridge.inhibit_ipv4": "true"} if network == "ssrf" else {}
 
 
 _PLACE = "    environment: {}\n"
@@ -80,7 +91,6 @@ def _service(
         **_confined(service, processes(environment, service)),
         "stop_grace_period": f"{service.stop_s}s",
         "environment": environment_of(service, release),
-        "networks": list(service.networks),
         "labels": _labels(environment, service, files),
         "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
     }
@@ -95,6 +105,14 @@ def _service(
     if service.health:
         described["healthcheck"] = _health(service.health)
     return {key: value for key, value in described.items() if value}
+
+
+def _networks(service: Service, address: str | None) -> dict[str, Any]:
+    """With an address of its own where rules name it."""
+    if address is None:
+        return {"networks": list(service.networks)}
+    own = {"default": {"ipv4_address": address}}
+    return {"networks": {name: own.get(name, {}) for name in service.networks}}
 
 
 def _confined(service: Service, times: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from clients.command import CommandFailed
 from clients.docker import Container
@@ -17,6 +18,8 @@ from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.steps.docker import compose_prefix
+from tasks.steps.firewall import Firewall, remove_rules
+from tasks.steps.networks import Networks
 from tasks.tools import compose
 
 
@@ -120,14 +123,15 @@ class Stack:
         return StepError("compose", masked(str(error), self.site), advice="deploy again")
 
 
-def compose_steps(site: Site) -> list[Step[Seen]]:
-    return on_each(site, lambda each: [Stack(each)])
+def compose_steps(site: Site) -> list[Step[Any]]:
+    return on_each(site, lambda each: [Networks(each), Firewall(each), Stack(each)])
 
 
 def down(site: Site) -> None:
-    """No container or network of the project is left on any node; data stays."""
+    """No container, network or rule of the project is left on any node; data stays."""
     home, project = site.environment.dify.home, site.environment.dify.project
     for each in site.on_each():
+        remove_rules(each)
         if not usable(each):
             continue
         if each.node.read(home / "compose.yaml") is not None:

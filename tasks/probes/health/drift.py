@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from clients.docker import Container
 from config.rules.health.verdict import Reading, Status
 from tasks.core import release_file
 from tasks.core.site import Site
+from tasks.core.step import Step
 from tasks.probes.health.question import Answer, Past, Question
+from tasks.steps.firewall import Firewall
+from tasks.steps.networks import Networks
 from tasks.steps.settings import Files
 
 FILES = "files"
@@ -19,11 +23,11 @@ def questions(site: Site) -> list[Question]:
 
 
 def _files(site: Site, _: Past) -> Answer:
-    """Rendered files and settings that are not as config says; values are never shown."""
+    """Files, settings, networks and rules that are not as config says; values are never shown."""
     wrong: list[str] = []
     for each in site.on_each():
-        step = Files(each)
-        wrong += [change.what for change in step.plan(step.observe())]
+        steps: list[Step[Any]] = [Files(each), Networks(each), Firewall(each)]
+        wrong += [change.what for step in steps for change in step.plan(step.observe())]
     return Answer([_reading(site, FILES, "as config says", wrong)])
 
 

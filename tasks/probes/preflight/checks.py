@@ -15,6 +15,7 @@ from tasks.core.site import Site
 from tasks.images.disk_space import room
 from tasks.platforms.pigsty import preflight as pigsty
 from tasks.platforms.sandbox.postgres import MAJOR
+from tasks.steps.firewall import openness
 from tasks.tools import machine
 from tasks.tools.machine import Machine, Place
 
@@ -57,6 +58,7 @@ def _on_node(site: Site) -> list[Finding]:
         _docker(site),
         *room(site, there.places[2].free, there.architecture),
         *belongs(site),
+        *openness(site),
         *(_given(site) if environment.platform.kind == "external" else []),
     ]
 

@@ -1,5 +1,6 @@
 """The stack's containers, seen from outside and asked from inside."""
 
+import ipaddress
 from functools import partial
 
 from clients.docker import Container
@@ -20,6 +21,9 @@ def probes(site: Site, *, deep: bool) -> list[Probe]:
     if deep and "ssrf_proxy" in running:
         ask = partial(blocks_private, site)
         found.append(Probe("SSRF proxy blocks private addresses", ask, (CONTAINERS,), 20))
+    if deep and "sandbox" in running:
+        reach = partial(reaches_nothing, site)
+        found.append(Probe("code of workflows reaches no machine", reach, (CONTAINERS,), 20))
     return found
 
 
@@ -76,6 +80,35 @@ def blocks_private(site: Site) -> str:
         why = "the proxy does not answer" if said == "000" else f"status {said}, expected 403"
         raise Wrong(f"{target} through the proxy: {why}", "look at squid.conf of the stack")
     return f"{postgres.host}:{postgres.port} is refused"
+
+
+def reaches_nothing(site: Site) -> str:
+    """From the code sandbox: the state, and this machine by each of its networks."""
+    postgres, redis = site.environment.postgres, site.environment.redis
+    gateway = ipaddress.ip_network(site.environment.dify.subnet)[1]
+    ports = (22, site.environment.portal.https_port, site.environment.portal.http_port)
+    targets = [f"{postgres.host}:{postgres.port}", f"{redis.host}:{redis.port}"]
+    targets += [f"{gateway}:{port}" for port in ports]
+    words = [
+        "curl",
+        "-s",
+        "-Z",
+        "-m",
+        "3",
+        "--noproxy",
+        "*",
+        "-w",
+        "%{url_effective} %{time_connect}\n",
+    ]
+    words += [word for target in targets for word in ("-o", "/dev/null", f"http://{target}/")]
+    said = (line.split() for line in _inside(site, "sandbox", words).splitlines())
+    open_ = [url.removeprefix("http://").strip("/") for url, seconds in said if float(seconds) > 0]
+    if open_:
+        raise Wrong(
+            f"the code sandbox reaches {', '.join(open_)}",
+            f"remake its network: rollout deploy {site.name}",
+        )
+    return f"{len(targets)} addresses do not answer"
 
 
 def _containers(site: Site) -> list[Container]:

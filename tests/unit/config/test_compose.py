@@ -55,11 +55,15 @@ def test_the_project_and_its_networks(stack):
     assert stack["name"] == "dify-sandbox"
     assert stack["networks"] == {
         "default": {"ipam": {"config": [{"subnet": "172.30.31.0/24"}]}},
-        "ssrf": {"internal": True},
+        "ssrf": {
+            "internal": True,
+            "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"},
+        },
     }
     networks = {name: service["networks"] for name, service in stack["services"].items()}
     assert networks["api"] == networks["worker"] == ["default", "ssrf"]
-    assert networks["ssrf_proxy"] == networks["plugin_daemon"] == ["default", "ssrf"]
+    assert networks["ssrf_proxy"] == ["default", "ssrf"]
+    assert networks["plugin_daemon"] == {"default": {"ipv4_address": "172.30.31.254"}, "ssrf": {}}
     assert networks["sandbox"] == ["ssrf"]
     assert networks["web"] == networks["nginx"] == ["default"]
 

@@ -1,0 +1,54 @@
+"""What a service that runs other people's programs may reach of the machine it runs on."""
+
+import hashlib
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from config.desired.services import active
+from config.environment import Environment
+from config.pigsty import sentinels
+from config.release import Release
+
+INPUT = "INPUT"
+_ENDED = "-j REJECT --reject-with icmp-port-unreachable"
+
+
+def addresses(environment: Environment, release: Release) -> dict[str, str]:
+    """Each such service's own address, of the last ones of the stack's network."""
+    network = ip_network(environment.dify.subnet)
+    names = [name for name, found in active(environment, release).items() if found.only_state]
+    return {name: str(network[-2 - number]) for number, name in enumerate(sorted(names))}
+
+
+def chain(environment: Environment) -> str:
+    """One of each project; iptables takes 28 characters."""
+    return f"DIFY-{hashlib.sha256(environment.dify.project.encode()).hexdigest()[:12]}"
+
+
+def rules(environment: Environment) -> list[str]:
+    """The chain as iptables lists it: the state and names are asked for, answers come back."""
+    mine = f"-A {chain(environment)}"
+    ports = ",".join(str(port) for port in sorted(_ports(environment)))
+    return [
+        f"{mine} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        f"{mine} -p tcp -m multiport --dports {ports} -j RETURN",
+        f"{mine} -p tcp -m tcp --dport 53 -j RETURN",
+        f"{mine} -p udp -m udp --dport 53 -j RETURN",
+        f"{mine} {_ENDED}",
+    ]
+
+
+def jumps(environment: Environment, release: Release) -> list[str]:
+    """What leads there, as iptables lists it."""
+    found = addresses(environment, release).values()
+    return [f"-A {INPUT} -s {address}/32 -j {chain(environment)}" for address in found]
+
+
+def _ports(environment: Environment) -> set[int]:
+    """Of PostgreSQL, Redis and its Sentinels, and the store of plugin packages."""
+    ports = {environment.postgres.port, environment.redis.port}
+    ports |= {int(address.rpartition(":")[2]) for address in sentinels(environment)}
+    if environment.storage.endpoint:
+        store = urlsplit(environment.storage.endpoint)
+        ports.add(store.port or (443 if store.scheme == "https" else 80))
+    return ports

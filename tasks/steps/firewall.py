@@ -1,0 +1,75 @@
+"""Programs of plugins reach of their machine the state, and no other port."""
+
+from dataclasses import dataclass
+
+from config.desired import firewall
+from tasks.core.finding import Finding
+from tasks.core.site import Site
+from tasks.core.step import Change
+from tasks.tools import iptables
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The rules of our chain, and what leads to it."""
+
+    rules: list[str]
+    jumps: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """Rules of the machine's own packet filter, in a chain of ours; where we may write them."""
+
+    site: Site
+    name: str = "compose"
+    settle_s: float = 0.0
+
+    def observe(self) -> Seen | None:
+        """None where we may not."""
+        node = self.site.node
+        if not node.is_root() or node.which(iptables.PROGRAM) is None:
+            return None
+        text, chain = node.run(iptables.listed()), firewall.chain(self.site.environment)
+        return Seen(iptables.rules_of(text, chain), iptables.jumps_to(text, chain))
+
+    def plan(self, actual: Seen | None) -> list[Change]:
+        jumps = self._jumps()
+        if actual is None or (not jumps and not actual.jumps):
+            return []
+        wanted = firewall.rules(self.site.environment) if jumps else []
+        if sorted(actual.jumps) == sorted(jumps) and (actual.rules == wanted or not jumps):
+            return []
+        names = ", ".join(firewall.addresses(self.site.environment, self.site.release))
+        what = f"close this machine's other ports for {names}" if jumps else "remove old rules"
+        before = f"{len(actual.rules)} rules, {len(actual.jumps)} lead there"
+        return [Change(what, before, f"{len(wanted)} rules, {len(jumps)} lead there", actual)]
+
+    def apply(self, change: Change) -> None:
+        seen: Seen = change.action
+        chain, jumps = firewall.chain(self.site.environment), self._jumps()
+        if jumps:
+            rules = firewall.rules(self.site.environment)
+            self.site.node.run(iptables.replace(chain, rules, old=seen.jumps, new=jumps))
+        else:
+            self.site.node.run(iptables.remove(chain, jumps=seen.jumps))
+
+    def _jumps(self) -> list[str]:
+        return firewall.jumps(self.site.environment, self.site.release)
+
+
+def remove_rules(site: Site) -> None:
+    """Nothing of ours is in the node's packet filter."""
+    seen = Firewall(site).observe()
+    if seen is not None and (seen.rules or seen.jumps):
+        chain = firewall.chain(site.environment)
+        site.node.run(iptables.remove(chain, jumps=seen.jumps))
+
+
+def openness(site: Site) -> list[Finding]:
+    """Says what stays open where we may write no rules."""
+    names = ", ".join(firewall.addresses(site.environment, site.release))
+    if not names or site.node.is_root():
+        return []
+    detail = f"{names} reach every port of {site.node.name}: closing them takes root"
+    return [Finding("firewall", ok=True, detail=detail)]

@@ -1,0 +1,148 @@
+"""What code of workflows and plugins reaches of the machine, tried from their containers."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.command import Command
+from clients.node import LocalNode
+from config.desired import firewall
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.probes.verify.containers import reaches_nothing
+from tasks.probes.verify.probe import Wrong
+from tasks.steps.compose import compose_steps, down
+from tasks.steps.docker import compose_prefix
+from tasks.steps.firewall import Firewall, openness
+from tasks.steps.settings import settings_steps
+from tasks.tools import compose, iptables
+from tests.integration.stack import BRIDGE, deployed
+from tests.ports import free_ports
+
+SCRIPT = """
+import socket, sys
+for address in sys.argv[1:]:
+    host, _, port = address.rpartition(":")
+    try: socket.create_connection((host, int(port)), timeout=2)
+    except OSError: print("closed")
+    else: print("open")
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(module_sandbox_site: Any) -> Generator[Site]:
+    with deployed(module_sandbox_site, "1.15.0") as site:
+        yield site
+
+
+@pytest.fixture
+def open_port() -> Generator[int]:
+    """A server on every address of the machine."""
+    (port,) = free_ports(1)
+    with socket.create_server(("", port)) as server:
+        server.listen(64)
+        yield port
+
+
+Reach = Callable[[str], set[str]]
+
+
+@pytest.fixture
+def reached(stack: Site, open_port: int) -> Reach:
+    """Which of the machine's addresses a service's container reaches."""
+
+    def ask(service: str) -> set[str]:
+        words = [f"{address}:{open_port}" for address in machine(stack)]
+        return {address.rpartition(":")[0] for address in tried(stack, service, words)}
+
+    return ask
+
+
+def tried(site: Site, service: str, addresses: list[str]) -> set[str]:
+    """Those that a connection from the service's container is made to."""
+    project = site.environment.dify.project
+    name = next(c.name for c in site.docker.containers(project) if c.service == service)
+    said = site.docker.inside(name, ["python3", "-c", SCRIPT, *addresses]).split()
+    return {a for a, word in zip(addresses, said, strict=True) if word == "open"}
+
+
+def machine(site: Site) -> list[str]:
+    """The address it has, or would have, in the sandbox's network, in the stack's, and others."""
+    client: Any = site.docker.client
+    inner = client.networks.get(f"{site.environment.dify.project}_ssrf").attrs["IPAM"]["Config"][0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        outer = str(probe.getsockname()[0])
+    stack = str(ipaddress.ip_network(site.environment.dify.subnet)[1])
+    return [*filter(None, [inner.get("Gateway")]), stack, BRIDGE, outer]
+
+
+def change(site: Site) -> list[str]:
+    steps = [*settings_steps(site), *compose_steps(site)]
+    return [change.what for step in steps for change in converge(step).changes]
+
+
+def test_code_reaches_no_port_of_the_machine_and_the_api_does(reached: Reach):
+    assert reached("sandbox") == set()
+    assert BRIDGE in reached("api")
+
+
+def test_a_plugin_reaches_of_the_machine_the_state_only(stack: Site, reached: Reach):
+    postgres, redis = stack.environment.postgres, stack.environment.redis
+    state = [f"{postgres.host}:{postgres.port}", f"{redis.host}:{redis.port}"]
+    peers = ["api:5001", "ssrf_proxy:3128"]
+    assert tried(stack, "plugin_daemon", [*state, *peers]) == {*state, *peers}
+    assert reached("plugin_daemon") == set()
+
+
+def test_rules_that_somebody_flushed_come_back(stack: Site, reached: Reach):
+    chain = firewall.chain(stack.environment)
+    [jump] = firewall.jumps(stack.environment, stack.release)
+    stack.node.run(Command(("iptables", "-w", *jump.replace("-A", "-D", 1).split())))
+    assert BRIDGE in reached("plugin_daemon")
+    assert change(stack) == ["close this machine's other ports for plugin_daemon"]
+    assert reached("plugin_daemon") == set()
+    stack.node.run(Command(("iptables", "-w", "-F", chain)))
+    assert len(change(stack)) == 1
+    assert reached("plugin_daemon") == set()
+    assert change(stack) == []
+
+
+def test_without_root_it_is_told_what_stays_open(stack: Site):
+    class Guest(LocalNode):
+        def is_root(self) -> bool:
+            return False
+
+    guest = Site(stack.environment, stack.release, stack.secrets, Guest())
+    [found] = openness(guest)
+    assert "plugin_daemon reach every port of local" in str(found)
+    assert Firewall(guest).plan(Firewall(guest).observe()) == []
+    assert openness(stack) == []
+
+
+def test_a_network_that_was_made_with_a_gateway_is_remade(stack: Site, reached: Reach):
+    home: Path = stack.environment.dify.home
+    prefix, text = compose_prefix(stack.node), (home / "compose.yaml").read_text()
+    assert "inhibit_ipv4" in text
+    stack.node.run(compose.down(prefix, home))
+    (home / "compose.yaml").write_text(
+        text.replace("inhibit_ipv4: 'true'", "inhibit_ipv4: 'false'")
+    )
+    stack.node.run(compose.up(prefix, home, wait_s=120))
+    assert BRIDGE in reached("sandbox")
+    with pytest.raises(Wrong, match=f"reaches {BRIDGE}:{stack.environment.postgres.port}"):
+        reaches_nothing(stack)
+    assert "remake the network ssrf" in change(stack)
+    assert reached("sandbox") == set()
+    assert change(stack) == []
+    assert reaches_nothing(stack) == "5 addresses do not answer"
+
+
+def test_what_is_taken_down_leaves_no_rule(stack: Site):
+    down(stack)
+    assert firewall.chain(stack.environment) not in stack.node.run(iptables.listed())
+    down(stack)
