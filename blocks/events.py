@@ -1,6 +1,6 @@
 """Events for the Prefect server, handed over before the run goes on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +11,34 @@ from blocks.prefect_api import api, configured
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`resource` is whom it is about; `labels` are further ones, to match and group by."""
+    """`resource` is what it is about; `labels` are further ones, to match and group by.
+
+    `related`: labels of each other thing it has to do with.
+    """
 
     name: str
     resource: str
     labels: Mapping[str, str]
     payload: Mapping[str, Any]
+    related: Sequence[Mapping[str, str]] = ()
+
+
+def relations(
+    *, flow: str, flow_id: str = "", deployment: str = "", tags: Iterable[str] = ()
+) -> list[dict[str, str]]:
+    """What the server relates its own events of such a run to, as far as automations match it."""
+    found = [("flow", flow_id or flow, flow)]
+    if deployment:
+        found.append(("deployment", deployment, ""))
+    found += [("tag", tag, tag) for tag in tags]
+    return [
+        {
+            "prefect.resource.id": f"prefect.{role}.{identity}",
+            "prefect.resource.role": role,
+            "prefect.resource.name": name,
+        }
+        for role, identity, name in found
+    ]
 
 
 def emit(events: Iterable[Event]) -> None:
@@ -30,7 +52,7 @@ def emit(events: Iterable[Event]) -> None:
             "occurred": now,
             "event": event.name,
             "resource": {"prefect.resource.id": event.resource, **event.labels},
-            "related": [],
+            "related": [dict(labels) for labels in event.related],
             "payload": dict(event.payload),
         }
         for event in events

@@ -12,6 +12,7 @@ import typer
 
 from config.errors import RolloutError
 from config.load import load_environment, load_release
+from config.rules.deployments import ON_DEMAND, OURS
 
 
 def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") -> None:
@@ -165,8 +166,10 @@ def _answers(url: str) -> bool:
 def _run(flow: Any, **parameters: Any) -> Any:
     """Run the flow here, its steps told on stderr; without a server nothing records it.
 
-    No heartbeat: the terminal is watching, and it would cost a second at the end of every run.
+    Prefect's own heartbeat would cost a second at the end of every run; flows/heartbeat.py has none
+    of that.
     """
+    from prefect import tags
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     tell_steps()
@@ -177,7 +180,8 @@ def _run(flow: Any, **parameters: Any) -> Any:
     if not configured():
         typer.echo("no Prefect server: this run is not recorded", err=True)
         return result_of(flow.fn(**flow.validate_parameters(parameters)))
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    own = (OURS, ON_DEMAND, *filter(None, [parameters.get("environment")]))
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), tags(*own):
         return result_of(flow(**parameters, return_state=True))
 
 

@@ -6,6 +6,11 @@ from typing import Any
 
 from config.environment import Environment
 
+# Tags of every run, by which the server's automations know those of this project.
+OURS = "dify-rollout"
+SCHEDULED = "scheduled"
+ON_DEMAND = "on-demand"
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -32,6 +37,14 @@ class Deployment:
     schedules: tuple[Schedule, ...]
     at_once: str
     changes: bool
+
+    @property
+    def flow(self) -> str:
+        return self.entrypoint.rpartition(":")[2]
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        return (*self.tags, OURS, SCHEDULED if self.schedules else ON_DEMAND)
 
     @property
     def environment(self) -> str:

@@ -14,6 +14,7 @@ from prefect.tasks import Task
 from blocks.prefect_api import configured
 from clients.running import cancellable
 from config.errors import RolloutError
+from flows.heartbeat import heartbeat
 from tasks.core.site import Site
 
 log = logging.getLogger("rollout")
@@ -29,7 +30,7 @@ def readable(work: Callable[P, R]) -> Callable[P, R | State[Any]]:
     @wraps(work)
     def told(*args: P.args, **options: P.kwargs) -> R | State[Any]:
         try:
-            with cancellable():
+            with cancellable(), heartbeat():
                 return work(*args, **options)
         except RolloutError as error:
             return Failed(message=str(error), data=error)

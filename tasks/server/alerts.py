@@ -26,16 +26,30 @@ def health_alerts(
     Raises:
         RolloutError: a block that health.notify names is not there.
     """
+    found: list[AutomationCore] = []
+    for name, blocks in notification_blocks(client, environments).items():
+        found += [_changes(name, blocks), _silence(name, environments[name], blocks)]
+    return found
+
+
+def notification_blocks(
+    client: SyncPrefectClient, environments: Mapping[str, Environment]
+) -> dict[str, list[UUID]]:
+    """The blocks of each environment that names whom to notify.
+
+    Raises:
+        RolloutError: a block that health.notify names is not there.
+    """
     blocks = {
         slug: _block(client, name, slug)
         for name, environment in environments.items()
         for slug in environment.health.notify
     }
-    found: list[AutomationCore] = []
-    for name, environment in environments.items():
-        if told := [blocks[slug] for slug in environment.health.notify]:
-            found += [_changes(name, told), _silence(name, environment, told)]
-    return found
+    return {
+        name: [blocks[slug] for slug in environment.health.notify]
+        for name, environment in environments.items()
+        if environment.health.notify
+    }
 
 
 def _changes(name: str, blocks: list[UUID]) -> AutomationCore:

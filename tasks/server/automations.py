@@ -12,11 +12,20 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
+from config.desired.heartbeat import SILENT_S
+from config.rules.deployments import OURS
 from tasks.core.step import Change
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Cancelling", "Suspended", "Paused")
-SILENT = timedelta(seconds=90)
+
+
+def related_to_tag(tag: str) -> ResourceSpecification:
+    """Events of runs that have the tag."""
+    return ResourceSpecification(
+        {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{tag}"}
+    )
+
+
 DEAD_WORKER = AutomationCore(
     name="rollout: runs whose worker died are crashed",
     description="A run that stops sending heartbeats and does not end has lost its process. "
@@ -24,18 +33,23 @@ DEAD_WORKER = AutomationCore(
     trigger=EventTrigger(
         posture=Posture.Proactive,
         after={HEARTBEAT},
-        expect={HEARTBEAT, *(f"prefect.flow-run.{end}" for end in ENDS)},
-        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        expect={"prefect.flow-run.*"},
+        match=ResourceSpecification(
+            # Prefect's own heartbeats name no state; they come too seldom to wait for the next.
+            {"prefect.resource.id": "prefect.flow-run.*", "prefect.state-type": "*"}
+        ),
+        match_related=related_to_tag(OURS),
         for_each={"prefect.resource.id"},
         threshold=1,
-        within=SILENT,
+        within=timedelta(seconds=SILENT_S),
     ),
     actions=[  # pyright: ignore[reportArgumentType]
         ChangeFlowRunState(
             name="Crashed",
             state=StateType.CRASHED,
             force=False,
-            message="Its worker died: no heartbeat for 90 s. Run it again, it resumes.",
+            message=f"no heartbeat for {SILENT_S:g} s: its process died, or cannot reach this "
+            "server. Run it again, it resumes.",
         )
     ],
 )

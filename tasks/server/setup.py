@@ -20,6 +20,7 @@ from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import DEAD_WORKER, Automations, MissedBackups
 from tasks.server.block_types import BlockTypes
 from tasks.server.deployments import Deployments, wanted
+from tasks.server.failures import FailureAlerts
 from tasks.server.pages import pages
 from tasks.server.pool import Pool
 
@@ -45,6 +46,7 @@ def setup_steps(client: SyncPrefectClient, environments: dict[str, Environment])
         BlockTypes(client, BLOCKS),
         Deployments(client, tuple(wanted(deployment) for deployment in found)),
         Automations(client, (DEAD_WORKER, *health_alerts(client, environments)), owned=OWNED),
+        FailureAlerts(client, environments, found),
         MissedBackups(client, _backup_windows(found, environments)),
     ]
 
@@ -56,7 +58,7 @@ def _backup_windows(
     scheduled = {
         deployment.environment
         for deployment in found
-        if deployment.schedules and deployment.entrypoint.endswith(":backup")
+        if deployment.schedules and deployment.flow == "backup"
     }
     return {
         name: timedelta(hours=environments[name].backup.window_h)

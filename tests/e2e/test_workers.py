@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from config.desired.heartbeat import SILENT_S
 from config.load import ROOT
 from tests.e2e.prefect_server import ENDED, Server, until
 
 PREFECT = str(Path(sys.executable).parent / "prefect")
-SILENT_S = 90
 
 
 @pytest.fixture(scope="module")

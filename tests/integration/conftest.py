@@ -20,6 +20,7 @@ from tasks.core.site import Site
 from tasks.platforms.sandbox import postgres, redis
 from tasks.platforms.sandbox.home import prepare_home, reachable_home
 from tests.integration import prefect_server, sshd
+from tests.integration.listener import Listener, listening
 from tests.integration.sshd import SshServer
 from tests.ports import free_ports
 
@@ -107,6 +108,13 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         temporary_settings({PREFECT_API_URL: url}),
     ):
         yield url
+
+
+@pytest.fixture(scope="module")
+def listener() -> Generator[Listener]:
+    """A webhook that somebody is told by."""
+    with listening() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

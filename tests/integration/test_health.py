@@ -1,7 +1,6 @@
 """Every part of a real stack broken in turn: the right probe turns red, and nothing besides."""
 
 import fcntl
-import json
 import os
 import re
 import signal
@@ -9,19 +8,15 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.artifacts import create_table_artifact
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -48,6 +43,7 @@ from tests.integration.breaks import (
     stopped_redis,
     worker_is_back,
 )
+from tests.integration.listener import Listener
 from tests.integration.stack import deployed
 
 HEALTH = {
@@ -101,38 +97,6 @@ def find(seen: Look, probe: str) -> Finding:
     return next(finding for finding in seen.findings if finding.probe == probe)
 
 
-@dataclass
-class Listener:
-    """A webhook that remembers what it was sent."""
-
-    port: int
-    heard: list[dict[str, Any]] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def listener() -> Generator[Listener]:
-    heard: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            heard.append(json.loads(self.rfile.read(length)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield Listener(server.server_port, heard)
-    finally:
-        server.shutdown()
-        thread.join()
-
-
 def with_health(environment: Environment, **keys: Any) -> Environment:
     health = environment.health.model_copy(update=keys)
     return environment.model_copy(update={"health": health})
@@ -151,11 +115,7 @@ def subjects(listener: Listener, about: str, count: int) -> list[str]:
 @pytest.fixture(scope="module")
 def pager(stack: Site, listener: Listener) -> Generator[Listener]:
     """Who is told of the stack, by automations as `rollout setup` makes them."""
-    CustomWebhookNotificationBlock(
-        name="pager",
-        url=f"http://127.0.0.1:{listener.port}/",
-        json_data={"subject": "{{subject}}", "body": "{{body}}"},
-    ).save("pager", overwrite=True)
+    listener.block().save("pager", overwrite=True)
     environment = with_health(stack.environment, notify=["custom-webhook/pager"])
     with get_client(sync_client=True) as client:
         wanted = health_alerts(client, {stack.name: environment})

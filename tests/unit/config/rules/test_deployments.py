@@ -54,6 +54,14 @@ def test_a_listed_deployment_is_as_the_file_says() -> None:
     )
 
 
+def test_runs_are_known_by_tags_that_no_file_has_to_name() -> None:
+    found = deployments(DOCUMENT, {name: environment(name, name) for name in ("sandbox", "prod")})
+    assert [each.all_tags for each in found] == [
+        ("sandbox", "changes", "dify-rollout", "on-demand"),
+        ("prod", "changes", "dify-rollout", "scheduled"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("pattern", "more", "schedules"),
     [
