@@ -166,8 +166,8 @@ def _answers(url: str) -> bool:
 def _run(flow: Any, **parameters: Any) -> Any:
     """Run the flow here, its steps told on stderr; without a server nothing records it.
 
-    Prefect's own heartbeat would cost a second at the end of every run; flows/heartbeat.py has none
-    of that.
+    Without Prefect's own heartbeat, which costs a second at the end of every run and is not what
+    the server waits for: that is sent by flows/parts/heartbeat.py.
     """
     from prefect import tags
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings

@@ -14,7 +14,7 @@ from prefect.tasks import Task
 from blocks.prefect_api import configured
 from clients.running import cancellable
 from config.errors import RolloutError
-from flows.heartbeat import heartbeat
+from flows.parts.heartbeat import heartbeat
 from tasks.core.site import Site
 
 log = logging.getLogger("rollout")

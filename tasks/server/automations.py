@@ -12,8 +12,8 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
-from config.desired.heartbeat import SILENT_S
 from config.rules.deployments import OURS
+from config.rules.heartbeat import SILENT_S
 from tasks.core.step import Change
 
 HEARTBEAT = "prefect.flow-run.heartbeat"

@@ -12,9 +12,9 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.utilities.urls import url_for
 
 from blocks.events import Event, emit, relations
-from config.desired.heartbeat import ALIVE
 from config.environment import Environment
 from config.rules.deployments import ON_DEMAND, SCHEDULED, Deployment
+from config.rules.heartbeat import ALIVE
 from tasks.core.step import Change
 from tasks.server.alerts import notification_blocks
 from tasks.server.automations import Automations, related_to_tag

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from config.desired.heartbeat import SILENT_S
 from config.load import ROOT
+from config.rules.heartbeat import SILENT_S
 from tests.e2e.prefect_server import ENDED, Server, until
 
 PREFECT = str(Path(sys.executable).parent / "prefect")

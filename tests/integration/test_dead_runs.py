@@ -138,10 +138,10 @@ def until(done: Callable[[], Any], within_s: float = 90) -> None:
 
 
 def checkout(folder: Path) -> Path:
-    for name in ("config", "blocks", "tasks", "flows", "cli", "docs", "pyproject.toml"):
+    for name in ("config", "clients", "blocks", "tasks", "flows", "cli", "docs", "pyproject.toml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
-    constant = folder / "config" / "desired" / "heartbeat.py"
+    constant = folder / "config" / "rules" / "heartbeat.py"
     text, found = re.subn(r"(?m)^HEARTBEAT_S = .*", f"HEARTBEAT_S = {BEAT_S}", constant.read_text())
     assert found == 1
     constant.write_text(text)

@@ -70,8 +70,8 @@ class Team:
 
 
 def checkout_of_ten(folder: Path) -> Path:
-    parts = ("config", "blocks", "tasks", "flows", "cli", "docs", "prefect.yaml", "pyproject.toml")
-    for name in parts:
+    floors = ("config", "clients", "blocks", "tasks", "flows", "cli")
+    for name in (*floors, "docs", "prefect.yaml", "pyproject.toml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     text = (folder / "config" / "environments" / "sandbox.toml").read_text()

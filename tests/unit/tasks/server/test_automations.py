@@ -5,8 +5,8 @@ from prefect.server.events.schemas.automations import EventTrigger
 from prefect.server.events.schemas.events import RelatedResource, Resource
 
 from blocks.events import relations
-from config.desired.heartbeat import HEARTBEAT_S, SILENT_S
 from config.rules.deployments import OURS
+from config.rules.heartbeat import HEARTBEAT_S, SILENT_S
 from tasks.server.automations import DEAD_WORKER
 
 TRIGGER = EventTrigger.model_validate(DEAD_WORKER.trigger.model_dump(mode="json"))

@@ -22,7 +22,7 @@ from prefect.states import Running
 
 from blocks import events
 from blocks.prefect_api import api
-from config.desired.heartbeat import ALIVE, HEARTBEAT_S
+from config.rules.heartbeat import ALIVE, HEARTBEAT_S
 
 log = logging.getLogger("rollout")
 
@@ -107,6 +107,7 @@ class Heart:
         if ended not in ("", StateType.CRASHED):
             self._obey(ended)
             return
+        self._seen_ended = False
         if ended:
             log.warning("the Prefect server took this run for dead; it is alive and goes on")
             api().set_flow_run_state(self._run.id, _alive(), force=True)
