@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from cli import output, runs
 from cli.setup import apply_setup
 from config.errors import RolloutError
 from config.load import load_environment, load_release
+from config.rules.heartbeat import HEARTBEAT_S
 
 POLL_S = 0.3
 PAGE = 200
@@ -84,16 +86,22 @@ def _follow(run: Any, name: str) -> None:
     with get_client(sync_client=True) as client:
         while True:
             state = client.read_flow_run(run.id).state
-            ended = state is not None and state.is_final()
+            ended = state is not None and _is_over(state)
             _show_log(client, run.id, shown)
             if state is not None and ended:
                 break
-            if state is not None and not state.is_running():
+            if state is not None and not (state.is_running() or state.is_final()):
                 _check_worker(time.monotonic() - began)
             time.sleep(POLL_S)
         _show_rest(client, run.id, shown)
     if not state.is_completed():
         raise RolloutError(f"deploy {name} ended as {state.name}: {state.message or 'see its log'}")
+
+
+def _is_over(state: Any) -> bool:
+    """Whether the run has ended; one called Crashed may be alive and say so at its next beat."""
+    crashed_s = (datetime.now(UTC) - state.timestamp).total_seconds()
+    return state.is_final() and not (state.is_crashed() and crashed_s < 2 * HEARTBEAT_S)
 
 
 def _show_rest(client: Any, run: UUID, shown: set[UUID]) -> None:

@@ -39,7 +39,7 @@ def _without_killing(lease_id: Any, duration: float, **_: Any) -> Any:
     Prefect would end the run wherever it is, in the middle of a restore, as soon as the server
     cannot renew the lease: after a restart it knows none. The environment's lock keeps others out.
     """
-    return _keep_lease(lease_id, duration)
+    return _keep_lease(lease_id, duration, suppress_warnings=True)
 
 
 flow_engine.maintain_concurrency_lease = _without_killing  # pyright: ignore[reportPrivateImportUsage]

@@ -14,13 +14,16 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from prefect import flow_engine
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ruamel.yaml import YAML
 
 from config.load import ROOT
+from flows.parts import heartbeat
 from tests.integration import prefect_server
 from tests.integration.listener import Listener
 from tests.ports import free_ports
@@ -266,6 +269,19 @@ def test_a_run_that_was_taken_for_dead_says_that_it_is_alive_and_completes(
     names = [name for _, name, _ in place.states(run)]
     assert names[-3:] == ["Crashed", "StillAlive", "Completed"]
     until(lambda: "team: deploy is alive" in [each["subject"] for each in listener.heard])
+
+
+def test_a_run_that_lost_its_place_in_the_queue_is_not_killed_for_it(place: Place) -> None:
+    """A server that was restarted knows no lease; Prefect alone would end the run by now."""
+    assert heartbeat.HEARTBEAT_S  # imported, as by every flow
+    with (
+        temporary_settings({PREFECT_API_URL: place.url}),
+        flow_engine.maintain_concurrency_lease(  # pyright: ignore[reportPrivateImportUsage]
+            uuid4(), 300, raise_on_lease_renewal_failure=True
+        ),
+    ):
+        for _ in range(50):  # what it raises, it raises at the next instruction
+            time.sleep(0.2)
 
 
 def test_a_terminals_run_that_was_killed_does_not_stay_running(
