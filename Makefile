@@ -3,8 +3,8 @@
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
-# The longest first; most of the time they wait for servers.
-PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+# The longest first; most of the time they wait for servers. The slowest are named at the end.
+PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 25
 
 setup:
 	./bootstrap
