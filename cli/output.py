@@ -67,12 +67,12 @@ def note(report: Report) -> None:
         say(f"note: {line}")
 
 
-def closing(name: str, rehearsal: list[str], prefect_url: str = "") -> None:
+def closing(name: str, rehearsal: list[str], prefect: str = "") -> None:
     """The last lines of a deploy: where to go and how to log in."""
     environment = load_environment(name)
     say(f"Dify     {environment.public_url}")
-    if prefect_url:
-        say(f"Prefect  {prefect_url}")
+    if prefect:
+        say(f"Prefect  {prefect}")
     say(
         f"Log in   {environment.dify.admin_email}, "
         f"password: uv run rollout secrets {name} admin_password"

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from config.environment import Environment
 from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.rules.deployments import ON_DEMAND, OURS
@@ -146,21 +147,25 @@ def server(environment: str) -> Generator[None]:
     """Prefect points at the server configured, else at the sandbox's own if that is up."""
     desired = load_environment(environment)
     load_release(desired.dify.release)
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import temporary_settings
 
-    url = f"http://127.0.0.1:{desired.sandbox.prefect_port}/api"
-    own = PREFECT_API_URL.value() is None and desired.platform.kind == "sandbox" and _answers(url)
-    with temporary_settings({PREFECT_API_URL: url} if own else {}):
+    with temporary_settings(own_server(desired)):
         yield
 
 
-def _answers(url: str) -> bool:
-    import httpx
+def own_server(desired: Environment) -> dict[Any, str]:
+    """Prefect's settings for the sandbox's own server, empty where that is not the one to use."""
+    if desired.platform.kind != "sandbox":
+        return {}
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
-    try:
-        return httpx.get(f"{url}/health", timeout=1).is_success
-    except httpx.HTTPError:
-        return False
+    from tasks.platforms.sandbox import prefect
+
+    given, login = PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
+    if given and (login or given != prefect.api_url(desired)):
+        return {}
+    found = prefect.own_server(desired)
+    return {PREFECT_API_URL: found[0], PREFECT_API_AUTH_STRING: found[1]} if found else {}
 
 
 def _run(flow: Any, **parameters: Any) -> Any:

@@ -29,23 +29,34 @@ def sandbox(name: str) -> None:
         )
     runs.tell_steps()
     runs.collect_garbage_again()
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    url = PREFECT_API_URL.value() or _own_server(name)
-    with temporary_settings({PREFECT_API_URL: url}):
+    from tasks.platforms.sandbox.prefect import api_url
+    from tasks.platforms.sandbox.prefect_secrets import login_file
+
+    own = PREFECT_API_URL.value() in (None, api_url(environment))
+    settings = {}
+    if own:
+        url, login = _own_server(name)
+        settings = {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: login}
+    with temporary_settings(settings):
         # Schedules of staging and prod have nothing to do on a sandbox's own server.
         apply_setup([name])
         run = _start(name)
         _follow(run, name)
-    output.closing(name, _rehearsal(name), url.removesuffix("/api"))
+    url = str(PREFECT_API_URL.value() or api_url(environment)).removesuffix("/api")
+    login = f", log in with: cat {login_file(environment)}" if own else ""
+    output.closing(name, _rehearsal(name), url + login)
 
 
-def _own_server(name: str) -> str:
+def _own_server(name: str) -> tuple[str, str]:
+    """Address and login of the sandbox's own server, which runs then."""
     from tasks.core.site import Site
     from tasks.core.step import converge
     from tasks.platforms.sandbox import prefect
-    from tasks.platforms.sandbox.home import prepare_home
+    from tasks.platforms.sandbox.home import prepare_home, starting_alone
     from tasks.platforms.sandbox.postgres import server_steps
+    from tasks.platforms.sandbox.prefect_secrets import api_login, database_password
     from tasks.probes.preflight.checks import preflight, require
     from tasks.steps.docker import docker_steps
     from tasks.steps.pgsql import prefect_database_steps
@@ -54,15 +65,16 @@ def _own_server(name: str) -> str:
     site = Site(environment, load_release(environment.dify.release), {})
     require(preflight(site))
     prepare_home(site)
-    password = prefect.database_password(site)
-    for step in (
-        *docker_steps(site),
-        *server_steps(site),
-        *prefect_database_steps(site, password),
-        *prefect.prefect_steps(site),
-    ):
-        converge(step)
-    return prefect.api_url(site)
+    with starting_alone(site):
+        password, login = database_password(site), api_login(site)
+        for step in (
+            *docker_steps(site),
+            *server_steps(site),
+            *prefect_database_steps(site, password),
+            *prefect.prefect_steps(site, password, login),
+        ):
+            converge(step)
+    return prefect.api_url(environment), login.get_secret_value()
 
 
 def _start(name: str) -> Any:

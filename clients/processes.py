@@ -67,6 +67,23 @@ def group_lives(group: int) -> bool:
     return any(_group(int(name)) == group for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208
 
 
+def variables(pid: int) -> dict[str, str]:
+    """The environment the process was started with; empty where we may not look."""
+    try:
+        text = _read(f"{PROC}/{pid}/environ").decode(errors="replace")
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in text.split("\0") if "=" in line)
+
+
+def owner(pid: int) -> int | None:
+    """The user id it runs as, None if it has ended."""
+    try:
+        return (PROC / str(pid)).stat().st_uid
+    except OSError:
+        return None
+
+
 def open_files(pid: int) -> list[str]:
     """What the process has open, its working directory included, as /proc names it.
 

@@ -1,12 +1,21 @@
-"""The work pool that workers take runs from."""
+"""The work pool that workers take runs from, and what a run may change of its process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 
 from tasks.core.step import Change
+
+KIND = "process"
+# No job variable: neither a deployment nor a run sets command, directory or variables of the
+# process. The server refuses them where it checks; the worker has no place to put them in.
+TEMPLATE: dict[str, Any] = {
+    "job_configuration": {"stream_output": True},
+    "variables": {"type": "object", "properties": {}, "additionalProperties": False},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +27,24 @@ class Pool:
     name: str = "work pool"
     settle_s: float = 0.0
 
-    def observe(self) -> set[str]:
-        return {pool.name for pool in self.client.read_work_pools()}
+    def observe(self) -> dict[str, dict[str, Any]]:
+        """Name → template of each pool of processes; another kind has a template of its own."""
+        found = self.client.read_work_pools()
+        return {
+            pool.name: pool.base_job_template if pool.type == KIND else TEMPLATE for pool in found
+        }
 
-    def plan(self, actual: set[str]) -> Sequence[Change]:
-        if self.pool in actual:
+    def plan(self, actual: dict[str, dict[str, Any]]) -> Sequence[Change]:
+        if self.pool not in actual:
+            return [Change(f"create work pool {self.pool}", "absent", f"type {KIND}", "create")]
+        if actual[self.pool] == TEMPLATE:
             return []
-        return [Change(f"create work pool {self.pool}", "absent", "type process", self.pool)]
+        what = f"let no run of work pool {self.pool} choose its command"
+        return [Change(what, "other template", "no job variables", "update")]
 
     def apply(self, change: Change) -> None:
-        self.client.create_work_pool(WorkPoolCreate(name=self.pool, type="process"))
+        if change.action == "update":
+            self.client.update_work_pool(self.pool, WorkPoolUpdate(base_job_template=TEMPLATE))
+            return
+        new = WorkPoolCreate(name=self.pool, type=KIND, base_job_template=TEMPLATE)
+        self.client.create_work_pool(new)

@@ -1,5 +1,6 @@
 """One real sandbox, deployed cold through its own Prefect server, shared by the tests here."""
 
+import base64
 import json
 import os
 import subprocess
@@ -12,10 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config.load import ROOT
-from tests.e2e.prefect_server import Server
+from tests.e2e.prefect_server import Login, Server, Worker
 from tests.ports import free_ports
 
 ROLLOUT = Path(sys.executable).parent / "rollout"
@@ -61,6 +62,20 @@ class Machine:
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.variables['ROLLOUT__SANDBOX__PREFECT_PORT']}/api"
 
+    @property
+    def login(self) -> str:
+        """NAME:PASSWORD of the Prefect server."""
+        return (self.home / "sandbox" / "prefect" / "login").read_text().strip()
+
+    @property
+    def client(self) -> dict[str, str]:
+        """The variables with which somebody else uses the Prefect server of this machine."""
+        return {"PREFECT_API_URL": self.api_url, "PREFECT_API_AUTH_STRING": self.login}
+
+    def api(self) -> httpx.Client:
+        """Prefect's API as somebody uses it who is logged in."""
+        return httpx.Client(base_url=self.api_url, auth=Login(self.api_url, self.login), timeout=30)
+
 
 def machine(name: str, subnet: str, **more: str) -> Machine:
     """Another sandbox beside any that runs here: own directory, ports, network, domain."""
@@ -103,6 +118,18 @@ def new_machine() -> Callable[..., Machine]:
     return machine
 
 
+@pytest.fixture
+def logged_in(deployed: Machine) -> Callable[[BrowserContext], Page]:
+    """Opens a page of a browser that knows the login of the Prefect server already."""
+
+    def opened(context: BrowserContext) -> Page:
+        login = base64.b64encode(deployed.login.encode()).decode()
+        context.add_init_script(f"localStorage.setItem('prefect-password', '{login}')")
+        return context.new_page()
+
+    return opened
+
+
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP e2e.test 127.0.0.1",
@@ -127,9 +154,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(deployed: Machine) -> Generator[Server]:
     """The server of the deployed machine, and its deployment of the deploy flow."""
     deployed.rollout("deploy", "sandbox")
-    with httpx.Client(base_url=deployed.api_url, timeout=30) as api:
+    with deployed.api() as api:
         found = api.get("/deployments/name/deploy/sandbox").raise_for_status().json()
-        here = Server(api, found["id"])
-        yield here
-        here.variables()
+        worker = Worker(deployed.home / "sandbox" / "prefect")
+        yield Server(api, found["id"], worker)
+        worker.restart()
     deployed.rollout("deploy", "sandbox")

@@ -1,13 +1,65 @@
 """The Prefect server of a deployed machine, asked through its API."""
 
+import base64
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
+from clients.processes import Process, variables
+from config.load import ROOT
+from tasks.platforms.sandbox import prefect_processes
+
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
+
+class Login(httpx.Auth):
+    """Name and password, and the token without which the server changes nothing."""
+
+    requires_response_body = True
+
+    def __init__(self, api_url: str, login: str) -> None:
+        self.headers = {
+            "Authorization": f"Basic {base64.b64encode(login.encode()).decode()}",
+            "Prefect-Csrf-Client": str(uuid4()),
+        }
+        self.url = f"{api_url}/csrf-token?client={self.headers['Prefect-Csrf-Client']}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if request.method != "GET" and "Prefect-Csrf-Token" not in self.headers:
+            answer = yield httpx.Request("GET", self.url, headers=self.headers)
+            self.headers["Prefect-Csrf-Token"] = answer.raise_for_status().json()["token"]
+        request.headers.update(self.headers)
+        yield request
+
+
+class Worker:
+    """The worker of a deployed machine, whose environment is that of its runs."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.own = variables(self.process.pid)
+        command = Path(f"/proc/{self.process.pid}/cmdline").read_bytes()
+        self.words = command.decode().split("\0")[:-1]
+
+    @property
+    def process(self) -> Process:
+        [found] = prefect_processes.running(self.home, "worker")
+        return found
+
+    def restart(self, **more: str) -> None:
+        """Start it anew, with these variables beside its own."""
+        prefect_processes.stop(prefect_processes.running(self.home, "worker"))
+        with (self.home / "worker.log").open("ab") as log:
+            subprocess.Popen(
+                self.words, cwd=ROOT, env={**self.own, **more}, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,15 +68,11 @@ class Server:
 
     api: httpx.Client
     deployment: str
+    worker: "Worker"
 
     @property
     def pages(self) -> str:
         return str(self.api.base_url).removesuffix("/api/")
-
-    def variables(self, **env: str) -> None:
-        """What runs of the deployment find in their environment, beside the worker's."""
-        body = {"job_variables": {"env": env}}
-        self.api.patch(f"/deployments/{self.deployment}", json=body).raise_for_status()
 
     def start(self, **parameters: Any) -> str:
         """The id of a new run."""

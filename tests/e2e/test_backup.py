@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from clients.dify import Dify, DifyError
 from clients.dify.session import encoded
@@ -40,7 +40,7 @@ def kept(new_machine: Any, deployed: Any, tmp_path_factory: Any) -> Generator[An
     words = ["age-keygen", "-o", str(folder / "key.txt")]
     public = subprocess.run(words, capture_output=True, text=True).stderr.split()[-1]
     made = new_machine(
-        "backup", "172.30.80.0/24", PREFECT_API_URL=deployed.api_url,
+        "backup", "172.30.80.0/24", **deployed.client,
         ROLLOUT__BACKUP__REPOSITORY=str(folder / "repository"),
         ROLLOUT__BACKUP__RECIPIENTS=json.dumps([public]),
         ROLLOUT__BACKUP__DRILL_SUBNET="172.30.81.0/24",
@@ -212,8 +212,9 @@ def test_a_drill_of_a_point_without_its_keys_is_red(kept: Any) -> None:
 
 
 def test_a_backup_that_does_not_run_is_noticed_by_the_server(deployed: Any) -> None:
+    settings = {PREFECT_API_URL: deployed.api_url, PREFECT_API_AUTH_STRING: deployed.login}
     with (
-        temporary_settings({PREFECT_API_URL: deployed.api_url}),
+        temporary_settings(settings),
         get_client(sync_client=True) as client,
     ):
         backup, watch = (

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from config.load import ROOT
@@ -13,7 +12,8 @@ from config.load import ROOT
 
 def artifacts(machine, key: str) -> list[dict]:
     asked = {"artifacts": {"key": {"any_": [key]}}}
-    return httpx.post(f"{machine.api_url}/artifacts/filter", json=asked).json()
+    with machine.api() as api:
+        return api.post("/artifacts/filter", json=asked).json()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,8 @@ def test_runs_leave_tables(deployed, bundle) -> None:
 
 
 def test_the_deployment_is_there(deployed) -> None:
-    found = httpx.get(f"{deployed.api_url}/deployments/name/images/sandbox").json()
+    with deployed.api() as api:
+        found = api.get("/deployments/name/images/sandbox").json()
     assert found["parameters"] == {"environment": "sandbox"}
     asked = found["parameter_openapi_schema"]["properties"]["action"]["enum"]
     assert asked == ["pull", "bundle", "verify", "load", "list", "prune"]
@@ -100,8 +101,7 @@ def python():
     """Runs a script against the machine's Prefect server; what it prints."""
 
     def run(machine, script: str) -> str:
-        env = {**os.environ, **machine.variables, "PREFECT_API_URL": machine.api_url,
-               "PYTHONPATH": str(ROOT)}  # fmt: skip
+        env = {**os.environ, **machine.variables, **machine.client, "PYTHONPATH": str(ROOT)}
         words = [sys.executable, "-c", script]
         return subprocess.run(words, env=env, cwd=ROOT, check=True, capture_output=True,
                               text=True).stdout  # fmt: skip

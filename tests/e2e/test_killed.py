@@ -15,7 +15,7 @@ from config.load import ROOT
 
 DRIVER = """
 import os, signal, sys, threading
-import tasks.step as loop
+import tasks.core.step as loop
 where, when = sys.argv[1:3]
 converge = loop.converge
 def die():
@@ -60,7 +60,7 @@ POINTS = [
 @pytest.fixture(scope="module")
 def victim(new_machine: Any, deployed: Any) -> Generator[Any]:
     """A machine of its own, its runs recorded by the other one's Prefect server."""
-    made = new_machine("killed", "172.30.42.0/24", PREFECT_API_URL=deployed.api_url)
+    made = new_machine("killed", "172.30.42.0/24", **deployed.client)
     try:
         yield made
     finally:

@@ -7,16 +7,15 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 
 @pytest.fixture
-def page(browser: Browser) -> Generator[Page]:
+def page(browser: Browser, logged_in: Any) -> Generator[Page]:
     # The sandbox's own authority is not in Chromium's store; that it verifies is another test.
     context = browser.new_context(viewport={"width": 1280, "height": 860}, ignore_https_errors=True)
-    yield context.new_page()
+    yield logged_in(context)
     context.close()
 
 
@@ -38,9 +37,8 @@ def test_the_page_behind_the_domain_says_it_is_a_rehearsal(
 def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
     deployed: Any, page: Page, pictures: Path
 ) -> None:
-    runs = httpx.post(
-        f"{deployed.api_url}/flow_runs/filter", json={"sort": "START_TIME_ASC"}, timeout=10
-    ).json()
+    with deployed.api() as api:
+        runs = api.post("/flow_runs/filter", json={"sort": "START_TIME_ASC"}).json()
     page.goto(f"{deployed.api_url.removesuffix('/api')}/runs/flow-run/{runs[0]['id']}")
     expect(page.locator("body")).to_contain_text("deploy sandbox", timeout=30_000)
     expect(page.locator("body")).to_contain_text("Completed", timeout=30_000)
@@ -76,7 +74,8 @@ def test_no_page_shows_a_secret(deployed: Any, page: Page) -> None:
     names = deployed.rollout("secrets", "sandbox").stdout.split()
     secrets = {name: deployed.secret(name) for name in names}
     kept = deployed.home / "sandbox" / "prefect" / "database-password"
-    secrets["database of Prefect"] = kept.read_text()
+    secrets["database of Prefect"] = kept.read_text().strip()
+    secrets["login of Prefect"] = deployed.login
     texts = {
         where: shown(page, f"{pages(deployed)}/{where}")
         for where in (*PAGES, *blocks(deployed), *artifacts(deployed))
@@ -101,7 +100,8 @@ def shown(page: Page, url: str) -> str:
 
 
 def blocks(deployed: Any) -> list[str]:
-    found = httpx.post(f"{deployed.api_url}/block_documents/filter", json={}, timeout=10).json()
+    with deployed.api() as api:
+        found = api.post("/block_documents/filter", json={}).json()
     assert any(block["block_type"]["slug"] == "dify-secrets" for block in found)
     return [f"blocks/block/{block['id']}{edit}" for block in found for edit in ("", "/edit")]
 
@@ -109,5 +109,6 @@ def blocks(deployed: Any) -> list[str]:
 def artifacts(deployed: Any, **which: Any) -> list[str]:
     """The newest first."""
     body = {"sort": "CREATED_DESC", "limit": 6, "artifacts": which}
-    found = httpx.post(f"{deployed.api_url}/artifacts/filter", json=body, timeout=10).json()
+    with deployed.api() as api:
+        found = api.post("/artifacts/filter", json=body).json()
     return [f"artifacts/artifact/{artifact['id']}" for artifact in found]

@@ -22,7 +22,7 @@ def pigsty(
     new_machine: Any, deployed: Machine, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[tuple[Machine, Double]]:
     double = build(tmp_path_factory.mktemp("pigsty") / "tree")
-    made: Machine = new_machine("pigsty", "172.30.67.0/24", PREFECT_API_URL=deployed.api_url)
+    made: Machine = new_machine("pigsty", "172.30.67.0/24", **deployed.client)
     programs = double.folder / "pgsql/x/pginstall/bin"
     more = {
         "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import docker
-import httpx
 import pytest
 
 from config.load import ROOT
@@ -113,7 +112,7 @@ def test_a_hand_edit_is_shown_as_drift_and_kept_as_the_previous_version(deployed
 
 
 def test_the_prefect_server_keeps_its_runs_in_postgresql_with_artifacts(deployed: Any) -> None:
-    api = httpx.Client(base_url=deployed.api_url, timeout=10)
+    api = deployed.api()
     runs = api.post("/flow_runs/filter", json={"sort": "START_TIME_ASC"}).json()
     first = runs[0]
     assert first["name"] == "deploy sandbox"
@@ -166,7 +165,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 def test_setup_finds_the_sandbox_s_own_as_they_should_be_and_offers_the_others(
     deployed: Any,
 ) -> None:
-    done = deployed.rollout("setup", "--dry-run", "--json", PREFECT_API_URL=deployed.api_url)
+    done = deployed.rollout("setup", "--dry-run", "--json", **deployed.client)
     changes = [change["what"] for change in json.loads(done.stdout)["changes"]]
     assert "create deployment deploy/prod" in changes
     assert "create deployment backup/recipe" in changes
@@ -181,7 +180,7 @@ def test_help_needs_no_prefect() -> None:
 def test_a_plan_of_a_bare_machine_names_every_step_and_creates_nothing(
     deployed: Any, new_machine: Any
 ) -> None:
-    bare = new_machine("bare", "172.30.43.0/24", PREFECT_API_URL=deployed.api_url)
+    bare = new_machine("bare", "172.30.43.0/24", **deployed.client)
     done = bare.rollout("plan", "sandbox", "--json", check=False)
     assert done.returncode == 2, done.stderr
     steps = {change["step"] for change in json.loads(done.stdout)["changes"]}
@@ -194,7 +193,7 @@ def test_a_machine_without_room_is_refused_before_anything_is_made(
     deployed: Any, new_machine: Any
 ) -> None:
     small = {"ROLLOUT__PREFLIGHT__DISK_FREE_GB": "99999"}
-    bare = new_machine("small", "172.30.44.0/24", PREFECT_API_URL=deployed.api_url, **small)
+    bare = new_machine("small", "172.30.44.0/24", **deployed.client, **small)
     done = bare.rollout("deploy", "sandbox", check=False)
     assert done.returncode == 1
     assert "preflight.disk_free_gb" in done.stderr
@@ -205,7 +204,7 @@ def test_a_machine_without_room_is_refused_before_anything_is_made(
 def test_a_port_somebody_else_holds_is_named_with_its_holder(
     deployed: Any, new_machine: Any
 ) -> None:
-    bare = new_machine("taken", "172.30.45.0/24", PREFECT_API_URL=deployed.api_url)
+    bare = new_machine("taken", "172.30.45.0/24", **deployed.client)
     port = int(bare.variables["ROLLOUT__PORTAL__HTTP_PORT"])
     with socket.create_server(("127.0.0.1", port)):
         done = bare.rollout("deploy", "sandbox", check=False)

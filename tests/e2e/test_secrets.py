@@ -29,6 +29,7 @@ def command_lines(stop: threading.Event, seen: set[str]) -> None:
 
 def test_no_secret_leaks_anywhere(deployed: Any) -> None:
     secrets = {name: deployed.secret(name) for name in NAMES}
+    secrets["login of Prefect"] = deployed.login.partition(":")[2]
     assert all(len(value) >= 16 for value in secrets.values())
     seen: set[str] = set()
     stop = threading.Event()
@@ -65,7 +66,7 @@ def test_no_secret_leaks_anywhere(deployed: Any) -> None:
 def prefect_database(deployed: Any) -> str:
     """A dump of the Prefect server's own database: runs, parameters, logs, artifacts, blocks."""
     home = deployed.home / "sandbox"
-    password = (home / "prefect" / "database-password").read_text()
+    password = (home / "prefect" / "database-password").read_text().strip()
     binary = next((home / "postgres").resolve().rglob("bin/pg_dump"))
     port = deployed.variables["ROLLOUT__POSTGRES__PORT"]
     return subprocess.run(

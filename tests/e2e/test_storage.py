@@ -51,7 +51,7 @@ def bucketed(store: Store, deployed: Any, new_machine: Any) -> Generator[Any]:
         "ROLLOUT__STORAGE__PLUGIN_BUCKET": "dify-plugins",
         "ROLLOUT__STORAGE__ADDRESS_STYLE": "path",
     }
-    made = new_machine("s3", "172.30.46.0/24", PREFECT_API_URL=deployed.api_url, **storage)
+    made = new_machine("s3", "172.30.46.0/24", **deployed.client, **storage)
     try:
         yield made
     finally:

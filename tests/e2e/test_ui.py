@@ -16,10 +16,10 @@ from tests.e2e.prefect_server import ENDED, Server, until
 
 
 @pytest.fixture
-def page(browser: Browser) -> Generator[Page]:
+def page(browser: Browser, logged_in: Any) -> Generator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 1100})
     context.set_default_timeout(60_000)
-    yield context.new_page()
+    yield logged_in(context)
     context.close()
 
 
@@ -50,6 +50,20 @@ def no_secret_in(page: Page, deployed: Any) -> None:
         assert deployed.secret(name) not in text
 
 
+def test_the_pages_ask_for_the_login_once(server: Server, browser: Browser, deployed: Any) -> None:
+    """Also where the browser calls the machine by another name, as behind a forwarded port."""
+    for pages in (server.pages, server.pages.replace("127.0.0.1", "localhost")):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{pages}/blocks")
+        page.get_by_placeholder("admin:pass").fill(deployed.login)
+        page.get_by_role("button", name="Login").click()
+        expect(page.locator("body")).to_contain_text("dify-sandbox", timeout=60_000)
+        page.goto(f"{pages}/work-pools/work-pool/dify-rollout")
+        expect(page.locator("body")).to_contain_text("Work Queues", timeout=60_000)
+        context.close()
+
+
 def test_the_form_offers_what_there_is_and_fixes_the_environment(
     server: Server, page: Page, pictures: Path
 ) -> None:
@@ -78,7 +92,7 @@ def test_the_server_itself_rejects_nonsense(server: Server, nonsense: dict[str, 
 def test_a_dry_run_started_in_the_form_leaves_its_plan(
     server: Server, page: Page, deployed: Any
 ) -> None:
-    server.variables(ROLLOUT__DIFY__LOG_LEVEL="DEBUG")
+    server.worker.restart(ROLLOUT__DIFY__LOG_LEVEL="DEBUG")
     run = run_from_the_form(page, server, dry_run=True, reason="what would it do?")
     ended = server.wait(run, lambda found: found["state_type"] in ENDED)
     assert ended["state_type"] == "COMPLETED"
@@ -93,7 +107,7 @@ def test_a_dry_run_started_in_the_form_leaves_its_plan(
 def test_a_protected_run_waits_for_a_person_and_then_does_exactly_the_plan(
     server: Server, page: Page, deployed: Any, pictures: Path
 ) -> None:
-    server.variables(ROLLOUT__DIFY__LOG_LEVEL="DEBUG", ROLLOUT__PROTECTED="true")
+    server.worker.restart(ROLLOUT__DIFY__LOG_LEVEL="DEBUG", ROLLOUT__PROTECTED="true")
     run = run_from_the_form(page, server, dry_run=False, reason="noise wanted")
     server.wait(run, lambda found: found["state_name"] == "Suspended")
     env = deployed.home / "sandbox" / "stack" / ".env"
@@ -121,7 +135,7 @@ def test_an_approval_is_void_when_the_world_has_changed(
     server: Server, page: Page, deployed: Any
 ) -> None:
     """What runs is what was shown: with another hand's edit in between, the run asks again."""
-    server.variables(ROLLOUT__DIFY__LOG_LEVEL="WARNING", ROLLOUT__PROTECTED="true")
+    server.worker.restart(ROLLOUT__DIFY__LOG_LEVEL="WARNING", ROLLOUT__PROTECTED="true")
     run = run_from_the_form(page, server, dry_run=False, reason="less noise")
     first = server.wait(run, lambda found: found["state_name"] == "Suspended")
     env = deployed.home / "sandbox" / "stack" / ".env"
@@ -143,7 +157,7 @@ def test_an_approval_is_void_when_the_world_has_changed(
 def test_cancelling_ends_the_children_and_the_next_run_finishes_the_job(
     server: Server, page: Page, deployed: Any
 ) -> None:
-    server.variables(ROLLOUT__DIFY__LOG_LEVEL="ERROR")
+    server.worker.restart(ROLLOUT__DIFY__LOG_LEVEL="ERROR")
     run = run_from_the_form(page, server, dry_run=False, reason="cancelled halfway")
     mark = f"--project-directory {deployed.home / 'sandbox'}"
     until(lambda: bool(_running(f"{mark}.* up --detach")), within_s=180)
@@ -153,7 +167,7 @@ def test_cancelling_ends_the_children_and_the_next_run_finishes_the_job(
     ended = server.wait(run, lambda found: found["state_type"] in ENDED)
     assert ended["state_type"] == "CANCELLED"
     until(lambda: not _running(mark))
-    server.variables()
+    server.worker.restart()
     deployed.rollout("deploy", "sandbox")
     assert deployed.json("deploy", "sandbox")["changes"] == 0
 

@@ -3,15 +3,19 @@
 import hashlib
 import os
 import pwd
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from clients.command import Command, CommandFailed
-from clients.node import LocalNode
+from clients.node import Held, LocalNode
 from config.errors import StepError
 from tasks.core.site import Site
 
 SERVICE_USER = "dify-rollout"
 REACHABLE = Path("/var/lib/dify-rollout")
+TURN_S = 600.0
 
 
 def prepare_home(site: Site) -> None:
@@ -38,7 +42,33 @@ def prepare_home(site: Site) -> None:
         home.rmdir()
     real = reachable_home(site)
     _make(real)
-    home.symlink_to(real)
+    with suppress(FileExistsError):  # another run may have been faster
+        home.symlink_to(real)
+
+
+@contextmanager
+def starting_alone(site: Site) -> Generator[None]:
+    """While this process may start the sandbox's servers; another one that does waits.
+
+    Raises:
+        StepError: another process has been starting them for `TURN_S`.
+    """
+    lock = site.environment.sandbox.home / "start.lock"
+    deadline = time.monotonic() + TURN_S
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(site.node.hold(lock, f"pid {os.getpid()}"))
+                break
+            except Held as error:
+                if time.monotonic() > deadline:
+                    raise StepError(
+                        "sandbox",
+                        f"the sandbox's servers are being started by {error.holder}",
+                        advice="wait until it ends, or end it; its lock frees itself",
+                    ) from None
+                time.sleep(0.2)
+        yield
 
 
 def reachable_home(site: Site) -> Path:

@@ -1,11 +1,7 @@
 """The sandbox's own Prefect server and worker, on the sandbox's PostgreSQL."""
 
-import os
-import secrets as random
-import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -14,154 +10,155 @@ import httpx
 from pydantic import SecretStr
 
 from clients.command import Command, Secret
-from clients.files import File
+from clients.processes import Process, process, variables
+from config.environment import Environment
 from config.errors import StepError
 from config.load import ROOT
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.platforms.sandbox import prefect_processes as daemons
+from tasks.platforms.sandbox.daemons import require_free
+from tasks.platforms.sandbox.prefect_secrets import known_login, prefect_home
 
 POOL = "dify-rollout"
 START_S = 90.0
-STOP_S = 15.0
+HOST = "127.0.0.1"
+
+Variables = tuple[tuple[str, str | Secret], ...]
 
 
-def api_url(site: Site) -> str:
-    return f"http://127.0.0.1:{site.environment.sandbox.prefect_port}/api"
+def api_url(environment: Environment) -> str:
+    return f"http://{HOST}:{environment.sandbox.prefect_port}/api"
 
 
-def database_password(site: Site) -> SecretStr:
-    """The password of the server's own role.
-
-    It cannot lie in a block, which would need the server: a file 0600 keeps it.
-    """
-    path = _home(site) / "database-password"
-    text = site.node.read(path)
-    if text is None:
-        text = random.token_urlsafe(24).encode()
-        site.node.write(File(path, text, mode=0o600))
-    return SecretStr(text.decode())
-
-
-def is_up(url: str, timeout_s: float = 1.0) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=timeout_s).is_success
-    except httpx.HTTPError:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Which of the two daemons are up."""
-
-    server: bool
-    worker: bool
+def own_server(environment: Environment) -> tuple[str, str] | None:
+    """Address and login of the sandbox's own server, None if it does not run or is not ours."""
+    login = known_login(environment)
+    port = environment.sandbox.prefect_port
+    if login is None or daemons.listener(prefect_home(environment), port) is None:
+        return None
+    return api_url(environment), login.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True)
 class PrefectDaemons:
-    """A Prefect server answering on its port and one process worker polling it."""
+    """A Prefect server answering on its port to who has the login, and one process worker."""
 
     site: Site
+    database_password: SecretStr
+    login: SecretStr
     name: str = "prefect"
     settle_s: float = START_S
 
-    def observe(self) -> Running:
-        return Running(
-            server=is_up(api_url(self.site)),
-            worker=_alive(self.site, "worker"),
-        )
+    def observe(self) -> dict[str, str]:
+        """State of server and worker: running, not running, or what is wrong with it."""
+        port = self.site.environment.sandbox.prefect_port
+        server = daemons.listener(self._home, port)
+        workers = daemons.running(self._home, "worker")
+        return {
+            "server": self._state([server] if server else [], self._of_server()),
+            "worker": self._state(workers, self._of_client()),
+        }
 
-    def plan(self, actual: Running) -> list[Change]:
-        wanted = {"server": actual.server, "worker": actual.worker}
+    def plan(self, actual: dict[str, str]) -> list[Change]:
         return [
-            Change(f"start the Prefect {name}", "not running", "running", action=name)
-            for name, up in wanted.items()
-            if not up
+            Change(f"start the Prefect {name}", state, "running", action=name)
+            for name, state in actual.items()
+            if state != "running"
         ]
 
     def apply(self, change: Change) -> None:
+        daemons.stop(daemons.running(self._home, change.action))
         if change.action == "worker":
-            self._start("worker", ("worker", "start", "--pool", POOL, "--type", "process"))
+            self._start("worker", ("--pool", POOL, "--type", "process"), self._of_client())
             return
-        port = str(self.site.environment.sandbox.prefect_port)
-        self._start("server", ("server", "start", "--host", "127.0.0.1", "--port", port))
-        _wait(lambda: is_up(api_url(self.site)), START_S, self._trouble)
+        port = self.site.environment.sandbox.prefect_port
+        require_free("prefect", [HOST], port)
+        pid = self._start("server", ("--host", HOST, "--port", str(port)), self._of_server())
+        self._await_answer(pid)
 
-    def _start(self, name: str, words: tuple[str, ...]) -> None:
-        home = _home(self.site)
+    @property
+    def _home(self) -> Path:
+        return prefect_home(self.site.environment)
+
+    def _state(self, found: list[Process], wanted: Variables) -> str:
+        if not found:
+            return "not running"
+        if len(found) > 1:
+            return "started twice"
+        have = variables(found[0].pid)
+        same = all(have.get(name) == _clear(value) for name, value in wanted)
+        return "running" if same else "started with other settings"
+
+    def _start(self, name: str, options: tuple[str, ...], env: Variables) -> int:
         prefect = str(Path(sys.executable).parent / "prefect")
-        command = Command((prefect, *words), cwd=str(ROOT), env=_environment(self.site))
-        pid = self.site.node.spawn(command, home / f"{name}.log")
-        self.site.node.write(File(_pidfile(self.site, name), str(pid).encode(), 0o600))
+        command = Command((prefect, name, "start", *options), cwd=str(ROOT), env=env)
+        return self.site.node.spawn(command, self._home / f"{name}.log")
 
-    def _trouble(self) -> StepError:
-        log_file = _home(self.site) / "server.log"
-        return StepError(
-            "prefect",
-            f"the server does not answer on {api_url(self.site)} after {START_S:g} s",
-            advice=f"read {log_file}; is the port free?",
+    def _await_answer(self, pid: int) -> None:
+        url = api_url(self.site.environment)
+        deadline = time.monotonic() + START_S
+        while not _answers(url):
+            late = time.monotonic() > deadline
+            if late or process(pid) is None:
+                raise StepError(
+                    "prefect",
+                    f"the server does not answer on {url} after {START_S:g} s"
+                    if late
+                    else "the server ended as soon as it was started",
+                    advice=f"read {self._home / 'server.log'}",
+                )
+            time.sleep(0.2)
+
+    def _of_client(self) -> Variables:
+        return (
+            ("PREFECT_HOME", str(self._home)),
+            ("PREFECT_API_URL", api_url(self.site.environment)),
+            ("PREFECT_API_AUTH_STRING", Secret(self.login.get_secret_value())),
+        )
+
+    def _of_server(self) -> Variables:
+        password = quote(self.database_password.get_secret_value(), safe="")
+        port = self.site.environment.postgres.port
+        url = f"postgresql+asyncpg://prefect:{password}@{HOST}:{port}/prefect"
+        return (
+            ("PREFECT_HOME", str(self._home)),
+            ("PREFECT_API_URL", api_url(self.site.environment)),
+            ("PREFECT_API_DATABASE_CONNECTION_URL", Secret(url)),
+            ("PREFECT_SERVER_API_AUTH_STRING", Secret(self.login.get_secret_value())),
+            ("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "true"),
+            ("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", _origin(self.site.environment)),
+            # The pages call the address they came from, be it a forwarded port or localhost.
+            ("PREFECT_UI_API_URL", "/api"),
+            ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+            ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
+            # The newer UI cannot resume a run that waits for approval.
+            ("PREFECT_SERVER_UI_V2_ENABLED", "false"),
         )
 
 
-def prefect_steps(site: Site) -> list[Step[Running]]:
-    return [PrefectDaemons(site)]
+def prefect_steps(
+    site: Site, database_password: SecretStr, login: SecretStr
+) -> list[Step[dict[str, str]]]:
+    return [PrefectDaemons(site, database_password, login)]
 
 
-def stop(site: Site) -> list[str]:
-    """End worker and server, in this order; what was stopped."""
-    stopped: list[str] = []
+def stop(site: Site) -> None:
+    """End worker and server, in this order."""
     for name in ("worker", "server"):
-        if _alive(site, name):
-            pid = _pid(site, name)
-            os.killpg(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_S
-            while _alive(site, name) and time.monotonic() < deadline:
-                time.sleep(0.1)
-            if _alive(site, name):
-                os.killpg(pid, signal.SIGKILL)
-            stopped.append(f"Prefect {name}")
-        _pidfile(site, name).unlink(missing_ok=True)
-    return stopped
+        daemons.stop(daemons.running(prefect_home(site.environment), name))
 
 
-def _environment(site: Site) -> tuple[tuple[str, str | Secret], ...]:
-    password = database_password(site).get_secret_value()
-    port = site.environment.postgres.port
-    url = f"postgresql+asyncpg://prefect:{quote(password, safe='')}@127.0.0.1:{port}/prefect"
-    return (
-        ("PREFECT_HOME", str(_home(site))),
-        ("PREFECT_API_URL", api_url(site)),
-        ("PREFECT_API_DATABASE_CONNECTION_URL", Secret(url)),
-        ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
-        ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
-        # The newer UI cannot resume a run that waits for approval.
-        ("PREFECT_SERVER_UI_V2_ENABLED", "false"),
-    )
+def _origin(environment: Environment) -> str:
+    return api_url(environment).removesuffix("/api")
 
 
-def _home(site: Site) -> Path:
-    return site.environment.sandbox.home / "prefect"
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=1).is_success
+    except httpx.HTTPError:
+        return False
 
 
-def _pidfile(site: Site, name: str) -> Path:
-    return _home(site) / f"{name}.pid"
-
-
-def _pid(site: Site, name: str) -> int:
-    text = site.node.read(_pidfile(site, name))
-    return int(text) if text and text.strip().isdigit() else 0
-
-
-def _alive(site: Site, name: str) -> bool:
-    """Whether the pid is still this daemon: after a reboot it may be anybody's."""
-    command = site.node.read(Path(f"/proc/{_pid(site, name)}/cmdline")) or b""
-    words = command.split(b"\0")
-    return name.encode() in words and any(word.endswith(b"/prefect") for word in words)
-
-
-def _wait(ready: Callable[[], bool], within_s: float, trouble: Callable[[], StepError]) -> None:
-    deadline = time.monotonic() + within_s
-    while not ready():
-        if time.monotonic() > deadline:
-            raise trouble()
-        time.sleep(0.2)
+def _clear(value: str | Secret) -> str:
+    return value if isinstance(value, str) else value.value
