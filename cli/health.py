@@ -3,6 +3,7 @@
 What is asked may be what Prefect itself runs on: an answer must come also when that is down.
 """
 
+import ssl
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -117,13 +118,19 @@ def _status(seen: Any) -> int:
 def _ready() -> bool:
     """Whether a Prefect server is configured, and its database answers."""
     import httpx
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_API_URL,
+    )
 
     url, login = PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
+    authority = PREFECT_API_SSL_CERT_FILE.value()
     if not url:
         return False
     name, _, password = str(login or "").partition(":")
     try:
-        return httpx.get(f"{url}/ready", timeout=3, auth=(name, password)).is_success
-    except httpx.HTTPError:
+        trust = ssl.create_default_context(cafile=authority) if authority else True
+        return httpx.get(f"{url}/ready", timeout=3, auth=(name, password), verify=trust).is_success
+    except (httpx.HTTPError, OSError):
         return False

@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config.load import ROOT
-from tests.e2e.prefect_server import Login, Server, Worker
+from tests.api_login import Login
+from tests.e2e.prefect_server import Server, Worker
 from tests.ports import free_ports
 
 ROLLOUT = Path(sys.executable).parent / "rollout"

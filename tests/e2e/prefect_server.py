@@ -1,13 +1,11 @@
 """The Prefect server of a deployed machine, asked through its API."""
 
-import base64
 import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 
@@ -16,26 +14,6 @@ from config.load import ROOT
 from tasks.platforms.sandbox import prefect_processes
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
-
-
-class Login(httpx.Auth):
-    """Name and password, and the token without which the server changes nothing."""
-
-    requires_response_body = True
-
-    def __init__(self, api_url: str, login: str) -> None:
-        self.headers = {
-            "Authorization": f"Basic {base64.b64encode(login.encode()).decode()}",
-            "Prefect-Csrf-Client": str(uuid4()),
-        }
-        self.url = f"{api_url}/csrf-token?client={self.headers['Prefect-Csrf-Client']}"
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if request.method != "GET" and "Prefect-Csrf-Token" not in self.headers:
-            answer = yield httpx.Request("GET", self.url, headers=self.headers)
-            self.headers["Prefect-Csrf-Token"] = answer.raise_for_status().json()["token"]
-        request.headers.update(self.headers)
-        yield request
 
 
 class Worker:

@@ -1,11 +1,13 @@
-"""A server with a password and a worker that has it, for a checkout with ten environments."""
+"""A server as its unit starts it, behind TLS, and a worker, for a checkout of ten environments."""
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from config.load import ROOT
+from tests.api_login import Login
 from tests.integration import prefect_server
 from tests.ports import free_ports
 
@@ -32,6 +35,7 @@ class Team:
     url: str
     checkout: Path
     api: httpx.Client
+    authority: Path
 
     def variables(self, login: str) -> dict[str, str]:
         known = {"PREFECT_API_AUTH_STRING": login} if login else {}
@@ -39,6 +43,7 @@ class Team:
             **os.environ,
             **known,
             "PREFECT_API_URL": self.url,
+            "PREFECT_API_SSL_CERT_FILE": str(self.authority),
             "PREFECT_HOME": str(self.checkout / "prefect-client"),
             "PYTHONPATH": str(self.checkout),
         }
@@ -96,11 +101,54 @@ def deploy_only(file: Path) -> None:
 def team(tmp_path_factory: pytest.TempPathFactory) -> Generator[Team]:
     folder, [port] = tmp_path_factory.mktemp("server"), free_ports(1)
     checkout = checkout_of_ten(tmp_path_factory.mktemp("checkout"))
-    with (
-        prefect_server.server(folder, port, PREFECT_SERVER_API_AUTH_STRING=LOGIN) as url,
-        httpx.Client(base_url=url, auth=(NAME, PASSWORD), timeout=30) as api,
-    ):
-        yield Team(url, checkout, api)
+    as_a_unit = {**of_the_unit(), "PREFECT_SERVER_API_AUTH_STRING": LOGIN}
+    with prefect_server.server(folder, port, **as_a_unit), portal(folder, port) as (url, authority):
+        trust = ssl.create_default_context(cafile=str(authority))
+        login = Login(url, LOGIN)
+        with httpx.Client(base_url=url, auth=login, verify=trust, timeout=30) as api:
+            yield Team(url, checkout, api, authority)
+
+
+def of_the_unit() -> dict[str, str]:
+    """The settings that the server's systemd unit gives it."""
+    lines = (ROOT / "docs" / "systemd" / "prefect-server.service").read_text().splitlines()
+    given = [line.partition("=")[2] for line in lines if line.startswith("Environment=")]
+    return dict(each.split("=", 1) for each in given)
+
+
+PORTAL = """
+daemon off; pid nginx.pid; error_log stderr; events {{}}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{own} ssl;
+        ssl_certificate own.crt; ssl_certificate_key own.key;
+        location / {{
+            proxy_pass http://127.0.0.1:{port};
+            proxy_set_header Host $http_host;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+        }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def portal(folder: Path, port: int) -> Generator[tuple[str, Path]]:
+    """The API behind an nginx as Pigsty configures one, and its certificate."""
+    [own] = free_ports(1)
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+             "-keyout", "own.key", "-out", "own.crt", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost"]  # fmt: skip
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    (folder / "nginx.conf").write_text(PORTAL.format(own=own, port=port))
+    with subprocess.Popen(["nginx", "-p", str(folder), "-c", "nginx.conf"]) as server:
+        try:
+            yield f"https://localhost:{own}/api", folder / "own.crt"
+        finally:
+            server.terminate()
 
 
 @pytest.mark.parametrize(

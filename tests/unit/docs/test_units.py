@@ -24,6 +24,10 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
 def test_passwords_come_from_a_file_only_its_user_reads(unit: Path) -> None:
     settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line[1:])
     assert settings["EnvironmentFile"].startswith("/etc/dify-rollout/")
-    assert settings.get("Environment", "") in ("", "PREFECT_SERVER_UI_V2_ENABLED=false")
-    for secret in ("AUTH_STRING", "CONNECTION_URL", "postgresql"):
+    for secret in ("PASSWORD", "AUTH_STRING", "CONNECTION_URL", "postgresql"):
         assert secret not in unit.read_text()
+
+
+def test_the_server_is_reached_through_nginx_alone() -> None:
+    [unit] = [path for path in UNITS if path.name == "prefect-server.service"]
+    assert " --host 127.0.0.1 " in unit.read_text()
