@@ -23,7 +23,8 @@ from tasks.platforms.pigsty import replicas
 from tasks.platforms.pigsty.facts import primary_of
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.members import Member, primary
-from tasks.platforms.pigsty.playbook import hide, play
+from tasks.platforms.pigsty.playbook import play
+from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import require_tree
 from tasks.points import interrupted_restore
 from tasks.points.databases import session_database

@@ -23,14 +23,6 @@ PORTAL_TAGS = ("nginx_config", "nginx_cert", "nginx_reload")
 RENEWED_TAGS = ("nginx_cert", "nginx_reload")
 
 _VERSION = re.compile(r"^PIGSTY_VERSION=v?(?P<version>[\w.-]+)", re.MULTILINE)
-_KEY = re.compile(
-    r"(?:password|passwd|secret|secret_key|_pass|token)['\"]?\s*:\s*"
-    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s,}#'\"][^,}#\n]*)",
-    re.IGNORECASE,
-)
-_PROXY = re.compile(r"://(?P<user>[^\s/:@]+):(?P<password>[^\s/@]+)@")
-_SHORTEST = 6
-_PUBLIC = frozenset({"pigsty", "true", "false", "null"})  # a default, and part of every path
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +138,16 @@ class Tree:
         what = ("--module-name", "command", "--args", shlex.join(words), "--one-line")
         return self._run("ansible", ",".join(addresses), *become, *what, timeout_s=timeout_s)
 
+    def variables(self) -> Command:
+        """Every variable of every host as Ansible resolves it, vaults opened; no host is asked."""
+        what = ("--module-name", "debug", "--args", "var=hostvars[inventory_hostname]")
+        return self._run("ansible", "all", *what, "--one-line", timeout_s=120)
+
+    def defaults(self) -> Command:
+        """The text of the variables that roles bring along."""
+        which = ("(", "-path", "*/defaults/*", "-o", "-path", "*/vars/*", ")", "-type", "f")
+        return self._run("find", "roles", *which, "-exec", "cat", "{}", "+", timeout_s=60)
+
     def put(self, source: Path, address: str, target: Path, mode: int) -> Command:
         """A file of the admin node on one node of the inventory, owned by root."""
         where = f"src={shlex.quote(str(source))} dest={shlex.quote(str(target))} mode={mode:04o}"
@@ -205,14 +207,3 @@ def version_of(bootstrap: str) -> str | None:
     """The version a tree's `bootstrap` says it is, without the leading v."""
     match = _VERSION.search(bootstrap)
     return match["version"] if match else None
-
-
-def secrets_in(inventory: str) -> list[str]:
-    """Every value of pigsty.yml that must not be shown, longest first.
-
-    Read from the text: comments may hold old passwords, and an error message quotes anything.
-    """
-    found = {match["value"].strip().strip("'\"") for match in _KEY.finditer(inventory)}
-    found |= {match["password"] for match in _PROXY.finditer(inventory)}
-    kept = (value for value in found - _PUBLIC if len(value) >= _SHORTEST)
-    return sorted(kept, key=len, reverse=True)

@@ -18,7 +18,8 @@ from tasks.core.engine import startable
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.platforms.pigsty.facts import desired
-from tasks.platforms.pigsty.playbook import carry_out, hide
+from tasks.platforms.pigsty.playbook import carry_out
+from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import inventory, require_tree
 
 DAEMON = Path("/etc/docker/daemon.json")

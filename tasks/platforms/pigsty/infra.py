@@ -9,7 +9,8 @@ from clients.files import File
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.playbook import hide, play
+from tasks.platforms.pigsty.playbook import play
+from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import require_tree
 
 AUTHORITY = "files/pki/ca/ca.crt"

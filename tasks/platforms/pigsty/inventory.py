@@ -14,7 +14,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step, log
 from tasks.platforms.pigsty.facts import desired
-from tasks.platforms.pigsty.playbook import hide
+from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import inventory, inventory_path, require_tree
 
 MODE = 0o600

@@ -11,13 +11,13 @@ from typing import Any
 
 from clients.command import Command, CommandFailed
 from config.errors import StepError
-from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.tree import inventory, require_tree
+from tasks.platforms.pigsty.secrets import hide, mask
+from tasks.platforms.pigsty.tree import require_tree
 from tasks.tools import ansible
 from tasks.tools.ansible import Failure, Played
-from tasks.tools.pigsty import BUSY, Tree, secrets_in
+from tasks.tools.pigsty import BUSY, Tree
 
 log = logging.getLogger("rollout")
 
@@ -139,14 +139,12 @@ def _broken_off(step: str, command: Command, why: str) -> StepError:
 
 def _listener(site: Site, step: str) -> Callable[[str], None]:
     """Passes every line on to the log; a task also says how many there were before it."""
-    hidden = secrets_in(inventory(site) or "")
+    hidden = mask(site)
     tasks = 0
 
     def hear(line: str) -> None:
         nonlocal tasks
-        text = masked(ansible.plain(line), site)
-        for secret in hidden:
-            text = text.replace(secret, "***")
+        text = hidden(ansible.plain(line))
         if name := ansible.task_of(text):
             tasks += 1
             log.info("%s: task %d: %s", step, tasks, name)
@@ -168,11 +166,3 @@ def _nobody(site: Site, step: str, command: Command, played: Played, status: int
         tried=f"in {command.cwd}",
         advice="is the cluster or host in pigsty.yml there, and pigsty.home the right tree?",
     )
-
-
-def hide(site: Site, text: str) -> str:
-    """`text` without any secret of the environment or of its inventory, of `text` included."""
-    text = masked(text, site)
-    for secret in secrets_in(text) + secrets_in(inventory(site) or ""):
-        text = text.replace(secret, "***")
-    return text

@@ -9,6 +9,7 @@ from clients.command import Command, CommandFailed
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import INVENTORY, require_tree, tree
 from tasks.tools import pigsty as tool
 from tasks.tools.pigsty import Tree
@@ -99,10 +100,11 @@ class Ansible:
         try:
             self.site.admin.run(command)
         except CommandFailed as error:
+            said = hide(self.site, error.output.strip())
             raise StepError(
                 "bootstrap",
                 f"Ansible is not installed: {error.reason}",
-                tried="\n".join([str(command), *error.output.strip().splitlines()[-5:]]),
+                tried="\n".join([str(command), *said.splitlines()[-5:]]),
                 advice="install the package ansible on the admin node, or give pigsty.packages",
             ) from None
 

@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("pattern")
     parser.add_argument("-b", "--become", action="store_true")
     parser.add_argument("--become-user", default="root")
-    parser.add_argument("-m", "--module-name", choices=["command"], default="command")
+    parser.add_argument("-m", "--module-name", choices=["command", "debug"], default="command")
     parser.add_argument("-a", "--args", required=True)
     parser.add_argument("-o", "--one-line", action="store_true")
     given = parser.parse_args()
@@ -30,7 +30,18 @@ def main() -> int:
         warn(f"Could not match supplied host pattern, ignoring: {given.pattern}")
         warn("No hosts matched, nothing to do")
     hosts = [world.host(name, inventory, {}) for name in names]
+    if given.module_name == "debug":
+        for host in hosts:
+            _show(host, given.args)
+        return 0
     return max((_ask(host, given.args, given.become_user) for host in hosts), default=0)
+
+
+def _show(host: Host, text: str) -> None:
+    """All variables of the host, as `var=hostvars[inventory_hostname]` wants them."""
+    name = text.removeprefix("var=")
+    shown = json.dumps({"changed": False, name: host.vars}, default=str)
+    print(f"{host.name} | SUCCESS => {shown}")
 
 
 def _ask(host: Host, text: str, user: str) -> int:

@@ -1,5 +1,6 @@
 """pigsty.yml as Ansible sees it: hosts, the groups they are in, and their variables."""
 
+import base64
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def load(path: Path) -> Inventory:
     """Raises Refused for a file that is no inventory."""
     try:
         tree: Any = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["all"]
-        common = dict(tree.get("vars") or {})
+        common = {**_group_vars(path.parent / "group_vars" / "all"), **(tree.get("vars") or {})}
         inventory = Inventory(variables=common)
         for group, content in tree["children"].items():
             inventory.groups[group] = []
@@ -59,3 +60,17 @@ def load(path: Path) -> Inventory:
     except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         raise Refused(f"We were unable to read either as JSON nor YAML: {path}") from None
     return inventory
+
+
+def _group_vars(folder: Path) -> dict[str, Any]:
+    """Variables beside the inventory; where Ansible has ciphertext, the double has base64."""
+    found: dict[str, Any] = {}
+    for file in sorted(folder.glob("*.yml")):
+        head, _, rest = file.read_text().partition("\n")
+        text = (
+            base64.b64decode(rest).decode()
+            if head.startswith("$ANSIBLE_VAULT;")
+            else file.read_text()
+        )
+        found |= yaml.load(text, Loader=yaml.CSafeLoader) or {}
+    return found

@@ -99,6 +99,7 @@ class Run:
         count = self.stats.setdefault(host.name, dict.fromkeys(FIELDS, 0))
         try:
             host.require_reachable()
+            _fail_as_told(host)
             done = task.act(host) or OK
         except Ended:
             return False
@@ -132,6 +133,15 @@ class Run:
         count["failed"] += 1
         self.out.add(host.name)
         return False
+
+
+def _fail_as_told(host: Host) -> None:
+    """A test may want the next task to fail in a certain way."""
+    told = host.path("/etc/fail-next.json")
+    if told.exists():
+        result = json.loads(told.read_text())
+        told.unlink()
+        raise Failed(**result)
 
 
 def _banner(text: str) -> None:

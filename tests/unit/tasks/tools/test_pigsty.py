@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clients.command import Command
-from tasks.tools.pigsty import BUSY, Tree, secrets_in, version_of
+from tasks.tools.pigsty import BUSY, Tree, version_of
 
 HOME = Path("/root/pigsty")
 NEW = Tree(HOME, "4.5.0", frozenset({"bootstrap", "deploy.yml"}))
@@ -73,24 +73,8 @@ def test_the_version_a_tree_says_it_is():
     assert version_of("#!/bin/bash\n") is None
 
 
-def test_what_must_not_be_shown_of_an_inventory():
-    text = """
-all:
-  vars:
-    grafana_admin_password: pigsty
-    pg_admin_password: 'DBUser.DBA'   # CHANGE
-    #patroni_password: Old.Patroni
-    minio_secret_key: "S3User.MinIO"
-    proxy_env: { http_proxy: "http://joe:letmein2@10.0.0.1:3128" }
-    pg_users:
-      - { name: dify, password: hidden-one, pgbouncer: true }
-      - {"name": "b", "password": "hidden-two"}
-"""
-    assert set(secrets_in(text)) == {
-        "DBUser.DBA",
-        "Old.Patroni",
-        "S3User.MinIO",
-        "letmein2",
-        "hidden-one",
-        "hidden-two",
-    }
+def test_what_ansible_knows_is_asked_without_a_shell():
+    assert words(NEW.variables()) == (
+        "ansible all --module-name debug --args 'var=hostvars[inventory_hostname]' --one-line"
+    )
+    assert words(NEW.defaults()).startswith("find roles ")
