@@ -25,11 +25,17 @@ from config.secrets import generate
 from flows.parts.names import STEPS
 from tasks.core.site import Site
 from tasks.platforms.sandbox.postgres import SOCKET
+from tasks.platforms.sandbox.prefect import api_url
+from tasks.platforms.sandbox.prefect_secrets import login_file
 from tasks.steps.docker import compose_prefix
 from tasks.tools import postgres as postgres_tool
 
 ROLLOUT = str(Path(sys.executable).parent / "rollout")
-API = f"http://127.0.0.1:{load_environment('sandbox').sandbox.prefect_port}/api"
+SANDBOX = load_environment("sandbox")
+SERVER = {
+    "PREFECT_API_URL": api_url(SANDBOX),
+    "PREFECT_API_AUTH_STRING": login_file(SANDBOX).read_text().strip(),
+}
 COLD = {
     "ROLLOUT__SANDBOX__HOME": "/var/lib/dify-rollout/bench",
     "ROLLOUT__DIFY__PROJECT": "dify-bench",
@@ -40,7 +46,7 @@ COLD = {
     "ROLLOUT__PORTAL__HTTP_PORT": "28080",
     "ROLLOUT__PORTAL__HTTPS_PORT": "28443",
     "ROLLOUT__PORTAL__DOMAIN": "bench.test",
-    "PREFECT_API_URL": API,
+    **SERVER,
 }
 ORCHESTRATION = """
 import time
@@ -138,14 +144,13 @@ def render(environment: Environment, folder: Path) -> None:
 
 
 def main() -> None:
-    server = {"PREFECT_API_URL": API}
     result = {
         "help": median(5, [ROLLOUT, "--help"]),
-        "plan, nothing to do": median(5, [ROLLOUT, "plan", "sandbox"], **server),
-        "deploy, nothing to do": median(5, [ROLLOUT, "deploy", "sandbox"], **server),
+        "plan, nothing to do": median(5, [ROLLOUT, "plan", "sandbox"], **SERVER),
+        "deploy, nothing to do": median(5, [ROLLOUT, "deploy", "sandbox"], **SERVER),
     }
     told = subprocess.run(
-        [sys.executable, "-c", ORCHESTRATION], env={**os.environ, **server},
+        [sys.executable, "-c", ORCHESTRATION], env={**os.environ, **SERVER},
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     result["orchestration of 12 empty steps"] = float(re.findall(r"[\d.]+", told)[-1])

@@ -20,11 +20,11 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
 
 from prefect.client.orchestration import get_client
 from prefect.settings import (
-    PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     temporary_settings,
 )
 
+from cli.runs import own_server
 from config.load import load_environment
 from config.rules.health.record import Record
 from config.rules.health.verdict import Status
@@ -44,9 +44,8 @@ def main() -> None:
     options.add_argument("--at-once", type=int, default=8)
     options.add_argument("--no-single", dest="single", action="store_false")
     chosen = options.parse_args()
-    port = load_environment(chosen.environment).sandbox.prefect_port
-    url = PREFECT_API_URL.value() or f"http://127.0.0.1:{port}/api"
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    own = own_server(load_environment(chosen.environment))
+    with temporary_settings({**own, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         site = unchanged(chosen.environment)
         if chosen.single:
             one(site)

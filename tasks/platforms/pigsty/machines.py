@@ -17,8 +17,8 @@ from clients.node import Node
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import reached_its_own_way
-from tasks.platforms.pigsty.secrets import hide
 from tasks.tools import ansible
+from tasks.tools.ansible_secrets import Mask
 from tasks.tools.pigsty import Tree
 
 log = logging.getLogger("rollout")
@@ -64,7 +64,7 @@ class Machine:
         except ansible.NoAnswer as error:
             raise Unreached(
                 self.step,
-                f"Ansible does not reach {self.address}: {hide(self.site, str(error))}",
+                f"Ansible does not reach {self.address}: {Mask(())(str(error))}",
                 advice=f"log in from {self.site.admin.name} by ssh as Ansible does",
             ) from None
 

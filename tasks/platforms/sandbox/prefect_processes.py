@@ -17,15 +17,17 @@ STOP_S = 15.0
 
 
 def running(home: Path, name: str) -> list[Process]:
-    """Servers or workers that were started with this directory as their PREFECT_HOME, by us.
+    """Servers or workers that were started with this directory as their PREFECT_HOME.
 
-    Another user's process may call itself anything, and would be handed the password.
+    Only by this user or the directory's owner: a process of another user may call itself anything,
+    and would be handed the password.
     """
+    trusted = {os.geteuid(), *([home.stat().st_uid] if home.exists() else [])}
     return [
         found
         for found in processes()
         if f"/prefect {name} start" in found.title
-        and owner(found.pid) == os.geteuid()
+        and owner(found.pid) in trusted
         and variables(found.pid).get("PREFECT_HOME") == str(home)
     ]
 
