@@ -3,12 +3,13 @@
 import ipaddress
 import socket
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clients.command import Command
+from clients.command import Command, Completed
 from clients.node import LocalNode
 from config.desired import firewall
 from tasks.core.site import Site
@@ -112,15 +113,28 @@ def test_rules_that_somebody_flushed_come_back(stack: Site, reached: Reach):
     assert change(stack) == []
 
 
-def test_without_root_it_is_told_what_stays_open(stack: Site):
-    class Guest(LocalNode):
-        def is_root(self) -> bool:
-            return False
+class Guest(LocalNode):
+    """Somebody other than root."""
 
-    guest = Site(stack.environment, stack.release, stack.secrets, Guest())
-    [found] = openness(guest)
-    assert "plugin_daemon reach every port of local" in str(found)
-    assert Firewall(guest).plan(Firewall(guest).observe()) == []
+    def is_root(self) -> bool:
+        return False
+
+
+class Inside(LocalNode):
+    """Root of a container, which may not ask the packet filter."""
+
+    def attempt(self, command: Command) -> Completed:
+        return super().attempt(
+            replace(command, words=("setpriv", "--bounding-set=-all", *command.words))
+        )
+
+
+@pytest.mark.parametrize("node", [Guest(), Inside()])
+def test_where_no_rules_can_be_written_it_is_told_what_stays_open(stack: Site, node: LocalNode):
+    without = Site(stack.environment, stack.release, stack.secrets, node)
+    [found] = openness(without)
+    assert "plugin_daemon may ask every port of local" in str(found)
+    assert Firewall(without).plan(Firewall(without).observe()) == []
     assert openness(stack) == []
 
 
