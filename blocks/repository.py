@@ -17,6 +17,7 @@ from config import environment as settings
 from config.errors import RolloutError
 
 _PASSWORD_BYTES = 32
+_NEVER = ("RESTIC_PASSWORD", "RESTIC_REPOSITORY", "RESTIC_KEY_HINT", "RESTIC_FROM_")
 
 
 class BackupRepository(Block):
@@ -72,9 +73,16 @@ BackupRepository.load("dify-prod").check(load_environment("prod").backup)
         program: str = "restic",
         given: Mapping[str, SecretStr] | None = None,
     ) -> Restic:
-        """restic, with what opens the repository; `given` overrides the block's credentials."""
+        """restic, with what opens the repository; `given` overrides the block's credentials.
+
+        Whatever these are, the password is the block's and the place the environment's.
+        """
         known = {**self.credentials, **(given or {})}
-        credentials = {name: value.get_secret_value() for name, value in known.items()}
+        credentials = {
+            name: value.get_secret_value()
+            for name, value in known.items()
+            if not name.startswith(_NEVER)
+        }
         return Restic(
             program,
             restic.address(where.repository, credentials),

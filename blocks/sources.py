@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic import Secret, SecretStr
 
+from clients.variables import given
 from config.errors import RolloutError
 
 OTHERS = 0o077
@@ -29,7 +30,7 @@ def read(key: str, source: str) -> SecretStr:
 
 
 def _variable(said: str, name: str) -> str:
-    value = os.environ.get(name)
+    value = given().get(name)
     if value is None:
         raise RolloutError(
             f"{said}: no such variable here; expected it in the worker's environment"

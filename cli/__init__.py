@@ -2,6 +2,9 @@
 
 import os
 
+from clients import variables
+
+variables.forget()
 # Read by Prefect when it is imported. Its console lines would double ours.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 # What is done outside a flow has no run to log to.

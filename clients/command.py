@@ -18,8 +18,8 @@ class Command:
     """Words to execute, never a shell line.
 
     `user`: run as that user (only root can). `changes`: False promises that
-    nothing on the node differs afterwards. `env` is added to the node's own
-    variables, or with `own_env` to those every program needs and no other.
+    nothing on the node differs afterwards. `env` is all it sees of variables, beside
+    those of its node that `clients.variables` lists.
     `tied`: the kernel kills it when we die, so that no rerun meets it still at work.
     """
 
@@ -28,7 +28,6 @@ class Command:
     user: str | None = None
     stdin: Secret | None = None
     env: tuple[tuple[str, str | Secret], ...] = ()
-    own_env: bool = False
     tied: bool = False
     timeout_s: float = 60
     changes: bool = True

@@ -12,7 +12,7 @@ from pathlib import Path
 from clients.command import Command
 from clients.files import File
 from clients.node import Entry
-from clients.variables import MORE_PATH, NEEDED
+from clients.variables import HONOURED, MORE_PATH
 
 # The whole command line of the shell: it reads the length of a script, the script, runs it, and
 # so on until nobody is there or more is said than a length.
@@ -158,10 +158,9 @@ while [ -n "$(timeout 60 head -c 1 9>&-)" ]; do :; done
 
 def _surroundings(command: Command) -> str:
     lines = [f"cd {_q(command.cwd)} || exit 126"] if command.cwd else []
-    if command.own_env:
-        kept = "|".join(f"{name}*" for name in NEEDED)
-        names = "env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'"
-        lines.append(f"for n in $({names}); do case $n in {kept}) ;; *) unset $n ;; esac; done")
+    names = "env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'"
+    kept = "|".join(HONOURED)
+    lines.append(f"for n in $({names}); do case $n in {kept}) ;; *) unset $n ;; esac; done")
     lines.append(f"PATH=$PATH:{MORE_PATH}; export PATH")
     for name, value in command.env:
         text = value if isinstance(value, str) else value.value

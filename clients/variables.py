@@ -1,12 +1,25 @@
-"""Which variables of the shell a command sees."""
+"""Which variables of the caller's shell count: those docs/operating.md lists, and no other.
+
+A variable that a program reads by itself (PGSSLMODE, RESTIC_PASSWORD_FILE, COMPOSE_FILE) would
+say something else than the environment's file, unseen.
+"""
 
 import os
+from fnmatch import fnmatchcase
 
 from clients.command import Command
 
-NEEDED = ("PATH", "HOME", "LANG", "XDG_", "DOCKER_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-          "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+HONOURED = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_*",
+    "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG",
+)  # fmt: skip
+# Of these the libraries of this very process would read some.
+_LIBRARIES = ("PG*", "RESTIC_*", "DOCKER_*", "COMPOSE_*")
 MORE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+_forgotten: dict[str, str] = {}
 
 
 def search_path() -> str:
@@ -16,10 +29,22 @@ def search_path() -> str:
 
 def variables(command: Command) -> dict[str, str]:
     """The whole environment of the command on this machine."""
-    added = {k: v if isinstance(v, str) else v.value for k, v in command.env}
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not command.own_env or name.startswith(NEEDED)
-    }
+    kept = {name: value for name, value in os.environ.items() if _matches(name, HONOURED)}
+    added = {name: v if isinstance(v, str) else v.value for name, v in command.env}
     return {**kept, "PATH": search_path(), **added}
+
+
+def forget() -> None:
+    """The libraries of this process do not see what they would read and does not count."""
+    for name in list(os.environ):
+        if _matches(name, _LIBRARIES) and not _matches(name, HONOURED):
+            _forgotten[name] = os.environ.pop(name)
+
+
+def given() -> dict[str, str]:
+    """All variables this process was started with, for what names one of them."""
+    return {**_forgotten, **os.environ}
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,5 @@
+"""The flows, each in a file of its own."""
+
+from clients import variables
+
+variables.forget()

@@ -47,6 +47,7 @@ def bars() -> Generator["Bars"]:
     finally:
         made.close()
         thread.join(LAST_WITHIN_S)
+        made.leave()
 
 
 class Bars:
@@ -59,6 +60,7 @@ class Bars:
         self._made: dict[str, UUID] = {}
         self._moved = Event()
         self._closed = Event()
+        self._left = Event()
 
     def move(self, key: str, share: float, description: str) -> None:
         with self._guard:
@@ -68,6 +70,10 @@ class Bars:
     def close(self) -> None:
         self._closed.set()
         self._moved.set()
+
+    def leave(self) -> None:
+        """Whatever was not shown until now never is."""
+        self._left.set()
 
     def follow(self) -> None:
         """Show what has moved, every two seconds at most, and once more at the end."""
@@ -82,7 +88,7 @@ class Bars:
         with self._guard:
             wanted = dict(self._wanted)
         for key, (share, description) in wanted.items():
-            if share != self._shown.get(key):
+            if share != self._shown.get(key) and not self._left.is_set():
                 self._shown[key] = share
                 self._show(key, share, description)
 

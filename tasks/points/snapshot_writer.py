@@ -9,6 +9,7 @@ from clients import restic
 from clients.command import Command
 from clients.postgres import Postgres, View
 from clients.restic import Saved
+from config.errors import StepError
 from config.rules.restore_point import MANIFEST, Listing, Manifest, Part
 from tasks.core.site import Site
 from tasks.points import buckets
@@ -65,6 +66,11 @@ class Saving:
         return parts
 
     def manifest(self, manifest: Manifest, seconds: float) -> None:
+        """Save it last, and read it back: a point counts that opens with the saved password.
+
+        Raises:
+            StepError: it does not.
+        """
         summary = {
             "created": manifest.created.isoformat(timespec="seconds"),
             "reason": manifest.reason,
@@ -75,14 +81,17 @@ class Saving:
             "parts": len(manifest.parts),
         }
         tags = [*self._tags("manifest"), *(f"{key}:{value}" for key, value in summary.items())]
-        self._repository.run(
-            self._repository.tool.backup_input(
-                MANIFEST.lstrip("/"),
-                host=self._site.name,
-                tags=tags,
-                content=manifest.model_dump_json(indent=1),
-            )
+        text, tool = manifest.model_dump_json(indent=1), self._repository.tool
+        save = tool.backup_input(
+            MANIFEST.lstrip("/"), host=self._site.name, tags=tags, content=text
         )
+        saved = restic.parse_saved(self._repository.run(save))
+        if self._repository.run(tool.dump(saved.snapshot, MANIFEST)) != text:
+            raise StepError(
+                "backup",
+                f"the manifest of {manifest.point} reads back otherwise than it was saved",
+                advice="look at its disk; `rollout points ENV --check` reads all of the repository",
+            )
 
     def _listing(self, name: str, listing: Listing) -> Part:
         began = time.monotonic()

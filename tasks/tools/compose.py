@@ -29,7 +29,7 @@ def hashes(prefix: Prefix, home: Path, *, document: str, settings: Mapping[str, 
     return Command(
         (*prefix, "--project-directory", str(home), "--file", "-", "config", "--hash", "*"),
         stdin=Secret(document), env=tuple((key, Secret(value)) for key, value in settings.items()),
-        changes=False, own_env=True,
+        changes=False,
     )  # fmt: skip
 
 
@@ -85,9 +85,8 @@ def run(
 def _compose(
     prefix: Prefix, home: Path, *words: str | Secret, timeout_s: float = 60, changes: bool = True
 ) -> Command:
-    """A variable of the operator's shell would win over the same key of `.env`: none is passed."""
     return Command(
         (*prefix, "--project-directory", str(home), "--file", str(home / "compose.yaml"),
          "--progress", "plain", *words),
-        timeout_s=timeout_s, changes=changes, own_env=True,
+        timeout_s=timeout_s, changes=changes,
     )  # fmt: skip

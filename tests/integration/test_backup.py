@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -708,7 +709,7 @@ def test_notes_of_progress_that_take_long_lose_and_delay_nothing(
 
 
 def test_a_check_that_is_cancelled_leaves_no_lock(site: Site, repository: Repository) -> None:
-    (site.environment.dify.home / "big").write_bytes(secrets.token_bytes(150_000_000))
+    (site.environment.dify.home / "big").write_bytes(secrets.token_bytes(300_000_000))
     try:
         repository.save_folders([site.environment.dify.home], [], lambda _: None)
     finally:
@@ -719,9 +720,10 @@ def test_a_check_that_is_cancelled_leaves_no_lock(site: Site, repository: Reposi
     assert [share for share in shares if 0 < share < 1]
     locks = Path(repository.tool.repository) / "locks"
     with ThreadPoolExecutor(1) as pool:
-        checking = pool.submit(check, repository, "all")
-        while not list(locks.iterdir()):
-            time.sleep(0.01)
+        reading = threading.Event()
+        checking = pool.submit(check, repository, "all", lambda _, share: share and reading.set())
+        assert reading.wait(60)
+        assert list(locks.iterdir())
         end_all()
         try:
             with pytest.raises(Cancelled):

@@ -1,5 +1,6 @@
 """The sandbox's own Prefect server and worker, on the sandbox's PostgreSQL."""
 
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from clients.command import Command, Secret
 from clients.processes import Process, process, variables
+from clients.variables import given
 from config.environment import Environment
 from config.errors import StepError
 from config.load import ROOT
@@ -92,7 +94,10 @@ class PrefectDaemons:
 
     def _start(self, name: str, options: tuple[str, ...], env: Variables) -> int:
         prefect = str(Path(sys.executable).parent / "prefect")
-        command = Command((prefect, name, "start", *options), cwd=str(ROOT), env=env)
+        # Runs of the worker may take secrets from any variable; a server only connects by its own.
+        ours = given() if name == "worker" else os.environ
+        words = (prefect, name, "start", *options)
+        command = Command(words, cwd=str(ROOT), env=(*ours.items(), *env))
         return self.site.node.spawn(command, self._home / f"{name}.log")
 
     def _await_answer(self, pid: int) -> None:
