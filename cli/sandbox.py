@@ -43,7 +43,7 @@ def sandbox(name: str) -> None:
         # Schedules of staging and prod have nothing to do on a sandbox's own server.
         apply_setup([name])
         run = _start(name)
-        _follow(run, name)
+        _follow(run, name, environment.nodes.patience)
     url = str(PREFECT_API_URL.value() or api_url(environment)).removesuffix("/api")
     login = f", log in with: cat {login_file(environment)}" if own else ""
     output.closing(name, _rehearsal(name), url + login)
@@ -73,7 +73,7 @@ def _own_server(name: str) -> tuple[str, str]:
             *prefect_database_steps(site, password),
             *prefect.prefect_steps(site, password, login),
         ):
-            converge(step)
+            converge(step, patience=site.within(1))
     return prefect.api_url(environment), login.get_secret_value()
 
 
@@ -89,7 +89,7 @@ def _start(name: str) -> Any:
         ) from None
 
 
-def _follow(run: Any, name: str) -> None:
+def _follow(run: Any, name: str, patience: float) -> None:
     """Print the run's log as it grows, until it ends; raise what it failed with."""
     from prefect.client.orchestration import get_client
 
@@ -103,7 +103,7 @@ def _follow(run: Any, name: str) -> None:
             if state is not None and ended:
                 break
             if state is not None and not (state.is_running() or state.is_final()):
-                _check_worker(time.monotonic() - began)
+                _check_worker(time.monotonic() - began, patience)
             time.sleep(POLL_S)
         _show_rest(client, run.id, shown)
     if not state.is_completed():
@@ -156,8 +156,8 @@ def _show_log(client: Any, run: UUID, shown: set[UUID]) -> list[Any]:
     return new
 
 
-def _check_worker(waited_s: float) -> None:
-    if waited_s > WORKER_WITHIN_S:
+def _check_worker(waited_s: float, patience: float) -> None:
+    if waited_s > WORKER_WITHIN_S * patience:
         from tasks.platforms.sandbox.prefect import POOL
 
         raise RolloutError(

@@ -30,7 +30,9 @@ SILENT_S = 0.5
 DAEMON_S = 2.0
 
 
-def finish(commands: Sequence[Command], on_line: OnLine | None = None) -> list[Completed]:
+def finish(
+    commands: Sequence[Command], on_line: OnLine | None = None, *, patience: float = 1.0
+) -> list[Completed]:
     """How each command ended; each reads what the one before it prints, the last one's is kept.
 
     Raises:
@@ -51,7 +53,7 @@ def finish(commands: Sequence[Command], on_line: OnLine | None = None) -> list[C
                 children.append(child)
                 closing.callback(child.close)
             require_not_cancelled()
-            limit = max(command.timeout_s for command in commands)
+            limit = max(command.within_s(patience) for command in commands)
             _Loop(children, closing.enter_context(selectors.DefaultSelector())).run(limit)
             require_not_cancelled()
         finally:
@@ -190,8 +192,8 @@ class _Loop:
             self._serve(deadline - time.monotonic())
             if self._running and time.monotonic() >= deadline:
                 late = self._running[0]
-                reason = f"no end within {within_s:g} s"
-                raise CommandFailed(late.command, reason, late.err.text() or late.out.text())
+                said = late.err.text() or late.out.text()
+                raise CommandFailed(late.command, late.command.too_long(within_s), said)
         self._drain()
 
     def _serve(self, within_s: float) -> bool:

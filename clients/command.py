@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from config.errors import RolloutError
 
+PATIENCE = "nodes.patience"
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -21,6 +23,8 @@ class Command:
     nothing on the node differs afterwards. `env` is all it sees of variables, beside
     those of its node that `clients.variables` lists.
     `tied`: the kernel kills it when we die, so that no rerun meets it still at work.
+    `timeout_s` comes from the key `limited_by` of the environment; without one it is built in,
+    and each node takes it times its patience.
     """
 
     words: tuple[str | Secret, ...]
@@ -30,6 +34,7 @@ class Command:
     env: tuple[tuple[str, str | Secret], ...] = ()
     tied: bool = False
     timeout_s: float = 60
+    limited_by: str = ""
     changes: bool = True
 
     def argv(self) -> list[str]:
@@ -38,6 +43,14 @@ class Command:
         if self.user is not None:
             options += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
         return ["setpriv", *options, *words] if options else words
+
+    def within_s(self, patience: float) -> float:
+        """The seconds it has on a machine that gets so much patience."""
+        return self.timeout_s if self.limited_by else self.timeout_s * patience
+
+    def too_long(self, within_s: float) -> str:
+        """The reason of a failure at that limit."""
+        return f"no end within {within_s:g} s; {self.limited_by or PATIENCE} raises this limit"
 
     def __str__(self) -> str:
         """What people see: shell-quoted, secrets masked before quoting."""

@@ -114,15 +114,16 @@ class Docker:
 
     @cached_property
     def client(self) -> Any:
+        within_s = round(ANSWERS_WITHIN_S * self.node.patience)
         try:
             if url := self.node.docker_url():
-                made = docker.DockerClient(base_url=url, timeout=ANSWERS_WITHIN_S)
+                made = docker.DockerClient(base_url=url, timeout=within_s)
             else:
-                made = docker.from_env(timeout=ANSWERS_WITHIN_S)
+                made = docker.from_env(timeout=within_s)
         except DockerException as error:
             raise DockerUnusable(self._why(error)) from None
         # No proxy leads to a socket, and looking for one takes as long as the request itself.
-        made.api.timeout = WORKS_WITHIN_S
+        made.api.timeout = round(WORKS_WITHIN_S * self.node.patience)
         made.api.trust_env = not str(made.api.base_url).startswith("http+docker://")
         return made
 
@@ -130,7 +131,8 @@ class Docker:
         """Why the engine cannot be used, None if it can."""
         try:
             api = self.client.api
-            api.get(self._url("/_ping"), timeout=ANSWERS_WITHIN_S).raise_for_status()
+            within_s = ANSWERS_WITHIN_S * self.node.patience
+            api.get(self._url("/_ping"), timeout=within_s).raise_for_status()
         except DockerUnusable as error:
             return str(error)
         except (DockerException, OSError) as error:

@@ -60,7 +60,7 @@ class Held(RolloutError):
 
 
 class Node(Protocol):
-    """`name` is how the configuration calls it.
+    """`name` is how the configuration calls it; `patience` is taken times every built-in limit.
 
     Raises:
         NodeError: from every method, where the node itself is the trouble.
@@ -68,6 +68,8 @@ class Node(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def patience(self) -> float: ...
     def is_root(self) -> bool:
         """Whether commands run as root there."""
         ...
@@ -110,6 +112,10 @@ class LocalNode:
     """This machine."""
 
     name = LOCAL
+    patience = 1.0
+
+    def __init__(self, patience: float = 1.0) -> None:
+        self.patience = patience
 
     def is_root(self) -> bool:
         return os.geteuid() == 0
@@ -121,7 +127,7 @@ class LocalNode:
             CommandFailed: non-zero exit, missing program, or no end within
                 `command.timeout_s` seconds (then its whole process group is killed).
         """
-        (done,) = children.finish([command], on_line)
+        (done,) = children.finish([command], on_line, patience=self.patience)
         if done.status != 0:
             raise failed(command, done)
         return done.stdout
@@ -129,7 +135,7 @@ class LocalNode:
     def attempt(self, command: Command, on_line: OnLine | None = None) -> Completed:
         """How the command ended; a missing program is status 127, as a shell reports it."""
         try:
-            (done,) = children.finish([command], on_line)
+            (done,) = children.finish([command], on_line, patience=self.patience)
         except FileNotFoundError:
             return Completed(127, "", f"{command.words[0]}: not found")
         return done
@@ -140,7 +146,7 @@ class LocalNode:
         Raises:
             CommandFailed: as `run`, for the first command that failed by itself.
         """
-        done = children.finish(commands, on_line)
+        done = children.finish(commands, on_line, patience=self.patience)
         _require(commands, done)
         return done[-1].stdout
 

@@ -92,7 +92,8 @@ class Shell:
 
     def noise(self) -> str:
         """What was said to no script of ours: a greeting, or why there is no shell."""
-        return b"".join(self._noise).decode(errors="replace")
+        lines = (line.rstrip(b"\n") for line in self._noise)  # the last of a stream may have none
+        return b"\n".join(lines).decode(errors="replace")
 
     def begin(self, text: str, said: Said, stdin: bytes = b"", *, last: bool) -> None:
         """Tell it a script; after the `last` one it ends."""

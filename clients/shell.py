@@ -31,8 +31,9 @@ IDLE_SHELLS = 4
 class ShellNode:
     """What every such node does; kinds differ in how a shell is had and what is said if not."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, patience: float = 1.0) -> None:
         self.name = name
+        self.patience = patience
         self._locks: list[Shell] = []
         self._idle: list[Shell] = []
 
@@ -60,13 +61,14 @@ class ShellNode:
 
     def attempt(self, command: Command, on_line: OnLine | None = None) -> Completed:
         stdin = command.stdin.value.encode(errors="surrogateescape") if command.stdin else b""
-        done = self._named(command, script.of(command), stdin, command.timeout_s, on_line)
+        limit = command.within_s(self.patience)
+        done = self._named(command, script.of(command), stdin, limit, on_line)
         return Completed(done.status, done.text(), done.complaint())
 
     def pipe(self, commands: Sequence[Command], on_line: OnLine | None = None) -> str:
         """As a local node does; of the errors only the order tells whose they are."""
         mark = secrets.token_hex(12)
-        limit = max(command.timeout_s for command in commands)
+        limit = max(command.within_s(self.patience) for command in commands)
         done = self._named(commands[-1], script.piped(commands, mark), b"", limit, on_line)
         statuses, errors = script.parse_piped(done.complaint(), mark)
         wrong = [(command, s) for command, s in zip(commands, statuses, strict=True) if s != 0]
@@ -107,7 +109,7 @@ class ShellNode:
         shell, said = Shell(self._words()), Said()
         shell.begin(script.held(script.hold(path, holder), said.mark), said, last=True)
         try:
-            said.first.wait(ANSWER_S)
+            said.first.wait(ANSWER_S * self.patience)
             if not said.out:
                 self._not_held(shell, said, path)
             self._locks.append(shell)
@@ -152,8 +154,7 @@ class ShellNode:
         try:
             return self._talk(body, stdin, timeout_s, on_line)
         except _TooLong as error:
-            reason = f"no end within {timeout_s:g} s"
-            raise CommandFailed(command, reason, error.output) from None
+            raise CommandFailed(command, command.too_long(timeout_s), error.output) from None
         except _BrokenOff:
             raise ConnectionLost(
                 f"{self.name}: the connection broke off during: {command}\n"
@@ -163,7 +164,7 @@ class ShellNode:
     def _script(self, body: str, stdin: bytes = b"") -> str:
         """What a script of ours prints; it only fails for the reason it gives."""
         try:
-            done = self._talk(body, stdin)
+            done = self._talk(body, stdin, ANSWER_S * self.patience)
         except (_TooLong, _BrokenOff):
             raise ConnectionLost(
                 f"{self.name}: the connection broke off\n"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients import files
+from clients.command import PATIENCE
 from clients.files import File
 from clients.node import NodeError, NodeRefused, NodeUnreachable
 from clients.shell import ShellNode
@@ -70,8 +71,9 @@ class SshNode(ShellNode):
         sudo: bool = False,
         config: str = "",
         identity: Identity | None = None,
+        patience: float = 1.0,
     ) -> None:
-        super().__init__(destination)
+        super().__init__(destination, patience)
         self._identity = identity
         self._sudo = sudo
         self._config = config
@@ -143,7 +145,7 @@ class SshNode(ShellNode):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=CONNECT_S,
+                timeout=CONNECT_S * self.patience,
                 start_new_session=True,
                 env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
                 check=False,
@@ -152,7 +154,8 @@ class SshNode(ShellNode):
             advice = "install the package openssh-client"
             raise NodeRefused(f"{self.name}: there is no ssh here\n  do: {advice}") from None
         except subprocess.TimeoutExpired:
-            raise _unreachable(self.name, f"no connection within {CONNECT_S:g} s") from None
+            why = f"no connection within {CONNECT_S * self.patience:g} s"
+            raise _unreachable(self.name, f"{why}; {PATIENCE} raises this limit") from None
         if done.returncode != 0:
             raise explain(self.name, self._log.read_text(errors="replace"))
 

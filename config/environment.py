@@ -286,6 +286,7 @@ class Nodes(Strict):
     sudo: bool
     ssh_config: str
     ssh_key: str
+    patience: Annotated[float, Field(ge=0.1, le=100)]
 
     @model_validator(mode="after")
     def each_is_listed_once(self) -> Self:

@@ -1,9 +1,14 @@
-"""Whether a node's Docker Engine can be asked: there, absent, or not known."""
+"""A node's Docker Engine: whether it can be asked, and containers that do one thing."""
 
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from docker.errors import DockerException
 
 from clients.docker import DockerUnusable
 from clients.node import Node
+from config.errors import RolloutError
 from tasks.core.site import Site
 
 PIDFILE = Path("/var/run/docker.pid")
@@ -38,3 +43,18 @@ def startable(site: Site) -> str | None:
 def _runs(node: Node) -> bool:
     pid = (node.read(PIDFILE) or b"").decode().strip()
     return node.read(Path("/proc", pid or "0", "comm")) == b"dockerd\n"
+
+
+@contextmanager
+def one_shot(site: Site, container: str) -> Generator[None]:
+    """No container of that name is left, however the command that runs one in it ends.
+
+    A command that is killed at its limit, or by a cancel, does not take its container along.
+    """
+    site.docker.remove(container)
+    try:
+        yield
+    except BaseException:
+        with suppress(RolloutError, DockerException):
+            site.docker.remove(container)
+        raise

@@ -11,14 +11,17 @@ from config.environment import LOCAL, Nodes
 
 def open_node(nodes: Nodes, name: str) -> Node:
     """The machine `name` of the environment's `[nodes]`; one connection serves the process."""
-    return _opened(name, nodes.sudo, nodes.ssh_config, nodes.ssh_key)
+    return _opened(name, nodes.sudo, nodes.ssh_config, nodes.ssh_key, nodes.patience)
 
 
 @cache
-def _opened(name: str, sudo: bool, ssh_config: str, ssh_key: str) -> Node:
+def _opened(name: str, sudo: bool, ssh_config: str, ssh_key: str, patience: float) -> Node:
     if name != LOCAL:
-        return SshNode(name, sudo=sudo, config=ssh_config, identity=_identity(ssh_key))
-    return SudoNode(LOCAL) if sudo and os.geteuid() != 0 else LocalNode()
+        key = _identity(ssh_key)
+        return SshNode(name, sudo=sudo, config=ssh_config, identity=key, patience=patience)
+    if sudo and os.geteuid() != 0:
+        return SudoNode(LOCAL, patience)
+    return LocalNode(patience)
 
 
 def _identity(block: str) -> Identity | None:

@@ -73,6 +73,10 @@ class Site:
             site.docker = self.docker
         return site
 
+    def within(self, seconds: float) -> float:
+        """A built-in limit as this environment has it."""
+        return seconds * self.environment.nodes.patience
+
     def secret(self, name: str) -> str:
         """The clear text, for the one place that hands it to a service."""
         return self.secrets[name].get_secret_value()

@@ -40,7 +40,7 @@ class Step(Protocol[Actual]):
     `observe` only reads. On a bare node it answers "absent"; where something is there that it could
     not ask it raises NotKnown, and nothing is changed.
     `plan` is pure. `apply` makes exactly one action. `settle_s`: seconds the
-    world may take after the last change until `plan` is empty.
+    world may take after the last change until `plan` is empty, times the patience.
     """
 
     @property
@@ -77,7 +77,11 @@ class NotConverged(StepError):
 
 
 def converge(
-    step: Step[Any], *, dry_run: bool = False, before: Callable[[], object] = lambda: None
+    step: Step[Any],
+    *,
+    dry_run: bool = False,
+    patience: float = 1.0,
+    before: Callable[[], object] = lambda: None,
 ) -> Outcome:
     """Make the world as the step wants it; a second call finds nothing to do.
 
@@ -96,7 +100,7 @@ def converge(
     for same in _by_action(changes):
         _tell(step.name, same)
         step.apply(same[0])
-    left = _settled(step)
+    left = _settled(step, patience)
     if left:
         raise NotConverged(
             step.name,
@@ -139,8 +143,8 @@ def _seen(step: Step[Any]) -> Any:
         time.sleep(1)
 
 
-def _settled(step: Step[Any]) -> Sequence[Change]:
-    deadline = time.monotonic() + step.settle_s
+def _settled(step: Step[Any], patience: float) -> Sequence[Change]:
+    deadline = time.monotonic() + step.settle_s * patience
     while (left := step.plan(_seen(step))) and time.monotonic() < deadline:
         time.sleep(0.2)
     return left

@@ -63,7 +63,8 @@ def make(site: Site, database: Postgres, extensions: Sequence[str]) -> None:
     """
     if administered(site):
         drop(site, database)
-        converge(Database(site, database.database, database.user, tuple(extensions)))
+        made = Database(site, database.database, database.user, tuple(extensions))
+        converge(made, patience=site.within(1))
         return
     try:
         with database.connect():

@@ -64,7 +64,7 @@ def drill(site: Site, choice: Choice, *, told: Told = silent) -> Drill:
         _fill(site, aside, choice, told)
         told("stack", 0)
         for step in (*images_steps(aside), *settings_steps(aside), *compose_steps(aside)):
-            converge(step)
+            converge(step, patience=site.within(1))
         told("stack", 1)
         checks = restored.verify(aside, choice.manifest)
         rto_s = time.monotonic() - began

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
+from clients.command import PATIENCE
 from clients.postgres import PostgresRefused
 from config.desired.services import active
 from config.errors import StepError
@@ -136,14 +137,14 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
         _start(server, target, datetime.now(UTC))
         stop_services(site, list(active(site.environment, site.release)))
         safety = save_current(site, own)
-        _archive(server)
+        _archive(site, server)
         interrupted_restore.begin(site, _begun(site, target, safety))
     _undo(site, tree, first, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
     replicas.renew(site, _await_writes(site))
     _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
     for step in pgsql_steps(site):
-        converge(step)
+        converge(step, patience=site.within(1))
     _require_back(site, target)
     forget_jobs(site)
     interrupted_restore.end(site)
@@ -182,11 +183,11 @@ def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
             f"cluster {cluster} is down and not restored: {hide(site, str(played.fatal[0]))}",
             advice="mend that and run this again",
         )
-    _await_moment(Member(Machine(site, tree, first, STEP), cluster))
+    _await_moment(site, Member(Machine(site, tree, first, STEP), cluster))
     play(site, STEP, tree, tree.pitr(cluster, "up", moment))
 
 
-def _await_moment(server: Member) -> None:
+def _await_moment(site: Site, server: Member) -> None:
     """Recovery has ended: at the moment it was given, or it would have failed."""
     silent_since = time.monotonic()
     while True:
@@ -195,7 +196,7 @@ def _await_moment(server: Member) -> None:
                 return
             silent_since = time.monotonic()
         except StepError as error:
-            if time.monotonic() - silent_since > SILENT_S:
+            if time.monotonic() - silent_since > site.within(SILENT_S):
                 raise StepError(
                     STEP,
                     f"cluster {server.cluster} is down, recovery broke off: {error.cause}",
@@ -264,16 +265,17 @@ def _others(site: Site, server: Member) -> tuple[str, ...]:
     return tuple(server.ask(_OTHERS.format(ours)).split())
 
 
-def _archive(server: Member) -> None:
+def _archive(site: Site, server: Member) -> None:
     """The archive holds everything up to now: recovery needs a commit after the moment."""
     segment = server.archive_now()
-    deadline = time.monotonic() + ARCHIVED_WITHIN_S
+    deadline = time.monotonic() + site.within(ARCHIVED_WITHIN_S)
     while not server.has_archived(segment):
         if time.monotonic() > deadline:
             raise StepError(
                 STEP,
                 f"{segment} does not get into the archive of {server.cluster}",
-                advice="look at pg_stat_archiver and pgBackRest's log; nothing was changed",
+                advice="nothing was changed; look at pg_stat_archiver and pgBackRest's log, "
+                f"or raise {PATIENCE} if it only takes longer",
             )
         time.sleep(_ASK_AGAIN_S)
 
@@ -290,7 +292,7 @@ def _require_back(site: Site, target: datetime) -> None:
 
 def _await_writes(site: Site) -> Member:
     """The cluster's primary, once it has one again."""
-    deadline = time.monotonic() + BACK_WITHIN_S
+    deadline = time.monotonic() + site.within(BACK_WITHIN_S)
     trouble: StepError | None = None
     while time.monotonic() < deadline:
         try:
@@ -310,7 +312,8 @@ def _await_writes(site: Site) -> Member:
 
 def _await_way(site: Site) -> None:
     """Dify's own way leads there again: a balancer asks a new primary only every few seconds."""
-    with suppress(PostgresRefused), dify_database(site).connect(within_s=BACK_WITHIN_S):
+    within_s = site.within(BACK_WITHIN_S)
+    with suppress(PostgresRefused), dify_database(site).connect(within_s):
         pass
 
 

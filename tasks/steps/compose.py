@@ -118,7 +118,7 @@ class Stack:
                     "compose",
                     f"{container.service} is {container.health or container.state}:\n{words}",
                     tried="docker compose up --wait",
-                    advice="mend what it says and deploy again",
+                    advice="mend what it says, or raise dify.start_within_s, and deploy again",
                 )
         return StepError("compose", masked(str(error), self.site), advice="deploy again")
 

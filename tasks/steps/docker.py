@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from clients.command import Command
+from clients.command import PATIENCE, Command
 from clients.files import File
 from clients.node import Node
 from config.environment import LOCAL
@@ -149,10 +149,15 @@ class Engine:
         log_file = Path("/var/log/dockerd.log")
         proxy = wanted_proxies(self.site)
         node.spawn(Command(("dockerd",), env=variables(proxy) if proxy else ()), log_file)
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + self.site.within(START_S)
         while trouble := self.site.docker.trouble():
             if time.monotonic() > deadline:
-                raise StepError("docker", trouble, tried="dockerd", advice=f"read {log_file}")
+                raise StepError(
+                    "docker",
+                    trouble,
+                    tried="dockerd",
+                    advice=f"read {log_file}, or raise {PATIENCE}",
+                )
             time.sleep(0.2)
 
 

@@ -9,6 +9,7 @@ from clients.command import CommandFailed
 from config.errors import RolloutError, StepError
 from config.pigsty import migration_variables
 from config.release import Run
+from tasks.core.engine import one_shot
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S, Change, Step
@@ -109,7 +110,8 @@ class Migrate:
             timeout_s=timeout_s,
         )
         try:
-            return self.site.node.run(command)
+            with one_shot(self.site, self._container()):
+                return self.site.node.run(command)
         except CommandFailed as error:
             text = masked(f"{error.reason}\n{error.output}", self.site)
             raise self._trouble(text) from None

@@ -247,7 +247,8 @@ class Suitable:
         release = self.site.release.postgres
         databases = [(False, release.extensions), (True, release.plugin_extensions)]
         found: list[StepError] = []
-        within_s = 0 if PostgresUnreachable in self.pending else CONNECT_WITHIN_S
+        late = PostgresUnreachable in self.pending
+        within_s = 0 if late else self.site.within(CONNECT_WITHIN_S)
         for plugin, extensions in databases:
             login = dify_database(self.site, plugin=plugin)
             try:

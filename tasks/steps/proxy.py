@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks import login
-from clients.command import Command, Secret
+from clients.command import PATIENCE, Command, Secret
 from clients.files import File
 from clients.node import Entry
 from config.desired import daemon
@@ -143,7 +143,7 @@ class Proxy:
 
     def _reload(self) -> None:
         self.site.node.run(Command(("kill", "-HUP", self._pid()), user="root"))
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + self.site.within(WITHIN_S)
         while not self.site.docker.info().get("LiveRestoreEnabled"):
             if time.monotonic() > deadline:
                 raise StepError(
@@ -161,10 +161,12 @@ class Proxy:
             node.run(Command(("systemctl", "restart", "docker"), timeout_s=180))
         else:
             self._replace_process()
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + self.site.within(WITHIN_S)
         while trouble := self.site.docker.trouble():
             if time.monotonic() > deadline:
-                raise StepError("docker", trouble, tried="restart", advice="read its log")
+                raise StepError(
+                    "docker", trouble, tried="restart", advice=f"read its log, or raise {PATIENCE}"
+                )
             time.sleep(0.2)
 
     def _replace_process(self) -> None:
@@ -172,10 +174,15 @@ class Proxy:
         node, running = self.site.node, Path("/proc", self._pid())
         words = (node.read(running / "cmdline") or b"").decode().rstrip("\0").split("\0")
         node.run(Command(("kill", "-TERM", running.name), user="root"))
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + self.site.within(WITHIN_S)
         while node.read(running / "cmdline"):
             if time.monotonic() > deadline:
-                raise StepError("docker", "Docker Engine does not end", tried="kill -TERM")
+                raise StepError(
+                    "docker",
+                    "Docker Engine does not end",
+                    tried="kill -TERM",
+                    advice=f"raise {PATIENCE}",
+                )
             time.sleep(0.1)
         node.spawn(Command(tuple(words), env=variables(self.wanted)), self.places.log)
 

@@ -39,7 +39,9 @@ class Suitable:
     def observe(self) -> list[StepError]:
         for broker in (False, True):
             try:
-                with dify_redis(self.site, broker=broker).client(self.within_s) as client:
+                with dify_redis(self.site, broker=broker).client(
+                    self.site.within(self.within_s)
+                ) as client:
                     memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
             except RedisRefused as error:
                 advice = f"rollout secrets {self.site.name} redis_password --set"

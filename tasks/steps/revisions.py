@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clients.command import PATIENCE
 from clients.docker import NoEnd
 from clients.postgres import DatabaseMissing
 from config.desired import env_file
@@ -216,13 +217,13 @@ def _listed(site: Site) -> tuple[str, ...]:
             name=f"{site.environment.dify.project}-revisions",
             entrypoint=run.entrypoint,
             environment=_variables(site, run),
-            timeout_s=HISTORY_WITHIN_S,
+            timeout_s=site.within(HISTORY_WITHIN_S),
         )
     except NoEnd as error:
         raise StepError(
             "migrate",
             f"the image {_reference(site)} does not list its revisions: {error}",
-            advice="deploy again when the machine is less busy",
+            advice=f"deploy again when the machine is less busy, or raise {PATIENCE}",
         ) from None
     if found := parse_history(said):
         return found

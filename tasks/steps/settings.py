@@ -12,6 +12,7 @@ from config.desired import env_file
 from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from tasks.core import release_file
+from tasks.core.engine import one_shot
 from tasks.core.nodes import on_each
 from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
@@ -125,9 +126,11 @@ class Folders:
             self.site.node.run(Command(("chown", f"{owner}:{owner}", str(path))))
             return
         image = self.site.release.images["api"]
-        words = ("docker", "run", "--rm", "--user", "0", "--volume", f"{path}:/state")
+        name = f"{self.site.environment.dify.project}-chown"
+        words = ("docker", "run", "--rm", "--name", name, "--user", "0", "--volume")
         tail = ("--entrypoint", "chown", image, f"{owner}:{owner}", "/state")
-        self.site.node.run(Command((*words, *tail), timeout_s=120))
+        with one_shot(self.site, name):
+            self.site.node.run(Command((*words, f"{path}:/state", *tail), timeout_s=120))
 
     def _wanted(self) -> dict[Path, int]:
         environment, release = self.site.environment, self.site.release

@@ -47,7 +47,9 @@ def carry_out(site: Site, name: str, *, dry_run: bool = False) -> Outcome:
     total = Outcome(name, (), 0.0, applied=False)
     for part in PARTS[name](site):
         try:
-            total += converge(part, dry_run=dry_run, before=partial(unmark, site))
+            total += converge(
+                part, dry_run=dry_run, patience=site.within(1), before=partial(unmark, site)
+            )
         except NotKnown as error:
             if not dry_run or not total.changes:
                 raise

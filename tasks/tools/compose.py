@@ -46,7 +46,8 @@ def up(prefix: Prefix, home: Path, *, wait_s: int) -> Command:
     """
     return _compose(
         prefix, home, "up", "--detach", "--remove-orphans", "--no-build",
-        "--wait", "--wait-timeout", str(wait_s), timeout_s=wait_s + 60,
+        "--wait", "--wait-timeout", str(wait_s),
+        timeout_s=wait_s + 60, limited_by="dify.start_within_s",
     )  # fmt: skip
 
 
@@ -79,14 +80,17 @@ def run(
     if entrypoint:
         words += ["--entrypoint", entrypoint[0]]
     tail = [*(entrypoint or [])[1:], *command]
-    return _compose(prefix, home, *words, service, *tail, timeout_s=timeout_s)
+    return _compose(
+        prefix, home, *words, service, *tail,
+        timeout_s=timeout_s, limited_by="dify.migrate_within_s",
+    )  # fmt: skip
 
 
 def _compose(
-    prefix: Prefix, home: Path, *words: str | Secret, timeout_s: float = 60, changes: bool = True
+    prefix: Prefix, home: Path, *words: str, timeout_s: float = 60, limited_by: str = ""
 ) -> Command:
     return Command(
         (*prefix, "--project-directory", str(home), "--file", str(home / "compose.yaml"),
          "--progress", "plain", *words),
-        timeout_s=timeout_s, changes=changes,
+        timeout_s=timeout_s, limited_by=limited_by,
     )  # fmt: skip

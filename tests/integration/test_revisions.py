@@ -125,3 +125,11 @@ def test_a_container_that_is_asked_has_no_network_and_leaves_nothing(newer: Site
     with pytest.raises(NoEnd, match="no end within 2 s"):
         docker.once(image, ["sleep 60"], timeout_s=2, **asked)
     assert not docker.client.containers.list(all=True, filters={"name": name})
+
+
+def test_no_container_of_a_migration_is_left_when_its_time_is_over(newer: Site) -> None:
+    slow = {"entrypoint": ["sleep"], "command": ["300"], "environment": {}}
+    run = newer.release.migration.run.model_copy(update=slow)
+    with pytest.raises(StepError, match=r"dify\.migrate_within_s raises this limit"):
+        Migrate(newer)._run(run, 5)
+    assert not [c for c in newer.docker.containers(newer.environment.dify.project) if c.one_off]

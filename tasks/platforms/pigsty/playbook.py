@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clients.command import Command, CommandFailed
+from clients.command import PATIENCE, Command, CommandFailed
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
@@ -105,7 +105,8 @@ def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
 
 
 def _await_turn(site: Site, step: str, tree: Tree) -> None:
-    deadline = time.monotonic() + TURN_WITHIN_S
+    within_s = site.within(TURN_WITHIN_S)
+    deadline = time.monotonic() + within_s
     told = False
     while site.admin.attempt(tree.quiet()).status == BUSY:
         if not told:
@@ -114,8 +115,9 @@ def _await_turn(site: Site, step: str, tree: Tree) -> None:
         if time.monotonic() > deadline:
             raise StepError(
                 step,
-                f"another playbook has been running in {tree.home} for {TURN_WITHIN_S:g} s",
-                advice=f"look who holds {tree.lock()} (fuser); end it, then deploy again",
+                f"another playbook has been running in {tree.home} for {within_s:g} s",
+                advice=f"look who holds {tree.lock()} (fuser); end it, or raise {PATIENCE}; "
+                "then deploy again",
             )
         time.sleep(ASK_AGAIN_S)
 

@@ -28,7 +28,7 @@ def renew(site: Site, server: Member) -> None:
     addresses = {machine.address for machine in machines(site, STEP)}
     if len(addresses) == 1:
         return
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + site.within(WITHIN_S)
     asked: set[str] = set()
     while True:
         found = _listed(server)

@@ -19,10 +19,10 @@ def require_answer(site: Site) -> None:
     Any status will do, 502 included: what is behind is the stack's matter.
 
     Raises:
-        StepError: no answer within `WITHIN_S` seconds; says of which port.
+        StepError: no answer within `WITHIN_S` seconds times the patience; says of which port.
     """
     portal = site.environment.portal
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + site.within(WITHIN_S)
     while True:
         port = portal.http_port
         try:

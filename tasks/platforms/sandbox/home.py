@@ -54,7 +54,7 @@ def starting_alone(site: Site) -> Generator[None]:
         StepError: another process has been starting them for `TURN_S`.
     """
     lock = site.environment.sandbox.home / "start.lock"
-    deadline = time.monotonic() + TURN_S
+    deadline = time.monotonic() + site.within(TURN_S)
     with ExitStack() as held:
         while True:
             try:

@@ -109,7 +109,7 @@ def administrator(site: Site, database: str = "postgres") -> Generator[Connectio
     folder = os.open(place.socket, os.O_PATH | os.O_DIRECTORY)
     try:
         server = Postgres(f"/proc/self/fd/{folder}", port, owner(), SecretStr(""), database)
-        with server.connect(ASK_WITHIN_S, place.daemon.alive) as connection:
+        with server.connect(site.within(ASK_WITHIN_S), place.daemon.alive) as connection:
             yield connection
     finally:
         os.close(folder)
@@ -336,7 +336,7 @@ def stop(site: Site) -> None:
     """No process of the sandbox's PostgreSQL is left; everything is written.
 
     Raises:
-        CommandFailed: it does not end within `STOP_S` seconds.
+        CommandFailed: it does not end within the limit.
     """
     place = layout(site)
     if place.daemon.running():

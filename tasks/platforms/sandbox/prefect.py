@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from clients.command import Command, Secret
+from clients.command import PATIENCE, Command, Secret
 from clients.processes import Process, process, variables
 from clients.variables import given
 from config.environment import Environment
@@ -102,16 +102,17 @@ class PrefectDaemons:
 
     def _await_answer(self, pid: int) -> None:
         url = api_url(self.site.environment)
-        deadline = time.monotonic() + START_S
+        within_s = self.site.within(START_S)
+        deadline = time.monotonic() + within_s
         while not _answers(url):
             late = time.monotonic() > deadline
             if late or process(pid) is None:
                 raise StepError(
                     "prefect",
-                    f"the server does not answer on {url} after {START_S:g} s"
+                    f"the server does not answer on {url} after {within_s:g} s"
                     if late
                     else "the server ended as soon as it was started",
-                    advice=f"read {self._home / 'server.log'}",
+                    advice=f"read {self._home / 'server.log'}, or raise {PATIENCE}",
                 )
             time.sleep(0.2)
 

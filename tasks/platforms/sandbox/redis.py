@@ -94,7 +94,8 @@ class Server:
         port = int(stored) if stored.isdigit() else self.site.environment.redis.port
         for password in (self._password(), known.get("requirepass", "")):
             try:
-                with _here(port, password).client(ANSWER_WITHIN_S, alive) as client:
+                patient = self.site.within(ANSWER_WITHIN_S)
+                with _here(port, password).client(patient, alive) as client:
                     live: Any = client.config_get()  # pyright: ignore[reportUnknownMemberType]
                     return Actual(conf, runs=True, live=live, password=password)
             except RedisRefused:
@@ -159,7 +160,7 @@ class Server:
         program = self.site.node.which("redis-server") or "redis-server"
         try:
             self.site.node.run(tool.start(program, self._conf(), service_user()))
-            with _here(port, self._password()).client(ANSWER_WITHIN_S):
+            with _here(port, self._password()).client(self.site.within(ANSWER_WITHIN_S)):
                 return
         except (CommandFailed, RedisUnreachable, RedisRefused) as error:
             text = log.read_bytes()[read:].decode(errors="replace") if log.exists() else ""
@@ -217,7 +218,7 @@ def stop(site: Site) -> None:
     """No process of the sandbox's Redis is left; everything is written."""
     found = daemon(site).running()
     if found:
-        end([found], signal.SIGTERM, STOP_WITHIN_S)
+        end([found], signal.SIGTERM, site.within(STOP_WITHIN_S))
     daemon(site).end_orphans(signal.SIGTERM)
 
 

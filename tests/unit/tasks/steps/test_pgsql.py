@@ -73,7 +73,9 @@ def test_tools_run_as_the_servers_user_from_a_directory_anybody_may_enter() -> N
         "--regid=dify-rollout",
         "--clear-groups",
     ]
-    assert str(command) == "/p/bin/pg_ctl stop --pgdata=/d --silent --mode=fast --wait --timeout=60"
+    assert (
+        str(command) == "/p/bin/pg_ctl stop --pgdata=/d --silent --mode=fast --wait --timeout=86400"
+    )
     assert command.cwd == "/"
 
 

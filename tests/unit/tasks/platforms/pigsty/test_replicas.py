@@ -49,7 +49,7 @@ def renew(monkeypatch: pytest.MonkeyPatch) -> Any:
         known = [SimpleNamespace(address=address) for address in addresses]
         monkeypatch.setattr(replicas, "machines", lambda *_: known)
         monkeypatch.setattr(replicas, "_ASK_AGAIN_S", 0.0)
-        site: Any = None
+        site: Any = SimpleNamespace(within=lambda seconds: seconds)
         machine: Any = patroni
         replicas.renew(site, Member(machine, "pg"))
 

@@ -1,0 +1,84 @@
+"""How long something may take depends on the machine and the data: no limit of ours is fixed."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from clients.command import Command
+from config.load import ROOT
+
+FLOORS = ("clients", "blocks", "tasks", "flows", "cli")
+SHORT_S = 15
+# No limit, or one that neither the machine nor the data decides.
+FIXED = {
+    ("clients/ssh.py", "IDLE_S"): "how long an unused connection stays",
+    ("tasks/core/step.py", "ANSWERS_WITHIN_S"): "an outage longer than that is somebody's to mend",
+    ("tasks/points/folders.py", "DAY_S"): "a length of time in a computation",
+    ("tasks/probes/health/containers.py", "_FIRST_S"): "how far back the first look goes",
+}
+# What a command or a wait takes times the patience of its environment.
+PATIENT = {"timeout_s", "within_s", "settle_s"}
+
+
+MODULES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+    for floor in FLOORS
+    for path in sorted((ROOT / floor).rglob("*.py"))
+}
+
+
+def constants() -> Iterator[tuple[str, str]]:
+    for name, module in MODULES.items():
+        for node in module.body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                target, value = node.targets[0], node.value.value
+                long = isinstance(value, int | float) and value > SHORT_S
+                if long and isinstance(target, ast.Name) and target.id.endswith("_S"):
+                    yield name, target.id
+
+
+def stretched(name: str, module: ast.Module) -> set[ast.AST]:
+    """Uses of the constant that patience is applied to."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(module):
+        places: list[ast.AST] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            places = node.args if node.func.attr == "within" else []
+        elif isinstance(node, ast.keyword) and node.arg in PATIENT:
+            places = [node.value]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            places = [node.value] if node.target.id in PATIENT else []
+        elif isinstance(node, ast.arguments):
+            named = [*zip(reversed(node.args), reversed(node.defaults), strict=False),
+                     *zip(node.kwonlyargs, node.kw_defaults, strict=True)]  # fmt: skip
+            places = [value for arg, value in named if value and arg.arg in PATIENT]
+        elif isinstance(node, ast.BinOp) and "patience" in ast.dump(node.right):
+            places = [node.left]
+        found |= {use for place in places for use in ast.walk(place)}
+    return {use for use in found if isinstance(use, ast.Name) and use.id == name}
+
+
+@pytest.mark.parametrize("place", sorted(constants()), ids=" ".join)
+def test_a_limit_is_stretched_by_patience_or_listed_as_none(place: tuple[str, str]) -> None:
+    if place in FIXED:
+        return
+    name = place[1]
+    module = MODULES[place[0]]
+    uses = {
+        node
+        for node in ast.walk(module)
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+    }
+    assert uses == stretched(name, module), f"{place}: use site.within({name}), or list it"
+
+
+def test_every_entry_of_the_list_is_there() -> None:
+    assert set(FIXED) <= set(constants())
+
+
+def test_a_limit_that_a_key_gives_is_the_keys_own() -> None:
+    built_in, given = Command(("x",), timeout_s=60), Command(("x",), timeout_s=60, limited_by="a.b")
+    assert (built_in.within_s(3), given.within_s(3)) == (180, 60)
+    assert built_in.too_long(180) == "no end within 180 s; nodes.patience raises this limit"
+    assert given.too_long(60) == "no end within 60 s; a.b raises this limit"
