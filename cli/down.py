@@ -16,6 +16,7 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
 
     Docker Engine is the machine's and stays. `purge` says what it deletes and asks first.
     """
+    from tasks.core.owner_mark import require_own
     from tasks.core.site import Site
     from tasks.platforms.sandbox import nginx, postgres, prefect, redis
     from tasks.steps import compose, hosts
@@ -24,11 +25,12 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
     sandbox = environment.platform.kind == "sandbox"
     if purge and not sandbox:
         raise RolloutError(f"--purge: {name} is not a sandbox; expected its data to be kept")
+    site = Site(environment, load_release(environment.dify.release), {})
+    require_own(environment, site.node)
     home = environment.sandbox.home
     if purge:
         _confirm(home, yes=yes)
         _forget(environment)
-    site = Site(environment, load_release(environment.dify.release), {})
     compose.down(site)
     typer.echo(f"stopped the containers of {environment.dify.project}")
     if sandbox:

@@ -1,5 +1,8 @@
 """Errors a user can act on: they are printed as they are, without a traceback."""
 
+# Of ten thousand problems nobody reads more: mostly one mistake made all of them.
+SHOWN = 10
+
 
 class RolloutError(Exception):
     """Something the operator can mend; `str()` is the whole message, free of secrets."""
@@ -12,7 +15,8 @@ class ConfigError(RolloutError):
     """
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
+        shown, more = problems[:SHOWN], len(problems) - SHOWN
+        super().__init__("\n".join([*shown, *([f"… and {more} more"] if more > 0 else [])]))
         self.problems = problems
 
 

@@ -8,6 +8,7 @@ the file or variable it comes from.
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar, get_origin
 
@@ -19,11 +20,13 @@ from config.environment import Environment
 from config.errors import ConfigError
 from config.messages import Complaint, complaints
 from config.release import Release
+from config.shared import Claims, claims, clashes
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "config" / "environments"
 RELEASES = ROOT / "config" / "releases"
 PREFIX = "ROLLOUT__"
+MOST_BYTES = 1_000_000
 
 Tree = dict[str, Any]
 At = tuple[str, ...]
@@ -112,7 +115,29 @@ def load_environment(name: str, folder: Path = ENVIRONMENTS, *, release: str = "
     for problem in check(environment, load_release(environment.dify.release)):
         layers.complain(Complaint.of(problem))
     layers.refuse()
+    for key, message in clashes(claims(layers.tree, ROOT), _others(name, folder)):
+        layers.complain(Complaint(tuple(key.split(".")), message, agreement=True))
+    layers.refuse()
     return _with_absolute_paths(environment)
+
+
+def _others(name: str, folder: Path) -> dict[str, Claims]:
+    """Name → what each other environment claims; a file that is no TOML claims nothing."""
+    base = folder / "base.toml"
+    files = {each: folder / f"{each}.toml" for each in environment_names(folder) if each != name}
+    return {
+        each: _claimed(base, base.stat().st_mtime_ns, file, file.stat().st_mtime_ns)
+        for each, file in files.items()
+    }
+
+
+@lru_cache(maxsize=4096)
+def _claimed(base: Path, _of_base: int, file: Path, _of_file: int) -> Claims:
+    """Read once for each change of the files: a fleet asks for a thousand, each time for all."""
+    layers = Layers(str(file))
+    for path in (base, file):
+        _lay_file(layers, path)
+    return claims(layers.tree, ROOT)
 
 
 def load_release(version: str, folder: Path = RELEASES) -> Release:
@@ -145,7 +170,13 @@ def _validated(model: type[M], layers: Layers) -> M | None:
 def _lay_file(layers: Layers, path: Path) -> None:
     origin = _show(path)
     try:
-        layers.lay(tomllib.loads(path.read_text(encoding="utf-8")), origin)
+        if (size := path.stat().st_size) > MOST_BYTES:
+            layers.problems.append(f"{origin}: {size} bytes; expected {MOST_BYTES} at most")
+            return
+        # Editors of Windows put a mark before the first byte.
+        layers.lay(tomllib.loads(path.read_text(encoding="utf-8-sig")), origin)
+    except RecursionError:
+        layers.problems.append(f"{origin}: sections within sections without end; expected a few")
     except tomllib.TOMLDecodeError as error:
         layers.problems.append(f"{origin}: not TOML: {error}; expected valid TOML")
     except UnicodeDecodeError as error:

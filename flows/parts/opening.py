@@ -13,6 +13,7 @@ from config.load import load_environment, load_release
 from config.release import Release
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.open_node import open_node
+from tasks.core.owner_mark import require_own
 from tasks.core.promotion import promoted
 from tasks.core.release_file import Promoted
 from tasks.core.secrets import found_secrets, known_secrets, open_secrets
@@ -83,6 +84,7 @@ def asked(environment: str) -> Site:
 def _site(environment: Environment, secrets: Secrets, source: Promoted | None = None) -> Site:
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])
+    require_own(environment, node)
     site = Site(environment, release, secrets(environment, release, node), node)
     site.promoted = source
     return site

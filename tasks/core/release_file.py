@@ -23,6 +23,7 @@ log = logging.getLogger("rollout")
 class ReleaseFile(BaseModel):
     """`settings`: key of `.env` → keyed digest of the value last written there.
 
+    `environment`: whose stack this is.
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `revisions`: image id → the schema revisions that image brings, its newest first.
     `verified`: digest of the stack that passed all checks and was not changed since, `databases`
@@ -33,6 +34,7 @@ class ReleaseFile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    environment: str = ""
     version: str = ""
     run: str = ""
     at: str = ""
@@ -71,7 +73,7 @@ def read(environment: Environment, node: Node) -> ReleaseFile:
 def update(environment: Environment, node: Node, **values: object) -> None:
     """Replace these fields, keep the others; nothing is written if nothing differs."""
     old = read(environment, node)
-    new = old.model_copy(update=values)
+    new = old.model_copy(update={"environment": environment.name, **values})
     if new != old:
         text = json.dumps(new.model_dump(), indent=2, sort_keys=True) + "\n"
         node.write(File(_path(environment), text.encode(), mode=0o600, keep_previous=False))

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from config.environment import Environment
 from config.errors import StepError
+from tasks.core import release_file
+from tasks.core.owner_mark import require_own
 from tasks.core.site import Site
 from tasks.platforms.sandbox.home import prepare_home, reachable_home, service_user
 
@@ -70,3 +73,22 @@ def test_two_homes_never_share_a_directory(sandbox_site: MakeSite) -> None:
     one, two = sandbox_site("one"), sandbox_site("two")
     homes = {site.environment.sandbox.home.resolve() for site in (one, two)}
     assert len(homes) == 2
+
+
+def test_a_home_of_another_environment_is_left_alone(sandbox_site: MakeSite) -> None:
+    site = sandbox_site("marked")
+    other = site.environment.model_copy(update={"name": "other"})
+    with pytest.raises(StepError, match="belongs to the environment sandbox, and this is other"):
+        prepare_home(Site(other, site.release, site.secrets, site.node))
+    prepare_home(site)
+
+
+def test_a_stack_of_another_environment_is_left_alone(sandbox_site: MakeSite) -> None:
+    site = sandbox_site("stacked")
+    release_file.update(site.environment, site.node, version="1.15.0")
+    tree = site.environment.model_dump()
+    tree["name"], tree["platform"]["kind"] = "other", "external"
+    tree["images"]["source"] = "registry"
+    with pytest.raises(StepError, match=r"/stack belongs to the environment sandbox") as refused:
+        require_own(Environment.model_validate(tree), site.node)
+    assert "set dify.home of other" in refused.value.advice

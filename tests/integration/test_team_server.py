@@ -82,7 +82,10 @@ def checkout_of_ten(folder: Path) -> Path:
     text = (folder / "config" / "environments" / "sandbox.toml").read_text()
     for name in TEN:
         file = folder / "config" / "environments" / f"{name}.toml"
-        file.write_text(text.replace('"dify.test"', f'"{name}.test"'))
+        own = text.replace('"dify.test"', f'"{name}.test"').replace("dify-sandbox", f"dify-{name}")
+        port = 20000 + 10 * TEN.index(name)
+        own = own.replace("15432", str(port)).replace("16379", str(port + 1))
+        file.write_text(f'{own}\n[sandbox]\nhome = ".{name}"\n')
     deploy_only(folder / "prefect.yaml")
     return folder
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from clients.command import Command, CommandFailed
 from clients.node import Held, LocalNode
 from config.errors import StepError
+from tasks.core.owner_mark import mark_home, require_own
 from tasks.core.site import Site
 
 SERVICE_USER = "dify-rollout"
@@ -27,6 +28,12 @@ def prepare_home(site: Site) -> None:
     """
     if site.environment.platform.kind != "sandbox":
         return
+    require_own(site.environment, site.node)
+    _make_reachable(site)
+    mark_home(site.environment, site.node)
+
+
+def _make_reachable(site: Site) -> None:
     home = site.environment.sandbox.home
     home.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0 or _reachable(home):

@@ -35,7 +35,7 @@ def problems(folder) -> Callable[[str], list[str]]:
         (folder / f"{name}.toml").write_text(text)
         with pytest.raises(ConfigError) as refused:
             load_environment(name, folder)
-        assert str(refused.value).splitlines() == refused.value.problems
+        assert str(refused.value).splitlines()[:10] == refused.value.problems[:10]
         return [problem.replace(f"{folder}/", "") for problem in refused.value.problems]
 
     return said

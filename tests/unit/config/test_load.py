@@ -183,3 +183,31 @@ def test_paths_of_the_sandbox_are_below_its_home():
     assert environment.dify.home == environment.sandbox.home / "stack"
     assert environment.dify.data == environment.sandbox.home / "data"
     assert environment.sandbox.home.is_absolute()
+
+
+def test_a_mark_before_the_first_byte_is_no_fault(folder):
+    (folder / "mine.toml").write_bytes(b"\xef\xbb\xbf" + HOSTS.encode())
+    assert load_environment("mine", folder).postgres.host == "10.0.0.1"
+
+
+def test_ten_thousand_errors_are_ten_lines_and_a_number(folder):
+    lines = "".join(f"wrong_{number} = 1\n" for number in range(10_000))
+    (folder / "mine.toml").write_text(lines + HOSTS)
+    with pytest.raises(ConfigError) as caught:
+        load_environment("mine", folder)
+    said = str(caught.value).splitlines()
+    assert len(said) == 11 and said[-1] == "… and 9990 more"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = " + "[" * 20_000 + "]" * 20_000, "sections within sections without end"),
+        (".".join(["a"] * 20_000) + " = 1", "sections within sections without end"),
+        ("# " + "x" * 1_000_000, "1000002 bytes; expected 1000000 at most"),
+    ],
+)
+def test_a_file_that_is_too_much_is_a_sentence(folder, text, said):
+    (folder / "mine.toml").write_text(text)
+    [problem] = refused(folder)
+    assert problem.startswith("mine.toml: ") and said in problem
