@@ -2,13 +2,13 @@
 
 import secrets as random
 from collections.abc import Mapping
-from typing import cast
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
 from blocks import secret_tables
 from blocks.icons import GUIDE, icon
+from blocks.prefect_api import load_block
 from clients import restic
 from clients.command import CommandFailed
 from clients.node import LocalNode
@@ -99,10 +99,7 @@ def new() -> BackupRepository:
 
 def load(environment: str) -> BackupRepository | None:
     """What was saved for the environment, None before its first backup."""
-    try:
-        return cast(BackupRepository, BackupRepository.load(_name(environment)))
-    except ValueError:
-        return None
+    return load_block(BackupRepository, _name(environment))
 
 
 def save(environment: str, block: BackupRepository) -> None:

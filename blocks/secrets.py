@@ -1,12 +1,12 @@
 """The secrets of one environment, kept as a Prefect block."""
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
 from blocks.icons import GUIDE, icon
+from blocks.prefect_api import load_block
 from blocks.secret_tables import masked
 from config.errors import RolloutError
 
@@ -50,10 +50,7 @@ print(DifySecrets.load("dify-prod").check(["secret_key", "redis_password"]))
 
 def load(environment: str) -> DifySecrets:
     """The secrets saved for the environment, none before its first deploy."""
-    try:
-        return cast(DifySecrets, DifySecrets.load(block_name(environment)))
-    except ValueError:
-        return DifySecrets()
+    return load_block(DifySecrets, block_name(environment)) or DifySecrets()
 
 
 def save(

@@ -1,6 +1,13 @@
-"""What a Prefect server that lets nobody in, or does not answer, means for the user."""
+"""What a Prefect server that lets nobody in, fails or does not answer means for the user."""
 
+import traceback
+from collections.abc import Iterator
 from http import HTTPStatus
+from json import JSONDecodeError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def sentence(error: BaseException | None) -> str:
@@ -9,17 +16,39 @@ def sentence(error: BaseException | None) -> str:
     from prefect.settings import PREFECT_API_URL
 
     url = str(PREFECT_API_URL.value() or "")
-    # Prefect says "Failed to reach API" of whatever went wrong beneath.
-    cause = error.__cause__ if isinstance(error, RuntimeError) else error
-    if not url or not isinstance(cause, httpx.HTTPError):
-        return ""
-    if not str(cause.request.url).startswith(url):
+    if url and isinstance(error, JSONDecodeError) and _of_client(error):
+        return f"what answers at {url} is no Prefect server; expected PREFECT_API_URL of one"
+    # Prefect says "Failed to reach API", "object not found", … of what went wrong beneath.
+    cause = next((e for e in _causes(error) if isinstance(e, httpx.HTTPError)), None)
+    if not url or cause is None or not str(cause.request.url).startswith(url):
         return ""
     if isinstance(cause, httpx.HTTPStatusError):
-        return _refused(url) if cause.response.status_code == HTTPStatus.UNAUTHORIZED else ""
+        status = cause.response.status_code
+        return _refused(url) if status == HTTPStatus.UNAUTHORIZED else _failed(url, cause)
     return (
         f"the Prefect server at {url} does not answer: {cause}; "
         "expected PREFECT_API_URL of one that runs"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _of_client(error: BaseException) -> bool:
+    """Whether it was an answer to Prefect's client that could not be read."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any("/prefect/client/" in frame.filename for frame in frames)
+
+
+def _failed(url: str, error: "httpx.HTTPStatusError") -> str:
+    path = error.request.url.path
+    return (
+        f"the Prefect server at {url} answers {error.response.status_code} to "
+        f"{error.request.method} {path}; expected a Prefect 3 server in order: its log says why"
     )
 
 

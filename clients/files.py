@@ -21,7 +21,21 @@ class File:
 
 
 def write(file: File) -> None:
-    """Put the file in place atomically; the one before stays beside it as `.previous`."""
+    """Put the file in place atomically; the one before stays beside it as `.previous`.
+
+    Raises:
+        RolloutError: it cannot be written, or is not what was written.
+    """
+    try:
+        _write(file)
+    except OSError as error:
+        what = "it is a folder" if file.path.is_dir() else error.strerror
+        raise RolloutError(
+            f"{file.path} cannot be written: {what}; expected a place where this user may write"
+        ) from None
+
+
+def _write(file: File) -> None:
     file.path.parent.mkdir(parents=True, exist_ok=True)
     old = _content(file.path)
     if file.keep_previous and old is not None and old != file.content:

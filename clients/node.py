@@ -175,6 +175,8 @@ class LocalNode:
             return path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise NodeError(f"{path} cannot be read: {error.strerror}") from None
 
     def mode(self, path: Path) -> int | None:
         """Permission bits, None if there is no such file."""
@@ -233,6 +235,8 @@ def _entry(path: Path) -> Entry | None:
         content = None if stat.S_ISDIR(found.st_mode) else path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise NodeError(f"{path} cannot be read: {error.strerror}") from None
     return Entry(content, found.st_mode & 0o7777, found.st_uid)
 
 

@@ -14,6 +14,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,  # noqa: A004
     NoPermissionError,
+    RedisError,
     TimeoutError,  # noqa: A004
 )
 from redis.retry import Retry
@@ -30,6 +31,24 @@ class RedisUnreachable(Unreachable):
 
 class RedisRefused(NotKnown):
     """The server answered and does not accept the password: asking again changes nothing."""
+
+
+class RedisUnfit(RedisRefused):
+    """The server answered and cannot be Dify's: `advice` says what to do."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+# What a server says, and what to do about it.
+_UNFIT = {
+    "DB index": "set redis.database and redis.broker_database to numbers it has, "
+    "or raise `databases` in its redis.conf",
+    "cluster mode": "Dify needs a Redis that is no cluster: give it one of its own",
+    "unknown command": "the server has renamed or switched off a command: give it back to Dify",
+    "Protocol Error": "what answers there is no Redis: mend redis.host and redis.port",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,7 @@ class RedisServer:
 
         Raises:
             RedisUnreachable: no answer until then, or later while in use.
-            RedisRefused: wrong password.
+            RedisRefused: wrong password, or the server cannot be Dify's.
         """
         client = self._client()
         try:
@@ -66,8 +85,15 @@ class RedisServer:
             raise RedisRefused(f"Redis refuses {self}: {error}") from None
         except (ConnectionError, TimeoutError) as error:
             raise RedisUnreachable(f"Redis at {self} does not answer: {error}") from None
+        except RedisError as error:
+            raise self._unfit(str(error)) from None
         finally:
             client.close()
+
+    def _unfit(self, said: str) -> RedisUnfit:
+        known = [advice for words, advice in _UNFIT.items() if words in said]
+        advice = known[0] if known else "look at the log of that server"
+        return RedisUnfit(f"Redis at {self} does not do what it is asked: {said}", advice)
 
     def check(self) -> str:
         """Log in; what answered. Raises as `client`."""

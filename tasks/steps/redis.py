@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clients.redis import RedisRefused, RedisServer, RedisUnreachable
+from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
@@ -43,6 +43,8 @@ class Suitable:
                     self.site.within(self.within_s)
                 ) as client:
                     memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
+            except RedisUnfit as error:
+                return [StepError("redis", str(error), advice=error.advice)]
             except RedisRefused as error:
                 advice = f"rollout secrets {self.site.name} redis_password --set"
                 return [StepError("redis", str(error), advice=advice)]

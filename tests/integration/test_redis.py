@@ -3,8 +3,11 @@
 import os
 import signal
 import socket
+import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, converge
 from tasks.platforms.sandbox.redis import Server, daemon, folder, stop
 from tasks.steps.redis import dify_redis, redis_steps
+from tests.ports import free_ports
 
 MakeSite = Callable[..., Site]
 NASTY = 'it\'s a "p@ss" \\word \\x41 \\n $(id) ${HOME} #1 %41 /:?&=+ ünïcødé 漢字 ~`!^*[]{}|;<>,.'
@@ -251,3 +255,55 @@ def test_a_given_server_is_checked_and_not_changed(site: Site) -> None:
     deploy(site)
     with pytest.raises(StepError, match="Redis refuses"):
         deploy(changed(given, password="wrong"))
+
+
+def external(site: Site, **redis: Any) -> Site:
+    return changed(site, kind="external", **redis)
+
+
+@pytest.fixture
+def odd_redis(site: Site, tmp_path: Path) -> Generator[Callable[..., Site]]:
+    """A Redis beside the sandbox's, started with other settings."""
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def start(*settings: str) -> Site:
+        [port] = free_ports(1)
+        words = [str(daemon(site).program), "--port", str(port), "--dir", str(tmp_path)]
+        servers.append(
+            subprocess.Popen([*words, "--save", "", *settings], stdout=subprocess.DEVNULL)
+        )
+        return external(site, host="127.0.0.1", port=port)
+
+    yield start
+    for server in servers:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "advice"),
+    [
+        (["--databases", "1"], "DB index is out of range", "redis.broker_database"),
+        (["--cluster-enabled", "yes"], "cluster mode", "no cluster"),
+        (["--rename-command", "INFO", ""], "unknown command", "give it back to Dify"),
+    ],
+)
+def test_a_redis_that_is_not_for_dify_is_a_sentence(
+    odd_redis: Callable[..., Site], settings: list[str], said: str, advice: str
+) -> None:
+    made = odd_redis("--requirepass", "known", *settings)
+    given = changed(made, password="known", kind="external")
+    with pytest.raises(StepError) as refused:
+        deploy(given)
+    assert said in refused.value.cause and advice in refused.value.advice
+
+
+def test_http_on_the_port_of_redis_is_a_sentence(site: Site) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(StepError, match=r"Redis at .*: ") as refused:
+            deploy(external(site, host="127.0.0.1", port=server.server_port))
+        assert "mend redis.host and redis.port" in refused.value.advice
+    finally:
+        server.shutdown()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from clients.redis import RedisRefused, RedisServer, RedisUnreachable
+from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
@@ -50,6 +50,8 @@ class Instances:
                     continue
             except RedisUnreachable as error:
                 found.append(Silent(address, port, str(error), self._exists(address, port)))
+            except RedisUnfit as error:
+                raise StepError("redis", str(error), advice=error.advice) from None
             except RedisRefused as error:
                 raise StepError(
                     "redis",

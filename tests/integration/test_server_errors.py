@@ -1,0 +1,45 @@
+"""A Prefect server that fails, or is none, is one sentence of every command."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from config.load import ROOT
+
+
+@pytest.fixture(params=[500, 404, 200])
+def failing(request: pytest.FixtureRequest) -> Generator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.send_response(request.param)
+            self.end_headers()
+            self.wfile.write(b"<html>something else</html>")
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("words", ["plan prod", "deploy prod --yes", "history prod", "setup"])
+def test_a_server_that_fails_is_one_sentence(failing: str, words: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "rollout"), *words.split()],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PREFECT_API_URL": failing, "PREFECT_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert failing in done.stderr and "Prefect" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line]) <= 2
