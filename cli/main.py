@@ -1,7 +1,9 @@
 """The `rollout` command: each subcommand calls one flow. Prefect is imported only when needed."""
 
 import gc
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +29,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 app.add_typer(images.app, name="images")
 
 FINE, FAILED, CHANGES = 0, 1, 2
+END_WITHIN_S = 10.0
 
 
 @app.command()
@@ -285,24 +288,53 @@ def secrets(
         typer.echo(line)
 
 
-def main() -> Any:
+def main() -> None:
     """Run the command; what a user can mend is one sentence on stderr and exit status 1."""
     gc.disable()  # importing makes a million objects and no garbage
     try:
-        return app(standalone_mode=True)
+        _run_app()
+    except SystemExit as end:
+        _end_in_time(end.code if isinstance(end.code, int) else FAILED if end.code else FINE)
+        raise
+
+
+def _run_app() -> None:
+    try:
+        app(standalone_mode=True)
     except RolloutError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(FAILED)
-    except Exception as error:
-        from cli import server_errors
-
-        if not (said := server_errors.sentence(error)):
-            raise
-        typer.echo(f"error: {said}", err=True)
-        sys.exit(FAILED)
+    except Exception as error:  # noqa: BLE001 - explained there
+        sys.exit(_explained(error))
     except KeyboardInterrupt:
         typer.echo("interrupted: run the same command again, it resumes", err=True)
         sys.exit(130)
+
+
+def _end_in_time(status: int) -> None:
+    """Prefect waits at the end for a server that has gone; after some seconds nobody else does."""
+    if "prefect" not in sys.modules:
+        return
+
+    def end() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+    timer = threading.Timer(END_WITHIN_S, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _explained(error: Exception) -> int:
+    """The exit status of an error that is no RolloutError, once it was explained."""
+    from cli import server_errors, unexpected
+
+    said, status = server_errors.sentence(error), FAILED
+    if not said:
+        said, status = unexpected.told(error), unexpected.STATUS
+    typer.echo(f"error: {said}", err=True)
+    return status
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.rules.deployments import ON_DEMAND, OURS
 
+# On a busy machine a server may take its time; one that is gone is not waited for longer.
+ANSWER_S = 20.0
+
 
 def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") -> None:
     """Ask before a protected environment is changed."""
@@ -174,9 +177,6 @@ def _run(flow: Any, **parameters: Any) -> Any:
     Without Prefect's own heartbeat, which costs a second at the end of every run and is not what
     the server waits for: that is sent by flows/parts/heartbeat.py.
     """
-    from prefect import tags
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
     tell_steps()
     collect_garbage_again()
     from blocks.prefect_api import configured
@@ -185,9 +185,33 @@ def _run(flow: Any, **parameters: Any) -> Any:
     if not configured():
         typer.echo("no Prefect server: this run is not recorded", err=True)
         return result_of(flow.fn(**flow.validate_parameters(parameters)))
+    return result_of(_recorded(flow, parameters))
+
+
+def _recorded(flow: Any, parameters: dict[str, Any]) -> Any:
+    """The state of a run on the server, or what came of its work where the server went away."""
+    from prefect import settings, tags
+
+    from cli import server_errors
+    from flows.parts import recording
+
+    patience = {
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        settings.PREFECT_CLIENT_MAX_RETRIES: 2,
+        settings.PREFECT_API_REQUEST_TIMEOUT: ANSWER_S,
+    }
+    # Lines that do not reach the server are on this terminal.
+    logging.raiseExceptions = False
     own = (OURS, ON_DEMAND, *filter(None, [parameters.get("environment")]))
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), tags(*own):
-        return result_of(flow(**parameters, return_state=True))
+    with recording.this_one() as run, settings.temporary_settings(patience), tags(*own):
+        try:
+            return flow(**parameters, return_state=True)
+        except Exception as error:
+            if not run.ended or not (said := server_errors.sentence(error)):
+                raise
+            if not run.end_late():
+                typer.echo(f"{said}\nthe work has ended; how is not recorded there", err=True)
+            return run.outcome
 
 
 def collect_garbage_again() -> None:

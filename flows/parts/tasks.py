@@ -14,6 +14,7 @@ from prefect.tasks import Task
 from blocks.prefect_api import configured
 from clients.running import cancellable
 from config.errors import RolloutError
+from flows.parts import recording
 from flows.parts.heartbeat import heartbeat
 from tasks.core.site import Site
 
@@ -29,11 +30,15 @@ def readable(work: Callable[P, R]) -> Callable[P, R | State[Any]]:
 
     @wraps(work)
     def told(*args: P.args, **options: P.kwargs) -> R | State[Any]:
-        try:
-            with cancellable(), heartbeat():
-                return work(*args, **options)
-        except RolloutError as error:
-            return Failed(message=str(error), data=error)
+        with recording.this_one() as run:
+            outcome: R | State[Any]
+            try:
+                with cancellable(), heartbeat():
+                    outcome = work(*args, **options)
+            except RolloutError as error:
+                outcome = Failed(message=str(error), data=error)
+            run.end(outcome)
+            return outcome
 
     return told
 
