@@ -86,10 +86,12 @@ def ask(site: Site) -> Sequence[str]:
 
 
 def remember(site: Site) -> None:
-    """What the image said stays beside the stack, for later runs."""
+    """What the image said stays beside the stack, with what those before it said that are kept."""
     image = site.docker.image(_reference(site))
     if image is not None:
-        before = release_file.read(site.environment, site.node).revisions
+        ran = release_file.read(site.environment, site.node)
+        kept = {*ran.images.values(), *ran.previous.values()}
+        before = {identity: known for identity, known in ran.revisions.items() if identity in kept}
         revisions = {**before, image.id: list(ask(site))}
         release_file.update(site.environment, site.node, revisions=revisions)
 
