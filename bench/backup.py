@@ -34,8 +34,8 @@ from tasks.points.databases import session_database
 from tasks.points.pg_client_tools import clients
 from tasks.points.repository import Repository
 from tasks.points.restore import choose, fill_folder
-from tasks.steps.pgsql import dify_database, pgsql_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.pgsql import dify_database
+from tasks.steps.table import PARTS
 
 MB = 1024 * 1024
 ROUNDS = int(os.environ.get("ROUNDS", "4"))  # even: each is first as often
@@ -69,7 +69,7 @@ def site_in(folder: Path) -> Site:
     release = load_release(environment.dify.release)
     site = Site(environment, release, generate(release, {}))
     prepare_home(site)
-    for step in (*pgsql_steps(site), *redis_steps(site)):
+    for step in (*PARTS["pgsql"](site), *PARTS["redis"](site)):
         converge(step)
     environment.dify.home.mkdir(parents=True)
     with dify_database(site).connect() as connection:

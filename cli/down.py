@@ -18,28 +18,22 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
     """
     from tasks.core.owner_mark import require_own
     from tasks.core.site import Site
-    from tasks.platforms.sandbox import nginx, postgres, prefect, redis
     from tasks.steps import compose, hosts
 
     environment = load_environment(name)
-    sandbox = environment.platform.kind == "sandbox"
-    if purge and not sandbox:
-        raise RolloutError(f"--purge: {name} is not a sandbox; expected its data to be kept")
     site = Site(environment, load_release(environment.dify.release), {})
+    home = site.platform.folder(environment) if purge else None
+    if purge and home is None:
+        raise RolloutError(f"--purge: {name} is not a sandbox; expected its data to be kept")
     require_own(environment, site.node)
-    home = environment.sandbox.home
-    if purge:
+    if home:
         _confirm(home, yes=yes)
         _forget(environment)
     compose.down(site)
     typer.echo(f"stopped the containers of {environment.dify.project}")
-    if sandbox:
-        nginx.stop(site)
-        prefect.stop(site)
-        redis.stop(site)
-        postgres.stop(site)
-        typer.echo("stopped nginx, Prefect, Redis and PostgreSQL")
-    if purge:
+    if stopped := site.platform.stop(site):
+        typer.echo(f"stopped {', '.join(stopped[:-1])} and {stopped[-1]}")
+    if home:
         hosts.remove(site)
         _delete(home)
         typer.echo(f"deleted {home}; images and Docker Engine are kept")

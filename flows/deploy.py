@@ -15,7 +15,6 @@ from flows.parts.order import Order
 from flows.parts.report import Report, report_on
 from flows.parts.tasks import finish, readable, this_run
 from tasks.core.site import Site
-from tasks.platforms.pigsty.prefetch import look_ahead
 from tasks.probes.verify.probe import Check
 
 
@@ -70,7 +69,7 @@ def planned(site: Site, *, run: str, only: list[str]) -> Report:
 def rollout(site: Site, *, run: str, only: list[str]) -> Report:
     """Every step, in the order of the graph. Read top to bottom: this is a rollout."""
     began = time.monotonic()
-    look_ahead(site, only)
+    site.platform.prefetch(site, only)
     order = Order(site, only=only)
     if order.wants("preflight"):
         finish(steps.preflight, site)

@@ -18,7 +18,6 @@ from tasks.core.promotion import promoted
 from tasks.core.release_file import Promoted
 from tasks.core.secrets import found_secrets, known_secrets, open_secrets
 from tasks.core.site import Site
-from tasks.platforms.sandbox.home import prepare_home
 from tasks.points.interrupted_restore import require_ended
 
 Secrets = Callable[[Environment, Release, Node], dict[str, SecretStr]]
@@ -53,7 +52,7 @@ def opened(
         yield _site(desired, _looked_up, source)
         return
     site = Site(desired, load_release(desired.dify.release), {})
-    prepare_home(site)
+    site.platform.prepare(site)
     with (
         rollout_lock(site.node, lock_file(desired), environment=environment, run=run),
         running.cancellable(),

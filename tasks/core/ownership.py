@@ -1,7 +1,4 @@
-"""Which environment a machine belongs to, so that one never touches another one's by mistake.
-
-The sandbox shares its machine with whatever runs there and leaves no mark.
-"""
+"""Which environment a machine belongs to, so that one never touches another one's by mistake."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +36,7 @@ def owner(node: Node, mark: Path = MARK) -> Owner | None:
 
 def belongs(site: Site, mark: Path = MARK) -> list[Finding]:
     """A protected environment shares its machines with no other; the rest may share theirs."""
-    if site.environment.platform.kind == "sandbox":
+    if not site.platform.marks_machines:
         return []
     mine, found = _mine(site), owner(site.node, mark)
     if found in (None, mine) or not (mine.protected or (found and found.protected)):
@@ -81,7 +78,7 @@ class Owned:
 
 
 def owned(site: Site) -> list[Owned]:
-    return [] if site.environment.platform.kind == "sandbox" else [Owned(site)]
+    return [Owned(site)] if site.platform.marks_machines else []
 
 
 def _mine(site: Site) -> Owner:

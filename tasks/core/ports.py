@@ -4,11 +4,9 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from clients.node import Node
-from clients.processes import Process, open_files
-from config.environment import Environment
+from clients.processes import Process
+from tasks.core.site import Site
 
 _PROXY = re.compile(r"docker-proxy .*-host-port (\d+) .*-container-ip (\S+)")
 
@@ -23,23 +21,19 @@ class Taken:
     ours: bool
 
 
-def ports(environment: Environment) -> dict[str, int]:
+def ports(site: Site) -> dict[str, int]:
     """Every port the rollout opens, by the setting that names it."""
-    dify, portal = environment.dify, environment.portal
+    dify, portal = site.environment.dify, site.environment.portal
     keys = ["port"] if portal.route == "stack" else ["web_port", "api_port", "plugin_port"]
     if portal.route == "services" and "api_websocket" in dify.services:
         keys.append("websocket_port")
     found: dict[str, int] = {f"dify.{key}": getattr(dify, key) for key in keys}
-    if environment.platform.kind != "sandbox":
-        return found
-    found |= {"postgres.port": environment.postgres.port, "redis.port": environment.redis.port}
-    found["portal.http_port"] = portal.http_port
-    return found | ({"portal.https_port": portal.https_port} if portal.tls else {})
+    return found | site.platform.ports(site.environment)
 
 
-def taken(environment: Environment, node: Node) -> list[Taken]:
+def taken(site: Site) -> list[Taken]:
     """The ports among them that are held, and whether by a part of this environment."""
-    wanted = ports(environment)
+    node, wanted = site.node, ports(site)
     sockets = node.listeners(wanted.values())
     if not sockets:
         return []
@@ -49,7 +43,7 @@ def taken(environment: Environment, node: Node) -> list[Taken]:
     found: dict[str, Taken] = {}
     for key, port in wanted.items():
         for holder in (holder for socket, holder in sockets if socket.port == port):
-            held = _held(environment, key, port, holder, proxies)
+            held = _held(site, key, port, holder, proxies)
             # One foreign socket is enough to be in the way.
             if key not in found or not held.ours:
                 found[key] = held
@@ -57,7 +51,7 @@ def taken(environment: Environment, node: Node) -> list[Taken]:
 
 
 def _held(
-    environment: Environment,
+    site: Site,
     key: str,
     port: int,
     holder: Process | None,
@@ -65,14 +59,13 @@ def _held(
 ) -> Taken:
     if port in proxies:
         holder, address = proxies[port]
-        network = ipaddress.ip_network(environment.dify.subnet)
+        network = ipaddress.ip_network(site.environment.dify.subnet)
         if ipaddress.ip_address(address) in network:
             return Taken(key, port, _name(holder), ours=True)
         return Taken(key, port, f"a container at {address} ({_name(holder)})", ours=False)
     if holder is None:
         return Taken(key, port, "a process of another user", ours=False)
-    embedded = environment.platform.kind == "sandbox"
-    ours = embedded and _lives_in(holder, environment.sandbox.home)
+    ours = site.platform.runs(site.environment, holder)
     return Taken(key, port, _name(holder), ours=ours)
 
 
@@ -86,14 +79,6 @@ def _proxies(running: Iterable[Process]) -> dict[int, tuple[Process, str]]:
         if match := _PROXY.search(candidate.title):
             found[int(match[1])] = (candidate, match[2])
     return found
-
-
-def _lives_in(holder: Process, home: Path) -> bool:
-    """Whether a process was started for this directory or keeps files open in it."""
-    folders = {f"{home}/", f"{home.resolve()}/"}
-    if any(folder in holder.title for folder in folders):
-        return True
-    return any(name.startswith(tuple(folders)) for name in open_files(holder.pid))
 
 
 def _name(holder: Process) -> str:

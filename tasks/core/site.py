@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -14,6 +15,10 @@ from config.load import load_environment, load_release
 from config.release import Release
 from tasks.core.open_node import open_node
 from tasks.core.release_file import Promoted
+from tasks.platforms import platform
+
+if TYPE_CHECKING:
+    from tasks.platforms.base import Platform
 
 
 class Site:
@@ -45,6 +50,10 @@ class Site:
     @property
     def name(self) -> str:
         return self.environment.name
+
+    @property
+    def platform(self) -> "Platform":
+        return platform(self.environment)
 
     @cached_property
     def admin(self) -> Node:

@@ -27,7 +27,6 @@ from config.rules.retention import Proof, kept, let_go
 from tasks.core import release_file
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
-from tasks.platforms.pigsty import restore_point_name
 from tasks.points import buckets, uploads
 from tasks.points import recovery_kit as kit
 from tasks.points.databases import session_database
@@ -86,7 +85,7 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
     began, created = time.monotonic(), datetime.now(UTC)
     name = created.strftime("%Y%m%dT%H%M%SZ")
     saving = Saving(site, repository, name, told)
-    archived = restore_point_name.note(site, name)
+    archived = site.platform.archived(site, name)
     folders = saved_folders(site)
     main, plugin = session_database(site), session_database(site, plugin=True)
     with main.frozen() as view, plugin.frozen() as plugin_view:

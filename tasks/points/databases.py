@@ -11,7 +11,6 @@ from clients.postgres import Connection, Postgres, PostgresRefused
 from config.errors import StepError
 from config.pigsty import DIRECTLY, pooled
 from config.rules.restore_point import INCOMING, PREVIOUS
-from config.secrets import POSTGRES_ADMIN
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.steps.pgsql import Database, admin, dify_database
@@ -52,7 +51,7 @@ def twins(site: Site, parts: Sequence[str]) -> list[Twin]:
 
 def administered(site: Site) -> bool:
     """Whether databases can be made here, and not only filled."""
-    return site.environment.platform.kind == "sandbox" or POSTGRES_ADMIN in site.secrets
+    return site.platform.administered(site)
 
 
 def make(site: Site, database: Postgres, extensions: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from clients.postgres import Postgres
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.platforms.sandbox.postgres import layout
 from tasks.tools import pg_dump
 from tasks.tools.pg_dump import Clients
 
@@ -21,8 +20,7 @@ def clients(site: Site, database: Postgres) -> Clients:
     folders = list(pg_dump.FOLDERS)
     if found := site.node.which("pg_dump"):
         folders.insert(0, Path(found).parent)
-    if site.environment.platform.kind == "sandbox":
-        folders.insert(0, layout(site).programs / "bin")
+    folders = [*site.platform.postgres_programs(site), *folders]
     fitting: dict[int, Clients] = {}
     for folder in folders:
         done = site.node.attempt(Clients(folder).version())

@@ -222,7 +222,7 @@ def newer(site: Site, target: datetime) -> dict[str, int]:
 
 
 def _playbook(site: Site) -> Tree:
-    if site.environment.platform.kind != "pigsty":
+    if not site.platform.keeps_every_moment:
         raise StepError(
             STEP,
             f"{site.name} is not on Pigsty: only its clusters have an archive of every moment",

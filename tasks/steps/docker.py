@@ -18,7 +18,6 @@ from tasks.core.nodes import on_each
 from tasks.core.packages import install
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.docker import engine_steps
 from tasks.steps.proxy import proxy_steps, variables, wanted_proxies
 from tasks.tools import compose
 
@@ -162,9 +161,7 @@ class Engine:
 
 
 def docker_steps(site: Site) -> list[Step[Any]]:
-    """The engine on every node of Dify's: by Pigsty where that runs the machines."""
-    if site.environment.platform.kind == "pigsty":
-        return on_each(site, engine_steps)
+    """The engine on every node that runs Dify."""
     return on_each(site, _engine)
 
 

@@ -1,19 +1,17 @@
-"""The domain's name: in Pigsty's DNS, or in the hosts file of the sandbox's machine."""
+"""The domain's name in the hosts file of a machine."""
 
 import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clients.files import File
 from clients.node import Node
 from config.desired.hosts import with_entry, without_entry
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.names import name_steps
+from tasks.core.step import Change
 
 HOSTS = Path("/etc/hosts")
 ADDRESS = "127.0.0.1"
@@ -73,7 +71,7 @@ def replace(node: Node, path: Path, text: str) -> None:
 
 def remove(site: Site, path: Path = HOSTS) -> bool:
     """Take our line out of the hosts file; whether there was one."""
-    step = _hosts(site, path)
+    step = hosts_of(site, path)
     text = step.observe()
     kept = without_entry(text, step.marker)
     if kept == text or os.geteuid() != 0:
@@ -82,19 +80,8 @@ def remove(site: Site, path: Path = HOSTS) -> bool:
     return True
 
 
-def hosts_steps(site: Site, path: Path = HOSTS) -> list[Step[Any]]:
-    """Names the domain in Pigsty's DNS, or on the sandbox's machine if we are root there.
-
-    Everything of ours reaches the portal by address, so this serves people only.
-    """
-    if site.environment.platform.kind == "pigsty":
-        return name_steps(site)
-    if site.environment.platform.kind != "sandbox" or os.geteuid() != 0:
-        return []
-    return [_hosts(site, path)]
-
-
-def _hosts(site: Site, path: Path) -> Hosts:
+def hosts_of(site: Site, path: Path = HOSTS) -> Hosts:
+    """The line of the site's domain. Only people need it: the flows reach the portal by address."""
     environment = site.environment
     return Hosts(
         site.node, environment.portal.domain, f"dify-rollout {environment.dify.project}", path

@@ -1,15 +1,14 @@
 """PostgreSQL as Dify needs it: server, role, databases, extensions.
 
-In the sandbox all of it is made, and on a given PostgreSQL with a given administrator; else that is
-only checked, and what is missing is said as the SQL its administrator has to run.
+Where there is an administrator all of it is made; else it is only checked, and what is missing is
+said as the SQL that the server's administrator has to run.
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
-import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -21,15 +20,11 @@ from clients.postgres import (
     PostgresUnreachable,
 )
 from config.errors import StepError
-from config.secrets import POSTGRES_ADMIN
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty import pgsql as pigsty
-from tasks.platforms.sandbox.postgres import MAJOR, administrator, layout, server_steps
 from tasks.steps.pgsql_limits import Workable
 
 CONNECT_WITHIN_S = 10.0
-LOOPBACK = "127.0.0.1"
 ATTRIBUTES = {
     "rolcanlogin": "LOGIN",
     "rolsuper": "NOSUPERUSER",
@@ -40,50 +35,18 @@ ATTRIBUTES = {
 }
 
 
-@contextmanager
-def admin(site: Site, database: str = "postgres") -> Generator[Connection]:
-    """A connection as database administrator: the sandbox's own, or the one that is given.
-
-    Raises:
-        PostgresUnreachable, PostgresRefused: as `Postgres.connect`.
-        StepError: the given one may not do what was asked.
-    """
-    if site.environment.platform.kind == "sandbox":
-        with administrator(site, database) as connection:
-            yield connection
-        return
-    postgres = site.environment.postgres
-    password = site.secrets[POSTGRES_ADMIN]
-    login = Postgres(postgres.host, postgres.port, postgres.admin, password, database, site.node)
-    try:
-        with login.connect() as connection:
-            yield connection
-    except psycopg.Error as error:
-        raise StepError(
-            "pgsql",
-            f"{login}: {str(error).splitlines()[0]}",
-            advice="let postgres.admin do that, or do it by hand and leave postgres.admin empty",
-        ) from None
+def admin(site: Site, database: str = "postgres") -> AbstractContextManager[Connection]:
+    """A connection as the platform's database administrator; see `Platform.administrator`."""
+    return site.platform.administrator(site, database)
 
 
 def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
-    """Dify's main database, or the plugin daemon's, as Dify's role reaches it from the node.
-
-    The sandbox's own server is asked over loopback: what a process of this machine sends to the
-    docker bridge, Docker's MASQUERADE rule gives another sender, which pg_hba.conf does not know.
-    """
+    """Dify's main database, or the plugin daemon's, as Dify's role reaches it from the node."""
     postgres = site.environment.postgres
-    host = LOOPBACK if site.environment.platform.kind == "sandbox" else postgres.host
+    host = site.platform.postgres_host(site.environment)
     database = postgres.plugin_database if plugin else postgres.database
     password = site.secrets["postgres_password"]
     return Postgres(host, postgres.port, postgres.user, password, database, site.node)
-
-
-def server_absent(site: Site) -> bool:
-    """Whether there is surely no server yet; else one that does not answer is not known."""
-    if site.environment.platform.kind != "sandbox":
-        return False
-    return site.node.read(layout(site).data / "PG_VERSION") is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +68,7 @@ class Role:
     settle_s: float = 0
 
     def observe(self) -> RoleActual:
-        if server_absent(self.site):
+        if self.site.platform.postgres_absent(self.site):
             return RoleActual(exists=False)
         with admin(self.site) as connection:
             columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
@@ -190,7 +153,7 @@ class Database:
             "   coalesce(datacl, pg_catalog.acldefault('d', datdba))) WHERE grantee = 0)"
             " FROM pg_catalog.pg_database WHERE datname = %s"
         )
-        if server_absent(self.site):
+        if self.site.platform.postgres_absent(self.site):
             return DatabaseActual()
         with admin(self.site) as connection:
             row = connection.execute(query, [self.database]).fetchone()
@@ -276,7 +239,7 @@ class Suitable:
         major = connection.info.server_version // 10_000
         found: list[StepError] = []
         if not needs.min <= major <= needs.max:
-            found.append(_unfit(self.site, major))
+            found.append(unfit(self.site, major))
         rows = connection.execute("SHOW max_connections").fetchone()
         if rows and int(rows[0]) < postgres.max_connections:
             cause = f"max_connections is {rows[0]}, postgres.max_connections asks for more"
@@ -309,27 +272,12 @@ class Suitable:
 
 def pgsql_steps(site: Site) -> list[Step[Any]]:
     """What makes PostgreSQL ready for Dify, in order."""
-    return [*_made(site), Workable(site, dify_database(site))]
+    return [*site.platform.steps["pgsql"](site), Workable(site, dify_database(site))]
 
 
-def _made(site: Site) -> list[Step[Any]]:
-    kind = site.environment.platform.kind
-    main, plugin = dify_database(site), dify_database(site, plugin=True)
-    if kind == "pigsty":
-        unmade = (PostgresRefused, PostgresUnreachable)
-        return [*pigsty.pgsql_steps(site, main, plugin), Suitable(site, unmade)]
-    if kind == "external":
-        if site.environment.postgres.admin:
-            return [*_owned(site, main, plugin), Suitable(site, (PostgresRefused,))]
-        return [Suitable(site)]
-    needs = site.release.postgres
-    if not needs.min <= MAJOR <= needs.max:
-        raise _unfit(site, MAJOR)
-    return [*server_steps(site), *_owned(site, main, plugin)]
-
-
-def _owned(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]:
+def owned_databases(site: Site) -> list[Step[Any]]:
     """Dify's role and what belongs to it, made by SQL."""
+    main, plugin = dify_database(site), dify_database(site, plugin=True)
     needs = site.release.postgres
     return [
         Role(site, main),
@@ -345,7 +293,8 @@ def prefect_database_steps(site: Site, password: SecretStr) -> list[Step[Any]]:
     return [Role(site, login), Database(site, login.database, login.user, ("pg_trgm",))]
 
 
-def _unfit(site: Site, major: int) -> StepError:
+def unfit(site: Site, major: int) -> StepError:
+    """The refusal of a server whose version the release does not take."""
     needs, version = site.release.postgres, site.release.version
     return StepError(
         "pgsql",

@@ -1,4 +1,4 @@
-"""Redis as Dify needs it: run in the sandbox, only checked where it is given."""
+"""Redis as Dify needs it, whoever runs it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ from typing import Any
 from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
-from tasks.platforms.pigsty import redis as pigsty
-from tasks.platforms.sandbox.redis import server_steps
+from tasks.core.step import Change
 
 CONNECT_WITHIN_S = 10.0
 
@@ -65,13 +63,3 @@ class Suitable:
 
     def apply(self, change: Change) -> None:
         raise change.action
-
-
-def redis_steps(site: Site) -> list[Step[Any]]:
-    """What makes Redis ready for Dify, in order."""
-    kind = site.environment.platform.kind
-    if kind == "pigsty":
-        servers = pigsty.Instances(site, site.environment.pigsty.redis_cluster)
-        unmade = Suitable(site, pending=lambda: bool(servers.observe()), within_s=0)
-        return [*pigsty.redis_steps(site), unmade]
-    return server_steps(site) if kind == "sandbox" else [Suitable(site)]

@@ -24,7 +24,7 @@ from tasks.core.finding import Finding
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import Change
-from tasks.steps.pgsql import dify_database, server_absent
+from tasks.steps.pgsql import dify_database
 
 log = logging.getLogger("rollout")
 
@@ -43,7 +43,7 @@ def in_database(site: Site, within_s: float = 0) -> str | None:
     Raises:
         PostgresUnreachable, PostgresRefused: it could not be asked.
     """
-    if server_absent(site):
+    if site.platform.postgres_absent(site):
         return None
     try:
         with dify_database(site).connect(within_s) as connection:

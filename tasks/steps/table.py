@@ -11,34 +11,33 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Outcome, Step, converge
 from tasks.core.verified_mark import unmark
 from tasks.images.copy_to_nodes import images_steps
-from tasks.platforms.pigsty.prefetch import look_ahead
-from tasks.steps.bootstrap import bootstrap_steps
 from tasks.steps.compose import compose_steps
-from tasks.steps.configure import configure_steps
-from tasks.steps.docker import docker_steps
-from tasks.steps.hosts import hosts_steps
-from tasks.steps.install import install_steps
 from tasks.steps.migrate import migrate_steps
 from tasks.steps.pgsql import pgsql_steps
-from tasks.steps.portal import portal_steps
-from tasks.steps.redis import redis_steps
 from tasks.steps.settings import settings_steps
 
 log = logging.getLogger("rollout")
 
+
+def of_platform(name: str, site: Site) -> Sequence[Step[Any]]:
+    """The parts of a step that each platform makes in its own way; none where it has no such."""
+    build = site.platform.steps.get(name)
+    return build(site) if build else []
+
+
 PARTS: dict[str, Callable[[Site], Sequence[Step[Any]]]] = {
-    "bootstrap": bootstrap_steps,
-    "configure": configure_steps,
-    "install": install_steps,
-    "docker": docker_steps,
+    "bootstrap": partial(of_platform, "bootstrap"),
+    "configure": partial(of_platform, "configure"),
+    "install": partial(of_platform, "install"),
+    "docker": partial(of_platform, "docker"),
     "pgsql": pgsql_steps,
-    "redis": redis_steps,
+    "redis": partial(of_platform, "redis"),
     "images": images_steps,
     "settings": settings_steps,
     "migrate": migrate_steps,
     "compose": compose_steps,
-    "portal": portal_steps,
-    "hosts": hosts_steps,
+    "portal": partial(of_platform, "portal"),
+    "hosts": partial(of_platform, "hosts"),
 }
 
 
@@ -68,7 +67,7 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
     Raises:
         RolloutError: the first failure, in the order of the steps.
     """
-    look_ahead(site, only)
+    site.platform.prefetch(site, only)
     wanted = [name for name in PARTS if not only or name in only]
     found = answers(partial(_looked, site), wanted, len(PARTS))
     outcomes: list[Outcome] = []

@@ -283,12 +283,12 @@ def _start_servers(machine: Any) -> None:
         "from blocks.secrets import load\n"
         "from config.load import load_environment, load_release\n"
         "from tasks.platforms.sandbox.postgres import server_steps\n"
-        "from tasks.steps.redis import redis_steps\n"
+        "from tasks.steps.table import PARTS\n"
         "from tasks.core.site import Site\n"
         "from tasks.core.step import converge\n"
         "environment = load_environment('sandbox')\n"
         "site = Site(environment, load_release('1.15.0'), load('sandbox'))\n"
-        "for step in (*server_steps(site), *redis_steps(site)):\n"
+        "for step in (*server_steps(site), *PARTS['redis'](site)):\n"
         "    converge(step)\n"
     )
     env = {**os.environ, **machine.variables}

@@ -19,9 +19,8 @@ from config.rules.health.verdict import Status
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox import authority, nginx, postgres, redis
-from tasks.steps.pgsql import pgsql_steps
-from tasks.steps.portal import portal_steps
-from tasks.steps.redis import dify_redis, redis_steps
+from tasks.steps.redis import dify_redis
+from tasks.steps.table import PARTS
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), "")
 Break = Callable[[Site], Any]
@@ -45,7 +44,7 @@ def name(site: Site, service: str) -> str:
 def stopped_postgres(site: Site) -> Iterator[None]:
     postgres.stop(site)
     yield
-    for step in pgsql_steps(site):
+    for step in PARTS["pgsql"](site):
         converge(step)
 
 
@@ -53,7 +52,7 @@ def stopped_postgres(site: Site) -> Iterator[None]:
 def stopped_redis(site: Site) -> Iterator[None]:
     redis.stop(site)
     yield
-    for step in redis_steps(site):
+    for step in PARTS["redis"](site):
         converge(step)
 
 
@@ -153,7 +152,7 @@ def stuck_queue(site: Site) -> Iterator[None]:
 def stopped_portal(site: Site) -> Iterator[None]:
     nginx.stop(site)
     yield
-    for step in portal_steps(site):
+    for step in PARTS["portal"](site):
         converge(step)
 
 
@@ -246,10 +245,10 @@ def expiring_certificate(site: Site) -> Iterator[None]:
         patch.object(authority, "RENEW_DAYS", 1),
     ):
         certificate.unlink()
-        for step in portal_steps(site):
+        for step in PARTS["portal"](site):
             converge(step)
         yield
-    for step in portal_steps(site):
+    for step in PARTS["portal"](site):
         converge(step)
 
 

@@ -10,23 +10,20 @@ from tasks.core.step import converge
 from tasks.images.copy_to_nodes import images_steps
 from tasks.platforms.sandbox import nginx
 from tasks.steps.compose import compose_steps, down
-from tasks.steps.docker import docker_steps
 from tasks.steps.migrate import migrate_steps
-from tasks.steps.pgsql import pgsql_steps
-from tasks.steps.portal import portal_steps
-from tasks.steps.redis import redis_steps
 from tasks.steps.settings import settings_steps
+from tasks.steps.table import PARTS
 
 BRIDGE = "172.17.0.1"
 STEPS: list[Callable[[Site], Sequence[Any]]] = [
-    docker_steps,
-    pgsql_steps,
-    redis_steps,
+    PARTS["docker"],
+    PARTS["pgsql"],
+    PARTS["redis"],
     images_steps,
     settings_steps,
     migrate_steps,
     compose_steps,
-    portal_steps,
+    PARTS["portal"],
 ]
 
 

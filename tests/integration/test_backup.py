@@ -42,8 +42,9 @@ from tasks.points import databases, folders, interrupted_restore, recovery_kit
 from tasks.points.backup import backup, check, take
 from tasks.points.repository import Repository, RepositoryAway, tool
 from tasks.points.restore import choose, restore, settle
-from tasks.steps.pgsql import dify_database, pgsql_steps
-from tasks.steps.redis import dify_redis, redis_steps
+from tasks.steps.pgsql import dify_database
+from tasks.steps.redis import dify_redis
+from tasks.steps.table import PARTS
 from tests.ports import free_ports
 
 PASSWORD = "pa55"
@@ -184,7 +185,7 @@ def site(module_sandbox_site: Any) -> Site:
         backup={"lock_within_s": 20, "keep_last": 2, "keep_daily": 0, "keep_weekly": 0,
                 "keep_monthly": 0, "verify_days": 1},
     )  # fmt: skip
-    for step in (*pgsql_steps(made), *redis_steps(made)):
+    for step in (*PARTS["pgsql"](made), *PARTS["redis"](made)):
         converge(step)
     home = made.environment.dify.home
     home.mkdir(parents=True, exist_ok=True)
@@ -337,7 +338,7 @@ def test_another_environment_keeps_its_secrets_but_those_of_the_data(
     made_up: Site = sandbox_site("other")
     named = made_up.environment.model_copy(update={"name": "other"})
     target = Site(named, made_up.release, made_up.secrets, made_up.node)
-    for step in (*pgsql_steps(target), *redis_steps(target)):
+    for step in (*PARTS["pgsql"](target), *PARTS["redis"](target)):
         converge(step)
     kept: dict[str, Any] = {}
     own = target.secrets["postgres_password"]

@@ -27,8 +27,7 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.probes.connections.all import connections
 from tasks.probes.connections.connection import Answer, State, ask_all
-from tasks.steps.pgsql import pgsql_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.table import PARTS
 from tests.integration import squid
 from tests.integration.images import conftest as registries
 from tests.integration.sshd import SshServer
@@ -168,7 +167,7 @@ def world(
     prefect: None, module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[World]:
     base: Site = module_sandbox_site()
-    for step in [*pgsql_steps(base), *redis_steps(base)]:
+    for step in [*PARTS["pgsql"](base), *PARTS["redis"](base)]:
         converge(step)
     with ExitStack() as stack:
         yield World(base, tmp_path_factory.mktemp("world"), stack)

@@ -9,7 +9,8 @@ import pytest
 from config.load import load_environment, load_release
 from tasks.core.site import Site
 from tasks.core.step import converge
-from tasks.steps.hosts import hosts_steps, remove
+from tasks.steps.hosts import hosts_of, remove
+from tasks.steps.table import PARTS
 
 MACHINE = "127.0.0.1 localhost\n"
 LINE = "127.0.0.1 dify.test  # dify-rollout dify-sandbox\n"
@@ -27,8 +28,7 @@ def site() -> Site:
 def test_named_and_forgotten_again(site: Site, tmp_path: Path):
     path = tmp_path / "hosts"
     path.write_text(MACHINE)
-    for step in hosts_steps(site, path):
-        assert len(converge(step).changes) == 1
+    assert len(converge(hosts_of(site, path)).changes) == 1
     assert path.read_text() == MACHINE + LINE
     assert remove(site, path)
     assert path.read_text() == MACHINE
@@ -43,7 +43,7 @@ def test_a_bind_mount_is_written_in_place(site: Site, tmp_path: Path):
     if subprocess.run(["mount", "--bind", real, mount], capture_output=True).returncode:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no right to mount here")
     try:
-        (step,) = hosts_steps(site, mount)
+        step = hosts_of(site, mount)
         converge(step)
         assert real.read_text() == MACHINE + LINE
         assert converge(step).changes == ()
@@ -53,10 +53,10 @@ def test_a_bind_mount_is_written_in_place(site: Site, tmp_path: Path):
 
 
 def test_nobody_but_root_and_the_sandbox_plans_anything(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ):
     platform = site.environment.platform.model_copy(update={"kind": "external"})
     external = site.environment.model_copy(update={"platform": platform})
-    assert hosts_steps(Site(external, site.release, {}), tmp_path / "hosts") == []
+    assert PARTS["hosts"](Site(external, site.release, {})) == []
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert hosts_steps(site, tmp_path / "hosts") == []
+    assert PARTS["hosts"](site) == []

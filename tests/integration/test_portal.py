@@ -21,7 +21,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, converge
 from tasks.platforms.sandbox import nginx
 from tasks.platforms.sandbox.authority import Paths
-from tasks.steps.portal import portal_steps
+from tasks.steps.table import PARTS
 
 MB = 1024 * 1024
 MakeSite = Callable[..., Site]
@@ -124,7 +124,7 @@ def site(make_site: MakeSite, go_on: threading.Event) -> Generator[Site]:
 
 
 def deploy(site: Site) -> list[Change]:
-    return [change for step in portal_steps(site) for change in converge(step).changes]
+    return [change for step in PARTS["portal"](site) for change in converge(step).changes]
 
 
 def client(site: Site) -> httpx.Client:
@@ -174,7 +174,7 @@ def test_first_run_serves_and_second_touches_nothing(site: Site):
 
 def test_a_dry_run_on_a_bare_machine_changes_nothing(site: Site, tmp_path: Path):
     bare = changed(site, "sandbox", home=tmp_path / "bare")
-    changes = [c for s in portal_steps(bare) for c in converge(s, dry_run=True).changes]
+    changes = [c for s in PARTS["portal"](bare) for c in converge(s, dry_run=True).changes]
     assert "start nginx" in [change.what for change in changes]
     assert not (tmp_path / "bare").exists()
     assert nginx.running(nginx.folder(bare)) is None
@@ -432,7 +432,7 @@ def test_killed_after_any_change_the_next_run_finishes(make_site: MakeSite, site
     """A kill of the deploying process between two changes leaves exactly this behind."""
     deploy(site)
     changed = make_site(body_size_mb=2, domain="moved.test")
-    *_, authority, portal = portal_steps(changed)
+    *_, authority, portal = PARTS["portal"](changed)
     todo = [(authority, c) for c in authority.plan(authority.observe())]
     todo += [(portal, c) for c in portal.plan(portal.observe())][:-1]
     for step, change in todo[:done]:
@@ -479,4 +479,4 @@ def test_workers_are_not_root(site: Site):
 
 
 def test_elsewhere_than_in_the_sandbox_the_portal_is_not_ours(make_site: MakeSite):
-    assert portal_steps(changed(make_site(), "platform", kind="external")) == []
+    assert PARTS["portal"](changed(make_site(), "platform", kind="external")) == []

@@ -18,8 +18,8 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Outcome, converge
 from tasks.platforms.sandbox.postgres import Layout, Server, layout, stop
-from tasks.steps.pgsql import Suitable, admin, dify_database, pgsql_steps, prefect_database_steps
-from tasks.steps.table import carry_out
+from tasks.steps.pgsql import Suitable, admin, dify_database, prefect_database_steps
+from tasks.steps.table import PARTS, carry_out
 
 MakeSite = Callable[..., Site]
 NASTY = 'it\'s a "p@ss" \\word $(id) ${HOME} #1 %41 /:?&=+ ünïcødé 漢字 ~`!^*[]{}|;<>,.'
@@ -28,7 +28,7 @@ NASTY = 'it\'s a "p@ss" \\word $(id) ${HOME} #1 %41 /:?&=+ ünïcødé 漢字 ~`
 def deploy(site: Site) -> list[Change]:
     """Every change that a deploy of PostgreSQL makes."""
     changes: list[Change] = []
-    for step in pgsql_steps(site):
+    for step in PARTS["pgsql"](site):
         changes += converge(step).changes
     return changes
 
@@ -349,7 +349,7 @@ def test_an_install_that_was_killed_is_finished(site: Site) -> None:
 
 def test_a_bare_machine_is_planned_whole_and_left_bare(sandbox_site: MakeSite) -> None:
     site = sandbox_site("bare")
-    outcomes: list[Outcome] = [converge(step, dry_run=True) for step in pgsql_steps(site)]
+    outcomes: list[Outcome] = [converge(step, dry_run=True) for step in PARTS["pgsql"](site)]
     assert [change.what for outcome in outcomes for change in outcome.changes] == [
         "install PostgreSQL 16",
         "initialise PostgreSQL",
@@ -457,7 +457,7 @@ def test_a_superuser_or_a_server_too_new_is_refused(site: Site) -> None:
     with pytest.raises(
         StepError, match=r"the server is PostgreSQL 16; Dify 1\.15\.0 takes 13 to 15"
     ):
-        pgsql_steps(Site(site.environment, release, site.secrets))
+        PARTS["pgsql"](Site(site.environment, release, site.secrets))
     deploy(site)
 
 

@@ -10,7 +10,7 @@ from tasks.core.ports import taken
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox import nginx
-from tasks.steps.portal import portal_steps
+from tasks.steps.table import PARTS
 
 
 @pytest.fixture
@@ -21,21 +21,21 @@ def site(sandbox_site: Callable[..., Site]) -> Generator[Site]:
 
 
 def test_the_portals_own_ports_are_ours(site: Site):
-    assert taken(site.environment, site.node) == []
-    for step in portal_steps(site):
+    assert taken(site) == []
+    for step in PARTS["portal"](site):
         converge(step)
-    assert {(found.key, found.ours) for found in taken(site.environment, site.node)} == {
+    assert {(found.key, found.ours) for found in taken(site)} == {
         ("portal.http_port", True),
         ("portal.https_port", True),
     }
 
 
 def test_the_portal_of_another_sandbox_is_not_ours(site: Site, tmp_path: Path):
-    for step in portal_steps(site):
+    for step in PARTS["portal"](site):
         converge(step)
     elsewhere = site.environment.sandbox.model_copy(update={"home": tmp_path / "hom"})
     other = site.environment.model_copy(update={"sandbox": elsewhere})
-    found = {socket.key: socket for socket in taken(other, site.node)}
+    found = {socket.key: socket for socket in taken(Site(other, site.release, site.secrets))}
     assert not found["portal.http_port"].ours
     assert found["portal.http_port"].holder.startswith("nginx (pid ")
 
@@ -55,9 +55,7 @@ def test_a_container_is_ours_by_its_network(site: Site, address: str, ours: bool
     try:
         assert forwarder.stdout
         assert forwarder.stdout.read(1) == b"0"
-        assert [(found.key, found.ours) for found in taken(site.environment, site.node)] == [
-            ("dify.port", ours)
-        ]
+        assert [(found.key, found.ours) for found in taken(site)] == [("dify.port", ours)]
     finally:
         forwarder.kill()
         forwarder.communicate()

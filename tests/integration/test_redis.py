@@ -20,7 +20,8 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, converge
 from tasks.platforms.sandbox.redis import Server, daemon, folder, stop
-from tasks.steps.redis import dify_redis, redis_steps
+from tasks.steps.redis import dify_redis
+from tasks.steps.table import PARTS
 from tests.ports import free_ports
 
 MakeSite = Callable[..., Site]
@@ -29,7 +30,7 @@ NASTY = 'it\'s a "p@ss" \\word \\x41 \\n $(id) ${HOME} #1 %41 /:?&=+ ünïcødé
 
 def deploy(site: Site) -> list[Change]:
     """Every change that a deploy of Redis makes."""
-    return [change for step in redis_steps(site) for change in converge(step).changes]
+    return [change for step in PARTS["redis"](site) for change in converge(step).changes]
 
 
 def said(changes: list[Change]) -> list[str]:
@@ -224,7 +225,7 @@ def test_a_taken_port_is_named_with_its_holder(sandbox_site: MakeSite) -> None:
 
 def test_a_bare_machine_is_planned_and_left_bare(sandbox_site: MakeSite) -> None:
     site = sandbox_site("bare")
-    plan = [converge(step, dry_run=True).changes for step in redis_steps(site)]
+    plan = [converge(step, dry_run=True).changes for step in PARTS["redis"](site)]
     assert [change.what for changes in plan for change in changes] == [
         "write redis.conf",
         "start Redis",

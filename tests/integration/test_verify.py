@@ -27,8 +27,8 @@ from tasks.probes.verify.run import Check, failed, verify
 from tasks.probes.verify.state import POSTGRES, REDIS
 from tasks.steps.compose import compose_steps
 from tasks.steps.pgsql import admin, dify_database
-from tasks.steps.portal import portal_steps
 from tasks.steps.redis import dify_redis
+from tasks.steps.table import PARTS
 from tests.integration.stack import deployed
 
 UPLOADS = "SELECT count(*) FROM upload_files WHERE name LIKE 'rollout-verify-%'"
@@ -320,7 +320,7 @@ def test_a_dead_portal_is_told(stack: Site):
     try:
         found = wrong(portal_checks(stack))
     finally:
-        for step in portal_steps(stack):
+        for step in PARTS["portal"](stack):
             converge(step)
     assert set(found) == {portal.CERTIFICATE, "http leads to https"}
     assert "Connection refused" in found[portal.CERTIFICATE]

@@ -10,13 +10,11 @@ from tasks.platforms.pigsty.members import Member, primary
 log = logging.getLogger("rollout")
 
 
-def note(site: Site, name: str) -> Archived | None:
-    """Where the archive is at the restore point `name`, which it is told; None off Pigsty.
+def note(site: Site, name: str) -> Archived:
+    """Where the archive is at the restore point `name`, which it is told.
 
     Without an archive the point is as good as it is elsewhere: that is a warning.
     """
-    if site.environment.platform.kind != "pigsty":
-        return None
     try:
         found = _noted(primary(site), name, take=site.environment.backup.physical)
     except StepError as error:

@@ -24,10 +24,8 @@ def prepare_home(site: Site) -> None:
 
     Root often keeps a checkout where nobody else may look (/root, a private
     temporary directory). Then `sandbox.home` is a link to a directory below
-    /var/lib/dify-rollout. Other platforms have no such directory.
+    /var/lib/dify-rollout.
     """
-    if site.environment.platform.kind != "sandbox":
-        return
     require_own(site.environment, site.node)
     _make_reachable(site)
     mark_home(site.environment, site.node)

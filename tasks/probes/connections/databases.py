@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from clients.postgres import Postgres
-from config.secrets import POSTGRES_ADMIN
+from config.secrets import POSTGRES_ADMIN, required
 from tasks.core.site import Site
 from tasks.probes.connections.connection import Connection, NotYet
 from tasks.steps.pgsql import dify_database
@@ -24,7 +24,7 @@ def postgres(site: Site) -> list[Connection]:
         )
         for plugin in (False, True)
     ]
-    if site.environment.platform.kind == "external" and settings.admin:
+    if POSTGRES_ADMIN in required(site.environment, site.release):
         where = f"{settings.admin}@{settings.host}:{settings.port}"
         ask = _known(site, POSTGRES_ADMIN, partial(_ask_admin, site))
         found.insert(0, Connection("PostgreSQL", "postgres.admin", where, ask))

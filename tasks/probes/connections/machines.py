@@ -10,11 +10,11 @@ from tasks.probes.connections.connection import Connection
 
 
 def nodes(site: Site) -> list[Connection]:
-    """Those that get the stack, and where Pigsty's tree is."""
+    """Those that get the stack, and those the platform needs."""
     nodes = site.environment.nodes
     keys = dict.fromkeys(nodes.dify, "nodes.dify")
-    if site.environment.platform.kind == "pigsty":
-        keys.setdefault(nodes.admin, "nodes.admin")
+    for name, key in site.platform.machines(site.environment).items():
+        keys.setdefault(name, key)
     return [
         Connection("node", key, name, partial(_ask, open_node(nodes, name)))
         for name, key in keys.items()

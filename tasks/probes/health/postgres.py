@@ -195,8 +195,7 @@ def behind(
 def replication(site: Site, replicas: int, behind_s: float | None) -> Reading:
     """Whom pigsty.pg_nodes names besides the primary should be one."""
     probe, limits = f"{POSTGRES} replication", site.environment.limits
-    on_pigsty = site.environment.platform.kind == "pigsty"
-    wanted = len(site.environment.pigsty.pg_nodes) - 1 if on_pigsty else 0
+    wanted = site.platform.replicas(site.environment)
     if replicas < wanted:
         return Reading(
             probe,
@@ -233,6 +232,4 @@ def _archive(site: Site, mode: str, archived_s: float | None, *, failing: bool) 
 
 
 def _start(site: Site) -> str:
-    if site.environment.platform.kind == "sandbox":
-        return f"run: rollout deploy {site.name}"
-    return "start PostgreSQL, or mend postgres.host and postgres.port of the environment"
+    return site.platform.advice(site.environment, "PostgreSQL", "postgres")

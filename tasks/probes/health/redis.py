@@ -18,11 +18,7 @@ def questions(site: Site) -> list[Question]:
     probes: dict[str, tuple[str, ...]] = {REDIS: ("machine",)}
     for name in ("memory", "evictions", "policy", "persistence", "clock"):
         probes[f"{REDIS} {name}"] = (REDIS,)
-    advice = (
-        f"run: rollout deploy {site.name}"
-        if site.environment.platform.kind == "sandbox"
-        else "start Redis, or mend redis.host and redis.port of the environment"
-    )
+    advice = site.platform.advice(site.environment, "Redis", "redis")
     return [Question(probes, partial(_ask, site), advice)]
 
 

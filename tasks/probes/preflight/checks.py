@@ -13,15 +13,12 @@ from tasks.core.ownership import belongs
 from tasks.core.ports import Taken, ports, taken
 from tasks.core.site import Site
 from tasks.images.disk_space import room
-from tasks.platforms.pigsty import preflight as pigsty
-from tasks.platforms.sandbox.postgres import MAJOR
 from tasks.steps.firewall import openness
 from tasks.tools import machine
 from tasks.tools.machine import Machine, Place
 
 ARCHITECTURES = ("x86_64", "aarch64")
 RESOLVE_WITHIN_S = 0.15
-CONNECT_WITHIN_S = 2.0
 IMAGES = Path("/var/lib/docker")
 _GB = 1000**3
 
@@ -34,11 +31,7 @@ def preflight(site: Site) -> list[Finding]:
     for each in nodes:
         where = f"{each.node.name}: " if len(nodes) > 1 else ""
         found += [replace(finding, name=where + finding.name) for finding in _on_node(each)]
-    if environment.platform.kind == "sandbox":
-        found += _postgres_version(site)
-    if environment.platform.kind == "pigsty":
-        found += pigsty.findings(site)
-    return [*found, _domain(environment)]
+    return [*found, *site.platform.preflight(site), _domain(environment)]
 
 
 def _on_node(site: Site) -> list[Finding]:
@@ -46,7 +39,7 @@ def _on_node(site: Site) -> list[Finding]:
     environment = site.environment
     home, data = environment.dify.home, environment.dify.data
     there = machine.parse(site.node.run(machine.survey([home, data, IMAGES])))
-    sockets = taken(environment, site.node)
+    sockets = taken(site)
     ours = any(socket.ours for socket in sockets)
     return [
         _machine(there),
@@ -59,7 +52,7 @@ def _on_node(site: Site) -> list[Finding]:
         *room(site, there.places[2].free, there.architecture),
         *belongs(site),
         *openness(site),
-        *(_given(site) if environment.platform.kind == "external" else []),
+        *site.platform.preflight_on(site),
     ]
 
 
@@ -110,7 +103,7 @@ def _memory(there: Machine, needed_gb: float, *, running: bool) -> Finding:
 
 def _ports(site: Site, there: Machine, sockets: Iterable[Taken]) -> list[Finding]:
     foreign = {socket.key: socket.holder for socket in sockets if not socket.ours}
-    wanted = ports(site.environment).items()
+    wanted = ports(site).items()
     return [_port(key, port, foreign.get(key), _file(site), there) for key, port in wanted]
 
 
@@ -148,35 +141,6 @@ def _docker(site: Site) -> Finding:
         detail=reason,
         advice="start it and join its group (usermod -aG docker), or run as root",
     )
-
-
-def _postgres_version(site: Site) -> list[Finding]:
-    needs = site.release.postgres
-    detail = (
-        f"Dify {site.release.version} takes PostgreSQL {needs.min} to {needs.max}, "
-        f"the sandbox brings {MAJOR}"
-    )
-    if needs.min <= MAJOR <= needs.max:
-        return [Finding("postgres", ok=True, detail=detail)]
-    advice = f"set another dify.release in {_file(site)}"
-    return [Finding("postgres", ok=False, detail=detail, advice=advice)]
-
-
-def _given(site: Site) -> list[Finding]:
-    """Whether the given PostgreSQL and Redis accept connections at all."""
-    postgres, redis = site.environment.postgres, site.environment.redis
-    return [
-        _answers("postgres", postgres.host, postgres.port, site),
-        _answers("redis", redis.host, redis.port, site),
-    ]
-
-
-def _answers(name: str, host: str, port: int, site: Site) -> Finding:
-    if trouble := site.node.knock(host, port, CONNECT_WITHIN_S):
-        detail = f"{host}:{port} does not answer: {trouble}"
-        advice = f"start it, or mend {name}.host and {name}.port in {_file(site)}"
-        return Finding(name, ok=False, detail=detail, advice=advice)
-    return Finding(name, ok=True, detail=f"{host}:{port} answers")
 
 
 def _domain(environment: Environment) -> Finding:

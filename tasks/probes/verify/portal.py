@@ -11,14 +11,10 @@ from clients.dify import Dify
 from clients.trust import trust
 from config.desired.services import active
 from tasks.core.site import Site
-from tasks.platforms.pigsty.answers import AUTHORITY as PIGSTY_AUTHORITY
-from tasks.platforms.pigsty.facts import desired
-from tasks.platforms.sandbox.authority import Paths
 from tasks.probes.verify.probe import Probe, Wrong
 
 CERTIFICATE = "certificate is valid"
 API = "API answers through the domain"
-LOOPBACK = "127.0.0.1"
 _CONNECT_S = 5
 _REDIRECTS = (301, 302, 307, 308)
 
@@ -30,7 +26,7 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
     if environment.portal.tls:
         ask = partial(certificate, site)
         found.append(Probe(CERTIFICATE, ask, advice="look at the portal's step of the deploy"))
-        if _enforces_https(site):
+        if site.platform.leads_to_https(site):
             found.append(Probe("http leads to https", partial(redirect, site)))
     roots = (CERTIFICATE,) if environment.portal.tls else ()
     found.append(
@@ -57,33 +53,12 @@ def place(site: Site, port: int = 0) -> tuple[str, int] | None:
     environment = site.environment
     portal = environment.portal
     port = port or (portal.https_port if portal.tls else portal.http_port)
-    if environment.platform.kind == "sandbox":
-        return LOOPBACK, port
-    if environment.platform.kind == "pigsty":
-        return site.admin.reach(environment.pigsty.admin_ip, port)
-    return None
+    return site.platform.portal(site, port)
 
 
 def trusted(site: Site) -> ssl.SSLContext:
     """The platform's own authority alone; whoever the system trusts where it has none."""
-    return trust((_authority(site) or b"").decode())
-
-
-def _authority(site: Site) -> bytes | None:
-    environment = site.environment
-    if environment.platform.kind == "pigsty" and not environment.pigsty.certbot:
-        return site.admin.read(environment.pigsty.home / PIGSTY_AUTHORITY)
-    if environment.platform.kind == "sandbox":
-        return site.admin.read(Paths.below(environment.sandbox.home).ca)
-    return None
-
-
-def _enforces_https(site: Site) -> bool:
-    """Portals of Pigsty before 3.0 serve both alike: an entry cannot ask for more."""
-    if site.environment.platform.kind != "pigsty":
-        return True
-    entry = desired(site).portal
-    return entry is None or bool(entry.get("enforce_https"))
+    return trust((site.platform.authority(site) or b"").decode())
 
 
 def certificate(site: Site) -> str:

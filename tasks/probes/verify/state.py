@@ -176,6 +176,4 @@ def _info(client: Any, section: str) -> dict[str, Any]:
 
 
 def _advice(site: Site, name: str, section: str) -> str:
-    if site.environment.platform.kind == "sandbox":
-        return f"run: rollout deploy {site.name}"
-    return f"start {name}, or mend {section}.host and {section}.port of the environment"
+    return site.platform.advice(site.environment, name, section)

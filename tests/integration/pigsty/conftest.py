@@ -11,22 +11,15 @@ import pytest
 
 from tasks.core.site import Site
 from tasks.core.step import Change, converge
-from tasks.steps.bootstrap import bootstrap_steps
-from tasks.steps.configure import configure_steps
-from tasks.steps.docker import docker_steps
-from tasks.steps.hosts import hosts_steps
-from tasks.steps.install import install_steps
-from tasks.steps.pgsql import pgsql_steps
-from tasks.steps.portal import portal_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
 from tests.integration import sshd
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.build import build
 from tests.ports import free_ports
 
-STEPS = (bootstrap_steps, configure_steps, install_steps, docker_steps, pgsql_steps, redis_steps,
-         portal_steps, hosts_steps)  # fmt: skip
+NAMES = ("bootstrap", "configure", "install", "docker", "pgsql", "redis", "portal", "hosts")
+STEPS = tuple(PARTS[name] for name in NAMES)
 
 
 def deploy(site: Site, steps: Sequence[Any] = STEPS) -> list[str]:

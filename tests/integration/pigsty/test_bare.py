@@ -15,8 +15,7 @@ from config.load import ROOT
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.steps import table
-from tasks.steps.bootstrap import bootstrap_steps
-from tasks.steps.configure import configure_steps
+from tasks.steps.table import PARTS
 from tests.conftest import MakeDouble
 from tests.integration.pigsty.conftest import deploy
 
@@ -109,10 +108,10 @@ def test_the_tree_comes_from_a_tarball_and_its_example_is_no_inventory(
     home = tmp_path / "home"
     site = double.site(pigsty={"home": home, "source": str(archive),
                                "admin_ip": double.addresses[0], "pg_version": 16})  # fmt: skip
-    assert deploy(site, [bootstrap_steps]) == [f"put Pigsty at {home}"]
-    assert deploy(site, [bootstrap_steps]) == []
+    assert deploy(site, [PARTS["bootstrap"]]) == [f"put Pigsty at {home}"]
+    assert deploy(site, [PARTS["bootstrap"]]) == []
     assert not (home / "pigsty.yml").exists() and (home / "pigsty.yml.example").exists()
-    assert deploy(site, [configure_steps])[0] == f"configure {home}/pigsty.yml"
+    assert deploy(site, [PARTS["configure"]])[0] == f"configure {home}/pigsty.yml"
     assert (home / "pigsty.yml").stat().st_mode & 0o777 == 0o600
 
 

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import StepError
-from tasks.steps.bootstrap import bootstrap_steps
-from tasks.steps.configure import configure_steps
-from tasks.steps.install import install_steps
+from tasks.steps.table import PARTS
 from tests.conftest import MakeDouble, PigstyDouble
 from tests.integration.pigsty.conftest import deploy
 
@@ -82,14 +80,14 @@ def test_the_version_asked_for_comes_from_the_regions_site(
     home, address = tmp_path / "home", double.addresses[0]
     keys = {"home": home, "version": version, "region": region, "admin_ip": address}
     site = double.site(pigsty={**keys, "pg_version": 16, "redis_nodes": [address]})
-    assert deploy(site, [bootstrap_steps]) == [f"put Pigsty at {home}"]
+    assert deploy(site, [PARTS["bootstrap"]]) == [f"put Pigsty at {home}"]
     assert source.asked == [f"{HOSTS[region]}/src/pigsty-{version}.tgz"]
     assert not list(tmp_path.glob("home.new")) and not (home / "pigsty.tgz").exists()
-    assert deploy(site, [bootstrap_steps]) == []
+    assert deploy(site, [PARTS["bootstrap"]]) == []
 
     entry = {"v4.5.0": "deploy.yml", "v2.7.0": "install.yml"}[version]
     assert (home / entry).exists()
-    changes = deploy(site, [configure_steps, install_steps])
+    changes = deploy(site, [PARTS["configure"], PARTS["install"]])
     assert changes[-1] == "install Pigsty on its nodes"
     assert "started nginx" in double.journal()
 
@@ -100,7 +98,7 @@ def test_a_version_nobody_has_leaves_nothing_half_done(
     home = tmp_path / "home"
     site = make_pigsty_double().site(pigsty={"home": home, "version": "v9.9.9"})
     with pytest.raises(StepError) as refused:
-        deploy(site, [bootstrap_steps])
+        deploy(site, [PARTS["bootstrap"]])
     said = str(refused.value)
     assert "404" in said
     assert "give a tarball of Pigsty's tree on the admin node as pigsty.source" in said
@@ -115,7 +113,7 @@ def test_ansible_comes_with_an_offline_package(
     monkeypatch.setenv("PATH", f"{double.packages}:{path}")
     site = double.site()
     with pytest.raises(StepError) as refused:
-        deploy(site, [bootstrap_steps])
+        deploy(site, [PARTS["bootstrap"]])
     assert "Ansible is not installed" in str(refused.value)
     assert "or give pigsty.packages" in str(refused.value)
 
@@ -123,14 +121,14 @@ def test_ansible_comes_with_an_offline_package(
     subprocess.run(("tar", "-czf", package, "-C", double.programs, "."), check=True)
     keys = site.environment.pigsty.model_dump() | {"packages": str(package)}
     offline = double.site(pigsty=keys)
-    assert deploy(offline, [bootstrap_steps]) == ["install Ansible"]
-    assert deploy(offline, [bootstrap_steps]) == []
+    assert deploy(offline, [PARTS["bootstrap"]]) == ["install Ansible"]
+    assert deploy(offline, [PARTS["bootstrap"]]) == []
 
 
 def test_a_template_that_is_not_there_makes_no_inventory(make_pigsty_double: MakeDouble) -> None:
     double = make_pigsty_double()
     keys = double.site().environment.pigsty.model_dump() | {"template": "nosuch"}
     with pytest.raises(StepError) as refused:
-        deploy(double.site(pigsty=keys), [configure_steps])
+        deploy(double.site(pigsty=keys), [PARTS["configure"]])
     assert f"was not made for {double.addresses[0]}" in str(refused.value)
     assert not (double.tree / "pigsty.yml").exists()

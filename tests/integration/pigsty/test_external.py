@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from config.errors import StepError
 from config.secrets import POSTGRES_ADMIN, required
 from tasks.core.site import Site
-from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.steps.pgsql import dify_database
+from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy
 
@@ -36,7 +37,7 @@ def test_an_administrator_makes_role_databases_and_extensions(
 ):
     site = given(double, "dbuser_dba", "DBUser.DBA")
     assert POSTGRES_ADMIN in required(site.environment, site.release)
-    assert deploy(site, [pgsql_steps]) == [
+    assert deploy(site, [PARTS["pgsql"]]) == [
         "create role given_dify",
         "create database given",
         "close database given to other roles",
@@ -46,7 +47,7 @@ def test_an_administrator_makes_role_databases_and_extensions(
         "close database given2 to other roles",
         "add extension uuid-ossp to given2",
     ]
-    assert deploy(site, [pgsql_steps]) == []
+    assert deploy(site, [PARTS["pgsql"]]) == []
     with dify_database(site).connect() as connection:
         assert connection.execute("SELECT '[1]'::vector").fetchone()
 
@@ -58,7 +59,7 @@ def test_an_administrator_who_may_not_is_told_in_a_sentence(
     postgres = site.environment.postgres.model_copy(update={"user": "given_other"})
     environment = site.environment.model_copy(update={"postgres": postgres})
     with pytest.raises(StepError) as refused:
-        deploy(Site(environment, site.release, site.secrets), [pgsql_steps])
+        deploy(Site(environment, site.release, site.secrets), [PARTS["pgsql"]])
     assert "permission denied" in str(refused.value)
     assert "DBUser.Meta" not in str(refused.value)
 
@@ -68,5 +69,5 @@ def test_without_an_administrator_what_is_missing_is_said_as_sql(double: PigstyD
     postgres = site.environment.postgres.model_copy(update={"user": "given_nobody"})
     environment = site.environment.model_copy(update={"postgres": postgres})
     with pytest.raises(StepError) as refused:
-        deploy(Site(environment, site.release, site.secrets), [pgsql_steps])
+        deploy(Site(environment, site.release, site.secrets), [PARTS["pgsql"]])
     assert 'CREATE ROLE "given_nobody" LOGIN' in str(refused.value)

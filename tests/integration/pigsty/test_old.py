@@ -10,9 +10,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.preflight import findings
 from tasks.points import pitr
-from tasks.steps.configure import configure_steps
-from tasks.steps.portal import portal_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy, processes
 
@@ -37,7 +35,7 @@ def test_what_runs_is_never_purged(site: Site, old_double: PigstyDouble):
         server.config_set("appendonly", "no")
 
     running = processes(old_double)
-    assert deploy(site, [redis_steps]) == [
+    assert deploy(site, [PARTS["redis"]]) == [
         f"set appendonly of Redis at {environment.redis.host}:6379"
     ]
     assert deploy(site) == []
@@ -57,7 +55,7 @@ def test_another_domain_is_served_though_the_tree_knows_no_reload(
     pigsty = site.environment.pigsty.model_copy(update={"portal_entry": "new"})
     environment = site.environment.model_copy(update={"portal": portal, "pigsty": pigsty})
     new = Site(environment, site.release, site.secrets)
-    assert deploy(new, [configure_steps, portal_steps])[1:] == [
+    assert deploy(new, [PARTS["configure"], PARTS["portal"]])[1:] == [
         "issue the portal's certificate for new.pigsty",
         "serve new.pigsty",
     ]

@@ -27,10 +27,8 @@ from tasks.platforms.pigsty.portal import Certificate, Entry
 from tasks.platforms.pigsty.preflight import findings
 from tasks.platforms.pigsty.redis import Instances
 from tasks.platforms.pigsty.tree import require_tree
-from tasks.steps.configure import configure_steps
-from tasks.steps.pgsql import dify_database, pgsql_steps
-from tasks.steps.portal import portal_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.pgsql import dify_database
+from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy, processes
 
@@ -105,7 +103,7 @@ def test_a_database_that_pgsql_db_did_not_make_is_an_error(site: Site, double: P
     """Its owner is missing; the playbook goes on, says complete, and ends with 0."""
     names = {"user": "nobody_yet", "database": "orphan", "plugin_database": "orphan_plugin"}
     wanted = other(site, double, postgres={"host": double.addresses[0], **names})
-    deploy(wanted, [configure_steps])
+    deploy(wanted, [PARTS["configure"]])
     part = Database(wanted, dify_database(wanted), ())
     with pytest.raises(StepError) as refused:
         converge(part)
@@ -119,7 +117,7 @@ def test_an_extension_without_its_package_is_an_error_that_says_what_to_install(
     release = load_release("1.15.0")
     needs = release.postgres.model_copy(update={"extensions": ["uuid-ossp", "vector", "postgis"]})
     wanted = Site(site.environment, release.model_copy(update={"postgres": needs}), site.secrets)
-    deploy(wanted, [configure_steps])
+    deploy(wanted, [PARTS["configure"]])
     with pytest.raises(StepError) as refused:
         converge(Database(wanted, dify_database(wanted), tuple(needs.extensions)))
     assert "still to do: add extension postgis to dify" in str(refused.value)
@@ -173,7 +171,7 @@ def test_no_secret_is_in_the_log_though_tasks_print_them(
     asked(site, double, "DROP DATABASE dify_plugin WITH (FORCE)")
     asked(site, double, "ALTER ROLE dbuser_dify PASSWORD 'another'")
     with caplog.at_level(logging.INFO, "rollout"):
-        assert deploy(site, [pgsql_steps]) == [
+        assert deploy(site, [PARTS["pgsql"]]) == [
             "make role dbuser_dify and set its password",
             "make database dify_plugin",
         ]
@@ -196,7 +194,7 @@ def test_the_password_pgsql_user_leaves_on_the_node_is_removed(site: Site, doubl
 def test_a_rule_that_was_lost_is_written_again_without_a_restart(site: Site, double: PigstyDouble):
     path, before = double.path("/pg/data/pg_hba.conf"), processes(double)
     path.write_text("".join(x for x in path.open() if "172.30.31.0/24" not in x))
-    assert deploy(site, [pgsql_steps]) == ["admit dbuser_dify in pg_hba.conf"]
+    assert deploy(site, [PARTS["pgsql"]]) == ["admit dbuser_dify in pg_hba.conf"]
     assert "172.30.31.0/24" in path.read_text()
     assert processes(double) == before
 
@@ -225,7 +223,7 @@ def test_a_cluster_that_is_there_and_down_is_never_made_again(site: Site, double
         assert double.journal() == journal
     finally:
         double.run("./pgsql.yml", "-l", "pg-meta", "-t", "pg_launch")
-    assert deploy(site, [pgsql_steps]) == []
+    assert deploy(site, [PARTS["pgsql"]]) == []
 
 
 def test_a_redis_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
@@ -248,14 +246,14 @@ def test_settings_of_redis_are_set_while_it_runs(site: Site, double: PigstyDoubl
         server.config_set("maxmemory-policy", "allkeys-lru")
         before = processes(double)
         larger = other(site, double, redis={"host": host, "port": 6379, "max_memory_mb": 96})
-        deploy(larger, [configure_steps])
-        (change,) = deploy(larger, [redis_steps])
+        deploy(larger, [PARTS["configure"]])
+        (change,) = deploy(larger, [PARTS["redis"]])
         assert change == f"set maxmemory, maxmemory-policy of Redis at {host}:6379"
         assert server.info("memory")["maxmemory_policy"] == "noeviction"
         assert server.get("kept") == b"yes"
     assert processes(double) == before
     assert "maxmemory 96MB" in double.path("/etc/redis/redis-dify-1-6379.conf").read_text()
-    deploy(site, [configure_steps, redis_steps])
+    deploy(site, [PARTS["configure"], PARTS["redis"]])
 
 
 def test_a_redis_with_another_password_is_not_taken_over(site: Site, double: PigstyDouble):
@@ -279,7 +277,7 @@ def test_somebodys_bad_file_stops_us_before_nginx_notices(site: Site, double: Pi
         assert "old.pigsty" in entry.read_text(), "nothing was run"
     finally:
         bad.unlink()
-    assert deploy(site, [portal_steps]) == ["serve dify.pigsty"]
+    assert deploy(site, [PARTS["portal"]]) == ["serve dify.pigsty"]
     assert processes(double) == before
 
 
@@ -290,7 +288,7 @@ def test_a_domain_that_came_later_gets_into_the_certificate(site: Site, double: 
     later = other(site, double, portal={"domain": "later.pigsty"},
                   pigsty={"home": double.tree, "portal_entry": "later"})  # fmt: skip
     later = Site(_with(later, double), later.release, site.secrets)
-    assert deploy(later, [configure_steps, portal_steps])[1:] == [
+    assert deploy(later, [PARTS["configure"], PARTS["portal"]])[1:] == [
         "issue the portal's certificate for later.pigsty",
         "serve later.pigsty",
     ]
@@ -306,7 +304,7 @@ def test_a_run_that_died_while_the_certificate_was_away_is_made_up_for(
     for name in ("pigsty.crt", "pigsty.key"):
         path = double.tree / "files/pki/nginx" / name
         path.rename(f"{path}.previous")
-    assert deploy(site, [portal_steps]) == ["issue the portal's certificate for dify.pigsty"]
+    assert deploy(site, [PARTS["portal"]]) == ["issue the portal's certificate for dify.pigsty"]
     assert "dify.pigsty" in _names(double, "dify.pigsty")
 
 
@@ -385,7 +383,7 @@ def test_an_inventory_that_does_not_fit_is_refused_and_untouched(
     failed = [str(finding) for finding in findings(wanted) if not finding.ok]
     assert any(said in line for line in failed), failed
     with pytest.raises(ConfigError):
-        deploy(wanted, [configure_steps])
+        deploy(wanted, [PARTS["configure"]])
     assert (double.tree / "pigsty.yml").read_bytes() == before
 
 

@@ -14,9 +14,7 @@ import pytest
 from cryptography import x509
 
 from config.errors import StepError
-from tasks.steps.configure import configure_steps
-from tasks.steps.hosts import hosts_steps
-from tasks.steps.portal import portal_steps
+from tasks.steps.table import PARTS
 from tests.pigsty.lab.site import LabSite, lab_site
 
 DOMAIN = "dify-lab.example.com"
@@ -78,7 +76,7 @@ def issuer(site: LabSite) -> tuple[str, int]:
 
 def test_a_domain_that_does_not_lead_here_is_one_clear_error(site: LabSite) -> None:
     with pytest.raises(StepError) as failed:
-        site.converge(configure_steps, portal_steps)
+        site.converge(PARTS["configure"], PARTS["portal"])
     said = str(failed.value)
     assert f"still to do: have certbot ask for a certificate for {DOMAIN}" in said
     assert "Detail:" in said and DOMAIN in said
@@ -86,14 +84,14 @@ def test_a_domain_that_does_not_lead_here_is_one_clear_error(site: LabSite) -> N
 
 
 def test_then_it_is_issued_and_presented_and_stays(site: LabSite) -> None:
-    site.converge(hosts_steps)
-    assert site.converge(configure_steps, portal_steps) == [
+    site.converge(PARTS["hosts"])
+    assert site.converge(PARTS["configure"], PARTS["portal"]) == [
         f"have certbot ask for a certificate for {DOMAIN}",
         "reload nginx after each renewal",
     ]
     assert "Pebble" in issuer(site)[0]
     before = site.running()
-    assert site.converge(configure_steps, portal_steps, hosts_steps) == []
+    assert site.converge(PARTS["configure"], PARTS["portal"], PARTS["hosts"]) == []
     assert site.running() == before
 
 
@@ -108,13 +106,13 @@ def test_a_renewed_one_is_presented_without_us(site: LabSite) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert "Pebble" in issuer(site)[0]
-    assert site.converge(portal_steps) == []
+    assert site.converge(PARTS["portal"]) == []
 
 
 def test_a_link_that_was_lost_is_made_again(site: LabSite) -> None:
     folder = "/etc/nginx/conf.d/cert"
     lost = "".join(f"ln -sfn {folder}/pigsty.{k} {folder}/{DOMAIN}.{k}; " for k in ("crt", "key"))
     assert site.lab.inside(f"{lost} nginx -s reload").returncode == 0
-    site.converge(portal_steps)
+    site.converge(PARTS["portal"])
     assert "Pebble" in issuer(site)[0]
-    assert site.converge(portal_steps) == []
+    assert site.converge(PARTS["portal"]) == []

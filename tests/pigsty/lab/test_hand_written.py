@@ -5,8 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from config.errors import StepError
-from tasks.steps.configure import configure_steps
-from tasks.steps.portal import portal_steps
+from tasks.steps.table import PARTS
 from tests.pigsty.lab.site import LabSite, lab_site
 
 ENTRY = "dify-hand"
@@ -31,8 +30,8 @@ def site() -> Generator[LabSite]:
 
 
 def deploy(site: LabSite) -> list[str]:
-    edited = site.converge(configure_steps)
-    return [what for what in edited + site.converge(portal_steps) if "edit " not in what]
+    edited = site.converge(PARTS["configure"])
+    return [what for what in edited + site.converge(PARTS["portal"]) if "edit " not in what]
 
 
 def test_it_is_served_with_a_certificate_of_its_own(site: LabSite) -> None:

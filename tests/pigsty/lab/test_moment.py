@@ -7,9 +7,8 @@ import pytest
 
 from tasks.core.site import Site
 from tasks.points import interrupted_restore, pitr
-from tasks.steps.configure import configure_steps
-from tasks.steps.pgsql import dify_database, pgsql_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.pgsql import dify_database
+from tasks.steps.table import PARTS
 from tests.pigsty.lab.site import lab_site
 
 MADE = "CREATE TABLE messages (created_at timestamp DEFAULT (clock_timestamp() AT TIME ZONE 'utc'))"
@@ -25,7 +24,7 @@ def ask(site: Site, statement: bytes) -> int:
 
 def test_it_goes_back_to_the_moment_and_writes_again() -> None:
     with lab_site() as made:
-        made.converge(configure_steps, pgsql_steps, redis_steps)
+        made.converge(PARTS["configure"], PARTS["pgsql"], PARTS["redis"])
         site = made.opened()
         site.environment.dify.data.mkdir(parents=True)
         ask(site, b"DROP TABLE IF EXISTS messages")
@@ -40,4 +39,4 @@ def test_it_goes_back_to_the_moment_and_writes_again() -> None:
         assert ask(site, b"SELECT count(*) FROM messages") == 1
         ask(site, SAID.encode())
         ask(site, b"DROP TABLE messages")
-        assert made.converge(configure_steps, pgsql_steps) == []
+        assert made.converge(PARTS["configure"], PARTS["pgsql"]) == []

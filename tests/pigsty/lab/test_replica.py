@@ -23,9 +23,7 @@ from tasks.platforms.pigsty.prefetch import look_ahead
 from tasks.points import pitr
 from tasks.probes.health.postgres import questions
 from tasks.probes.health.question import Notes, Past, ask_all
-from tasks.steps.configure import configure_steps
-from tasks.steps.pgsql import pgsql_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.table import PARTS
 from tasks.tools import hba
 from tests.pigsty.contract.subject import LabSubject
 from tests.pigsty.lab.site import LabSite, further, lab_site
@@ -52,7 +50,7 @@ class Pair:
     def deploy(self, opened: Site | None = None) -> list[str]:
         """What our steps changed."""
         opened = opened or self.site.opened()
-        parts = [*configure_steps(opened), *pgsql_steps(opened)]
+        parts = [*PARTS["configure"](opened), *PARTS["pgsql"](opened)]
         return [change.what for part in parts for change in converge(part).changes]
 
     def running(self) -> list[str]:
@@ -105,7 +103,7 @@ def pair() -> Generator[Pair]:
         site.set({"PG_CLUSTER": CLUSTER, "PG_NODES": json.dumps(addresses)}, "PIGSTY")
         site.set({"HOST": addresses[1], "PORT": str(PRIMARY)}, "POSTGRES")
         made = Pair(site, addresses)
-        site.converge(configure_steps)
+        site.converge(PARTS["configure"])
         # What Pigsty asks for before a cluster is made: its machines are nodes.
         assert site.lab.run("./node.yml", "-l", CLUSTER, "-t", BALANCER).status == 0
         forgotten = site.lab.inside(FORGET)
@@ -170,7 +168,7 @@ def test_the_probes_of_health_are_content(pair: Pair) -> None:
 
 def test_going_back_to_a_moment_takes_the_replica_along(pair: Pair) -> None:
     """What it has seen of the time undone goes too, whether rewound or made anew."""
-    pair.site.converge(redis_steps)
+    pair.site.converge(PARTS["redis"])
     first, second = pair.machines
     site = pair.site.opened()
     site.environment.dify.data.mkdir(parents=True, exist_ok=True)

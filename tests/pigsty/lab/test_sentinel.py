@@ -11,8 +11,7 @@ from redis.sentinel import Sentinel
 
 from config.desired.env_file import settings
 from config.pigsty import SENTINEL_PORT
-from tasks.steps.configure import configure_steps
-from tasks.steps.redis import redis_steps
+from tasks.steps.table import PARTS
 from tests.pigsty.lab.site import LabSite, further, lab_site
 
 CLUSTER = "redis-dify"
@@ -94,7 +93,7 @@ def await_primary(machines: Machines, address: str) -> None:
 
 
 def deploy(machines: Machines) -> list[str]:
-    done = machines.site.converge(configure_steps, redis_steps)
+    done = machines.site.converge(PARTS["configure"], PARTS["redis"])
     return [what for what in done if not what.startswith("edit ")]
 
 

@@ -163,11 +163,11 @@ def test_no_docker_is_fine_only_where_we_can_install_it(environment, monkeypatch
 
 
 def test_which_ports_are_asked_for_follows_the_route(environment):
-    assert "dify.port" in ports(environment)
-    assert "dify.api_port" not in ports(environment)
+    assert "dify.port" in ports(site(environment))
+    assert "dify.api_port" not in ports(site(environment))
     direct = changed(environment, "portal", route="services", tls=False)
     direct = changed(direct, "dify", services=[])
-    assert set(ports(direct)) == {
+    assert set(ports(site(direct))) == {
         "dify.web_port",
         "dify.api_port",
         "dify.plugin_port",
@@ -176,7 +176,7 @@ def test_which_ports_are_asked_for_follows_the_route(environment):
         "portal.http_port",
     }
     external = changed(environment, "platform", kind="external")
-    assert set(ports(external)) == {"dify.port"}
+    assert set(ports(site(external))) == {"dify.port"}
 
 
 def test_a_place_that_is_not_there_yet_is_judged_by_the_nearest_folder(tmp_path):

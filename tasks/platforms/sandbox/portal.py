@@ -1,4 +1,4 @@
-"""The portal: the nginx that serves the domain.
+"""The sandbox's portal: its own nginx serves the domain.
 
 Files first, then `nginx -t` over everything it would read, then a reload of the
 running master: whatever fails before that, the old portal keeps serving.
@@ -17,7 +17,6 @@ from config.desired.sandbox import nginx_conf
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.portal import entry_steps
 from tasks.platforms.sandbox import nginx
 from tasks.platforms.sandbox.answers import require_answer
 from tasks.platforms.sandbox.authority import Authority, Paths
@@ -121,11 +120,7 @@ class Portal:
 
 
 def portal_steps(site: Site) -> list[Step[Any]]:
-    """What makes the domain answer, in order; on given servers somebody else's portal does."""
-    if site.environment.platform.kind == "pigsty":
-        return entry_steps(site)
-    if site.environment.platform.kind != "sandbox":
-        return []
+    """What makes the domain answer, in order."""
     home = site.environment.sandbox.home
     authority = Authority(site.node, Paths.below(home), site.environment.portal.domain)
     tls = [authority] if site.environment.portal.tls else []

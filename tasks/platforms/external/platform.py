@@ -1,0 +1,138 @@
+"""Given connections only: PostgreSQL, Redis and the portal are somebody else's."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from clients.postgres import Connection, Postgres, PostgresRefused
+from clients.processes import Process
+from config.environment import Environment
+from config.errors import StepError
+from config.rules.restore_point import Archived
+from config.secrets import POSTGRES_ADMIN
+from tasks.core.finding import Finding
+from tasks.core.site import Site
+from tasks.core.step import Step
+from tasks.platforms.base import Address, Build, Platform
+from tasks.steps.docker import docker_steps
+from tasks.steps.pgsql import Suitable, owned_databases
+from tasks.steps.redis import Suitable as SuitableRedis
+
+CONNECT_WITHIN_S = 2.0
+
+
+class External:
+    """Checks what is given, and makes role and databases where an administrator is given."""
+
+    @property
+    def steps(self) -> Mapping[str, Build]:
+        return {"docker": docker_steps, "pgsql": _pgsql, "redis": _redis}
+
+    marks_machines = True
+    keeps_every_moment = False
+
+    def prepare(self, site: Site) -> None:
+        return
+
+    def prefetch(self, site: Site, only: Sequence[str]) -> None:
+        return
+
+    def stop(self, site: Site) -> list[str]:
+        return []
+
+    def folder(self, environment: Environment) -> Path | None:
+        return None
+
+    def ports(self, environment: Environment) -> dict[str, int]:
+        return {}
+
+    def runs(self, environment: Environment, process: Process) -> bool:
+        return False
+
+    def preflight(self, site: Site) -> list[Finding]:
+        return []
+
+    def preflight_on(self, node: Site) -> list[Finding]:
+        """Whether the given PostgreSQL and Redis accept connections at all."""
+        postgres, redis = node.environment.postgres, node.environment.redis
+        return [
+            _answers("postgres", postgres.host, postgres.port, node),
+            _answers("redis", redis.host, redis.port, node),
+        ]
+
+    def machines(self, environment: Environment) -> dict[str, str]:
+        return {}
+
+    @contextmanager
+    def administrator(self, site: Site, database: str) -> Generator[Connection]:
+        """The login of `postgres.admin`."""
+        postgres = site.environment.postgres
+        password = site.secrets[POSTGRES_ADMIN]
+        login = Postgres(
+            postgres.host, postgres.port, postgres.admin, password, database, site.node
+        )
+        try:
+            with login.connect() as connection:
+                yield connection
+        except psycopg.Error as error:
+            raise StepError(
+                "pgsql",
+                f"{login}: {str(error).splitlines()[0]}",
+                advice="let postgres.admin do that, or do it by hand and leave postgres.admin "
+                "empty",
+            ) from None
+
+    def administered(self, site: Site) -> bool:
+        return POSTGRES_ADMIN in site.secrets
+
+    def postgres_absent(self, site: Site) -> bool:
+        return False
+
+    def postgres_host(self, environment: Environment) -> str:
+        return environment.postgres.host
+
+    def postgres_programs(self, site: Site) -> list[Path]:
+        return []
+
+    def replicas(self, environment: Environment) -> int:
+        return 0
+
+    def archived(self, site: Site, point: str) -> Archived | None:
+        return None
+
+    def portal(self, site: Site, port: int) -> Address | None:
+        return None
+
+    def authority(self, site: Site) -> bytes | None:
+        return None
+
+    def leads_to_https(self, site: Site) -> bool:
+        return True
+
+    def advice(self, environment: Environment, server: str, section: str) -> str:
+        return f"start {server}, or mend {section}.host and {section}.port of the environment"
+
+
+def _pgsql(site: Site) -> list[Step[Any]]:
+    if site.environment.postgres.admin:
+        return [*owned_databases(site), Suitable(site, (PostgresRefused,))]
+    return [Suitable(site)]
+
+
+def _redis(site: Site) -> list[Step[Any]]:
+    return [SuitableRedis(site)]
+
+
+def _answers(name: str, host: str, port: int, site: Site) -> Finding:
+    if trouble := site.node.knock(host, port, CONNECT_WITHIN_S):
+        detail = f"{host}:{port} does not answer: {trouble}"
+        file = f"config/environments/{site.name}.toml"
+        advice = f"start it, or mend {name}.host and {name}.port in {file}"
+        return Finding(name, ok=False, detail=detail, advice=advice)
+    return Finding(name, ok=True, detail=f"{host}:{port} answers")
+
+
+PLATFORM: Platform = External()

@@ -1,0 +1,94 @@
+"""Pigsty: its playbooks make PostgreSQL, Redis, Docker and the portal on its own machines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clients.postgres import PostgresRefused, PostgresUnreachable
+from config.environment import Environment
+from config.rules.restore_point import Archived
+from tasks.core.finding import Finding
+from tasks.core.nodes import on_each
+from tasks.core.site import Site
+from tasks.core.step import Step
+from tasks.platforms.base import Address, Build, Platform
+from tasks.platforms.external.platform import External
+from tasks.platforms.pigsty import pgsql, preflight, redis, restore_point_name
+from tasks.platforms.pigsty.answers import AUTHORITY
+from tasks.platforms.pigsty.docker import engine_steps
+from tasks.platforms.pigsty.facts import desired
+from tasks.platforms.pigsty.infra import infra_steps
+from tasks.platforms.pigsty.inventory import inventory_steps
+from tasks.platforms.pigsty.names import name_steps
+from tasks.platforms.pigsty.portal import entry_steps
+from tasks.platforms.pigsty.prefetch import look_ahead
+from tasks.platforms.pigsty.source import source_steps
+from tasks.steps.pgsql import Suitable, dify_database
+from tasks.steps.redis import Suitable as SuitableRedis
+
+
+class Pigsty(External):
+    """Everything is made by Pigsty, from its inventory."""
+
+    @property
+    def steps(self) -> Mapping[str, Build]:
+        return {
+            "bootstrap": source_steps,
+            "configure": inventory_steps,
+            "install": infra_steps,
+            "docker": _docker,
+            "pgsql": _pgsql,
+            "redis": _redis,
+            "portal": entry_steps,
+            "hosts": name_steps,
+        }
+
+    keeps_every_moment = True
+
+    def prefetch(self, site: Site, only: Sequence[str]) -> None:
+        look_ahead(site, only)
+
+    def preflight(self, site: Site) -> list[Finding]:
+        return preflight.findings(site)
+
+    def preflight_on(self, node: Site) -> list[Finding]:
+        return []
+
+    def machines(self, environment: Environment) -> dict[str, str]:
+        return {environment.nodes.admin: "nodes.admin"}
+
+    def replicas(self, environment: Environment) -> int:
+        return len(environment.pigsty.pg_nodes) - 1
+
+    def archived(self, site: Site, point: str) -> Archived | None:
+        return restore_point_name.note(site, point)
+
+    def portal(self, site: Site, port: int) -> Address | None:
+        return site.admin.reach(site.environment.pigsty.admin_ip, port)
+
+    def authority(self, site: Site) -> bytes | None:
+        pigsty = site.environment.pigsty
+        return None if pigsty.certbot else site.admin.read(pigsty.home / AUTHORITY)
+
+    def leads_to_https(self, site: Site) -> bool:
+        """Portals of Pigsty before 3.0 serve both alike: an entry cannot ask for more."""
+        entry = desired(site).portal
+        return entry is None or bool(entry.get("enforce_https"))
+
+
+def _docker(site: Site) -> list[Step[Any]]:
+    return on_each(site, engine_steps)
+
+
+def _pgsql(site: Site) -> list[Step[Any]]:
+    main, plugin = dify_database(site), dify_database(site, plugin=True)
+    unmade = (PostgresRefused, PostgresUnreachable)
+    return [*pgsql.pgsql_steps(site, main, plugin), Suitable(site, unmade)]
+
+
+def _redis(site: Site) -> list[Step[Any]]:
+    servers = redis.Instances(site, site.environment.pigsty.redis_cluster)
+    unmade = SuitableRedis(site, pending=lambda: bool(servers.observe()), within_s=0)
+    return [*redis.redis_steps(site), unmade]
+
+
+PLATFORM: Platform = Pigsty()

@@ -1,0 +1,123 @@
+"""The sandbox: PostgreSQL, Redis, nginx and Prefect in one directory of this machine."""
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clients.postgres import Connection
+from clients.processes import Process, open_files
+from config.environment import Environment
+from tasks.core.finding import Finding
+from tasks.core.site import Site
+from tasks.core.step import Step
+from tasks.platforms.base import Address, Build, Platform
+from tasks.platforms.external.platform import External
+from tasks.platforms.sandbox import nginx, portal, postgres, prefect, redis
+from tasks.platforms.sandbox.authority import Paths
+from tasks.platforms.sandbox.home import prepare_home
+from tasks.steps.docker import docker_steps
+from tasks.steps.hosts import Hosts, hosts_of
+from tasks.steps.pgsql import owned_databases, unfit
+
+LOOPBACK = "127.0.0.1"
+
+
+class Sandbox(External):
+    """Everything is made here, and stopped here."""
+
+    @property
+    def steps(self) -> Mapping[str, Build]:
+        return {
+            "docker": docker_steps,
+            "pgsql": _pgsql,
+            "redis": redis.server_steps,
+            "portal": portal.portal_steps,
+            "hosts": _hosts,
+        }
+
+    marks_machines = False  # it shares its machine with whatever runs there
+
+    def prepare(self, site: Site) -> None:
+        prepare_home(site)
+
+    def stop(self, site: Site) -> list[str]:
+        for server in (nginx, prefect, redis, postgres):
+            server.stop(site)
+        return ["nginx", "Prefect", "Redis", "PostgreSQL"]
+
+    def folder(self, environment: Environment) -> Path | None:
+        return environment.sandbox.home
+
+    def ports(self, environment: Environment) -> dict[str, int]:
+        portal = environment.portal
+        found = {"postgres.port": environment.postgres.port, "redis.port": environment.redis.port}
+        found["portal.http_port"] = portal.http_port
+        return found | ({"portal.https_port": portal.https_port} if portal.tls else {})
+
+    def runs(self, environment: Environment, process: Process) -> bool:
+        """Whether it was started for the sandbox's directory or keeps files open in it."""
+        home = environment.sandbox.home
+        folders = {f"{home}/", f"{home.resolve()}/"}
+        if any(folder in process.title for folder in folders):
+            return True
+        return any(name.startswith(tuple(folders)) for name in open_files(process.pid))
+
+    def preflight(self, site: Site) -> list[Finding]:
+        needs, major = site.release.postgres, postgres.MAJOR
+        detail = (
+            f"Dify {site.release.version} takes PostgreSQL {needs.min} to {needs.max}, "
+            f"the sandbox brings {major}"
+        )
+        if needs.min <= major <= needs.max:
+            return [Finding("postgres", ok=True, detail=detail)]
+        advice = f"set another dify.release in config/environments/{site.name}.toml"
+        return [Finding("postgres", ok=False, detail=detail, advice=advice)]
+
+    def preflight_on(self, node: Site) -> list[Finding]:
+        return []
+
+    @contextmanager
+    def administrator(self, site: Site, database: str) -> Generator[Connection]:
+        with postgres.administrator(site, database) as connection:
+            yield connection
+
+    def administered(self, site: Site) -> bool:
+        return True
+
+    def postgres_absent(self, site: Site) -> bool:
+        return site.node.read(postgres.layout(site).data / "PG_VERSION") is None
+
+    def postgres_host(self, environment: Environment) -> str:
+        """Over loopback: what a process of this machine sends to the docker bridge, Docker's
+        MASQUERADE rule gives another sender, which pg_hba.conf does not know.
+        """
+        return LOOPBACK
+
+    def postgres_programs(self, site: Site) -> list[Path]:
+        return [postgres.layout(site).programs / "bin"]
+
+    def portal(self, site: Site, port: int) -> Address | None:
+        return LOOPBACK, port
+
+    def authority(self, site: Site) -> bytes | None:
+        return site.admin.read(Paths.below(site.environment.sandbox.home).ca)
+
+    def advice(self, environment: Environment, server: str, section: str) -> str:
+        return f"run: rollout deploy {environment.name}"
+
+
+def _pgsql(site: Site) -> list[Step[Any]]:
+    needs = site.release.postgres
+    if not needs.min <= postgres.MAJOR <= needs.max:
+        raise unfit(site, postgres.MAJOR)
+    return [*postgres.server_steps(site), *owned_databases(site)]
+
+
+def _hosts(site: Site) -> list[Hosts]:
+    """Only root may name the domain in the machine's hosts file."""
+    return [hosts_of(site)] if os.geteuid() == 0 else []
+
+
+PLATFORM: Platform = Sandbox()
