@@ -1,0 +1,30 @@
+"""The pages for developers name folders and files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.load import ROOT
+from tests.unit.docs.markdown import code
+
+PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
+# A path, or a folder that `NAME` is put into.
+PLACE = re.compile(
+    r"^(?:bench|blocks|cli|clients|config|docs|flows|rehearsal|tasks|tests)/[\w./]*$"
+)
+PLACEHOLDER = re.compile(r"[A-Z]{2,}.*")
+
+
+def places() -> list[tuple[str, Path]]:
+    found = {(page.name, text) for page in PAGES for text in code(page) if PLACE.match(text)}
+    return [(page, ROOT / PLACEHOLDER.sub("", text)) for page, text in sorted(found)]
+
+
+@pytest.mark.parametrize(("page", "place"), places(), ids=lambda each: str(each).rpartition("/")[2])
+def test_a_place_that_is_named_exists(page: str, place: Path) -> None:
+    assert place.exists(), f"{page}: {place}"
+
+
+def test_there_are_places_to_look_for() -> None:
+    assert len(places()) > 20
