@@ -7,6 +7,7 @@ from clients.node import Node
 from config.environment import Environment
 from config.errors import StepError
 from tasks.core import release_file
+from tasks.platforms import platform
 
 MARK = "environment"
 
@@ -17,8 +18,7 @@ def require_own(environment: Environment, node: Node) -> None:
     Raises:
         StepError: another environment's mark lies there.
     """
-    home = environment.sandbox.home
-    if environment.platform.kind == "sandbox":
+    if home := platform(environment).folder(environment):
         text = (node.read(home / MARK) or b"").decode(errors="replace").strip()
         _require(environment, "sandbox.home", home, text)
     stack = release_file.read(environment, node).environment
