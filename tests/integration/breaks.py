@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -199,8 +198,8 @@ def moved_api_clock(site: Site) -> Iterator[None]:
     api = name(site, "api")
     start = docker("exec", api, "cat", "/entrypoint.sh")
     first, rest = start.split("\n", 1)
-    faked = "LD_PRELOAD=/tmp/faketime.so FAKETIME=+10m GUNICORN_TIMEOUT=0"
-    docker("cp", "--follow-link", FAKETIME, f"{api}:/tmp/faketime.so")
+    faked = "LD_PRELOAD=/faketime.so FAKETIME=+10m GUNICORN_TIMEOUT=0"
+    _put(site, "api", "/faketime.so", Path(FAKETIME).read_bytes())
     try:
         _started_by(site, "api", f"{first}\nexport {faked}\n{rest}")
         yield
@@ -208,12 +207,16 @@ def moved_api_clock(site: Site) -> Iterator[None]:
         _started_by(site, "api", start)
 
 
+def _put(site: Site, service: str, path: str, content: bytes) -> None:
+    """Where the engine keeps the container's files: inside they cannot be written."""
+    words = ("inspect", "--format", "{{.GraphDriver.Data.MergedDir}}", name(site, service))
+    target = Path(docker(*words).strip() + path)
+    target.write_bytes(content)
+    target.chmod(0o755)
+
+
 def _started_by(site: Site, service: str, script: str) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-        file.write(script)
-        file.flush()
-        Path(file.name).chmod(0o755)
-        docker("cp", file.name, f"{name(site, service)}:/entrypoint.sh")
+    _put(site, service, "/entrypoint.sh", script.encode())
     docker("restart", "--time", "2", name(site, service))
     deadline = time.monotonic() + 60
     while not all(c.ready for c in site.docker.containers(site.environment.dify.project)):
