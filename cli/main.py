@@ -175,22 +175,32 @@ def restore(
     preview: Annotated[
         bool, typer.Option("--preview", help="Only show what --to-time would undo")
     ] = False,
+    release: Version = "",
+    migrate: Annotated[
+        bool,
+        typer.Option("--migrate", help="Let a release newer than the point move its schema up"),
+    ] = False,
     json: Json = False,
     yes: Yes = False,
 ) -> None:
     """Bring the environment back to a restore point; its state now is saved as one first."""
-    from cli import point_output, runs
-    from cli.bars import bars
-
     if to_time or preview:
         from cli import back_to
 
         back_to.back_to(environment, to_time, preview=preview, yes=yes, as_json=json)
         return
-    runs.confirm_if_protected(environment, yes=yes, doing="Restore")
-    with bars(shares=True):
-        report = runs.restore(environment, point=point, source=source, only=only or [])
-    point_output.restore(report, as_json=json)
+    from cli import restore
+
+    restore.restore(
+        environment,
+        point=point,
+        source=source,
+        only=only or [],
+        release=release,
+        migrate=migrate,
+        yes=yes,
+        as_json=json,
+    )
 
 
 @app.command()

@@ -106,7 +106,7 @@ def back_to(environment: str, *, to_time: str, preview: bool) -> Any:
         )
 
 
-def restore(environment: str, *, point: str, source: str, only: list[str]) -> Any:
+def restore(environment: str, *, source: str, **parameters: Any) -> Any:
     load_environment(source or environment)
     with server(environment):
         from flows.restore import restore as flow
@@ -114,10 +114,9 @@ def restore(environment: str, *, point: str, source: str, only: list[str]) -> An
         return _run(
             flow,
             environment=environment,
-            point=point,
             source=source,
-            only=only,
             confirm=environment,
+            **parameters,
         )
 
 

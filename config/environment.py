@@ -444,6 +444,7 @@ class Backup(Strict):
     keep_weekly: Annotated[int, Field(ge=0, le=1000)]
     keep_monthly: Annotated[int, Field(ge=0, le=1000)]
     keep_before_days: Annotated[int, Field(ge=0, le=3650)]
+    keep_replaced_days: Annotated[int, Field(ge=0, le=3650)]
     shrink: Annotated[float, Field(ge=0, le=1)]
     verify_days: Annotated[int, Field(ge=1, le=256)]
     window_h: Annotated[float, Field(gt=0, le=8760)]

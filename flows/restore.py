@@ -1,6 +1,7 @@
 """Bring an environment back to a restore point, and prove that it works."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from prefect import flow
@@ -10,12 +11,13 @@ from config.errors import StepError
 from config.load import load_environment
 from flows.parts import point_steps, steps
 from flows.parts.back_to import LossReport, back_to
-from flows.parts.forms import SourceName
+from flows.parts.forms import ReleaseName, SourceName
 from flows.parts.opening import opened, reading
 from flows.parts.order import Order
 from flows.parts.progress import progress
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.tasks import finish, readable, this_run
+from tasks.core import running_release
 from tasks.core.site import Site
 from tasks.points.pitr import moment
 from tasks.points.restore import Choice, Restored
@@ -32,6 +34,8 @@ def restore(
     confirm: str = "",
     to_time: str = "",
     preview: bool = False,
+    release: ReleaseName = "",
+    migrate: bool = False,
 ) -> RestoreReport | LossReport | State[Any]:
     """Restore the environment, or parts of it; its state now is saved as a point first.
 
@@ -44,6 +48,8 @@ def restore(
         to_time: On Pigsty, instead of a point: the moment its whole cluster goes back to, like
             2026-11-24T12:30:00+00:00.
         preview: Only show what going back to that moment would undo.
+        release: Dify's version; empty for the one the environment's file names.
+        migrate: Let a release that is newer than the point move its schema up.
     """
     began = time.monotonic()
     if to_time:
@@ -54,19 +60,19 @@ def restore(
         raise StepError("restore", "preview shows what to_time undoes; expected to_time with it")
     require_confirmed(environment, confirm)
     with (
-        opened(environment, run=this_run(), half_restored=True) as site,
+        opened(environment, run=this_run(), release=release, half_restored=True) as site,
         reading(source or environment, site) as origin,
     ):
         choice: Choice = finish(
             point_steps.choose, site, source=origin, point=point, only=only or []
         )
-        done, checks = bring_back(site, choice)
+        done, checks = bring_back(site, choice, migrate=migrate)
         report = RestoreReport(
             environment,
             choice.point.id,
             done.parts,
             done.safety,
-            done.notes,
+            (*done.notes, *running_release.notes(site)),
             tuple(checks),
             time.monotonic() - began,
         )
@@ -84,7 +90,7 @@ def require_confirmed(environment: str, confirm: str) -> None:
         )
 
 
-def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
+def bring_back(site: Site, choice: Choice, *, migrate: bool) -> tuple[Restored, list[Check]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
     order = Order(site, only=[])
     engine = order.submit(steps.docker, after=[])
@@ -92,10 +98,15 @@ def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     order.submit(steps.redis, after=[engine])
     order.submit(steps.images, after=[engine])
     order.outcomes()
+    finish(point_steps.fits, site, choice=choice, migrate=migrate)
     with progress("restore", site.name) as told:
         done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
     if choice.file:
         return done, []
-    checks = steps.second_half(site)
-    finish(point_steps.settle, site, choice=choice)
-    return done, checks
+    try:
+        checks = steps.second_half(site)
+    except Exception as error:
+        finish(point_steps.take_back, site, way_back=done.way_back, error=error)
+        raise
+    kept: str = finish(point_steps.settle, site)
+    return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks

@@ -73,6 +73,8 @@ class Manifest(Frozen):
     `folders`: name → absolute path. `rendered`: file of the stack → SHA-256.
     `keys`: private key of a tenant, below the storage → SHA-256. `queues`: waiting jobs.
     `without_file`: uploads in the database whose file was not found when files were saved.
+    `release`, `images` and the schema are of what ran, as engine and database said; `notes` says
+    what was not as the files have it, or that nothing ran.
     """
 
     format: int = FORMAT
@@ -93,6 +95,7 @@ class Manifest(Frozen):
     without_file: list[str]
     parts: list[Part]
     archived: Archived | None = None
+    notes: list[str] = []
 
     @field_serializer("secrets", when_used="json")
     def clear(self, values: dict[str, SecretStr]) -> dict[str, str]:

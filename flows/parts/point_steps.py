@@ -12,9 +12,10 @@ from tasks.points.backup import backup as take_point
 from tasks.points.backup import check as check_all
 from tasks.points.drill import Drill
 from tasks.points.drill import drill as rehearse
+from tasks.points.fits import require_fits
 from tasks.points.pitr import Loss, WentBack
 from tasks.points.repository import open_repository, require_recent
-from tasks.points.restore import Choice, Restored
+from tasks.points.restore import Choice, Restored, WayBack
 from tasks.points.restore import choose as choose_point
 from tasks.points.restore import restore as bring_back
 from tasks.points.restore import settle as let_go
@@ -37,6 +38,10 @@ def _choose(site: Site, *, source: Site, point: str, only: list[str]) -> Choice:
     return choose_point(site, open_repository(source, create=False), point, only)
 
 
+def _require_fits(site: Site, *, choice: Choice, migrate: bool) -> None:
+    require_fits(site, choice, migrate=migrate)
+
+
 def _restore(site: Site, *, choice: Choice, told: Told) -> Restored:
     return bring_back(site, choice, partial(open_repository, site, create=True), told=told)
 
@@ -49,8 +54,13 @@ def _go_back(site: Site, *, target: datetime) -> WentBack:
     return pitr.go_back(site, target, partial(open_repository, site, create=True))
 
 
-def _settle(site: Site, *, choice: Choice) -> None:
-    let_go(site, choice)
+def _settle(site: Site) -> str:
+    return let_go(site)
+
+
+def _take_back(_: Site, *, way_back: WayBack, error: Exception) -> None:
+    """What served before the restore serves again, where something did; fails with both reasons."""
+    raise way_back.failed(error)
 
 
 def _watch(site: Site, *, now: datetime) -> Point:
@@ -64,9 +74,11 @@ def _drill(site: Site, *, choice: Choice, told: Told) -> Drill:
 backup = step(_backup, "backup")
 points = step(_points, "points")
 choose = step(_choose, "choose")
+fits = step(_require_fits, "fits")
 restore = step(_restore, "restore")
 loss = step(_loss, "preview")
 go_back = step(_go_back, "pitr")
 settle = step(_settle, "settle")
+take_back = step(_take_back, "way back")
 drill = step(_drill, "drill")
 watch = step(_watch, "watch")

@@ -36,6 +36,7 @@ class PointsReport:
             warnings.append(f"no physical backup: {manifest.archived.trouble}")
         if manifest.without_file:
             warnings.append(f"{len(manifest.without_file)} uploads of the database have no file")
+        warnings += manifest.notes
         return cls(
             manifest.environment,
             done.points,
@@ -55,7 +56,7 @@ def point_rows(report: PointsReport) -> list[dict[str, Any]]:
             "point": point.id,
             "reason": point.reason,
             "kept": report.kept.get(point.id, "until the next backup"),
-            "release": point.release,
+            "release": point.release or "not known",
             "size": size(point.size),
             "new": size(point.added),
             "seconds": point.seconds,

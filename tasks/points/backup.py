@@ -20,18 +20,19 @@ from typing import Any
 from clients import beneath, restic
 from clients.command import Command, CommandFailed
 from clients.postgres import Postgres
-from config.desired.services import active, images
+from config.desired.services import active
 from config.errors import StepError
 from config.rules.restore_point import Listing, Manifest, Part, Point, Reason, shrunk
 from config.rules.retention import Proof, kept, let_go
 from tasks.core import release_file
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
-from tasks.points import buckets, uploads
+from tasks.points import buckets, replaced, uploads
 from tasks.points import recovery_kit as kit
 from tasks.points.databases import session_database
 from tasks.points.repository import Repository, points_of
 from tasks.points.snapshot_writer import Saving, Told
+from tasks.points.what_ran import what_ran
 from tasks.steps.redis import dify_redis
 
 log = logging.getLogger("rollout")
@@ -76,6 +77,7 @@ def backup(
     else:
         pruned = prune(repository)
         points = [point for point in points if point.id not in pruned]
+    replaced.expire(site, manifest.created)
     keep = retained(site, points)
     return Backup(manifest, tuple(points), keep, pruned, held, checked, recovery)
 
@@ -90,6 +92,7 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
     main, plugin = session_database(site), session_database(site, plugin=True)
     with main.frozen() as view, plugin.frozen() as plugin_view:
         rows, files = uploads.rows(view.connection), uploads.keys(view.connection)
+        schema, ran = uploads.revision(view.connection), what_ran(site)
         works: list[Callable[[], list[Part]]] = [
             partial(saving.database, "database", main, view),
             partial(saving.database, "plugin-database", plugin, plugin_view),
@@ -102,10 +105,10 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
         environment=site.name,
         created=created,
         reason=reason,
-        release=site.release.version,
+        release=ran.release,
         admin_email=site.environment.dify.admin_email,
-        images=_images(site),
-        versions=_versions(repository, main),
+        images=ran.images,
+        versions=_versions(repository, main) | {"schema": schema},
         secrets=site.secrets,
         rendered=_checksums(site, site.environment.dify.home),
         folders={key: str(path) for key, path in folders.items()},
@@ -115,7 +118,10 @@ def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> M
         without_file=_without_file(files, _stored(site, folders.get("storage"), saving.listings)),
         parts=parts,
         archived=archived,
+        notes=list(ran.notes),
     )
+    for note in ran.notes:
+        log.warning("backup: %s", note)
     saving.manifest(manifest, time.monotonic() - began)
     log.info("backup: %s is whole, %.1f s", name, time.monotonic() - began)
     return manifest
@@ -221,24 +227,14 @@ def _damage(repository: Repository, error: CommandFailed) -> StepError:
     )
 
 
-def _images(site: Site) -> dict[str, str]:
-    """Reference → id of every image that is here."""
-    found = {
-        name: site.docker.image(name) for name in images(site.environment, site.release).values()
-    }
-    return {name: image.id for name, image in found.items() if image}
-
-
 def _versions(repository: Repository, database: Postgres) -> dict[str, str]:
     with database.connect() as connection:
         row = connection.execute("SHOW server_version").fetchone()
-        schema = uploads.revision(connection)
     program = repository.site.node.run(Command((repository.tool.program, "version"), changes=False))
     return {
         "dify-rollout": metadata.version("dify-rollout"),
         "postgresql": str(row[0]).split()[0] if row else "",
         "restic": program.split()[1],
-        "schema": schema,
     }
 
 

@@ -1,7 +1,8 @@
 """Databases beside Dify's own: filled unseen, and then put in its place in one transaction."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from psycopg import sql
@@ -16,6 +17,10 @@ from tasks.core.step import converge
 from tasks.steps.pgsql import Database, admin, dify_database
 
 _TRIES = 20
+_DISCONNECT = (
+    "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
+    " WHERE datname = ANY(%s) AND pid <> pg_catalog.pg_backend_pid()"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,10 @@ def exists(site: Site, database: Postgres) -> bool:
         return connection.execute(query, [database.database]).fetchone() is not None
 
 
-def swap(site: Site, found: Sequence[Twin]) -> None:
+def swap(site: Site, found: Sequence[Twin]) -> list[Twin]:
     """What came in is Dify's now, and what was Dify's is kept as `_previous`: all or nothing.
+
+    Those of the databases that were there before.
 
     Raises:
         StepError: somebody reconnects to the old database faster than it can be renamed.
@@ -105,30 +112,58 @@ def swap(site: Site, found: Sequence[Twin]) -> None:
     there = [twin for twin in found if exists(site, twin.live)]
     for twin in there:
         drop(site, twin.named(PREVIOUS))
-    with admin(site) as connection:
+    moves = [(twin.live, twin.named(PREVIOUS)) for twin in there]
+    _renamed(site, [*moves, *((twin.named(INCOMING), twin.live) for twin in found)])
+    return there
+
+
+def swap_back(site: Site, found: Sequence[Twin]) -> None:
+    """What was kept as `_previous` is Dify's again, and what took its place is gone."""
+    for twin in found:
+        drop(site, twin.named(INCOMING))
+    moves = [(twin.live, twin.named(INCOMING)) for twin in found]
+    _renamed(site, [*moves, *((twin.named(PREVIOUS), twin.live) for twin in found)])
+    for twin in found:
+        drop(site, twin.named(INCOMING))
+
+
+def _renamed(site: Site, moves: Sequence[tuple[Postgres, Postgres]]) -> None:
+    with admin(site) as connection, _emptied(site, [old for old, _ in moves]):
         for _ in range(_TRIES):
             with suppress(ObjectInUse), connection.transaction():
-                for twin in there:
-                    _disconnect(connection, twin.live)
-                    _rename(connection, twin.live, twin.named(PREVIOUS))
-                for twin in found:
-                    _disconnect(connection, twin.named(INCOMING))
-                    _rename(connection, twin.named(INCOMING), twin.live)
+                for old, new in moves:
+                    _rename(connection, old, new)
                 return
-    names = ", ".join(twin.live.database for twin in there)
+    names = ", ".join(old.database for old, _ in moves)
     raise StepError(
         "restore",
-        f"{names} stays in use: somebody reconnects faster than it can be renamed",
-        advice="stop what uses the database beside Dify and restore again; nothing was changed",
+        f"one of {names} stays in use: somebody reconnects faster than it can be renamed",
+        advice="stop what uses the database beside Dify and restore again",
     )
 
 
-def _disconnect(connection: Connection, database: Postgres) -> None:
-    query = (
-        "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity"
-        " WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()"
-    )
-    connection.execute(query, [database.database])
+@contextmanager
+def _emptied(site: Site, found: Sequence[Postgres]) -> Generator[None]:
+    """Nobody stays connected to these databases.
+
+    A rename locks new connections out and then waits a few seconds for the others to end: whoever
+    reconnects faster than they are ended has to be sent away while it waits.
+    """
+    done = threading.Event()
+    names = [database.database for database in found]
+
+    def disconnect() -> None:
+        with admin(site) as connection:
+            while not done.wait(0.05):
+                connection.execute(_DISCONNECT, [names])
+
+    thread = threading.Thread(target=disconnect)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _rename(connection: Connection, old: Postgres, new: Postgres) -> None:

@@ -64,6 +64,14 @@ def swap(node: Node, moves: Mapping[Path, Path]) -> None:
         ) from None
 
 
+def swap_back(node: Node, places: Iterable[Path]) -> None:
+    """What was put aside is at its place again, and what took it is gone."""
+    for place in places:
+        if exists(node, previous(place)):
+            remove(node, place)
+            _move(node, previous(place), place)
+
+
 def put(node: Node, new: Path, root: Path, path: str) -> None:
     """The file is at the path below the folder, and the one before beside it.
 

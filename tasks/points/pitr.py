@@ -17,7 +17,7 @@ from clients.command import PATIENCE
 from clients.postgres import PostgresRefused
 from config.desired.services import active
 from config.errors import StepError
-from config.rules.restore_point import DRILL
+from config.rules.restore_point import DRILL, PREVIOUS
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.pigsty import replicas
@@ -261,7 +261,7 @@ def _start(server: Member, target: datetime, now: datetime) -> str:
 def _others(site: Site, server: Member) -> tuple[str, ...]:
     postgres = site.environment.postgres
     names = [postgres.database, postgres.plugin_database]
-    ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL))
+    ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL, PREVIOUS))
     return tuple(server.ask(_OTHERS.format(ours)).split())
 
 

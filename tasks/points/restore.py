@@ -1,7 +1,8 @@
 """Bring an environment, or a part of it, back to a restore point.
 
 Everything is restored beside what is there, and exchanged by renaming while the stack is down:
-until then nothing was touched, and afterwards what was there is kept until the result is proved.
+until then nothing was touched. What was there is saved once nothing of Dify writes any more, is put
+aside and kept, and serves again where the restore fails.
 """
 
 import logging
@@ -9,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +18,33 @@ from pydantic import SecretStr
 
 from clients.command import Command
 from clients.postgres import Postgres
-from config.desired.services import active
-from config.errors import StepError
+from config.errors import RolloutError, StepError
 from config.rules.restore_point import (
     BEFORE_RESTORE,
     DATA_SECRETS,
     INCOMING,
-    PREVIOUS,
     Manifest,
     Point,
 )
 from tasks.core import secrets
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S
-from tasks.points import buckets, databases, folders, interrupted_restore
+from tasks.points import buckets, databases, folders, interrupted_restore, replaced
 from tasks.points.backup import Told, silent, take
 from tasks.points.buckets import SavedBucket
 from tasks.points.databases import Twin, session_database, twins
 from tasks.points.interrupted_restore import Exchange
 from tasks.points.pg_client_tools import clients
+from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository
+from tasks.points.served import Served, failure, lost
 from tasks.steps import revisions
-from tasks.steps.compose import stop_services
 from tasks.steps.redis import dify_redis
 
 log = logging.getLogger("rollout")
 
 Keep = Callable[[Site, dict[str, SecretStr]], None]
 STEP = "restore"
-DATABASES = ("database", "plugin-database")
 _SILENCE = "UPDATE workflow_schedule_plans SET next_run_at = NULL"
 
 
@@ -83,6 +83,7 @@ class Restored:
     safety: str
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     notes: tuple[str, ...] = ()
+    way_back: "WayBack | None" = field(default=None, repr=False, compare=False)
 
 
 def choose(site: Site, repository: Repository, point: str, only: Sequence[str]) -> Choice:
@@ -98,7 +99,7 @@ def choose(site: Site, repository: Repository, point: str, only: Sequence[str]) 
             STEP,
             f"{found.id} is of Dify {manifest.release}, {site.name} runs {site.release.version}, "
             "which cannot read it",
-            advice=f"set dify.release to {manifest.release!r}",
+            advice=f"run it with --release {manifest.release}, or set dify.release to that",
         )
     held = [part.name for part in manifest.parts if part.kind == "objects"]
     known = (*DATABASES, *(name for name in manifest.folders if name != "stack"), *held)
@@ -130,7 +131,7 @@ def restore(
     `keep` saves secrets that came with the data.
 
     Raises:
-        StepError: what went wrong; the stack is as it was before.
+        StepError: what went wrong; what served before serves again.
     """
     if choice.file:
         return _restore_file(site, choice)
@@ -139,27 +140,32 @@ def restore(
     folders.mend(site.node, places.values())
     if begun := interrupted_restore.pending(site):
         interrupted_restore.require_finishes(site, begun, choice.parts)
-    safety = begun.safety if begun else save_current(site, own)
-    clock.lap("safety point")
     landing = Landing(site, choice, told)
+    served = Served(site)
+    way_back = WayBack(landing, served, own, keep, begun)
     try:
         landing.fill()
         clock.lap("restore")
-        stop_services(site, list(active(site.environment, site.release)))
-        again = _again(site, choice)
-        interrupted_restore.begin(site, Exchange(choice.point.id, choice.parts, safety, again))
+        # Whatever is written until now is in the point: nothing of Dify writes any more.
+        served.stop()
+        way_back.safety = way_back.safety or save_current(site, own)
+        clock.lap("safety point")
+        way_back.begin()
         landing.swap()
-    except BaseException:
-        landing.clear()
+        notes += landing.notes
+        if _cloned(site, choice):
+            notes += _silence(site)
+        if "database" in choice.parts:
+            notes += _adopt(site, choice, keep)
+        interrupted_restore.end(site)
+    except BaseException as error:
+        if (said := way_back.failed(error)) is not error:
+            raise said from None
         raise
-    notes += landing.notes
-    if _cloned(site, choice):
-        notes += _silence(site)
-    if "database" in choice.parts:
-        notes += _adopt(site, choice, keep)
-    interrupted_restore.end(site)
     clock.lap("exchange")
-    return Restored(choice.manifest, choice.parts, safety, clock.laps, tuple(notes))
+    return Restored(
+        choice.manifest, choice.parts, way_back.safety, clock.laps, tuple(notes), way_back
+    )
 
 
 def _again(site: Site, choice: Choice) -> str:
@@ -169,12 +175,83 @@ def _again(site: Site, choice: Choice) -> str:
     return " ".join(["rollout restore", site.name, choice.point.id, *foreign, *only])
 
 
-def settle(site: Site, choice: Choice) -> None:
-    """The restored state is proved: what it replaced goes."""
-    for twin in twins(site, choice.parts) if databases.administered(site) else ():
-        databases.drop(site, twin.named(PREVIOUS))
-    for place in _places(site, choice).values():
-        folders.remove(site.node, folders.previous(place))
+def settle(site: Site) -> str:
+    """The restored state is proved: what it replaced is kept as long as the environment says.
+
+    The sentence that names it.
+    """
+    return replaced.keep(site, datetime.now(UTC))
+
+
+class WayBack:
+    """From a restore that fails half-way to what served before.
+
+    A plain class for the reason `Site` is one.
+    """
+
+    def __init__(
+        self,
+        landing: "Landing",
+        served: Served,
+        own: Callable[[], Repository],
+        keep: Keep,
+        earlier: Exchange | None,
+    ) -> None:
+        self.landing = landing
+        self.served = served
+        self.own = own
+        self.keep = keep
+        self.earlier = earlier
+        self.safety = earlier.safety if earlier else ""
+
+    def begin(self) -> None:
+        """From now on files and databases may be of two times."""
+        choice, site = self.landing.choice, self.landing.site
+        again = _again(site, choice)
+        begun = Exchange(choice.point.id, choice.parts, self.safety, again)
+        interrupted_restore.begin(site, begun)
+
+    def failed(self, error: BaseException) -> BaseException:
+        """What served before serves again; the error that says so.
+
+        Where nothing served, what was restored stays, for the next run to go on with.
+        """
+        landing, name = self.landing, self.landing.site.name
+        try:
+            if not landing.begun:
+                landing.clear()
+                if not self.earlier:
+                    interrupted_restore.end(landing.site)
+                self.served.start()
+                return error
+            if not self.served.services:
+                return error
+            self._go_back()
+        except RolloutError as trouble:
+            return failure(error, lost(trouble, self.safety, name))
+        log.warning("restore: failed; what served before serves again")
+        if not isinstance(error, Exception):
+            return error
+        return failure(error, f"what served before serves again; {self.safety} is the same state")
+
+    def _go_back(self) -> None:
+        site = self.landing.site
+        log.warning("restore: it failed half-way, going back to what served before")
+        self.begin()
+        self.served.stop()
+        self.landing.take_back(self._refill)
+        forget_jobs(site)
+        old = self.served.secrets
+        if changed := {n: v for n, v in old.items() if site.secrets.get(n) != v}:
+            site.secrets.update(changed)
+            self.keep(site, changed)
+        interrupted_restore.end(site)
+        self.served.put_back()
+
+    def _refill(self, twin: Twin) -> None:
+        """Without an administrator no database was put aside: the point has what was there."""
+        site = self.landing.site
+        fill_database(site, choose(site, self.own(), self.safety, [twin.part]), twin.live, twin)
 
 
 class Landing:
@@ -187,6 +264,9 @@ class Landing:
         self.twins = twins(site, choice.parts)
         self.folder = incoming(site)
         self.notes: list[str] = []
+        self.begun = False
+        self._moved: list[Path] = []
+        self._exchanged: list[Twin] = []
         self._replaced: list[tuple[SavedBucket, list[str]]] = []
 
     def fill(self) -> None:
@@ -236,16 +316,28 @@ class Landing:
         except StepError:
             interrupted_restore.end(self.site)
             raise
+        self.begun, self._moved = True, list(moves.values())
         for bucket, keys in self._replaced:
             buckets.put_back(self.site, self.choice.repository, bucket, keys)
         if databases.administered(self.site):
-            databases.swap(self.site, self.twins)
+            self._exchanged = databases.swap(self.site, self.twins)
         else:
             for twin in self.twins:
+                self._exchanged.append(twin)
                 fill_database(self.site, self.choice, twin.live, twin)
         if self.twins:
             forget_jobs(self.site)
         folders.remove(self.site.node, self.folder)
+
+    def take_back(self, refill: Callable[[Twin], None]) -> None:
+        """What was there before is in place again, as far as it was replaced."""
+        if databases.administered(self.site):
+            databases.swap_back(self.site, self._exchanged)
+        else:
+            for twin in self._exchanged:
+                refill(twin)
+        folders.swap_back(self.site.node, self._moved)
+        self.clear()
 
     def clear(self) -> None:
         """Nothing half restored is left."""

@@ -153,7 +153,7 @@ def made(repository: Repository) -> Repository:
 def bring_back(site: Site, repository: Repository, point: str = "latest", *only: str) -> Any:
     choice = choose(site, repository, point, only)
     done = restore(site, choice, lambda: repository)
-    settle(site, choice)
+    settle(site)
     return done
 
 
@@ -183,7 +183,7 @@ def killer(part: str, share: float) -> Callable[[str, float], None]:
 def site(module_sandbox_site: Any) -> Site:
     made: Site = module_sandbox_site(
         backup={"lock_within_s": 20, "keep_last": 2, "keep_daily": 0, "keep_weekly": 0,
-                "keep_monthly": 0, "verify_days": 1},
+                "keep_monthly": 0, "verify_days": 1, "keep_replaced_days": 0},
     )  # fmt: skip
     for step in (*PARTS["pgsql"](made), *PARTS["redis"](made)):
         converge(step)

@@ -88,7 +88,7 @@ def test_a_point_names_its_moment_in_the_archive_and_comes_back(
     say(site)
     choice = choose(site, repository, manifest.point, [])
     restore(site, choice, lambda: repository)
-    settle(site, choice)
+    settle(site)
     assert said(site) == 1
 
 
@@ -145,7 +145,7 @@ def test_it_goes_back_to_the_moment_and_what_was_there_is_a_point(
     say(site)  # the cluster accepts writes
     choice = choose(site, repository, done.safety, [])
     restore(site, choice, lambda: repository)
-    settle(site, choice)
+    settle(site)
     assert said(site) == before + 2
 
 

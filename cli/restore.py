@@ -1,0 +1,33 @@
+"""`rollout restore`: back to a point; a release that would move its schema up is asked about."""
+
+import sys
+from typing import Any
+
+import typer
+
+from cli import point_output, runs
+from cli.bars import bars
+from cli.output import say
+
+
+def restore(
+    environment: str, *, migrate: bool, yes: bool, as_json: bool, **parameters: Any
+) -> None:
+    """Restore, and ask where only a person can say; nothing was stopped when that is found out."""
+    runs.confirm_if_protected(environment, yes=yes, doing="Restore")
+    from tasks.points.fits import WouldMigrate
+
+    try:
+        report = _run(environment, migrate=migrate, **parameters)
+    except WouldMigrate as error:
+        if not sys.stdin.isatty():
+            raise
+        say(str(error))
+        typer.confirm("Migrate it up?", abort=True)
+        report = _run(environment, migrate=True, **parameters)
+    point_output.restore(report, as_json=as_json)
+
+
+def _run(environment: str, **parameters: Any) -> Any:
+    with bars(shares=True):
+        return runs.restore(environment, **parameters)
