@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
+from prefect.context import FlowRunContext, TagsContext
 from prefect.states import Failed
 from prefect.tasks import Task
 
@@ -25,6 +25,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def _untagged() -> TagsContext:
+    """A run's tags are not its tasks': for each of those Prefect would ask the server to let it in.
+
+    A task whose server has gone would then fail before its work began.
+    """
+    return TagsContext(current_tags=set())
+
+
 def readable(work: Callable[P, R]) -> Callable[P, R | State[Any]]:
     """The body of a flow: what it raises for people becomes the message of its failed state."""
 
@@ -33,7 +41,7 @@ def readable(work: Callable[P, R]) -> Callable[P, R | State[Any]]:
         with recording.this_one() as run:
             outcome: R | State[Any]
             try:
-                with cancellable(), heartbeat():
+                with cancellable(), heartbeat(), _untagged():
                     outcome = work(*args, **options)
             except RolloutError as error:
                 outcome = Failed(message=str(error), data=error)
