@@ -108,12 +108,12 @@ BAD = [
     (
         "postgres.max_connections = 99",
         "postgres.max_connections: 99 is too few for 3 Dify processes of pool_size + "
-        "pool_overflow connections; expected at least 100",
+        "pool_overflow connections; expected at least 103",
     ),
     (
         "dify.api_workers = 8",
         "postgres.max_connections: 200 is too few for 10 Dify processes of pool_size + "
-        "pool_overflow connections; expected at least 240",
+        "pool_overflow connections; expected at least 243",
     ),
     ("redis.database = 16", "redis.database: 16 is not allowed; expected at most 15"),
     (
