@@ -157,7 +157,9 @@ def server(environment: str) -> Generator[None]:
 
 def own_server(desired: Environment) -> dict[Any, str]:
     """Prefect's settings for the sandbox's own server, empty where that is not the one to use."""
-    if desired.platform.kind != "sandbox":
+    from tasks.platforms import platform
+
+    if platform(desired).folder(desired) is None:
         return {}
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 

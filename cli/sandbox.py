@@ -21,12 +21,11 @@ WORKER_WITHIN_S = 60.0
 
 def sandbox(name: str) -> None:
     """Start what is missing, apply prefect.yaml and deploy through `deploy/<name>`."""
+    from tasks.platforms import platform
+
     environment = load_environment(name)
-    if environment.platform.kind != "sandbox":
-        raise RolloutError(
-            f"{name} is not a sandbox (platform.kind is {environment.platform.kind!r}); "
-            f"expected `rollout deploy {name}`"
-        )
+    if platform(environment).folder(environment) is None:
+        raise RolloutError(f"{name} is not a sandbox; expected `rollout deploy {name}`")
     runs.tell_steps()
     runs.collect_garbage_again()
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
