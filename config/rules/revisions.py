@@ -6,8 +6,10 @@ from enum import StrEnum
 
 from config.release import Release
 
+# Dify's own are twelve hexadecimal digits; a fork may name its revisions otherwise.
+_ID = r"[\w-]+"
 _LINE = re.compile(
-    r"^(?:<base>|[0-9a-f]{12}(?:, [0-9a-f]{12})*) -> (?P<revision>[0-9a-f]{12})(?P<marks>[^,\n]*),",
+    rf"^(?:<base>|{_ID}(?:, {_ID})*) -> (?P<revision>{_ID})(?P<marks>(?: \([^)]*\))*),",
     re.MULTILINE,
 )
 

@@ -11,6 +11,16 @@ a4f2d8c9b731, 227822d22895 -> d9e8f7a6b5c4 (head) (mergepoint), add agent, and -
 227822d22895 -> a4f2d8c9b731 (branchpoint), two
 <base> -> 227822d22895, init
 """
+# What Flask-Migrate 4.1 with Alembic 1.20 printed of five revisions, one of them merging two.
+FORK = """\
+2026-11-27 04:00:00.000 INFO [MainThread] something on stdout -> not a revision
+6b5f9f8b1a2c -> 0ab1c2d3e4f5 (head), last
+second line
+2024_01_b1, d9e8f7a6b5c4 -> 6b5f9f8b1a2c (mergepoint), merge two
+64b051264f32 -> 2024_01_b1, branch1
+64b051264f32 -> d9e8f7a6b5c4, a, with: comma (head) -> odd
+<base> -> 64b051264f32 (branchpoint), init
+"""
 KNOWN = ("d9e8f7a6b5c4", "a4f2d8c9b731", "227822d22895")
 HEADS = {"0.6.11": "7b45942e39bb", "1.13.2": "6b5f9f8b1a2c", "1.15.0": "d9e8f7a6b5c4"}
 NEW = load_release("1.15.0")
@@ -19,6 +29,11 @@ OLD = load_release("0.6.11")
 
 def test_a_history_is_read_with_its_head_first() -> None:
     assert parse_history(LISTED) == KNOWN
+
+
+def test_a_history_with_a_merge_and_a_name_that_is_no_number_is_read_whole() -> None:
+    known = ("0ab1c2d3e4f5", "6b5f9f8b1a2c", "2024_01_b1", "d9e8f7a6b5c4", "64b051264f32")
+    assert parse_history(FORK) == known
 
 
 @pytest.mark.parametrize(
