@@ -56,7 +56,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Source]
     (tmp_path / ".curlrc").write_text(
         "\n".join([*lines, f'cacert = "{certificate}"', 'noproxy = "*"', ""])
     )
-    monkeypatch.setenv("CURL_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield source
