@@ -287,7 +287,7 @@ def _start_servers(machine: Any) -> None:
         "from tasks.core.site import Site\n"
         "from tasks.core.step import converge\n"
         "environment = load_environment('sandbox')\n"
-        "site = Site(environment, load_release('1.15.0'), load('sandbox'))\n"
+        "site = Site(environment, load_release('1.15.0'), load('sandbox').values)\n"
         "for step in (*server_steps(site), *PARTS['redis'](site)):\n"
         "    converge(step)\n"
     )
