@@ -34,6 +34,7 @@ from clients.running import Cancelled, begin, end_all
 from config.errors import RolloutError, StepError
 from flows.parts.progress import progress
 from tasks.core import release_file
+from tasks.core.owner_mark import MARK
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox import postgres
@@ -338,6 +339,7 @@ def test_another_environment_keeps_its_secrets_but_those_of_the_data(
     made_up: Site = sandbox_site("other")
     named = made_up.environment.model_copy(update={"name": "other"})
     target = Site(named, made_up.release, made_up.secrets, made_up.node)
+    (named.sandbox.home / MARK).write_text("other\n")  # renamed, as the guide says
     for step in (*PARTS["pgsql"](target), *PARTS["redis"](target)):
         converge(step)
     kept: dict[str, Any] = {}
