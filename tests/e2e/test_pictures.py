@@ -71,6 +71,8 @@ PAGES = (
 
 def test_no_page_shows_a_secret(deployed: Any, page: Page) -> None:
     """Not even the block that holds them all, nor the settings of the server."""
+    # Another machine with an environment of this name, purged, took the block along.
+    deployed.rollout("deploy", "sandbox")
     names = deployed.rollout("secrets", "sandbox").stdout.split()
     secrets = {name: deployed.secret(name) for name in names}
     kept = deployed.home / "sandbox" / "prefect" / "database-password"
