@@ -30,6 +30,8 @@ from tests.ports import free_ports
 
 BEAT_S = 2
 SILENT_S = 6 * BEAT_S
+# A worker starts, asks every 10 s, and waits half a minute where the last run has just let go.
+START_WITHIN_S = 240
 MORE_S = 15  # the server looks once a second, on a machine that others use
 FLOWS = '''
 from prefect import flow
@@ -244,7 +246,7 @@ def test_a_run_whose_process_and_worker_are_killed_is_crashed_within_the_window(
     place: Place, worker: "subprocess.Popen[bytes]"
 ) -> None:
     run = place.run("deploy/team", seconds=200)
-    until(lambda: sleeps(run))
+    until(lambda: sleeps(run), START_WITHIN_S)
     worker.kill()
     for pid in processes_of(run):
         os.kill(pid, signal.SIGKILL)
@@ -258,7 +260,7 @@ def test_a_run_that_was_taken_for_dead_says_that_it_is_alive_and_completes(
 ) -> None:
     """Frozen for longer than the window, as a machine that hangs, and thawed."""
     run = place.run("deploy/team", seconds=2.5 * SILENT_S)
-    until(lambda: sleeps(run))
+    until(lambda: sleeps(run), START_WITHIN_S)
     frozen = processes_of(run)
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
