@@ -9,6 +9,14 @@ from pathlib import Path
 from config.errors import RolloutError
 
 
+class Unwritable(RolloutError):
+    """A file that cannot be written; `errno` is the system's reason."""
+
+    def __init__(self, text: str, errno: int | None) -> None:
+        super().__init__(text)
+        self.errno = errno
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A file as it should be. `owner` is a uid (and gid); None leaves it to the writer."""
@@ -24,14 +32,16 @@ def write(file: File) -> None:
     """Put the file in place atomically; the one before stays beside it as `.previous`.
 
     Raises:
-        RolloutError: it cannot be written, or is not what was written.
+        Unwritable: it cannot be written.
+        RolloutError: it is not what was written.
     """
     try:
         _write(file)
     except OSError as error:
         what = "it is a folder" if file.path.is_dir() else error.strerror
-        raise RolloutError(
-            f"{file.path} cannot be written: {what}; expected a place where this user may write"
+        raise Unwritable(
+            f"{file.path} cannot be written: {what}; expected a place where this user may write",
+            error.errno,
         ) from None
 
 

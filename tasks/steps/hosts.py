@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.files import File
+from clients.files import File, Unwritable
 from clients.node import Node
 from config.desired.hosts import with_entry, without_entry
 from config.errors import StepError
@@ -56,11 +56,11 @@ def replace(node: Node, path: Path, text: str) -> None:
     content = text.encode(errors="surrogateescape")
     try:
         node.write(File(path, content, node.mode(path) or 0o644, keep_previous=False))
-    except OSError as error:
+    except Unwritable as error:
         if error.errno not in (errno.EBUSY, errno.EXDEV):
             raise StepError(
                 "hosts",
-                f"{path} cannot be written: {error.strerror}",
+                f"{path} cannot be written: {os.strerror(error.errno or 0)}",
                 advice="add the line by hand, or open Dify by its address and port",
             ) from None
         with path.open("r+b") as stream:

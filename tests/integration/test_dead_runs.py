@@ -212,14 +212,18 @@ def worker(place: Place, tmp_path: Path) -> Generator["subprocess.Popen[bytes]"]
 
 
 def processes_of(run: str) -> list[int]:
-    found: list[int] = []
+    """Those that Prefect started for the run, and their children, who do not get its variables."""
+    own: set[int] = set()
+    parents: dict[int, int] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            stat = (process / "stat").read_text()
+            parents[int(process.name)] = int(stat.rpartition(")")[2].split()[1])
             if f"PREFECT__FLOW_RUN_ID={run}".encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
+                own.add(int(process.name))
         except OSError:
             continue
-    return found
+    return [*own, *(pid for pid, parent in parents.items() if parent in own and pid not in own)]
 
 
 def sleeps(run: str) -> bool:
