@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.files import File
+from clients.files import File, Unwritable
 from clients.node import LocalNode
 from config.errors import StepError
 from tasks.core.step import converge
@@ -19,12 +19,12 @@ class Mounted(LocalNode):
     """A node whose hosts file is a bind mount, as in containers: renaming over it fails."""
 
     def write(self, file: File) -> None:
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        raise Unwritable(os.strerror(errno.EBUSY), errno.EBUSY)
 
 
 class ReadOnly(LocalNode):
     def write(self, file: File) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        raise Unwritable(os.strerror(errno.EROFS), errno.EROFS)
 
 
 def step(path: Path, domain: str = "dify.test", node: LocalNode | None = None) -> Hosts:
