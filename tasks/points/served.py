@@ -9,7 +9,7 @@ from clients.node import Entry
 from config.desired.services import active
 from config.errors import RolloutError, StepError
 from config.load import load_release, release_names
-from tasks.core import release_file
+from tasks.core import release_file, secret_file
 from tasks.core.site import Site
 from tasks.probes.verify.run import failed, verify
 from tasks.steps.compose import start_services, stop_services
@@ -86,9 +86,13 @@ def lost(error: RolloutError, safety: str, name: str) -> str:
 
 
 def _files(site: Site) -> dict[Path, Entry]:
-    """The files directly in the stack's folder."""
-    home = str(site.environment.dify.home)
+    """The files directly in the stack's folder.
+
+    Without the file of secrets: those have a way back of their own, and the safety point may be the
+    first one, whose repository has just got its password there.
+    """
+    home, kept = str(site.environment.dify.home), secret_file.path(site.environment)
     words = ("find", home, "-maxdepth", "1", "-type", "f", "-print0")
     done = site.node.attempt(Command(words, changes=False))
     found = site.node.look([Path(name) for name in done.stdout.split("\0") if name])
-    return {path: entry for path, entry in found.items() if entry is not None}
+    return {path: entry for path, entry in found.items() if entry and path != kept}

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from config.errors import StepError
 from config.load import load_release
+from tasks.core import secret_file
 from tasks.core.site import Site
 from tasks.points import databases, interrupted_restore, replaced
 from tasks.points.backup import silent, take
@@ -16,6 +17,7 @@ from tasks.points.databases import twins
 from tasks.points.fits import WouldMigrate, require_fits
 from tasks.points.repository import Repository
 from tasks.points.restore import choose, restore
+from tasks.points.served import Served
 from tasks.steps.compose import start_services, stop_services
 from tasks.steps.pgsql import dify_database
 from tests.integration import stack
@@ -84,6 +86,21 @@ def test_a_restore_that_fails_after_the_exchange_brings_back_what_served(
     [main, _] = twins(serving, replaced.DATABASES)
     for suffix in ("_previous", "_incoming"):
         assert not databases.exists(serving, main.named(suffix))
+
+
+def test_a_repository_password_that_the_safety_point_needed_is_not_overwritten(
+    serving: Site,
+) -> None:
+    """Without a Prefect server it is saved beside the stack, while the restore goes on."""
+    place, node = serving.environment, serving.node
+    secret_file.update(place, node, values=dict(serving.secrets))
+    try:
+        served = Served(serving)
+        secret_file.update(place, node, repository={"password": "of the first point"})
+        served.put_back()
+        assert secret_file.read(place, node).repository == {"password": "of the first point"}
+    finally:
+        secret_file.path(place).unlink()
 
 
 def test_a_restore_that_cannot_save_what_it_replaces_starts_what_it_stopped(

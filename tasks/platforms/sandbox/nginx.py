@@ -3,23 +3,19 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.command import Command, CommandFailed
+from clients.command import CommandFailed
 from clients.node import Node
 from clients.processes import Process, open_files, processes
 from config.errors import StepError
-from tasks.core.packages import install
 from tasks.core.site import Site
-from tasks.core.step import Change
 from tasks.platforms.sandbox.daemons import end, require_free
 from tasks.platforms.sandbox.home import service_user
 from tasks.tools import nginx
 from tasks.tools.nginx import Complaint
 
-PACKAGE = "nginx-light"
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 RELOAD_WITHIN_S = 8.0
 STOP_WITHIN_S = 10.0
@@ -145,33 +141,3 @@ def _end_orphans(prefix: Path) -> None:
         and any(name.startswith(ours) for name in open_files(p.pid))
     ]
     end(orphans, signal.SIGTERM, STOP_WITHIN_S)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The distribution's nginx is installed; its own service neither runs nor starts at boot."""
-
-    node: Node
-    name: str = "portal"
-    settle_s: float = 0
-
-    def observe(self) -> str | None:
-        return self.node.which("nginx")
-
-    def plan(self, actual: str | None) -> Sequence[Change]:
-        if actual:
-            return []
-        return [Change(f"install {PACKAGE}", "absent", "from the distribution", PACKAGE)]
-
-    def apply(self, change: Change) -> None:
-        if os.geteuid() != 0 or self.node.which("apt-get") is None:
-            raise StepError(
-                "portal",
-                "nginx is not installed, and installing it takes root on Debian or Ubuntu",
-                advice=f"apt-get install {PACKAGE}, then deploy again",
-            )
-        install(self.node, change.action, within_s=600)
-        if Path("/run/systemd/system").exists():
-            self.node.run(Command(("systemctl", "disable", "--now", "nginx")))
-        else:
-            self.node.attempt(Command(("service", "nginx", "stop")))

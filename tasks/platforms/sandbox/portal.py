@@ -21,7 +21,8 @@ from tasks.platforms.sandbox import nginx
 from tasks.platforms.sandbox.answers import require_answer
 from tasks.platforms.sandbox.authority import Authority, Paths
 from tasks.platforms.sandbox.home import prepare_home
-from tasks.platforms.sandbox.nginx import Program, Running
+from tasks.platforms.sandbox.nginx import Running
+from tasks.platforms.sandbox.package import Program
 from tasks.tools.nginx import Complaint
 
 FOLDERS = ("conf.d", "logs", "temp")
@@ -124,7 +125,8 @@ def portal_steps(site: Site) -> list[Step[Any]]:
     home = site.environment.sandbox.home
     authority = Authority(site.node, Paths.below(home), site.environment.portal.domain)
     tls = [authority] if site.environment.portal.tls else []
-    return [Home(site), Program(site.node), *tls, Portal(site)]
+    program = Program(site.node, "portal", "nginx", "nginx-light", "nginx")
+    return [Home(site), program, *tls, Portal(site)]
 
 
 def _files(site: Site, prefix: Path) -> dict[Path, bytes]:

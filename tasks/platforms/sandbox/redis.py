@@ -1,6 +1,5 @@
 """The sandbox's own Redis: program, configuration, server."""
 
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,52 +9,20 @@ from typing import Any
 from pydantic import SecretStr
 from redis.exceptions import ResponseError
 
-from clients.command import Command, CommandFailed, Secret
+from clients.command import CommandFailed, Secret
 from clients.files import File
-from clients.node import Node
 from clients.redis import RedisRefused, RedisServer, RedisUnreachable
 from config.desired.sandbox import addresses, redis_conf
 from config.errors import StepError
-from tasks.core.packages import install
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.platforms.sandbox.daemons import Daemon, end, listens, require_address, require_free
 from tasks.platforms.sandbox.home import make_owned, prepare_home, server_uid, service_user
+from tasks.platforms.sandbox.package import Program
 from tasks.tools import redis as tool
 
-PACKAGE = "redis-server"
 ANSWER_WITHIN_S = 20.0
 STOP_WITHIN_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The distribution's redis-server is installed; its own service does not run for us."""
-
-    node: Node
-    name: str = "redis"
-    settle_s: float = 0
-
-    def observe(self) -> str | None:
-        return self.node.which("redis-server")
-
-    def plan(self, actual: str | None) -> Sequence[Change]:
-        if actual:
-            return []
-        return [Change(f"install {PACKAGE}", "absent", "from the distribution", PACKAGE)]
-
-    def apply(self, change: Change) -> None:
-        if os.geteuid() != 0 or self.node.which("apt-get") is None:
-            raise StepError(
-                "redis",
-                "redis-server is not installed, and installing it takes root on Debian or Ubuntu",
-                advice=f"apt-get install {PACKAGE}, then deploy again",
-            )
-        install(self.node, change.action, within_s=600)
-        if Path("/run/systemd/system").exists():
-            self.node.run(Command(("systemctl", "disable", "--now", PACKAGE)))
-        else:
-            self.node.attempt(Command(("service", PACKAGE, "stop")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +178,8 @@ def daemon(site: Site) -> Daemon:
 
 
 def server_steps(site: Site) -> list[Step[Any]]:
-    return [Program(site.node), Server(site)]
+    program = Program(site.node, "redis", "redis-server", "redis-server", "redis-server")
+    return [program, Server(site)]
 
 
 def stop(site: Site) -> None:
