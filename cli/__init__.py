@@ -7,7 +7,7 @@ from clients import variables
 variables.forget()
 # Read by Prefect when it is imported. Its console lines would double ours.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-# A server that goes away is told once, by the run itself.
+# The run itself says once that its server went away; Prefect would say it in many lines.
 os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
 # What is done outside a flow has no run to log to.
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")

@@ -42,7 +42,8 @@ find "./$2" -type f -name "$3" -printf '%P ' \
 
 
 def put(root: Path, path: str, new: Path) -> Command:
-    """Move `new` to the path below the root; what is there stays beside it as `.previous`.
+    """Move `new` to the path below the root; a file of that name stays beside it as
+    `.previous`.
 
     Folders that are missing on the way are made, and belong to who owns the one above.
     """

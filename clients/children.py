@@ -125,7 +125,7 @@ class _Input:
 
 
 class _Output:
-    """What a stream has brought so far; each line is told as it comes."""
+    """Output of a stream so far; each whole line goes to the callback at once."""
 
     def __init__(self, stream: IO[bytes] | None, tell: OnLine) -> None:
         self.stream = stream

@@ -1,4 +1,4 @@
-"""Lines of output for a callback that may be slow: whoever reads them never waits for it."""
+"""Lines of output for a callback that may be slow: the reading thread never waits for it."""
 
 import logging
 import time

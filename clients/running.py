@@ -73,7 +73,7 @@ def waited_for(end: Callable[[], None]) -> Generator[None]:
 
 
 def end_all() -> None:
-    """Nothing of it is left; other threads start nothing new, and hear that theirs was killed."""
+    """End every command of this run; its other threads start no more and raise `Cancelled`."""
     global _cancelled_by  # noqa: PLW0603
     with _changed:
         _cancelled_by = get_ident()

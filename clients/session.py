@@ -18,7 +18,7 @@ class Said:
     """What came between the marks of one script.
 
     A mark may follow text without a line's end: what is before it still counts. `on_line` is
-    called by whoever reads, and must not make it wait.
+    called by the thread that reads, and must return at once.
     """
 
     def __init__(self, on_line: OnLine = ignored) -> None:

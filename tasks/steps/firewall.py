@@ -19,7 +19,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """Rules of the machine's own packet filter, in a chain of ours; where we may write them."""
+    """Rules in a chain of the environment's own in the machine's packet filter; only root writes them."""
 
     site: Site
     name: str = "compose"
@@ -61,7 +61,7 @@ class Firewall:
 
 
 def remove_rules(site: Site) -> None:
-    """Nothing of ours is in the node's packet filter."""
+    """The environment's chain is gone from the node's packet filter."""
     seen = Firewall(site).observe()
     if seen is not None and (seen.rules or seen.jumps):
         chain = firewall.chain(site.environment)

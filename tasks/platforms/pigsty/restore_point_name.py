@@ -11,7 +11,7 @@ log = logging.getLogger("rollout")
 
 
 def note(site: Site, name: str) -> Archived:
-    """Where the archive is at the restore point `name`, which it is told.
+    """The archive's place at the restore point `name`, which is set in it.
 
     Without an archive the point is as good as it is elsewhere: that is a warning.
     """
