@@ -19,7 +19,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """Rules in a chain of the environment's own in the machine's packet filter; only root writes them."""
+    """Rules in a chain of the environment's own in the packet filter; only root writes them."""
 
     site: Site
     name: str = "compose"
