@@ -20,7 +20,7 @@ from clients.files import File
 from clients.lines import OnLine
 from clients.processes import Listener, Process
 from clients.variables import search_path, variables
-from config.environment import LOCAL
+from config.environment.nodes import LOCAL
 from config.errors import NotKnown, RolloutError, Unreachable
 
 log = logging.getLogger("rollout")

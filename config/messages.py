@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from config.environment import PROBLEMS
+from config.environment.model import PROBLEMS
 
 Path = tuple[str, ...]
 Model = type[BaseModel]

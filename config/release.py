@@ -9,7 +9,8 @@ from jinja2 import TemplateSyntaxError
 from pydantic import Field, model_validator
 
 from config import environment
-from config.environment import Port, Strict, refuse
+from config.environment.addresses import Port
+from config.environment.model import Strict, refuse
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")

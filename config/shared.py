@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from config.environment import LOCAL
+from config.environment.nodes import LOCAL
 
 Tree = Mapping[str, Any]
 Claim = tuple[str, ...]

@@ -6,7 +6,7 @@ from functools import cache
 from clients.node import LocalNode, Node
 from clients.ssh import Identity, SshNode
 from clients.sudo import SudoNode
-from config.environment import LOCAL, Nodes
+from config.environment.nodes import LOCAL, Nodes
 
 
 def open_node(nodes: Nodes, name: str) -> Node:

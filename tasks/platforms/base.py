@@ -1,8 +1,8 @@
 """What a platform answers: who runs an environment's state and portal, and how that is asked.
 
 A platform is one folder here, with its `PLATFORM` in `platform.py`, and one word in
-`config.environment.Kind`. What it does not say is as on given servers: nothing of the state is
-made, somebody else serves the domain.
+`config.environment.platform.Kind`. What it does not say is as on given servers: nothing of the
+state is made, somebody else serves the domain.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -11,7 +11,7 @@ from typing import Any
 from clients.command import PATIENCE, Command
 from clients.files import File
 from clients.node import Node
-from config.environment import LOCAL
+from config.environment.nodes import LOCAL
 from config.errors import StepError
 from tasks.core.engine import PIDFILE, startable
 from tasks.core.nodes import on_each

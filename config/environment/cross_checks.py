@@ -1,0 +1,154 @@
+"""What the sections of an environment must agree on, whatever its release."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from config.environment.nodes import LOCAL
+from config.environment.sections import Sections
+
+
+def check(environment: Sections) -> Iterator[str]:
+    """Every disagreement as `path.to.key: what is wrong; what is expected`."""
+    rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _proxy, _drill)
+    for rule in rules:
+        yield from rule(environment)
+
+
+def _paths(environment: Sections) -> Iterator[str]:
+    if environment.platform.kind != "sandbox":
+        repository = environment.backup.repository
+        if repository and not environment.backup.remote and not Path(repository).is_absolute():
+            yield (
+                f"backup.repository: {repository!r} is relative; expected an absolute path, or a "
+                "repository of restic like 'sftp:host:/path'"
+            )
+        for key in ("home", "data"):
+            path: Path = getattr(environment.dify, key)
+            if not path.is_absolute():
+                yield f"dify.{key}: {str(path)!r} is relative; expected an absolute path"
+
+
+def _ports(environment: Sections) -> Iterator[str]:
+    dify, portal = environment.dify, environment.portal
+    ports = {"portal.http_port": portal.http_port, "portal.https_port": portal.https_port}
+    ports["backup.drill_port"] = environment.backup.drill_port
+    direct = ("web_port", "api_port", "plugin_port", "websocket_port")
+    for key in ("port",) if portal.route == "stack" else direct:
+        ports[f"dify.{key}"] = getattr(dify, key)
+    if environment.platform.kind == "sandbox":
+        ports["postgres.port"] = environment.postgres.port
+        ports["redis.port"] = environment.redis.port
+        ports["sandbox.prefect_port"] = environment.sandbox.prefect_port
+    owner: dict[int, str] = {}
+    for key, port in ports.items():
+        if port in owner:
+            yield f"{key}: {port} is also {owner[port]}; expected a port of its own"
+        owner.setdefault(port, key)
+
+
+def _databases(environment: Sections) -> Iterator[str]:
+    redis, postgres = environment.redis, environment.postgres
+    if redis.database == redis.broker_database:
+        yield (
+            f"redis.broker_database: {redis.database} is also redis.database; expected another "
+            "number, so that flushing the cache does not lose queued jobs"
+        )
+    if postgres.database == postgres.plugin_database:
+        yield (
+            f"postgres.plugin_database: {postgres.database!r} is also postgres.database; "
+            "expected a database of its own"
+        )
+
+
+def _images(environment: Sections) -> Iterator[str]:
+    """Elsewhere than in the sandbox a rehearsal is asked for by name, and not where it counts."""
+    source = environment.images.source
+    if environment.platform.kind == "sandbox":
+        return
+    if source == "auto" or (source == "rehearsal" and environment.protected):
+        yield (
+            f"images.source: {source!r} may run rehearsal images; expected 'registry' or "
+            "'archive' outside the sandbox platform, or 'rehearsal' where protected is false"
+        )
+
+
+def _sizes(environment: Sections) -> Iterator[str]:
+    body, upload = environment.portal.body_size_mb, environment.dify.upload_limit_mb
+    if body < upload:
+        yield (
+            f"portal.body_size_mb: {body} is less than dify.upload_limit_mb; "
+            f"expected at least {upload}"
+        )
+
+
+def _addresses(environment: Sections) -> Iterator[str]:
+    network = IPv4Network(environment.dify.subnet)
+    hosts = {"postgres.host": environment.postgres.host, "redis.host": environment.redis.host}
+    for key, host in {"dify.bind": environment.dify.bind, **hosts}.items():
+        if not re.search("[a-z]", host) and IPv4Address(host) in network:
+            yield (
+                f"{key}: {host!r} is inside dify.subnet, which belongs to the containers; "
+                "expected an address outside it"
+            )
+
+
+def _nodes(environment: Sections) -> Iterator[str]:
+    nodes, count = environment.nodes, len(environment.nodes.dify)
+    if environment.platform.kind == "sandbox":
+        for key, value in (("admin", [nodes.admin]), ("dify", nodes.dify)):
+            if value != [LOCAL]:
+                said = ", ".join(value)
+                yield f"nodes.{key}: {said!r} is elsewhere; expected 'local' for a sandbox"
+    if count > 1 and environment.storage.kind == "local":
+        yield (
+            f"storage.kind: 'local' keeps uploads apart on each of {count} nodes of nodes.dify; "
+            "expected 's3'"
+        )
+    if len(nodes.addresses) != count and (nodes.addresses or count > 1):
+        yield (
+            f"nodes.addresses: {len(nodes.addresses)} for {count} nodes of nodes.dify; "
+            "expected one address for each, in the same order"
+        )
+    for address in nodes.addresses if count > 1 else ():
+        if IPv4Address(address).is_loopback:
+            yield (
+                f"nodes.addresses: {address!r} reaches only the node itself; "
+                "expected an address the portal reaches"
+            )
+
+
+def _proxy(environment: Sections) -> Iterator[str]:
+    docker = environment.docker
+    if docker.proxy and environment.platform.kind == "pigsty":
+        yield "docker.proxy: Pigsty configures Docker Engine; expected pigsty.proxy instead"
+    if "@" in docker.proxy:
+        yield (
+            "docker.proxy: holds a user name or password; "
+            "expected them in a Prefect block that docker.proxy_login names"
+        )
+
+
+def _drill(environment: Sections) -> Iterator[str]:
+    backup, redis = environment.backup, environment.redis
+    if IPv4Network(backup.drill_subnet).overlaps(IPv4Network(environment.dify.subnet)):
+        yield (
+            f"backup.drill_subnet: {backup.drill_subnet!r} overlaps dify.subnet; "
+            "expected a network of its own"
+        )
+    numbers = {
+        "redis.database": redis.database,
+        "redis.broker_database": redis.broker_database,
+        "backup.drill_redis": backup.drill_redis,
+    }
+    for key, number in {
+        "drill_redis": backup.drill_redis,
+        "drill_broker": backup.drill_broker,
+    }.items():
+        for other, taken in numbers.items():
+            if number == taken and other != f"backup.{key}":
+                yield (
+                    f"backup.{key}: {number} is also {other}; expected another number, "
+                    "since a drill empties it"
+                )

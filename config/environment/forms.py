@@ -1,0 +1,115 @@
+"""Kinds of texts that have a form of their own, each with the sentence that refuses another."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from config.environment.check import each, matches
+
+
+def _form(pattern: str, sentence: str) -> AfterValidator:
+    return AfterValidator(matches(pattern, sentence))
+
+
+Name = Annotated[
+    str,
+    _form(
+        r"[a-z0-9][a-z0-9_-]{0,62}",
+        "{!r} is not a usable name; expected lower-case letters, digits, '-' and '_', "
+        "at most 63, starting with a letter or digit",
+    ),
+]
+
+_IDENTIFIER = r"[a-z_][a-z0-9_]{0,62}"
+_NO_IDENTIFIER = (
+    "{!r} is not a usable PostgreSQL name; "
+    "expected lower-case letters, digits and '_', at most 63, not starting with a digit"
+)
+Identifier = Annotated[str, _form(_IDENTIFIER, _NO_IDENTIFIER)]
+IdentifierOrNone = Annotated[str, _form(f"({_IDENTIFIER})?", _NO_IDENTIFIER)]
+
+Cluster = Annotated[
+    str,
+    _form(
+        r"[a-z][a-z0-9-]{0,61}[a-z0-9]",
+        "{!r} is not a usable cluster name; expected lower-case letters, digits and '-', "
+        "at most 63, starting with a letter, like 'pg-meta'",
+    ),
+]
+
+PigstyVersion = Annotated[
+    str,
+    _form(r"v\d+\.\d+\.\d+", "{!r} is not a version of Pigsty; expected one like 'v4.5.0'"),
+]
+
+PigstyTemplate = Annotated[
+    str,
+    _form(
+        r"[a-z0-9_-]+(/[a-z0-9_-]+)?",
+        "{!r} is not a template of Pigsty; expected a file of its conf/ without .yml, "
+        "like 'meta' or 'ha/trio'",
+    ),
+]
+
+Email = Annotated[
+    str,
+    _form(r"[^@\s]+@[^@\s]+", "{!r} is not an e-mail address; expected 'name@example.com'"),
+]
+
+Language = Annotated[
+    str,
+    _form(
+        r"[a-z]{2}-[A-Z][A-Za-z]{1,3}",
+        "{!r} is not a language of Dify; expected one like 'en-US'",
+    ),
+]
+
+BlockSlug = Annotated[
+    str,
+    _form(
+        r"[a-z0-9-]+/[a-z0-9-]+",
+        "{!r} is not a Prefect block; expected type and name, like 'slack-webhook/ops'",
+    ),
+]
+
+_URL = r"https?://[^\s/]+(/\S*)?"
+_NO_URL = "{!r} is not a URL; expected 'http://…' or 'https://…'"
+Url = Annotated[str, _form(f"({_URL})?", _NO_URL)]
+Urls = Annotated[list[str], AfterValidator(each(matches(_URL, _NO_URL)))]
+
+Destination = Annotated[
+    str,
+    _form(
+        r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+",
+        "{!r} is not a machine; expected 'local' or a destination of OpenSSH: "
+        "an alias, 'user@host' or 'ssh://user@host:port'",
+    ),
+]
+
+Registry = Annotated[
+    str,
+    _form(
+        r"(?!https?:)[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._/-]*[a-z0-9])?",
+        "{!r} is not a registry; expected 'origin' (the one an image names) or a host, "
+        "like 'quay.io', 'registry.example.com:5000' or 'registry.example.com/mirror'",
+    ),
+]
+
+# The text may be the secret itself, and is not repeated.
+SecretSource = Annotated[
+    str,
+    _form(
+        r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|credential:[A-Za-z0-9_.@-]+|"
+        r"block:[a-z0-9-]+/[a-z0-9-]+\.[A-Za-z_][A-Za-z0-9_]*",
+        "this is no source of a secret; expected 'env:NAME', 'file:/path', 'credential:NAME' "
+        "or 'block:type/name.field'",
+    ),
+]
+
+Recipient = Annotated[
+    str,
+    _form(
+        r"age1[a-z0-9]{58}|ssh-(ed25519|rsa) \S+( .*)?",
+        "{!r} is no public key; expected one of age ('age1…') or SSH ('ssh-ed25519 …')",
+    ),
+]

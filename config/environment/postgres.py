@@ -1,0 +1,23 @@
+"""Section [postgres] of an environment."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.environment.addresses import Host, Port
+from config.environment.forms import Identifier, IdentifierOrNone
+from config.environment.model import Strict
+
+
+class Postgres(Strict):
+    """Where Dify's databases are, who owns them and how many connections Dify opens."""
+
+    host: Host
+    port: Port
+    user: Identifier
+    admin: IdentifierOrNone
+    database: Identifier
+    plugin_database: Identifier
+    max_connections: Annotated[int, Field(ge=20, le=10_000)]
+    pool_size: Annotated[int, Field(ge=1, le=500)]
+    pool_overflow: Annotated[int, Field(ge=0, le=500)]

@@ -1,0 +1,40 @@
+"""Section [storage] of an environment."""
+
+import re
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from config.environment.forms import Url
+from config.environment.model import Strict, refuse
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+class Storage(Strict):
+    """Where uploads, tenant keys and plugin packages are kept: in a folder or in S3 buckets."""
+
+    kind: Literal["local", "s3"]
+    endpoint: Url
+    region: str
+    bucket: str
+    plugin_bucket: str
+    address_style: Literal["auto", "virtual", "path"]
+
+    @property
+    def path_style(self) -> bool:
+        """Whether the bucket's name stands in the path, as clients of `auto` decide it."""
+        return self.address_style == "path" or (
+            self.address_style == "auto" and bool(self.endpoint)
+        )
+
+    @model_validator(mode="after")
+    def s3_is_complete(self) -> Self:
+        if self.kind == "s3":
+            buckets = {"bucket": self.bucket, "plugin_bucket": self.plugin_bucket}
+            refuse(
+                f"{key}: {value!r} is not a bucket name; storage.kind 's3' needs one"
+                for key, value in buckets.items()
+                if not _BUCKET.fullmatch(value)
+            )
+        return self
