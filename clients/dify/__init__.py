@@ -27,6 +27,7 @@ class Dify:
     """One Dify behind its public URL.
 
     `verify`: whom to trust. `resolve`: address and port to connect to instead of asking DNS.
+    `patience` is taken times the limits of each request.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class Dify:
         verify: ssl.SSLContext | bool = True,
         resolve: tuple[str, int] | None = None,
         transport: httpx.BaseTransport | None = None,
+        patience: float = 1.0,
     ) -> None:
-        self.session = Session(base_url, api, transport or _transport(verify, resolve))
+        self.session = Session(base_url, api, transport or _transport(verify, resolve), patience)
         self.knowledge = Knowledge(self.session)
         self.workflows = Workflows(self.session)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 
+from clients.command import PATIENCE
 from config.errors import RolloutError
 from config.release import Api
 
-TIMEOUT = httpx.Timeout(30, connect=5)
+ANSWERS_WITHIN_S = 30
+CONNECTS_WITHIN_S = 5
 _OK = (200, 201, 204)
 _SHOWN = 200  # characters of an answer that is not Dify's
 
@@ -46,12 +48,17 @@ class Pinned(httpx.HTTPTransport):
 class Session:
     """A client that keeps cookies or token, and adds what a release wants with each request."""
 
-    def __init__(self, base_url: str, api: Api, transport: httpx.BaseTransport) -> None:
+    def __init__(
+        self, base_url: str, api: Api, transport: httpx.BaseTransport, patience: float = 1.0
+    ) -> None:
         self._base64 = api.password == "base64"  # noqa: S105
         self._tokens = api.session == "bearer"
         self._bearer: dict[str, str] = {}
+        self._limits = httpx.Timeout(
+            ANSWERS_WITHIN_S * patience, connect=CONNECTS_WITHIN_S * patience
+        )
         self._http = httpx.Client(
-            base_url=base_url, transport=transport, timeout=TIMEOUT, trust_env=False
+            base_url=base_url, transport=transport, timeout=self._limits, trust_env=False
         )
 
     def close(self) -> None:
@@ -85,7 +92,7 @@ class Session:
                 headers={**self._credentials(path), **(headers or {})},
             )
         except httpx.HTTPError as error:
-            raise DifyError(asked, _why(error)) from None
+            raise DifyError(asked, _why(error, self._limits)) from None
         return _accepted(asked, response)
 
     def json(self, method: str, path: str, **request: Any) -> Any:
@@ -111,7 +118,7 @@ class Session:
                     response.read()
                 yield _until(deadline, asked, _accepted(asked, response).iter_lines())
         except httpx.HTTPError as error:
-            raise DifyError(asked, _why(error)) from None
+            raise DifyError(asked, _why(error, self._limits)) from None
 
     def login(self, email: str, password: str) -> None:
         """The requests that follow are made as this account. Raises DifyError, 401 if refused."""
@@ -173,9 +180,9 @@ def _shown(response: httpx.Response) -> str:
     return str(message)
 
 
-def _why(error: httpx.HTTPError) -> str:
+def _why(error: httpx.HTTPError, limits: httpx.Timeout) -> str:
     if isinstance(error, httpx.ConnectTimeout):
-        return f"nobody answers within {TIMEOUT.connect:g} s"
+        return f"nobody answers within {limits.connect:g} s; {PATIENCE} raises this limit"
     if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {TIMEOUT.read:g} s"
+        return f"no answer within {limits.read:g} s; {PATIENCE} raises this limit"
     return str(error) or type(error).__name__

@@ -24,14 +24,16 @@ API, LOGIN = "Dify answers", "login works"
 _SHOWN = 3
 _PREVIEW = 3000
 _HASH_S = 7200
+_INDEX_S = 60
 
 
 def verify(site: Site, manifest: Manifest) -> list[Check]:
     """A check of each thing a restore must bring back."""
     dify = site.environment.dify
-    with Dify(f"http://{dify.bind}:{dify.port}", site.release.api) as client:
+    patience = site.within(1)
+    with Dify(f"http://{dify.bind}:{dify.port}", site.release.api, patience=patience) as client:
         look = _Look(site, manifest, client)
-        return run(look.probes(), log_check)
+        return run(look.probes(), log_check, patience=patience)
 
 
 def log_check(check: Check) -> None:
@@ -142,7 +144,7 @@ class _Look:
             return "in a knowledge base of the point"
         file = self.dify.knowledge.upload(f"{self.name}.txt", f"The lighthouse of {self.name}.")
         indexing = self.dify.knowledge.index(file)
-        self.dify.knowledge.wait(indexing, 60)
+        self.dify.knowledge.wait(indexing, self.site.within(_INDEX_S))
         if not self.dify.knowledge.retrieve(indexing.dataset, "lighthouse"):
             raise Wrong("indexed, but a search finds nothing")
         return "in a new knowledge base; the point has none"

@@ -16,10 +16,13 @@ FIXED = {
     ("clients/ssh.py", "IDLE_S"): "how long an unused connection stays",
     ("tasks/core/step.py", "ANSWERS_WITHIN_S"): "an outage longer than that is somebody's to mend",
     ("tasks/points/folders.py", "DAY_S"): "a length of time in a computation",
+    ("tasks/probes/health/backups.py", "_DAY_S"): "a length of time in a computation",
+    ("tasks/probes/health/backups.py", "_HOUR_S"): "a length of time in a computation",
     ("tasks/probes/health/containers.py", "_FIRST_S"): "how far back the first look goes",
 }
 # What a command or a wait takes times the patience of its environment.
 PATIENT = {"timeout_s", "within_s", "settle_s"}
+WAITS = {"wait", "stream", "join"}
 
 
 MODULES = {
@@ -29,14 +32,32 @@ MODULES = {
 }
 
 
+def literal(value: ast.AST) -> bool:
+    return (
+        isinstance(value, ast.Constant)
+        and isinstance(value.value, int | float)
+        and value.value > SHORT_S
+    )
+
+
+def imported(module: ast.Module) -> set[str]:
+    found = (node for node in module.body if isinstance(node, ast.ImportFrom))
+    return {alias.name for node in found for alias in node.names}
+
+
 def constants() -> Iterator[tuple[str, str]]:
     for name, module in MODULES.items():
         for node in module.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                target, value = node.targets[0], node.value.value
-                long = isinstance(value, int | float) and value > SHORT_S
-                if long and isinstance(target, ast.Name) and target.id.endswith("_S"):
-                    yield name, target.id
+            if isinstance(node, ast.Assign):
+                yield from ((name, target) for target in limits(node.targets[0], node.value))
+
+
+def limits(target: ast.AST, value: ast.AST) -> Iterator[str]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for each in zip(target.elts, value.elts, strict=True):
+            yield from limits(*each)
+    elif isinstance(target, ast.Name) and target.id.endswith("_S") and literal(value):
+        yield target.id
 
 
 def stretched(name: str, module: ast.Module) -> set[ast.AST]:
@@ -72,6 +93,34 @@ def test_a_limit_is_stretched_by_patience_or_listed_as_none(place: tuple[str, st
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
     }
     assert uses == stretched(name, module), f"{place}: use site.within({name}), or list it"
+
+
+def fixed_waits(module: ast.Module) -> Iterator[int]:
+    """Lines where something waits for a number of seconds that nothing stretches."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.keyword) and node.arg == "timeout" and literal(node.value):
+            yield node.value.lineno
+        waits = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if waits and node.func.attr in WAITS and any(literal(each) for each in node.args):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_wait_has_a_number_of_its_own(name: str) -> None:
+    assert list(fixed_waits(MODULES[name])) == []
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, module in MODULES.items() if "Probe" in imported(module))
+)
+def test_every_round_of_probes_is_stretched(name: str) -> None:
+    rounds = [
+        node
+        for node in ast.walk(MODULES[name])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run"
+    ]
+    without = [node.lineno for node in rounds if "patience" not in {k.arg for k in node.keywords}]
+    assert without == []
 
 
 def test_every_entry_of_the_list_is_there() -> None:

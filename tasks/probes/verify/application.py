@@ -19,7 +19,8 @@ PREFIX = "rollout-verify-"
 SETUP, LOGIN = "Dify is set up", "login works"
 UPLOAD, WORKFLOW = "an upload is read back", "a workflow runs (blocking)"
 _REFUSED = (400, 401)  # which of them differs between releases
-_INDEX_S, _STREAM_S = 60, 60
+_INDEX_S = 60
+_STREAM_S = 60
 _TEXT = """The lighthouse of {name} keeps its lamp lit all night.
 
 Somewhere else a harbour market sells oranges and rope."""
@@ -119,7 +120,7 @@ class Trial:
         began = time.monotonic()
         indexing = self.dify.knowledge.index(self.file)
         self.dataset = indexing.dataset
-        segments = self.dify.knowledge.wait(indexing, _INDEX_S)
+        segments = self.dify.knowledge.wait(indexing, self.site.within(_INDEX_S))
         seconds = time.monotonic() - began
         found = self.dify.knowledge.retrieve(self.dataset, "Which lighthouse keeps its lamp lit?")
         if not found or self.name not in found[0]:
@@ -135,7 +136,8 @@ class Trial:
         began = time.monotonic()
         first, last = 0.0, 0.0
         outputs: dict[str, object] = {}
-        for event in self.dify.workflows.stream(self.key, {"q": self.name}, self.name, _STREAM_S):
+        within_s = self.site.within(_STREAM_S)
+        for event in self.dify.workflows.stream(self.key, {"q": self.name}, self.name, within_s):
             last = time.monotonic() - began
             first = first or last
             if event["event"] == "workflow_finished":

@@ -42,7 +42,13 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
 def open_dify(site: Site) -> Dify:
     """Dify through the domain and the portal, as people reach it."""
     environment = site.environment
-    return Dify(environment.public_url, site.release.api, verify=trusted(site), resolve=place(site))
+    return Dify(
+        environment.public_url,
+        site.release.api,
+        verify=trusted(site),
+        resolve=place(site),
+        patience=site.within(1),
+    )
 
 
 def place(site: Site, port: int = 0) -> tuple[str, int] | None:
@@ -72,7 +78,7 @@ def days_left(site: Site) -> float:
     host, port = place(site) or (domain, environment.portal.https_port)
     try:
         with (
-            socket.create_connection((host, port), timeout=_CONNECT_S) as plain,
+            socket.create_connection((host, port), timeout=site.within(_CONNECT_S)) as plain,
             trusted(site).wrap_socket(plain, server_hostname=domain) as stream,
         ):
             presented = stream.getpeercert() or {}
@@ -89,7 +95,7 @@ def redirect(site: Site) -> str:
     portal = environment.portal
     host, port = place(site, portal.http_port) or (portal.domain, portal.http_port)
     asked = f"http://{portal.domain}:{portal.http_port}/"
-    connection = HTTPConnection(host, port, timeout=_CONNECT_S)
+    connection = HTTPConnection(host, port, timeout=site.within(_CONNECT_S))
     try:
         connection.request("GET", "/", headers={"Host": portal.domain})
         answer = connection.getresponse()

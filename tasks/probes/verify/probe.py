@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 
+from clients.command import PATIENCE
 from config.errors import RolloutError
 
 
@@ -25,7 +26,8 @@ class Check:
 class Probe:
     """A question with a deadline. `ask` returns what it saw, or raises what is wrong.
 
-    `needs`: probes that must pass before this one makes sense.
+    `needs`: probes that must pass before this one makes sense. `within_s` is taken times the
+    patience of the environment.
     """
 
     name: str
@@ -46,9 +48,10 @@ class Wrong(RolloutError):
 OnCheck = Callable[[Check], object]
 
 
-def run(probes: Sequence[Probe], on_check: OnCheck) -> list[Check]:
+def run(probes: Sequence[Probe], on_check: OnCheck, *, patience: float = 1.0) -> list[Check]:
     """A check of every probe, in their order; what does not need each other runs side by side."""
-    return _Round(probes, on_check).finish()
+    stretched = [replace(probe, within_s=probe.within_s * patience) for probe in probes]
+    return _Round(stretched, on_check).finish()
 
 
 class _Round:
@@ -120,7 +123,7 @@ def _lost(needs: Iterable[str], done: dict[str, Check]) -> str:
 
 def _check(probe: Probe, future: Future[str], seconds: float) -> Check:
     if not future.done():
-        detail = f"no result within {probe.within_s:g} s"
+        detail = f"no result within {probe.within_s:g} s; {PATIENCE} raises this limit"
         return Check(probe.name, False, detail, seconds, probe.advice)
     error = future.exception()
     if error is None:

@@ -20,7 +20,9 @@ def verify(site: Site, *, deep: bool, on_check: OnCheck | None = None) -> list[C
         probes = state.probes(site, deep=deep)
         probes += containers.probes(site, deep=deep)
         probes += portal.probes(site, dify)
-        return _with_trial(Trial(site, dify), probes, told) if deep else run(probes, told)
+        if deep:
+            return _with_trial(Trial(site, dify), probes, told)
+        return run(probes, told, patience=site.within(1))
 
 
 def failed(checks: Sequence[Check]) -> StepError | None:
@@ -41,12 +43,13 @@ def failed(checks: Sequence[Check]) -> StepError | None:
 
 def _with_trial(trial: Trial, probes: list[Probe], told: OnCheck) -> list[Check]:
     checks: list[Check] = []
+    patience = trial.site.within(1)
     try:
-        checks += run([*probes, *trial.probes()], told)
+        checks += run([*probes, *trial.probes()], told, patience=patience)
     finally:
         if trial.entered:
             cleared = Probe("what the checks made is removed", trial.clear, within_s=30)
-            checks += run([cleared], told)
+            checks += run([cleared], told, patience=patience)
     return checks
 
 

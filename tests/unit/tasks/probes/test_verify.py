@@ -100,9 +100,22 @@ def test_a_probe_that_hangs_is_given_up_at_its_deadline_and_holds_nobody():
     checks = asked(Probe("hung", hang, within_s=0.1, advice="push it"), Probe("other", fine))
     stop.set()
     assert time.monotonic() - began < 5
-    assert (checks[0].ok, checks[0].detail) == (False, "no result within 0.1 s")
+    assert (checks[0].ok, checks[0].detail) == (
+        False,
+        "no result within 0.1 s; nodes.patience raises this limit",
+    )
     assert checks[0].advice == "push it"
     assert checks[1].ok
+
+
+def test_a_limit_is_taken_times_the_patience_of_the_environment():
+    def slow() -> str:
+        time.sleep(0.2)
+        return "late"
+
+    probe = Probe("slow", slow, within_s=0.05)
+    [hasty], [patient] = (run([probe], lambda _: None, patience=times) for times in (1, 40))
+    assert (hasty.ok, patient.ok, patient.detail) == (False, True, "late")
 
 
 def test_any_exception_is_a_failed_check_in_one_line():
