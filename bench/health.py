@@ -57,11 +57,10 @@ def main() -> None:
 
 def one(site: Site) -> None:
     """All probes of one environment, warm; and the whole flow run around them."""
-    record = look(site, Record()).record
+    seen = look(site, Record())
     looks: list[float] = []
     for _ in range(30):
-        seen = look(site, record)
-        record = seen.record
+        seen = look(site, seen.record)
         looks.append(seen.seconds)
     told(f"all {len(seen.findings)} probes", looks)
     health(site.name)

@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -62,7 +62,7 @@ class EngineNode(LocalNode):
 
 
 @contextmanager
-def empty_engine() -> Iterator[str]:
+def empty_engine() -> Generator[str]:
     """Where an engine with no image at all listens."""
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/var/tmp"))
     words = [

@@ -14,11 +14,9 @@ def apply(file: Path, *, dry_run: bool, as_json: bool) -> None:
     """
     with configured_server() as url:
         from tasks.core.step import converge
-        from tasks.server import setup
         from tasks.server.block_files import Blocks, read
 
         wanted = read(file)
-        assert setup.BLOCKS  # noqa: S101 - importing made our own types known
         outcome = converge(Blocks(wanted), dry_run=dry_run)
     rows = [{"what": change.what, "before": change.before} for change in outcome.changes]
     if as_json:

@@ -196,7 +196,7 @@ def _recorded(flow: Any, parameters: dict[str, Any]) -> Any:
     from cli import server_errors
     from flows.parts import recording
 
-    patience = {
+    patience: dict[Any, float | None] = {
         settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         settings.PREFECT_CLIENT_MAX_RETRIES: 2,
         settings.PREFECT_API_REQUEST_TIMEOUT: ANSWER_S,

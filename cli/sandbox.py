@@ -34,7 +34,7 @@ def sandbox(name: str) -> None:
     from tasks.platforms.sandbox.prefect_secrets import login_file
 
     own = PREFECT_API_URL.value() in (None, api_url(environment))
-    settings = {}
+    settings: dict[Any, str] = {}
     if own:
         url, login = _own_server(name)
         settings = {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: login}

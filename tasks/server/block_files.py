@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from blocks.sources import private_text
 from config.errors import ConfigError
 from tasks.core.step import Change
+from tasks.server.setup import BLOCKS
 
 _NAME = re.compile(r"[a-z0-9-]+")
 # Importing makes their blocks known.
-KNOWN = (notifications, system)
+KNOWN = (notifications, system, *BLOCKS)
 
 Wanted = Mapping[str, Block]
 
