@@ -31,6 +31,7 @@ from tasks.core.step import converge
 from tasks.server.automations import Automations, missed_backup
 from tasks.steps.docker import compose_prefix
 from tests.ports import free_ports
+from tests.serving import serving
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +181,8 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
     }
     words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
              "--auth-key", ",".join(keys.values())]  # fmt: skip
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
-        try:
-            yield variables
-        finally:
-            server.terminate()
+    with serving(words, stderr=subprocess.DEVNULL):
+        yield variables
 
 
 def test_a_drill_gets_uploads_from_the_bucket_they_were_saved_from(kept: Any) -> None:

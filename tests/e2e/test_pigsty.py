@@ -15,6 +15,7 @@ from tests.e2e.conftest import Machine
 from tests.pigsty.double.build import Double, build
 from tests.pigsty.double.settings import variables
 from tests.ports import free_ports
+from tests.serving import serving
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +135,8 @@ def portal(pigsty: tuple[Machine, Double], tmp_path: Path) -> Generator[int]:
     (port,) = free_ports(1)
     stack = pigsty[0].variables["ROLLOUT__DIFY__PORT"]
     (tmp_path / "nginx.conf").write_text(PORTAL.format(port=port, stack=stack))
-    with subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", "nginx.conf"]) as server:
-        try:
-            yield port
-        finally:
-            server.terminate()
+    with serving(["nginx", "-p", str(tmp_path), "-c", "nginx.conf"]):
+        yield port
 
 
 @pytest.fixture

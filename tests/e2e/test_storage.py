@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.serving import serving
+
 BRIDGE = "172.17.0.1"
 RCLONE = Path(sys.executable).parent / "rclone"
 KEY, SECRET = "ACCESSKEYOFTHETEST", 'p@ss "w\'ord" $HOME %2F #x'
@@ -33,13 +35,9 @@ def store(deployed: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[
     with socket.create_server((BRIDGE, 0)) as free:
         port = free.getsockname()[1]
     words = ("serve", "s3", str(folder), "--addr", f"{BRIDGE}:{port}", "--auth-key")
-    server = subprocess.Popen([RCLONE, *words, f"{KEY},{SECRET}"], stderr=subprocess.DEVNULL)
-    try:
+    with serving([RCLONE, *words, f"{KEY},{SECRET}"], stderr=subprocess.DEVNULL):
         _answers(BRIDGE, port)
         yield Store(f"http://{BRIDGE}:{port}", folder)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @pytest.fixture(scope="module")

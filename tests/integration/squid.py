@@ -8,6 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.serving import serving
+
 USER, PASSWORD = "robot", "s3cret word"
 SQUID = """
 http_port 127.0.0.1:{port}
@@ -34,13 +36,10 @@ def serve_squid(port: int) -> Generator[tuple[str, Path]]:
     (folder / "users").write_text(f"{USER}:{hashed}")
     (folder / "squid.conf").write_text(SQUID.format(port=port, folder=folder))
     subprocess.run(["chown", "-R", "proxy:", folder], check=True)
-    with subprocess.Popen(
-        ["squid", "-N", "-f", folder / "squid.conf"], stderr=subprocess.DEVNULL
-    ) as process:
+    with serving(["squid", "-N", "-f", folder / "squid.conf"], stderr=subprocess.DEVNULL):
         deadline = time.monotonic() + 20
         while not (folder / "squid.pid").exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}", folder / "access.log"
-        process.terminate()
     shutil.rmtree(folder)

@@ -47,6 +47,7 @@ from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 from tasks.steps.table import PARTS
 from tests.ports import free_ports
+from tests.serving import serving
 
 PASSWORD = "pa55"
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
@@ -208,16 +209,12 @@ def repository(site: Site, tmp_path: Path) -> Repository:
 
 @contextmanager
 def running(words: list[str], ready: Callable[[], bool]) -> Iterator[None]:
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with serving(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 20
         while not ready():
             assert process.poll() is None and time.monotonic() < deadline, words
             time.sleep(0.1)
         yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def listens(port: int) -> Callable[[], bool]:

@@ -32,6 +32,7 @@ from tests.integration import squid
 from tests.integration.images import conftest as registries
 from tests.integration.sshd import SshServer
 from tests.ports import free_ports
+from tests.serving import serving
 
 RCLONE = Path(sys.executable).parent / "rclone"
 KEY, SECRET = "ACCESSKEYOFTHETEST", 'p@ss "w\'ord" \\n $HOME %2F #x'
@@ -72,15 +73,13 @@ def serving_s3(folder: Path) -> Generator[str]:
         (folder / name).mkdir()
     (port,) = free_ports(1)
     words = ("serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}")
-    with subprocess.Popen(
-        [RCLONE, *words, "--auth-key", f"{KEY},{SECRET}"], stderr=subprocess.DEVNULL
-    ) as process:
+    command = [RCLONE, *words, "--auth-key", f"{KEY},{SECRET}"]
+    with serving(command, stderr=subprocess.DEVNULL):
         deadline = time.monotonic() + 20
         while not registries._connects("127.0.0.1", port):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
-        process.terminate()
 
 
 class World:

@@ -20,6 +20,7 @@ from config.load import ROOT
 from tests.api_login import Login
 from tests.integration import prefect_server
 from tests.ports import free_ports
+from tests.serving import serving
 
 NAME, PASSWORD = "ada", "correct-horse"
 LOGIN = f"{NAME}:{PASSWORD}"
@@ -147,11 +148,8 @@ def portal(folder: Path, port: int) -> Generator[tuple[str, Path]]:
              "-addext", "subjectAltName=DNS:localhost"]  # fmt: skip
     subprocess.run(words, cwd=folder, check=True, capture_output=True)
     (folder / "nginx.conf").write_text(PORTAL.format(own=own, port=port))
-    with subprocess.Popen(["nginx", "-p", str(folder), "-c", "nginx.conf"]) as server:
-        try:
-            yield f"https://localhost:{own}/api", folder / "own.crt"
-        finally:
-            server.terminate()
+    with serving(["nginx", "-p", str(folder), "-c", "nginx.conf"]):
+        yield f"https://localhost:{own}/api", folder / "own.crt"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from clients.processes import process
 from tests.engine import started
 from tests.integration.images import newer_engine
 from tests.ports import free_ports
+from tests.serving import serving
 
 USER, PASSWORD = "robot", "s3cret word"
 HTPASSWD = f"{USER}:$2b$04$RA8WphFmb7s8tyM8AsrLNef0foDJWRsUCF7lGghINm5YvSkdSoYwa\n"
@@ -215,17 +216,13 @@ def serve_registry(
         config["http"]["tls"] = {"key": str(key), "certificate": str(certificate)}
     file = folder / f"{port}.yml"
     file.write_text(json.dumps(config))
-    with subprocess.Popen(
-        ["docker-registry", "serve", str(file)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as serving:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with serving(["docker-registry", "serve", str(file)], **quiet):
         deadline = time.monotonic() + 20
         while not _connects(address, port):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield f"{address}:{port}"
-        serving.terminate()
 
 
 def _connects(address: str, port: int) -> bool:
@@ -264,10 +261,12 @@ def private_registry(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("private")
     with serve_registry(folder, login=True, tls=True, address=gateway) as host:
         trusted = Path("/etc/docker/certs.d") / host
-        trusted.mkdir(parents=True)
+        trusted.mkdir(parents=True, exist_ok=True)  # may be left by a run that was killed
         shutil.copy(folder / "certificate.pem", trusted / "ca.crt")
-        yield host
-        shutil.rmtree(trusted)
+        try:
+            yield host
+        finally:
+            shutil.rmtree(trusted)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Several nodes behind the portal: its file, written by hand, read by a real nginx."""
 
 import http.server
-import subprocess
 import threading
 import time
 from collections.abc import Generator, Mapping
@@ -16,6 +15,7 @@ from config.environment import Environment
 from config.load import load_release
 from tests.conftest import MakeDouble, PigstyDouble
 from tests.ports import free_ports
+from tests.serving import serving
 
 DOMAIN = "several.pigsty"
 CONF = """\
@@ -90,12 +90,8 @@ def portal(environment: Environment, folder: Path) -> Generator[None]:
     (folder / "portal.conf").write_text(text)
     (folder / "nginx.conf").write_text(CONF.format(folder=folder, temporary=temporary))
     words = ("/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"))
-    process = subprocess.Popen(words)
-    try:
+    with serving(words):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def asked(environment: Environment, within_s: float = 10) -> httpx.Response:
