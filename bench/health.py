@@ -26,8 +26,8 @@ from prefect.settings import (
 
 from cli.runs import own_server
 from config.load import load_environment
+from config.rules.finding import Status
 from config.rules.health.record import Record
-from config.rules.health.verdict import Status
 from flows.health import health
 from flows.parts.opening import unchanged
 from tasks.core.site import Site

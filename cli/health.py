@@ -69,7 +69,7 @@ def _shown(*, as_json: bool) -> Generator[Callable[[Any], None]]:
 def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
     """The exit status of the worst."""
     found = runs.fleet(names or environment_names(), at_once=at_once)
-    from config.rules.health.verdict import worst
+    from config.rules.finding import worst
     from flows.parts.health_report import page_rows
 
     rows, status = page_rows(found), str(worst(each.status for each in found))

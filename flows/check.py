@@ -9,23 +9,24 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from config.rules.finding import Finding
 from flows.parts import recording
 from flows.parts.opening import asked
 from flows.parts.tasks import finish, readable, step
 from tasks.core.site import Site
 from tasks.probes.connections.all import connections
-from tasks.probes.connections.connection import Answer, ask_all
 from tasks.probes.connections.connection import State as Became
+from tasks.probes.connections.connection import state
 
 log = logging.getLogger("rollout")
 
 
-def _ask(site: Site) -> list[Answer]:
-    answers = ask_all(connections(site))
-    for each in answers:
-        level = logging.ERROR if each.state is Became.FAILED else logging.INFO
-        log.log(level, "%s %s: %s: %s", each.kind, each.where, each.state, each.said)
-    return answers
+def _ask(site: Site) -> list[Finding]:
+    findings = connections(site)
+    for each in findings:
+        level = logging.ERROR if each.at_fault else logging.INFO
+        log.log(level, "%s %s: %s: %s", each.group, each.where, state(each), each.said)
+    return findings
 
 
 ask = step(_ask, "check")
@@ -33,15 +34,15 @@ ask = step(_ask, "check")
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What each connection of the environment answered."""
+    """What was found of each connection of the environment."""
 
     environment: str
-    answers: tuple[Answer, ...]
+    findings: tuple[Finding, ...]
     seconds: float
 
     @property
-    def failed(self) -> tuple[Answer, ...]:
-        return tuple(answer for answer in self.answers if answer.state is Became.FAILED)
+    def failed(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.at_fault)
 
 
 @flow(name="check", flow_run_name="check {environment}", persist_result=False)
@@ -55,13 +56,13 @@ def check(environment: str) -> State[Any]:
         environment: A file of config/environments.
     """
     began = time.monotonic()
-    answers = finish(ask, asked(environment))
-    report = CheckReport(environment, tuple(answers), time.monotonic() - began)
+    findings = finish(ask, asked(environment))
+    report = CheckReport(environment, tuple(findings), time.monotonic() - began)
     publish(report)
     if report.failed:
-        message = "; ".join(f"{each.kind} {each.where}: {each.said}" for each in report.failed)
+        message = "; ".join(f"{each.group} {each.where}: {each.said}" for each in report.failed)
         return Failed(message=message, data=report)
-    return Completed(message=f"{len(answers)} connections", data=report)
+    return Completed(message=f"{len(findings)} connections", data=report)
 
 
 def rows(report: CheckReport) -> list[dict[str, Any]]:
@@ -69,13 +70,13 @@ def rows(report: CheckReport) -> list[dict[str, Any]]:
     order = (Became.FAILED, Became.LATER, Became.OK)
     return [
         {
-            "state": str(each.state),
-            "connection": each.kind,
+            "state": str(state(each)),
+            "connection": each.group,
             "where": each.where,
-            "key": each.key,
+            "key": each.probe,
             "what": each.said,
         }
-        for each in sorted(report.answers, key=lambda each: order.index(each.state))
+        for each in sorted(report.findings, key=lambda each: order.index(state(each)))
     ]
 
 

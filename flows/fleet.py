@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from config.load import environment_names
-from config.rules.health.verdict import worst
+from config.rules.finding import worst
 from flows.parts.health_report import publish_page
 from flows.parts.opening import unchanged
 from flows.parts.tasks import readable

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from config.rules.finding import Status
 from config.rules.health.record import Known, Spell
 from config.rules.health.series import Series
-from config.rules.health.verdict import Status
 
 COLOURS = {
     Status.OK: "#3f9f5f",

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.pictures import timeline
+from config.rules.finding import Finding, Status
 from config.rules.health.record import DAY_S
-from config.rules.health.verdict import Finding, Status
 from flows.parts import recording
 from tasks.probes.health.ask import Look
 from tasks.probes.health.fleet import Summary

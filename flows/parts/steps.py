@@ -11,9 +11,8 @@ from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.core.verified_mark import prove
 from tasks.probes.preflight.checks import preflight as find
-from tasks.probes.preflight.checks import require
+from tasks.probes.preflight.checks import require, schema
 from tasks.probes.verify.probe import Check
-from tasks.steps import revisions
 from tasks.steps.table import carry_out
 from tasks.steps.table import plan as look
 
@@ -33,7 +32,7 @@ def _step(
 
 
 def _preflight(site: Site) -> None:
-    require([*find(site), revisions.finding(site)])
+    require(find(site, schema(site)))
     log.info("preflight: fine")
 
 

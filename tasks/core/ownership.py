@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clients.files import File
 from clients.node import Node
-from tasks.core.finding import Finding
+from config.rules.finding import Reading, bad, good
 from tasks.core.site import Site
 from tasks.core.step import Change
 
@@ -34,18 +34,17 @@ def owner(node: Node, mark: Path = MARK) -> Owner | None:
         return None
 
 
-def belongs(site: Site, mark: Path = MARK) -> list[Finding]:
+def belongs(site: Site, mark: Path = MARK) -> list[Reading]:
     """A protected environment shares its machines with no other; the rest may share theirs."""
     if not site.platform.marks_machines:
         return []
     mine, found = _mine(site), owner(site.node, mark)
     if found in (None, mine) or not (mine.protected or (found and found.protected)):
-        return [Finding("nodes.dify", ok=True, detail=f"{site.node.name} is ours or nobody's")]
+        return [good("nodes.dify", f"{site.node.name} is ours or nobody's")]
     return [
-        Finding(
+        bad(
             "nodes.dify",
-            ok=False,
-            detail=f"{site.node.name} belongs to {found}, and this is {mine}",
+            f"{site.node.name} belongs to {found}, and this is {mine}",
             advice=f"mend nodes.dify, or remove {mark} there if {found} has moved away",
         )
     ]

@@ -8,8 +8,8 @@ from blocks import login
 from clients.registry import packed_size
 from config.desired.services import digests
 from config.errors import RolloutError
+from config.rules.finding import Reading, bad, good
 from config.rules.sources import sources
-from tasks.core.finding import Finding
 from tasks.core.site import Site
 from tasks.images import bundle_reader
 from tasks.images.load_space import needed as needed_to_load
@@ -21,7 +21,7 @@ ARCHITECTURES: Mapping[str, str] = {"x86_64": "amd64", "aarch64": "arm64"}
 _GB = 1000**3
 
 
-def room(site: Site, free: int, architecture: str) -> list[Finding]:
+def room(site: Site, free: int, architecture: str) -> list[Reading]:
     """Whether the images fit into `free` bytes; nothing where none is missing or size matters."""
     config = site.environment.images
     if config.source not in ("registry", "archive"):
@@ -37,13 +37,14 @@ def room(site: Site, free: int, architecture: str) -> list[Finding]:
             else _in_registries(site, missing, ARCHITECTURES.get(architecture, architecture))
         )
     except RolloutError as error:
-        return [Finding("images", ok=False, detail=str(error))]
+        return [bad("images", str(error))]
     if needed is None:
         said = f"{len(missing)} to get; how large they are is not known before"
-        return [Finding("images", ok=True, detail=said)]
+        return [good("images", said)]
     detail = f"{len(missing)} to get need about {needed / _GB:.1f} GB, free are {free / _GB:.1f} GB"
-    advice = "" if needed <= free else f"free some: rollout images prune {site.name}"
-    return [Finding("images", ok=needed <= free, detail=detail, advice=advice)]
+    if needed <= free:
+        return [good("images", detail)]
+    return [bad("images", detail, f"free some: rollout images prune {site.name}")]
 
 
 def _in_archive(path: Path, missing: list[str]) -> int | None:

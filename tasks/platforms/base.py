@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from clients.postgres import Connection
 from clients.processes import Process
 from config.environment import Environment
+from config.rules.finding import Reading
 from config.rules.restore_point import Archived
-from tasks.core.finding import Finding
 from tasks.core.site import Site
 from tasks.core.step import Step
 
@@ -64,11 +64,11 @@ class Platform(Protocol):
         """Whether the process is one of the platform's own servers."""
         ...
 
-    def preflight(self, site: Site) -> list[Finding]:
+    def preflight(self, site: Site) -> list[Reading]:
         """What of the platform stands in the way of a rollout. Only reads."""
         ...
 
-    def preflight_on(self, node: Site) -> list[Finding]:
+    def preflight_on(self, node: Site) -> list[Reading]:
         """The same, asked from one node that runs Dify."""
         ...
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from config.desired import firewall
-from tasks.core.finding import Finding
+from config.rules.finding import Reading, good
 from tasks.core.site import Site
 from tasks.core.step import Change
 from tasks.tools import iptables
@@ -68,10 +68,10 @@ def remove_rules(site: Site) -> None:
         site.node.run(iptables.remove(chain, jumps=seen.jumps))
 
 
-def openness(site: Site) -> list[Finding]:
+def openness(site: Site) -> list[Reading]:
     """Says what stays open where we may write no rules."""
     names = ", ".join(firewall.addresses(site.environment, site.release))
     if not names or Firewall(site).observe() is not None:
         return []
     detail = f"{names} may ask every port of {site.node.name}: rules take root and iptables"
-    return [Finding("firewall", ok=True, detail=detail)]
+    return [good("firewall", detail)]

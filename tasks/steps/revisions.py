@@ -17,10 +17,10 @@ from config.desired.compose import environment_of, plain
 from config.errors import NotKnown, StepError
 from config.load import load_release, release_names
 from config.release import REFERENCE, Run
+from config.rules.finding import Reading, bad, good
 from config.rules.revisions import Fit, fit, parse_history
 from tasks.core import release_file
 from tasks.core.engine import usable
-from tasks.core.finding import Finding
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import Change
@@ -121,20 +121,20 @@ def refusal(site: Site, revision: str) -> StepError:
     )
 
 
-def finding(site: Site) -> Finding:
+def reading(site: Site) -> Reading:
     """Whether the release can serve the database, for preflight; what cannot be asked yet is
     asked again before anything is written."""
     try:
         revision = in_database(site)
         found = fits(site, revision) if revision else Fit.OLDER
     except NotKnown as error:
-        return Finding("schema", ok=True, detail=f"asked again before settings: {error}")
+        return good("schema", f"asked again before settings: {error}")
     if revision is None:
-        return Finding("schema", ok=True, detail="none yet")
+        return good("schema", "none yet")
     if found is Fit.NEWER:
         error = refusal(site, revision)
-        return Finding("schema", ok=False, detail=error.cause, advice=error.advice)
-    return Finding("schema", ok=True, detail=f"{revision}: {_SAID[found]}")
+        return bad("schema", error.cause, advice=error.advice)
+    return good("schema", f"{revision}: {_SAID[found]}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import psycopg
 from prefect.artifacts import create_table_artifact
 
-from config.rules.health.verdict import Status
+from config.rules.finding import Status
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox import authority, nginx, postgres, redis

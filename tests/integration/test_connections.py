@@ -22,11 +22,13 @@ from blocks.login import Login
 from blocks.logins import ObjectStoreKeys, PostgresLogin, RedisLogin
 from config.environment import Environment
 from config.errors import RolloutError
+from config.rules.finding import Finding
 from tasks.core.secrets import known_secrets
 from tasks.core.site import Site
 from tasks.core.step import converge
-from tasks.probes.connections.all import connections
-from tasks.probes.connections.connection import Answer, State, ask_all
+from tasks.probes.connections.all import connections, probes
+from tasks.probes.connections.connection import State, state
+from tasks.probes.engine import ask_all
 from tasks.steps.table import PARTS
 from tests.integration import squid
 from tests.integration.images import conftest as registries
@@ -145,10 +147,10 @@ class World:
 
     def ask(
         self, key: str, given: Mapping[str, str] = {}, /, **sections: Mapping[str, Any]
-    ) -> Answer:
-        """What the connection of that key answers; never a secret."""
-        named = connections(self.site(given, **sections))
-        [answer] = ask_all([each for each in named if each.key == key])
+    ) -> Finding:
+        """How the connection of that key stands; never a secret."""
+        named = probes(self.site(given, **sections))
+        [answer] = ask_all([each for each in named if each.name == key], patience=1)
         text = repr(answer)
         for secret in (WRONG, SECRET, squid.PASSWORD, registries.PASSWORD):
             assert secret not in text
@@ -180,11 +182,9 @@ def test_everything_lets_us_in(world: World) -> None:
     words = ["restic", "init", "--repo", str(world.folder / "points")]
     password = {"RESTIC_PASSWORD": access.password.get_secret_value(), "PATH": "/usr/bin:/bin"}
     subprocess.run(words, env=password, check=True, capture_output=True)
-    answers = ask_all(connections(site))
-    assert {each.key: each.state for each in answers} == {each.key: State.OK for each in answers}, (
-        answers
-    )
-    assert [(each.kind, each.key) for each in answers] == [
+    answers = connections(site)
+    assert [str(each) for each in answers if state(each) is not State.OK] == []
+    assert [(each.group, each.probe) for each in answers] == [
         ("node", "nodes.dify"),
         ("Dify secrets", "secrets"),
         ("PostgreSQL", "postgres.database"),
@@ -207,7 +207,7 @@ def test_everything_lets_us_in(world: World) -> None:
 
 def test_asking_changes_nothing(world: World) -> None:
     before = sorted(str(path) for path in world.folder.rglob("*") if "registry" not in str(path))
-    ask_all(connections(world.site()))
+    connections(world.site())
     after = sorted(str(path) for path in world.folder.rglob("*") if "registry" not in str(path))
     assert after == before
 
@@ -256,7 +256,7 @@ def test_what_is_wrong_is_told_in_one_sentence(
     world: World, key: str, given: dict[str, str], sections: dict[str, Any], said: str
 ) -> None:
     answer = world.ask(key, given, **sections)
-    assert answer.state is State.FAILED
+    assert state(answer) is State.FAILED
     assert "\n" not in answer.said
     assert re.search(said, answer.said), answer.said
 
@@ -268,9 +268,9 @@ def test_a_registry_takes_only_its_own_login(
     if not engine:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     key = f"images.logins.{world.registry}"
-    assert world.ask(key).state is State.OK
+    assert state(world.ask(key)) is State.OK
     wrong = world.ask(key, images={"logins": {world.registry: "impostor"}})
-    assert wrong.state is State.FAILED
+    assert state(wrong) is State.FAILED
     assert "robot" in wrong.said and "401" in wrong.said
     nobody = world.ask("images.registries", images={"registries": [world.registry], "logins": {}})
     assert nobody.said == f"{world.registry} does not let everybody in: 401"
@@ -279,32 +279,32 @@ def test_a_registry_takes_only_its_own_login(
 def test_a_repository_that_is_gone_fails_and_one_that_was_never_made_waits(world: World) -> None:
     elsewhere = str(world.folder / "elsewhere")
     first = world.ask("backup.repository", backup={"repository": elsewhere})
-    assert first.state is State.LATER
+    assert state(first) is State.LATER
     assert first.said.startswith("the first backup makes it; now: no repository answers at")
     access = saved.new()
     saved.save(world.base.name, access.model_copy(update={"initialised": elsewhere}))
     gone = world.ask("backup.repository", backup={"repository": elsewhere})
-    assert gone.state is State.FAILED
+    assert state(gone) is State.FAILED
     assert "no repository answers at" in gone.said
     locked = world.ask("backup.repository")
-    assert locked.state is State.FAILED
+    assert state(locked) is State.FAILED
     assert "does not open with the saved password" in locked.said
 
 
 def test_what_nobody_gave_yet_is_not_asked_for(world: World) -> None:
     site = world.site()
     fresh = Site(site.environment, site.release, {})
-    states = {each.key: (each.state, each.said) for each in ask_all(connections(fresh))}
+    states = {each.probe: (state(each), each.said) for each in connections(fresh)}
     assert states["postgres.database"] == (State.LATER, "postgres_password is not known yet")
     assert states["redis.database"] == (State.LATER, "redis_password is not known yet")
     assert states["storage.bucket"] == (State.LATER, "s3_access_key, s3_secret_key not given")
-    state, said = states["secrets"]
-    assert state is State.FAILED
+    stands, said = states["secrets"]
+    assert stands is State.FAILED
     assert said.startswith("s3_access_key, s3_secret_key not given; rollout secrets sandbox")
 
 
 @pytest.mark.parametrize(
-    ("alias", "state", "said"),
+    ("alias", "stands", "said"),
     [
         ("node", State.OK, "runs our commands as root"),
         ("stranger", State.FAILED, "stranger: it does not accept our key: "),
@@ -314,14 +314,14 @@ def test_what_nobody_gave_yet_is_not_asked_for(world: World) -> None:
     ],
 )
 def test_a_machine_is_asked_over_ssh(
-    world: World, ssh_server: SshServer, alias: str, state: State, said: str
+    world: World, ssh_server: SshServer, alias: str, stands: State, said: str
 ) -> None:
     answer = world.ask(
         "nodes.dify",
         platform={"kind": "external"},
         nodes={"dify": [alias], "ssh_config": ssh_server.config},
     )
-    assert (answer.state, answer.where) == (state, alias)
+    assert (state(answer), answer.where) == (stands, alias)
     assert answer.said.startswith(said)
     assert "\n" not in answer.said
 
@@ -333,7 +333,7 @@ def test_the_administrator_of_a_given_postgresql_is_asked_too(world: World) -> N
         platform={"kind": "external"},
         postgres={"admin": "dbuser_admin"},
     )
-    assert answer.state is State.FAILED
+    assert state(answer) is State.FAILED
     assert answer.said.startswith("PostgreSQL refuses dbuser_admin@127.0.0.1:")
 
 
@@ -386,7 +386,7 @@ def test_a_source_comes_before_what_is_saved(
     environment = world.site({}, secrets=sources).environment
     known = known_secrets(environment, world.base.release, world.base.node)
     site = Site(environment, world.base.release, known)
-    answers = {each.key: each for each in ask_all(connections(site))}
+    answers = {each.probe: each for each in connections(site)}
     assert re.search(said, answers["postgres.database"].said)
     if not given:
         assert answers["secrets"].said.startswith(

@@ -6,8 +6,8 @@ import pytest
 
 from blocks import health_record
 from config.errors import RolloutError
+from config.rules.finding import Status
 from config.rules.health.record import Known, Record
-from config.rules.health.verdict import Status
 from flows.parts.health_report import page_rows
 from tasks.probes.health.fleet import visit
 

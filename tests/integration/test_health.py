@@ -23,8 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from blocks import health_record
 from config.environment import Environment
 from config.load import ROOT, load_environment
+from config.rules.finding import Finding, Status
 from config.rules.health.record import Record
-from config.rules.health.verdict import Finding, Status
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.site import Site
 from tasks.core.step import converge

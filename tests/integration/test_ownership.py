@@ -6,6 +6,7 @@ import pytest
 
 from config.environment import Environment
 from config.load import load_environment, load_release
+from config.rules.finding import Status
 from tasks.core.ownership import Owned, belongs, owner
 from tasks.core.site import Site
 from tasks.core.step import converge
@@ -27,7 +28,7 @@ def test_the_first_deploy_marks_the_machine_and_the_second_finds_it(mark: Path) 
     first = converge(Owned(prod, mark))
     assert [(c.before, c.after) for c in first.changes] == [("nobody's", "prod (protected)")]
     assert converge(Owned(prod, mark)).changes == ()
-    assert all(finding.ok for finding in belongs(prod, mark))
+    assert all(reading.status is Status.OK for reading in belongs(prod, mark))
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,8 @@ def test_a_protected_machine_is_no_other_environments(
     text = mark.read_text()
     other = site("two", protected=second)
     [finding] = belongs(other, mark)
-    assert not finding.ok
-    assert "belongs to one" in finding.detail
+    assert finding.status is Status.FAIL
+    assert "belongs to one" in finding.said
     assert str(mark) in finding.advice
     assert converge(Owned(other, mark)).changes == ()
     assert mark.read_text() == text
@@ -50,7 +51,7 @@ def test_a_protected_machine_is_no_other_environments(
 def test_unprotected_environments_share_a_machine(mark: Path) -> None:
     converge(Owned(site("one", protected=False), mark))
     two = site("two", protected=False)
-    assert all(finding.ok for finding in belongs(two, mark))
+    assert all(reading.status is Status.OK for reading in belongs(two, mark))
     assert converge(Owned(two, mark)).changes == ()
 
 
@@ -67,7 +68,7 @@ def test_a_broken_mark_is_nobodys_and_is_written_anew(mark: Path, text: str) -> 
     mark.parent.mkdir()
     mark.write_text(text)
     prod = site("prod", protected=True)
-    assert all(finding.ok for finding in belongs(prod, mark))
+    assert all(reading.status is Status.OK for reading in belongs(prod, mark))
     assert len(converge(Owned(prod, mark)).changes) == 1
 
 

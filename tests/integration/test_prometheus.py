@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from config.load import ROOT
+from config.rules.finding import Finding, Status
 from config.rules.health.metrics import METRICS, text
-from config.rules.health.verdict import Finding, Status
 from tests.ports import free_ports
 
 MONITORING = ROOT / "config/monitoring"

@@ -97,9 +97,9 @@ def test_a_second_rollout_changes_nothing_and_is_quick(remote: Site, first: list
 
 
 def test_the_preflight_knows_its_own_containers_there(remote: Site, first: list[Outcome]) -> None:
-    findings = {finding.name: finding for finding in preflight(remote)}
+    findings = {finding.probe: finding for finding in preflight(remote)}
     assert findings["dify.port"].ok
-    assert findings["postgres"].detail.endswith("answers")
+    assert findings["postgres"].said.endswith("answers")
 
 
 def test_a_connection_lost_in_the_middle_of_a_step_is_said_and_a_rerun_finishes(

@@ -9,6 +9,7 @@ import pytest
 from clients.docker import Docker, NoEnd
 from config.errors import StepError
 from config.load import load_release
+from config.rules.finding import Status
 from config.rules.revisions import Fit
 from tasks.core import release_file
 from tasks.core.site import Site
@@ -73,9 +74,9 @@ def test_a_release_that_does_not_know_the_revision_is_refused_by_plan_and_prefli
     )
     assert "rollout deploy sandbox --release 1.15.0" in refused.value.advice
     assert "rollout points sandbox" in refused.value.advice
-    found = revisions.finding(older)
-    assert not found.ok
-    assert "5eed00001150" in found.detail
+    found = revisions.reading(older)
+    assert found.status is Status.FAIL
+    assert "5eed00001150" in found.said
     assert (states(newer), files(newer)) == before
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from config.rules.health.verdict import Finding, Status
+from config.rules.finding import Finding, Status
 from tasks.core.site import Site
 from tasks.probes.health import sentinel
 from tasks.probes.health.question import Past, ask_all

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.environment import Health
+from config.rules.finding import Finding, Status
 from config.rules.health.record import HOUR_S, Record
-from config.rules.health.verdict import Finding, Status
 
 PREFIX = "container "
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from config.rules.health.verdict import Finding, Status
+from config.rules.finding import Finding, Status
 
 DAY_S, HOUR_S = 86_400.0, 3600.0
 

@@ -12,8 +12,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from config.environment import Health
+from config.rules.finding import Finding, Status, worst
 from config.rules.health.series import Series
-from config.rules.health.verdict import ROLLOUT, Finding, Status, worst
+from config.rules.health.verdict import ROLLOUT
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0

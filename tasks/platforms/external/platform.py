@@ -11,9 +11,9 @@ from clients.postgres import Connection, Postgres, PostgresRefused
 from clients.processes import Process
 from config.environment import Environment
 from config.errors import StepError
+from config.rules.finding import Reading, bad, good
 from config.rules.restore_point import Archived
 from config.secrets import POSTGRES_ADMIN
-from tasks.core.finding import Finding
 from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Platform
@@ -52,10 +52,10 @@ class External:
     def runs(self, environment: Environment, process: Process) -> bool:
         return False
 
-    def preflight(self, site: Site) -> list[Finding]:
+    def preflight(self, site: Site) -> list[Reading]:
         return []
 
-    def preflight_on(self, node: Site) -> list[Finding]:
+    def preflight_on(self, node: Site) -> list[Reading]:
         """Whether the given PostgreSQL and Redis accept connections at all."""
         postgres, redis = node.environment.postgres, node.environment.redis
         return [
@@ -126,13 +126,13 @@ def _redis(site: Site) -> list[Step[Any]]:
     return [SuitableRedis(site)]
 
 
-def _answers(name: str, host: str, port: int, site: Site) -> Finding:
+def _answers(name: str, host: str, port: int, site: Site) -> Reading:
     if trouble := site.node.knock(host, port, CONNECT_WITHIN_S):
         detail = f"{host}:{port} does not answer: {trouble}"
         file = f"config/environments/{site.name}.toml"
         advice = f"start it, or mend {name}.host and {name}.port in {file}"
-        return Finding(name, ok=False, detail=detail, advice=advice)
-    return Finding(name, ok=True, detail=f"{host}:{port} answers")
+        return bad(name, detail, advice=advice)
+    return good(name, f"{host}:{port} answers")
 
 
 PLATFORM: Platform = External()

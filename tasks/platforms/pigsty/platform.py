@@ -5,8 +5,8 @@ from typing import Any
 
 from clients.postgres import PostgresRefused, PostgresUnreachable
 from config.environment import Environment
+from config.rules.finding import Reading
 from config.rules.restore_point import Archived
-from tasks.core.finding import Finding
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Step
@@ -47,10 +47,10 @@ class Pigsty(External):
     def prefetch(self, site: Site, only: Sequence[str]) -> None:
         look_ahead(site, only)
 
-    def preflight(self, site: Site) -> list[Finding]:
-        return preflight.findings(site)
+    def preflight(self, site: Site) -> list[Reading]:
+        return preflight.readings(site)
 
-    def preflight_on(self, node: Site) -> list[Finding]:
+    def preflight_on(self, node: Site) -> list[Reading]:
         return []
 
     def machines(self, environment: Environment) -> dict[str, str]:

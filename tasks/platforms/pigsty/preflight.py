@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from clients.command import Command
 from config.desired.inventory.merge import merge
 from config.errors import ConfigError, RolloutError
-from tasks.core.finding import Finding
+from config.rules.finding import Reading, Status, bad, good
 from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import desired, instances_of, nodes_of
 from tasks.platforms.pigsty.machines import Machine
@@ -16,73 +16,73 @@ KNOCK_S = 2.0
 SIGN = "roles/infra/templates/nginx/sign-cert.j2"
 
 
-def findings(site: Site) -> list[Finding]:
+def readings(site: Site) -> list[Reading]:
     """Of the admin node, its tree, its inventory, and the machines that do not answer."""
     try:
         known = [*_admin(site), *_tree(site), *_inventory(site)]
         # Who is to be asked stands in the inventory, and how: one that is wrong tells neither.
-        return [*known, *(_machines(site) if all(finding.ok for finding in known) else [])]
+        return [
+            *known,
+            *(_machines(site) if all(each.status is Status.OK for each in known) else []),
+        ]
     except RolloutError as error:
         detail = f"{site.admin.name} cannot be asked: {error}"
-        return [Finding("nodes.admin", ok=False, detail=detail, advice="mend nodes.admin")]
+        return [bad("nodes.admin", detail, advice="mend nodes.admin")]
 
 
-def _admin(site: Site) -> Iterator[Finding]:
+def _admin(site: Site) -> Iterator[Reading]:
     name = site.admin.name
     if site.admin.is_root():
-        yield Finding("sudo", ok=True, detail=f"root on {name}")
+        yield good("sudo", f"root on {name}")
     elif site.admin.attempt(Command(("sudo", "-n", "true"), changes=False)).status == 0:
-        yield Finding("sudo", ok=True, detail=f"without password on {name}")
+        yield good("sudo", f"without password on {name}")
     else:
-        yield Finding(
+        yield bad(
             "sudo",
-            ok=False,
-            detail=f"the user on {name} may not become root without a password",
+            f"the user on {name} may not become root without a password",
             advice="Pigsty needs that: log in as its admin user, or allow it in /etc/sudoers.d",
         )
 
 
-def _tree(site: Site) -> Iterator[Finding]:
+def _tree(site: Site) -> Iterator[Reading]:
     pigsty, found = site.environment.pigsty, tree(site)
     if found is None and site.admin.mode(pigsty.home) is not None:
-        yield Finding(
+        yield bad(
             "pigsty.home",
-            ok=False,
-            detail=f"{pigsty.home} on {site.admin.name} is there and is no tree of Pigsty",
+            f"{pigsty.home} on {site.admin.name} is there and is no tree of Pigsty",
             advice="mend pigsty.home or nodes.admin, or move it away",
         )
     elif found is None:
-        yield Finding("pigsty.home", ok=True, detail=f"{pigsty.version} will be put there")
+        yield good("pigsty.home", f"{pigsty.version} will be put there")
     else:
-        yield Finding("pigsty.home", ok=True, detail=f"Pigsty {found.version} at {found.home}")
+        yield good("pigsty.home", f"Pigsty {found.version} at {found.home}")
     if found and pigsty.certbot and site.admin.mode(pigsty.home / SIGN) is None:
-        yield Finding(
+        yield bad(
             "pigsty.certbot",
-            ok=False,
-            detail=f"Pigsty {found.version} has no certbot: {SIGN} is not in its tree",
+            f"Pigsty {found.version} has no certbot: {SIGN} is not in its tree",
             advice="set pigsty.certbot to false, or use Pigsty 3.4 or newer",
         )
     ansible = site.admin.which("ansible-playbook")
-    yield Finding("ansible", ok=True, detail=ansible or "will be installed by bootstrap")
+    yield good("ansible", ansible or "will be installed by bootstrap")
 
 
-def _inventory(site: Site) -> Iterator[Finding]:
+def _inventory(site: Site) -> Iterator[Reading]:
     """That it can be edited at all, tried on its text."""
     text = inventory(site)
     if text is None:
-        yield Finding("pigsty.yml", ok=True, detail="will be made by configure")
+        yield good("pigsty.yml", "will be made by configure")
         return
     try:
         merge(text, desired(site), str(inventory_path(site)))
     except ConfigError as error:
         for problem in error.problems:
             advice = "mend it or the environment; nothing was changed"
-            yield Finding("pigsty.yml", ok=False, detail=problem, advice=advice)
+            yield bad("pigsty.yml", problem, advice=advice)
     else:
-        yield Finding("pigsty.yml", ok=True, detail="sound")
+        yield good("pigsty.yml", "sound")
 
 
-def _machines(site: Site) -> Iterator[Finding]:
+def _machines(site: Site) -> Iterator[Reading]:
     """Who does not answer as what it should be has to be reached by Ansible, and be mended.
 
     Before there is an inventory, `configure` and the first playbook find out.
@@ -104,20 +104,20 @@ def _silent(site: Site) -> Iterator[str]:
         yield pigsty.admin_ip
 
 
-def _reached(site: Site, found: Tree, address: str) -> Finding:
+def _reached(site: Site, found: Tree, address: str) -> Reading:
     """As root, by Ansible where the inventory knows the machine, else whether ssh answers."""
     name = f"machine {address}"
     text = inventory(site) or ""
     if address not in text or not site.admin.which("ansible"):
         if trouble := site.admin.knock(address, 22, KNOCK_S):
             advice = "start it, or mend the addresses in [pigsty]"
-            return Finding(name, ok=False, detail=f"ssh does not answer: {trouble}", advice=advice)
-        return Finding(name, ok=True, detail="ssh answers")
+            return bad(name, f"ssh does not answer: {trouble}", advice=advice)
+        return good(name, "ssh answers")
     try:
         done = Machine(site, found, address, "preflight").run(("id", "-u"))
     except RolloutError as error:
-        return Finding(name, ok=False, detail=str(error).removeprefix("preflight: "))
+        return bad(name, str(error).removeprefix("preflight: "))
     if done.stdout.strip() != "0":
         advice = "Pigsty needs sudo without a password there"
-        return Finding(name, ok=False, detail=done.stderr.strip() or "not root", advice=advice)
-    return Finding(name, ok=True, detail="reached as root")
+        return bad(name, done.stderr.strip() or "not root", advice=advice)
+    return good(name, "reached as root")

@@ -9,7 +9,7 @@ from typing import Any
 from clients.postgres import Connection
 from clients.processes import Process, open_files
 from config.environment import Environment
-from tasks.core.finding import Finding
+from config.rules.finding import Reading, bad, good
 from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Platform
@@ -64,18 +64,18 @@ class Sandbox(External):
             return True
         return any(name.startswith(tuple(folders)) for name in open_files(process.pid))
 
-    def preflight(self, site: Site) -> list[Finding]:
+    def preflight(self, site: Site) -> list[Reading]:
         needs, major = site.release.postgres, postgres.MAJOR
         detail = (
             f"Dify {site.release.version} takes PostgreSQL {needs.min} to {needs.max}, "
             f"the sandbox brings {major}"
         )
         if needs.min <= major <= needs.max:
-            return [Finding("postgres", ok=True, detail=detail)]
+            return [good("postgres", detail)]
         advice = f"set another dify.release in config/environments/{site.name}.toml"
-        return [Finding("postgres", ok=False, detail=detail, advice=advice)]
+        return [bad("postgres", detail, advice=advice)]
 
-    def preflight_on(self, node: Site) -> list[Finding]:
+    def preflight_on(self, node: Site) -> list[Reading]:
         return []
 
     @contextmanager

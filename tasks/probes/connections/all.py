@@ -1,5 +1,6 @@
 """Every connection an environment names, in the order a rollout meets them."""
 
+from config.rules.finding import Finding
 from tasks.core.site import Site
 from tasks.probes.connections import (
     databases,
@@ -9,7 +10,7 @@ from tasks.probes.connections import (
     secrets,
     storage,
 )
-from tasks.probes.connections.connection import Connection
+from tasks.probes.engine import Probe, ask_all
 
 KINDS = (
     machines.nodes,
@@ -25,5 +26,10 @@ KINDS = (
 )
 
 
-def connections(site: Site) -> list[Connection]:
-    return [connection for kind in KINDS for connection in kind(site)]
+def probes(site: Site) -> list[Probe]:
+    return [probe for kind in KINDS for probe in kind(site)]
+
+
+def connections(site: Site) -> list[Finding]:
+    """How each connection stands, in order; how long it takes is up to the slowest."""
+    return ask_all(probes(site), patience=site.within(1))

@@ -1,13 +1,13 @@
-"""One connection an environment names, and asking many of them side by side."""
+"""One connection an environment names, as a probe; how it stands is one of three states."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
 
-from config.errors import RolloutError
-from tasks.core.side_by_side import answers
+from config.rules.finding import Finding
+from tasks.probes.engine import Probe
 
-AT_ONCE = 8
+# Each client has limits of its own, which are shorter.
+WITHIN_S = 120
 
 
 class State(StrEnum):
@@ -18,52 +18,15 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class NotYet(RolloutError):
-    """There is nothing to ask before what the message says was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
+def connection(kind: str, key: str, where: str, ask: Callable[[], str], advice: str) -> Probe:
     """`key` names it in the environment's file, `where` is what stands there.
 
     `ask` really connects: it returns what answered, or raises a RolloutError or NotYet.
     """
-
-    kind: str
-    key: str
-    where: str
-    ask: Callable[[], str]
+    return Probe(key, ask, within_s=WITHIN_S, advice=advice, group=kind, where=where)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of asking one: a sentence."""
-
-    kind: str
-    key: str
-    where: str
-    state: State
-    said: str
-
-
-def ask_all(connections: Sequence[Connection]) -> list[Answer]:
-    """An answer from each, in order; how long it takes is up to the slowest."""
-    return answers(_ask, connections, AT_ONCE)
-
-
-def _ask(connection: Connection) -> Answer:
-    def answer(state: State, said: str) -> Answer:
-        return Answer(connection.kind, connection.key, connection.where, state, said)
-
-    try:
-        return answer(State.OK, connection.ask())
-    except NotYet as error:
-        return answer(State.LATER, _sentence(error))
-    except RolloutError as error:
-        return answer(State.FAILED, _sentence(error))
-
-
-def _sentence(error: RolloutError) -> str:
-    """What it says in one line, with what to do after a semicolon."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines).replace(" do: ", "; ")
+def state(finding: Finding) -> State:
+    if finding.ok:
+        return State.OK
+    return State.FAILED if finding.at_fault else State.LATER

@@ -10,10 +10,14 @@ from clients.proxy import WebProxy
 from config.desired.services import images
 from config.rules.sources import ORIGIN, sources
 from tasks.core.site import Site
-from tasks.probes.connections.connection import Connection
+from tasks.probes.connections.connection import connection
+from tasks.probes.engine import Probe
+
+REGISTRY = "mend images.registries, or the login that images.logins names"
+PROXY = "mend docker.proxy, or the login that docker.proxy_login names"
 
 
-def registries(site: Site) -> list[Connection]:
+def registries(site: Site) -> list[Probe]:
     """Those a login is named for; and those images are pulled from, if from nowhere else."""
     settings = site.environment.images
     wanted = images(site.environment, site.release) if settings.source == "registry" else {}
@@ -24,15 +28,16 @@ def registries(site: Site) -> list[Connection]:
     }
     keys |= {host: f"images.logins.{host}" for host in settings.logins}
     return [
-        Connection("registry", key, host, partial(_ask_registry, site, host))
+        connection("registry", key, host, partial(_ask_registry, site, host), REGISTRY)
         for host, key in keys.items()
     ]
 
 
-def proxy(site: Site) -> list[Connection]:
+def proxy(site: Site) -> list[Probe]:
     """The one Docker Engine pulls through."""
     url = site.environment.docker.proxy
-    return [Connection("proxy", "docker.proxy", url, partial(_ask_proxy, site))] if url else []
+    ask = partial(_ask_proxy, site)
+    return [connection("proxy", "docker.proxy", url, ask, PROXY)] if url else []
 
 
 def _ask_registry(site: Site, host: str) -> str:

@@ -10,13 +10,16 @@ from config.secrets import required
 from tasks.core import secret_file, secret_places
 from tasks.core.secrets import given_secrets
 from tasks.core.site import Site
-from tasks.probes.connections.connection import Connection, NotYet
+from tasks.probes.connections.connection import connection
+from tasks.probes.engine import NotYet, Probe
+
+ADVICE = "rollout secrets shows which are known and where"
 
 
-def secrets(site: Site) -> list[Connection]:
+def secrets(site: Site) -> list[Probe]:
     file = str(secret_file.path(site.environment))
     where = f"dify-secrets/{saved.block_name(site.name)}" if configured() else file
-    return [Connection("Dify secrets", "secrets", where, partial(_ask, site))]
+    return [connection("Dify secrets", "secrets", where, partial(_ask, site), ADVICE)]
 
 
 def _ask(site: Site) -> str:
@@ -31,5 +34,6 @@ def _ask(site: Site) -> str:
             f"{', '.join(missing)} not given; rollout secrets {site.name} {missing[0]} --set"
         )
     if new := [name for name in names if name not in site.secrets]:
-        raise NotYet(f"the first deploy makes {len(new)} of them")
+        said = f"the first deploy makes {len(new)} of them"
+        raise NotYet(said, because="first deploy")
     return DifySecrets(values=site.secrets).check(names)

@@ -12,43 +12,52 @@ from config.release import S3
 from tasks.core.site import Site
 from tasks.points import repository_access
 from tasks.points.repository import Repository, RepositoryAway, tool
-from tasks.probes.connections.connection import Connection, NotYet
+from tasks.probes.connections.connection import connection
+from tasks.probes.engine import NotYet, Probe
 from tasks.tools import age
 
+FIRST_BACKUP = "first backup"
+BUCKET = "mend [storage], or the secrets s3_access_key and s3_secret_key"
+REPOSITORY = "mend backup.repository, or its saved password"
+RECIPIENT = "mend the key in backup.recipients"
 
-def buckets(site: Site) -> list[Connection]:
+
+def buckets(site: Site) -> list[Probe]:
     storage = site.environment.storage
     if storage.kind != "s3":
         return []
     where = storage.endpoint or f"AWS {storage.region}"
     named = {"storage.bucket": storage.bucket, "storage.plugin_bucket": storage.plugin_bucket}
     return [
-        Connection("object store", key, f"{name} at {where}", partial(_ask_bucket, site, name))
+        connection(
+            "object store", key, f"{name} at {where}", partial(_ask_bucket, site, name), BUCKET
+        )
         for key, name in named.items()
     ]
 
 
-def repository(site: Site) -> list[Connection]:
+def repository(site: Site) -> list[Probe]:
     if not site.environment.backup.repository:
         return []
     name = masked(site.environment.backup.repository)
     ask = partial(_ask_repository, site)
-    return [Connection("backup repository", "backup.repository", name, ask)]
+    return [connection("backup repository", "backup.repository", name, ask, REPOSITORY)]
 
 
-def recipients(site: Site) -> list[Connection]:
+def recipients(site: Site) -> list[Probe]:
     """Whoever opens the recovery kit: each key takes a message."""
 
-    def connection(number: int, key: str) -> Connection:
+    def recipient(number: int, key: str) -> Probe:
         ask = partial(_ask_recipient, site, key)
-        return Connection("age recipient", f"backup.recipients.{number}", _short(key), ask)
+        place = f"backup.recipients.{number}"
+        return connection("age recipient", place, _short(key), ask, RECIPIENT)
 
-    return list(starmap(connection, enumerate(site.environment.backup.recipients)))
+    return list(starmap(recipient, enumerate(site.environment.backup.recipients)))
 
 
 def _ask_bucket(site: Site, name: str) -> str:
     if missing := [key for key in S3 if key not in site.secrets]:
-        raise NotYet(f"{', '.join(missing)} not given")
+        raise NotYet(f"{', '.join(missing)} not given", because="secrets")
     storage = site.environment.storage
     access, secret = (site.secrets[key] for key in S3)
     return Bucket(
@@ -60,7 +69,7 @@ def _ask_repository(site: Site) -> str:
     """With a password made up where none is saved: whether something lies there is told then."""
     restic = site.node.which("restic")
     if restic is None:
-        raise NotYet("restic is not there yet; the first backup installs it")
+        raise NotYet("restic is not there yet; the first backup installs it", FIRST_BACKUP)
     access = repository_access.load(site)
     there = access is not None and access.initialised == site.environment.backup.repository
     access = access or new()
@@ -70,13 +79,14 @@ def _ask_repository(site: Site) -> str:
     except RepositoryAway as error:
         if there:
             raise
-        raise NotYet(f"the first backup makes it; now: {error.cause}") from None
+        said = f"the first backup makes it; now: {error.cause}"
+        raise NotYet(said, FIRST_BACKUP) from None
     return "opens with the saved password"
 
 
 def _ask_recipient(site: Site, key: str) -> str:
     if site.node.which("age") is None:
-        raise NotYet("age is not there yet; the first backup installs it")
+        raise NotYet("age is not there yet; the first backup installs it", FIRST_BACKUP)
     try:
         site.node.run(age.encrypt([key], "check"))
     except CommandFailed as error:

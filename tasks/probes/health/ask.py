@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from config.errors import ConfigError
+from config.rules.finding import Finding, Status
 from config.rules.health.record import (
     Alert,
     Record,
@@ -15,7 +16,7 @@ from config.rules.health.record import (
     overall,
 )
 from config.rules.health.series import Series
-from config.rules.health.verdict import ROLLOUT, Finding, Status, explained
+from config.rules.health.verdict import ROLLOUT, explained
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.probes.health import (

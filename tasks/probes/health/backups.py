@@ -9,7 +9,7 @@ from functools import partial
 
 from blocks.artifacts import Kept, newest
 from blocks.prefect_api import configured
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from config.rules.restore_point import BEFORE_RESTORE
 from tasks.core.site import Site
 from tasks.probes.health.question import Answer, Past, Question

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from config.desired.services import active
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from tasks.core.site import Site
 from tasks.probes.health.question import Answer, Past, Question
 from tasks.steps.redis import dify_redis

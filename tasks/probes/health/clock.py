@@ -1,6 +1,6 @@
 """A clock beside ours. Sessions, signed links and certificates all go wrong by a wrong one."""
 
-from config.rules.health.verdict import Reading
+from config.rules.finding import Reading
 from tasks.core.site import Site
 
 

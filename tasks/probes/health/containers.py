@@ -8,7 +8,7 @@ from functools import partial
 
 from clients.docker import Container, Running
 from config.desired.services import active
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from tasks.core.site import Site
 from tasks.probes.health.drift import images
 from tasks.probes.health.question import Answer, Past, Question

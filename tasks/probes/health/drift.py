@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from clients.docker import Container
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Step

@@ -12,8 +12,8 @@ from httpx import HTTPError
 from blocks import health_record
 from blocks.health_record import Kept
 from config.errors import RolloutError
+from config.rules.finding import Status, worst
 from config.rules.health.record import Record
-from config.rules.health.verdict import Status, worst
 from tasks.core.site import Site
 from tasks.probes.health.ask import Look
 

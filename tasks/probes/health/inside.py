@@ -6,7 +6,7 @@ from functools import partial
 
 from clients.docker import NotRunning
 from config.desired.services import active
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from tasks.core.site import Site
 from tasks.probes.health.clock import clock_reading
 from tasks.probes.health.containers import DOCKER, container

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from config.rules.finding import Reading
 from config.rules.health.series import days_until
-from config.rules.health.verdict import Reading
 from tasks.core.site import Site
 from tasks.probes.health.clock import clock_reading
 from tasks.probes.health.question import Answer, Past, Question

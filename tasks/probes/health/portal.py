@@ -7,7 +7,7 @@ from functools import partial
 
 from clients.dify import Dify
 from config.desired.services import active
-from config.rules.health.verdict import Reading
+from config.rules.finding import Reading
 from tasks.core.site import Site
 from tasks.probes.health.containers import DOCKER, container
 from tasks.probes.health.question import Answer, Past, Question

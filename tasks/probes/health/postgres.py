@@ -7,7 +7,7 @@ from typing import Any
 
 from clients.postgres import Connection, PostgresRefused, PostgresUnreachable
 from config.cross_checks import needed_connections
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from config.rules.postgres_limits import Limits, cannot_write
 from tasks.core.site import Site
 from tasks.probes.health.clock import clock_reading

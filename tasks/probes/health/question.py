@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from threading import Thread
 
 from config.errors import RolloutError
+from config.rules.finding import Finding, Reading, Status, judge
 from config.rules.health.series import Series
-from config.rules.health.verdict import Finding, Reading, Status, judge
 
 Needs = Mapping[str, tuple[str, ...]]
 Notes = Mapping[str, float | str]

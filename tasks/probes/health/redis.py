@@ -4,7 +4,7 @@ import time
 from functools import partial
 from typing import Any
 
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from tasks.core.site import Site
 from tasks.probes.health.clock import clock_reading
 from tasks.probes.health.question import Answer, Past, Question

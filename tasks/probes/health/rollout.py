@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from config.rules.health.verdict import ROLLOUT, Finding, Reading, Status
+from config.rules.finding import Finding, Reading, Status
+from config.rules.health.verdict import ROLLOUT
 from tasks.core.lock import holding, lock_file
 from tasks.core.site import Site
 from tasks.probes.health.question import Answer, Past, Question

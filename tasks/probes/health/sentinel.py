@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from redis.exceptions import ResponseError
 
 from clients.redis import RedisRefused, RedisServer, RedisUnreachable
-from config.rules.health.verdict import Reading, Status
+from config.rules.finding import Reading, Status
 from tasks.core.site import Site
 from tasks.probes.health.question import Answer, Past, Question, Trouble
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from blocks.login import Login
 from clients.registry import packed_size
 from config.load import load_environment, load_release
+from config.rules.finding import Status
 from config.rules.sources import sources
 from tasks.core.site import Site
 from tasks.images import bundle_writer
@@ -46,11 +47,11 @@ def site_of(reference: str, **images: object) -> Site:
 def test_a_registry_says_how_large_an_image_is(registry, pushed) -> None:
     [found] = room(site_of(pushed, source="registry", registries=[registry]), FREE, "x86_64")
     needed = PER_PACKED_BYTE * sum(LAYERS) / 1e9
-    assert (found.ok, found.detail) == (
-        True, f"1 to get need about {needed:.1f} GB, free are 1000.0 GB",
+    assert (found.status, found.said) == (
+        Status.OK, f"1 to get need about {needed:.1f} GB, free are 1000.0 GB",
     )  # fmt: skip
     [refused] = room(site_of(pushed, source="registry", registries=[registry]), 1000, "x86_64")
-    assert not refused.ok
+    assert refused.status is Status.FAIL
     assert refused.advice == "free some: rollout images prune sandbox"
 
 
@@ -71,21 +72,21 @@ def test_a_bundle_says_it_exactly(docker, make, tmp_path) -> None:
     make.forget(name)
     raw = sum(part.raw for part in contents.parts if part.name.startswith("layers/"))
     site = site_of(name, source="archive", archive=str(path))
-    assert room(site, PER_LOADED_BYTE * raw, "x86_64")[0].ok
-    assert not room(site, PER_LOADED_BYTE * raw - 1, "x86_64")[0].ok
+    assert room(site, PER_LOADED_BYTE * raw, "x86_64")[0].status is Status.OK
+    assert room(site, PER_LOADED_BYTE * raw - 1, "x86_64")[0].status is Status.FAIL
 
 
 def test_what_nobody_knows_is_no_obstacle(pushed) -> None:
     [found] = room(site_of(pushed, source="registry", registries=["127.0.0.1:9"]), 0, "x86_64")
-    assert (found.ok, found.detail) == (
-        True, "1 to get; how large they are is not known before",
+    assert (found.status, found.said) == (
+        Status.OK, "1 to get; how large they are is not known before",
     )  # fmt: skip
 
 
 def test_a_missing_archive_is(pushed, tmp_path) -> None:
     site = site_of(pushed, source="archive", archive=str(tmp_path / "none"))
     [found] = room(site, FREE, "x86_64")
-    assert not found.ok
+    assert found.status is Status.FAIL
     assert str(found).startswith("images: images.archive: no file ")
 
 

@@ -7,8 +7,9 @@ import pytest
 import redis as client
 
 from config.errors import StepError
+from config.rules.finding import judge
 from tasks.core.site import Site
-from tasks.platforms.pigsty.preflight import findings
+from tasks.platforms.pigsty.preflight import readings
 from tasks.points import pitr
 from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
@@ -64,7 +65,7 @@ def test_another_domain_is_served_though_the_tree_knows_no_reload(
 
 def test_a_tree_without_certbot_is_said_before_anything_is_done(old_double: PigstyDouble):
     public = old_double.site(portal={"domain": "dify.example.com"}, pigsty={"certbot": True})
-    failed = [str(finding) for finding in findings(public) if not finding.ok]
+    failed = [str(each) for each in map(judge, readings(public)) if each.bad]
     assert any("Pigsty 2.7.0 has no certbot" in text for text in failed), failed
 
 

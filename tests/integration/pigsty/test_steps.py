@@ -19,12 +19,13 @@ from clients.command import Command
 from clients.processes import process
 from config.errors import ConfigError, StepError
 from config.load import load_release
+from config.rules.finding import judge
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.pigsty.pgsql import Cluster, Database, Files, Role
 from tasks.platforms.pigsty.playbook import play
 from tasks.platforms.pigsty.portal import Certificate, Entry
-from tasks.platforms.pigsty.preflight import findings
+from tasks.platforms.pigsty.preflight import readings
 from tasks.platforms.pigsty.redis import Instances
 from tasks.platforms.pigsty.tree import require_tree
 from tasks.steps.pgsql import dify_database
@@ -380,7 +381,7 @@ def test_an_inventory_that_does_not_fit_is_refused_and_untouched(
 ):
     wanted = Site(_with(other(site, double), double, **settings), site.release, site.secrets)
     before = (double.tree / "pigsty.yml").read_bytes()
-    failed = [str(finding) for finding in findings(wanted) if not finding.ok]
+    failed = [str(each) for each in map(judge, readings(wanted)) if each.bad]
     assert any(said in line for line in failed), failed
     with pytest.raises(ConfigError):
         deploy(wanted, [PARTS["configure"]])
@@ -392,7 +393,7 @@ def test_a_broken_inventory_is_refused_with_its_line(site: Site, double: PigstyD
     text = path.read_text()
     path.write_text(text.replace("  vars:", "\tvars:", 1))
     try:
-        failed = [str(finding) for finding in findings(site) if not finding.ok]
+        failed = [str(each) for each in map(judge, readings(site)) if each.bad]
         assert len(failed) == 1
         assert "a tab indents the line" in failed[0] and "nothing was changed" in failed[0]
     finally:
@@ -405,7 +406,7 @@ def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything
     double.kill("redis-dify-1-6379")
     double.take_sudo()
     try:
-        failed = [str(finding) for finding in findings(site) if not finding.ok]
+        failed = [str(each) for each in map(judge, readings(site)) if each.bad]
     finally:
         double.give_sudo()
         double.run("bin/redis-add", "redis-dify")

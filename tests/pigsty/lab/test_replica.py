@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from clients.postgres import Postgres
 from config.errors import RolloutError, StepError
-from config.rules.health.verdict import Finding, Status
+from config.rules.finding import Finding, Status
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.pigsty.members import primary

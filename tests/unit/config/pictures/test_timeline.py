@@ -3,9 +3,9 @@
 from xml.etree import ElementTree
 
 from config.pictures.timeline import COLOURS, LEFT, WIDTH, latency, timeline
+from config.rules.finding import Status
 from config.rules.health.record import DAY_S, Known, Spell
 from config.rules.health.series import Series
-from config.rules.health.verdict import Status
 
 SVG = "{http://www.w3.org/2000/svg}"
 NOW = 40 * DAY_S

@@ -8,8 +8,8 @@ import pytest
 
 from config.errors import ConfigError
 from config.load import load_environment, load_release
+from config.rules.finding import Finding, Reading, Status
 from config.rules.health.record import Known, Record, overall
-from config.rules.health.verdict import Finding, Reading, Status
 from config.secrets import generate
 from tasks.core.site import Site
 from tasks.probes.health import celery, rollout

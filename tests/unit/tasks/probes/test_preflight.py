@@ -11,10 +11,11 @@ from clients.node import LocalNode
 from config.environment import Environment
 from config.errors import StepError
 from config.load import load_environment, load_release
+from config.rules.finding import Finding, Status
 from tasks.core.ports import ports
 from tasks.core.site import Site
 from tasks.probes.preflight import checks as module
-from tasks.probes.preflight.checks import Finding, preflight, require
+from tasks.probes.preflight.checks import preflight, require
 from tasks.tools import machine
 from tasks.tools.machine import Place
 from tests.ports import free_ports
@@ -78,8 +79,8 @@ def test_everything_that_stands_in_the_way_is_said_at_once(environment):
 
 
 def test_one_obstacle_is_one_sentence():
-    finding = Finding("disk", ok=False, detail="1 GB free", advice="free some")
-    fine = Finding("memory", ok=True, detail="9 GB")
+    finding = Finding("disk", Status.FAIL, "1 GB free", advice="free some")
+    fine = Finding("memory", Status.OK, "9 GB")
     with pytest.raises(StepError) as refused:
         require([fine, finding])
     assert str(refused.value) == "preflight: disk: 1 GB free; free some"
@@ -103,18 +104,18 @@ def test_a_release_that_takes_no_postgresql_of_the_sandbox_is_refused(environmen
     newer = release.model_copy(
         update={"postgres": release.postgres.model_copy(update={"min": 17, "max": 18})}
     )
-    found = [f for f in preflight(Site(environment, newer, {})) if f.name == "postgres"]
+    found = [f for f in preflight(Site(environment, newer, {})) if f.probe == "postgres"]
     assert [finding.ok for finding in found] == [False]
-    assert "takes PostgreSQL 17 to 18, the sandbox brings 16" in found[0].detail
+    assert "takes PostgreSQL 17 to 18, the sandbox brings 16" in found[0].said
 
 
 def test_pigsty_says_what_it_will_do_on_a_bare_machine(environment, tmp_path):
     environment = changed(environment, "platform", kind="pigsty")
     environment = changed(environment, "pigsty", home=tmp_path / "pigsty", admin_ip="127.0.0.1")
     environment = changed(environment, "postgres", host="127.0.0.1")
-    found = {finding.name: finding for finding in preflight(site(environment))}
-    assert found["pigsty.home"].detail == "v4.5.0 will be put there"
-    assert found["pigsty.yml"].detail == "will be made by configure"
+    found = {finding.probe: finding for finding in preflight(site(environment))}
+    assert found["pigsty.home"].said == "v4.5.0 will be put there"
+    assert found["pigsty.yml"].said == "will be made by configure"
     assert found["ansible"].ok
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from config.load import load_environment
+from config.rules.finding import Finding, Status
 from config.rules.health.healing import due, healed
 from config.rules.health.record import Known, Record
-from config.rules.health.verdict import Finding, Status
 
 HEALTH = load_environment("sandbox").health.model_copy(
     update={"heal": ["web"], "heal_after": 3, "heal_per_hour": 2}

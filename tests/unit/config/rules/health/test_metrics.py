@@ -7,8 +7,8 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
+from config.rules.finding import Finding, Status
 from config.rules.health.metrics import METRICS, text
-from config.rules.health.verdict import Finding, Status
 
 MONITORING = Path(__file__).parents[5] / "config/monitoring"
 FINDINGS = [

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from config.load import load_environment
+from config.rules.finding import Finding, Status
 from config.rules.health.record import (
     DAY_S,
     SPELLS,
@@ -17,7 +18,6 @@ from config.rules.health.record import (
     settled,
 )
 from config.rules.health.series import Series
-from config.rules.health.verdict import Finding, Status
 
 HEALTH = load_environment("sandbox").health.model_copy(update={"confirm": 2, "confirm_of": 3})
 OK, UNKNOWN, WARN, FAIL = Status.OK, Status.UNKNOWN, Status.WARN, Status.FAIL
