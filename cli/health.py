@@ -5,7 +5,6 @@ What is asked may be what Prefect itself runs on: an answer must come also when 
 
 import ssl
 import sys
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any
 from rich.live import Live
 
 from cli import output, runs
+from clients.running import pause
 from config.load import environment_names
 
 OK, WARN, FAIL = 0, 3, 4
@@ -45,7 +45,7 @@ def watch(environment: str, *, every_s: float, as_json: bool) -> int:
                 seen = look()
             status = _status(seen)
             show(seen)
-            time.sleep(every_s)
+            pause(every_s)
     return status
 
 

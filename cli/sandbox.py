@@ -1,5 +1,6 @@
 """`rollout sandbox`: a Prefect server on the sandbox's own PostgreSQL, and a deploy through it."""
 
+import math
 import sys
 import time
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from cli import output, runs
 from cli.setup import apply_setup
+from clients.waiting import until
 from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.rules.heartbeat import HEARTBEAT_S
@@ -94,17 +96,23 @@ def _follow(run: Any, name: str, patience: float) -> None:
 
     began = time.monotonic()
     shown: set[UUID] = set()
+
+    def seen() -> Any:
+        state = client.read_flow_run(run.id).state
+        ended = state is not None and _is_over(state)
+        _show_log(client, run.id, shown)
+        if state is not None and not (state.is_running() or state.is_final()):
+            _check_worker(time.monotonic() - began, patience)
+        return state if ended else None
+
     with get_client(sync_client=True) as client:
-        while True:
-            state = client.read_flow_run(run.id).state
-            ended = state is not None and _is_over(state)
-            _show_log(client, run.id, shown)
-            if state is not None and ended:
-                break
-            if state is not None and not (state.is_running() or state.is_final()):
-                _check_worker(time.monotonic() - began, patience)
-            time.sleep(POLL_S)
-        _show_rest(client, run.id, shown)
+        state = until(seen, within_s=math.inf, every_s=POLL_S)
+        # The run's process sends its last lines after its end; Prefect's own is the very last.
+        until(
+            lambda: any(_is_last(line) for line in _show_log(client, run.id, shown)),
+            within_s=LOG_WITHIN_S,
+            every_s=POLL_S,
+        )
     if not state.is_completed():
         raise RolloutError(f"deploy {name} ended as {state.name}: {state.message or 'see its log'}")
 
@@ -113,15 +121,6 @@ def _is_over(state: Any) -> bool:
     """Whether the run has ended; one called Crashed may be alive and say so at its next beat."""
     crashed_s = (datetime.now(UTC) - state.timestamp).total_seconds()
     return state.is_final() and not (state.is_crashed() and crashed_s < 2 * HEARTBEAT_S)
-
-
-def _show_rest(client: Any, run: UUID, shown: set[UUID]) -> None:
-    """The run's process sends its last lines after its end; Prefect's own is the very last."""
-    deadline = time.monotonic() + LOG_WITHIN_S
-    while time.monotonic() < deadline:
-        if any(_is_last(line) for line in _show_log(client, run, shown)):
-            return
-        time.sleep(POLL_S)
 
 
 def _is_last(line: Any) -> bool:

@@ -1,7 +1,6 @@
 """Docker Engine of a node, through its socket."""
 
 import json
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from requests import Request, RequestException
 from clients.command import Command
 from clients.credentials import Credentials
 from clients.node import LocalNode, Node
+from clients.waiting import until
 from config.errors import RolloutError, Unreachable
 
 # Untyped as it is shipped.
@@ -382,15 +382,19 @@ class Docker:
 
     def _end(self, container: str, timeout_s: float) -> int:
         """Its exit status; asked again and again, since the engine's own `wait` hides its limit."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            with self._asked():
-                state = cast(dict[str, Any], self.client.api.inspect_container(container)["State"])
-            if state["Status"] in ("exited", "dead"):
-                return int(state["ExitCode"])
-            if time.monotonic() > deadline:
-                raise NoEnd(f"no end within {timeout_s:g} s")
-            time.sleep(0.1)
+        state = until(
+            lambda: self._state(container),
+            lambda found: found["Status"] in ("exited", "dead"),
+            within_s=timeout_s,
+            every_s=0.1,
+        )
+        if state["Status"] not in ("exited", "dead"):
+            raise NoEnd(f"no end within {timeout_s:g} s")
+        return int(state["ExitCode"])
+
+    def _state(self, container: str) -> dict[str, Any]:
+        with self._asked():
+            return cast(dict[str, Any], self.client.api.inspect_container(container)["State"])
 
     def start(self, container: str) -> None:
         """It runs; nothing happens if it did."""

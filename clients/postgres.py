@@ -1,6 +1,5 @@
 """A PostgreSQL server as one role reaches it."""
 
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import psycopg
 from pydantic import SecretStr
 
 from clients.node import LocalNode, Node
+from clients.waiting import despite
 from config.errors import NotKnown, Unreachable
 
 CONNECT_TIMEOUT_S = 5
@@ -81,7 +81,12 @@ class Postgres:
             PostgresUnreachable: no answer until then, or lost later while in use.
             PostgresRefused: wrong password, no such database, not allowed from here.
         """
-        connection = self._open(time.monotonic() + within_s, alive)
+        connection = despite(
+            lambda error: isinstance(error, PostgresUnreachable) and alive(),
+            self._open,
+            within_s=within_s,
+            every_s=0.1,
+        )
         try:
             yield connection
         except psycopg.OperationalError as error:
@@ -108,26 +113,21 @@ class Postgres:
             version = connection.info.parameter_status("server_version")
         return f"PostgreSQL {version} lets {self.user} into {self.database}"
 
-    def _open(self, deadline: float, alive: Callable[[], bool]) -> Connection:
+    def _open(self) -> Connection:
         host, port = self.node.reach(self.host, self.port)
-        while True:
-            try:
-                return psycopg.connect(
-                    host=host,
-                    port=port,
-                    user=self.user,
-                    password=self.password.get_secret_value() or None,
-                    dbname=self.database,
-                    connect_timeout=CONNECT_TIMEOUT_S,
-                    application_name="dify-rollout",
-                    autocommit=True,
-                )
-            except psycopg.OperationalError as error:
-                trouble = self._translated(error)
-                over = time.monotonic() >= deadline or not alive()
-                if over or isinstance(trouble, PostgresRefused):
-                    raise trouble from None
-            time.sleep(0.1)
+        try:
+            return psycopg.connect(
+                host=host,
+                port=port,
+                user=self.user,
+                password=self.password.get_secret_value() or None,
+                dbname=self.database,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                application_name="dify-rollout",
+                autocommit=True,
+            )
+        except psycopg.OperationalError as error:
+            raise self._translated(error) from None
 
     def _translated(self, error: psycopg.OperationalError) -> NotKnown:
         lines = [line for line in str(error).splitlines() if "failed:" in line]

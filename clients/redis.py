@@ -1,9 +1,9 @@
 """A Redis server as its clients reach it."""
 
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import redis
@@ -20,6 +20,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from clients.node import LocalNode, Node
+from clients.waiting import despite
 from config.errors import NotKnown, Unreachable
 
 TIMEOUT_S = 5.0
@@ -79,7 +80,12 @@ class RedisServer:
         """
         client = self._client()
         try:
-            self._enter(client, time.monotonic() + within_s, alive)
+            despite(
+                lambda error: _no_answer(error) and alive(),
+                partial(_ping, client),
+                within_s=within_s,
+                every_s=0.1,
+            )
             yield client
         except (AuthenticationError, NoPermissionError) as error:
             raise RedisRefused(f"Redis refuses {self}: {error}") from None
@@ -114,15 +120,13 @@ class RedisServer:
         }
         return redis.Redis(**options)
 
-    def _enter(self, client: "redis.Redis", deadline: float, alive: Callable[[], bool]) -> None:
-        while True:
-            try:
-                client.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]
-            except AuthenticationError:
-                raise
-            except (ConnectionError, TimeoutError, BusyLoadingError):
-                if time.monotonic() >= deadline or not alive():
-                    raise
-            else:
-                return
-            time.sleep(0.1)
+
+def _ping(client: "redis.Redis") -> None:
+    client.execute_command("PING")  # pyright: ignore[reportUnknownMemberType]
+
+
+def _no_answer(error: BaseException) -> bool:
+    """Whether asking again may help: a wrong password is a ConnectionError too."""
+    return isinstance(error, (ConnectionError, TimeoutError, BusyLoadingError)) and not isinstance(
+        error, AuthenticationError
+    )

@@ -78,6 +78,7 @@ def end_all() -> None:
     with _changed:
         _cancelled_by = get_ident()
         ends = list(_ends)
+        _changed.notify_all()
     ending = [Thread(target=end, daemon=True) for end in ends]
     for thread in ending:
         thread.start()
@@ -95,8 +96,23 @@ def require_not_cancelled() -> None:
     Raises:
         Cancelled: this run is.
     """
-    if _cancelled_by not in (None, get_ident()):
+    if _is_cancelled():
         raise Cancelled
+
+
+def _is_cancelled() -> bool:
+    return _cancelled_by not in (None, get_ident())
+
+
+def pause(seconds: float) -> None:
+    """So many seconds pass.
+
+    Raises:
+        Cancelled: at once when another thread cancels the run.
+    """
+    with _changed:
+        _changed.wait_for(_is_cancelled, seconds)
+    require_not_cancelled()
 
 
 def end_groups(started: Sequence[Popen[Any]]) -> None:

@@ -1,10 +1,10 @@
 """Files and knowledge bases: what Dify stores, its worker indexes and its API finds again."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from clients.dify.session import DifyError, Session
+from clients.waiting import until
 
 _POLL_S = 0.25
 _PAGE = 100
@@ -85,21 +85,22 @@ class Knowledge:
             DifyError: Dify reports an error, or it takes longer.
         """
         path = f"/console/api/datasets/{indexing.dataset}/batch/{indexing.batch}/indexing-status"
-        deadline = time.monotonic() + within_s
-        while True:
-            documents = self._session.json("GET", path)["data"]
-            states = {str(document["indexing_status"]) for document in documents}
-            if states == {"completed"}:
-                return sum(int(document["completed_segments"]) for document in documents)
-            if "error" in states:
-                errors = [str(document.get("error") or "") for document in documents]
-                raise DifyError("indexing", "Dify reports: " + "; ".join(filter(None, errors)))
-            if time.monotonic() > deadline:
-                raise DifyError(
-                    "indexing",
-                    f"still {', '.join(sorted(states)) or 'nothing'} after {within_s:g} s",
-                )
-            time.sleep(_POLL_S)
+        documents = until(
+            lambda: self._session.json("GET", path)["data"],
+            lambda found: _states(found) == {"completed"} or "error" in _states(found),
+            within_s=within_s,
+            every_s=_POLL_S,
+        )
+        states = _states(documents)
+        if "error" in states:
+            errors = [str(document.get("error") or "") for document in documents]
+            raise DifyError("indexing", "Dify reports: " + "; ".join(filter(None, errors)))
+        if states != {"completed"}:
+            raise DifyError(
+                "indexing",
+                f"still {', '.join(sorted(states)) or 'nothing'} after {within_s:g} s",
+            )
+        return sum(int(document["completed_segments"]) for document in documents)
 
     def retrieve(self, dataset: str, query: str) -> list[str]:
         """Texts of the segments found for the query, best first."""
@@ -120,3 +121,7 @@ class Knowledge:
     def delete(self, dataset: str) -> None:
         """The dataset is gone; its documents and files follow as the worker gets to it."""
         self._session.ask("DELETE", f"/console/api/datasets/{dataset}")
+
+
+def _states(documents: list[dict[str, Any]]) -> set[str]:
+    return {str(document["indexing_status"]) for document in documents}

@@ -5,7 +5,6 @@ costs a few seconds, and gets what it missed at the end of the run if it is back
 """
 
 import logging
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -30,6 +29,7 @@ from prefect.settings import (
 from prefect.states import Completed
 
 from blocks.prefect_api import configured
+from clients.waiting import until
 
 log = logging.getLogger("rollout")
 
@@ -173,14 +173,12 @@ def _set_timeout(seconds: Any) -> Any:
 
 def _is_back(within_s: float) -> bool:
     """Whether the server answers until then, whatever it says of a stranger."""
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            answer = httpx.get(f"{PREFECT_API_URL.value()}/ready", timeout=2)
-            if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                return True
-        except httpx.HTTPError:
-            pass
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_S)
+    return until(_answers, within_s=within_s, every_s=POLL_S)
+
+
+def _answers() -> bool:
+    try:
+        answer = httpx.get(f"{PREFECT_API_URL.value()}/ready", timeout=2)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR

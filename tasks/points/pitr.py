@@ -5,6 +5,7 @@ and those that were deleted meanwhile are in the restore points.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from psycopg import sql
 
 from clients.command import PATIENCE
 from clients.postgres import PostgresRefused
+from clients.waiting import despite, until
 from config.desired.services import active
 from config.errors import StepError
 from config.rules.restore_point import DRILL, PREVIOUS
@@ -189,21 +191,29 @@ def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
 
 def _await_moment(site: Site, server: Member) -> None:
     """Recovery has ended: at the moment it was given, or it would have failed."""
-    silent_since = time.monotonic()
-    while True:
-        try:
-            if server.writes():
-                return
-            silent_since = time.monotonic()
-        except StepError as error:
-            if time.monotonic() - silent_since > site.within(SILENT_S):
-                raise StepError(
-                    STEP,
-                    f"cluster {server.cluster} is down, recovery broke off: {error.cause}",
-                    advice=f"read /pg/tmp/recovery.log on {server.machine.address}, mend what it "
-                    "says and run this again",
-                ) from None
-        time.sleep(_ASK_AGAIN_S)
+
+    def writes() -> bool:
+        return despite(
+            lambda error: isinstance(error, StepError),
+            server.writes,
+            within_s=site.within(SILENT_S),
+            every_s=_ASK_AGAIN_S,
+        )
+
+    try:
+        until(
+            writes,
+            within_s=math.inf,
+            every_s=_ASK_AGAIN_S,
+            waiting=f"restore: waiting for cluster {server.cluster} to recover to the moment",
+        )
+    except StepError as error:
+        raise StepError(
+            STEP,
+            f"cluster {server.cluster} is down, recovery broke off: {error.cause}",
+            advice=f"read /pg/tmp/recovery.log on {server.machine.address}, mend what it "
+            "says and run this again",
+        ) from None
 
 
 def newer(site: Site, target: datetime) -> dict[str, int]:
@@ -268,16 +278,18 @@ def _others(site: Site, server: Member) -> tuple[str, ...]:
 def _archive(site: Site, server: Member) -> None:
     """The archive holds everything up to now: recovery needs a commit after the moment."""
     segment = server.archive_now()
-    deadline = time.monotonic() + site.within(ARCHIVED_WITHIN_S)
-    while not server.has_archived(segment):
-        if time.monotonic() > deadline:
-            raise StepError(
-                STEP,
-                f"{segment} does not get into the archive of {server.cluster}",
-                advice="nothing was changed; look at pg_stat_archiver and pgBackRest's log, "
-                f"or raise {PATIENCE} if it only takes longer",
-            )
-        time.sleep(_ASK_AGAIN_S)
+    if not until(
+        lambda: server.has_archived(segment),
+        within_s=site.within(ARCHIVED_WITHIN_S),
+        every_s=_ASK_AGAIN_S,
+        waiting=f"restore: waiting for the archive to have {segment}",
+    ):
+        raise StepError(
+            STEP,
+            f"{segment} does not get into the archive of {server.cluster}",
+            advice="nothing was changed; look at pg_stat_archiver and pgBackRest's log, "
+            f"or raise {PATIENCE} if it only takes longer",
+        )
 
 
 def _require_back(site: Site, target: datetime) -> None:
@@ -292,22 +304,26 @@ def _require_back(site: Site, target: datetime) -> None:
 
 def _await_writes(site: Site) -> Member:
     """The cluster's primary, once it has one again."""
-    deadline = time.monotonic() + site.within(BACK_WITHIN_S)
-    trouble: StepError | None = None
-    while time.monotonic() < deadline:
-        try:
-            server = primary(site)
-            server.lsn()
-        except StepError as error:
-            trouble = error
-            time.sleep(_ASK_AGAIN_S)
-        else:
-            return server
-    raise StepError(
-        STEP,
-        f"the cluster does not come back: {trouble.cause if trouble else ''}",
-        advice="look at `patronictl list` and PostgreSQL's log, then run this again",
-    )
+
+    def answering() -> Member:
+        server = primary(site)
+        server.lsn()
+        return server
+
+    try:
+        return despite(
+            lambda error: isinstance(error, StepError),
+            answering,
+            within_s=site.within(BACK_WITHIN_S),
+            every_s=_ASK_AGAIN_S,
+            waiting="restore: waiting for the cluster to come back",
+        )
+    except StepError as error:
+        raise StepError(
+            STEP,
+            f"the cluster does not come back: {error.cause}",
+            advice="look at `patronictl list` and PostgreSQL's log, then run this again",
+        ) from None
 
 
 def _await_way(site: Site) -> None:

@@ -1,7 +1,6 @@
 """The backup repository of an environment: restic on the node, its password, its points."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -14,6 +13,7 @@ from blocks.repository import BackupRepository, new
 from clients import restic
 from clients.command import Command, CommandFailed
 from clients.restic import Restic, Saved, Snapshot
+from clients.waiting import despite
 from config.errors import RolloutError, StepError
 from config.rules.restore_point import MANIFEST, Listing, Manifest, Point, latest
 from tasks.core.packages import program
@@ -164,18 +164,28 @@ class Repository:
         return StepError(STEP, f"{error.command.words[0]}: {error.reason}: {said}")
 
     def _patient(self, work: Callable[[], str], explain: Explain) -> str:
-        deadline = time.monotonic() + self.site.environment.backup.lock_within_s
-        while True:
+        holder: str | None = ""
+
+        def unlocked() -> str:
+            nonlocal holder
             try:
                 return work()
             except CommandFailed as error:
-                holder = restic.locked_by(error.output)
-                if not holder or time.monotonic() > deadline:
-                    raise explain(error) from None
-            # A dead run's lock is removed; a living one's stays and is waited for.
-            self.site.node.attempt(self.tool.unlock())
-            log.info("backup: waiting for %s to leave the repository", holder)
-            time.sleep(RETRY_S)
+                if holder := restic.locked_by(error.output):
+                    # A dead run's lock is removed; a living one's stays and is waited for.
+                    self.site.node.attempt(self.tool.unlock())
+                raise
+
+        try:
+            return despite(
+                lambda error: isinstance(error, CommandFailed) and bool(holder),
+                unlocked,
+                within_s=self.site.environment.backup.lock_within_s,
+                every_s=RETRY_S,
+                waiting=lambda: f"backup: waiting for {holder} to leave the repository",
+            )
+        except CommandFailed as error:
+            raise explain(error) from None
 
 
 def points_of(snapshots: Sequence[Snapshot]) -> list[Point]:

@@ -2,15 +2,16 @@
 
 import importlib.util
 import platform
-import time
 from dataclasses import dataclass
 from functools import cache
+from operator import not_
 from pathlib import Path
 from typing import Any
 
 from clients.command import PATIENCE, Command
 from clients.files import File
 from clients.node import Node
+from clients.waiting import until
 from config.environment.nodes import LOCAL
 from config.errors import StepError
 from tasks.core.engine import PIDFILE, startable
@@ -148,16 +149,16 @@ class Engine:
         log_file = Path("/var/log/dockerd.log")
         proxy = wanted_proxies(self.site)
         node.spawn(Command(("dockerd",), env=variables(proxy) if proxy else ()), log_file)
-        deadline = time.monotonic() + self.site.within(START_S)
-        while trouble := self.site.docker.trouble():
-            if time.monotonic() > deadline:
-                raise StepError(
-                    "docker",
-                    trouble,
-                    tried="dockerd",
-                    advice=f"read {log_file}, or raise {PATIENCE}",
-                )
-            time.sleep(0.2)
+        trouble = until(
+            self.site.docker.trouble, not_, within_s=self.site.within(START_S), every_s=0.2
+        )
+        if trouble:
+            raise StepError(
+                "docker",
+                trouble,
+                tried="dockerd",
+                advice=f"read {log_file}, or raise {PATIENCE}",
+            )
 
 
 def docker_steps(site: Site) -> list[Step[Any]]:

@@ -2,10 +2,10 @@
 
 import logging
 import re
-import time
 from dataclasses import dataclass
 
 from clients.command import CommandFailed
+from clients.waiting import until
 from config.errors import RolloutError, StepError
 from config.pigsty import migration_variables
 from config.release import Run
@@ -81,22 +81,26 @@ class Migrate:
     def _migrate(self, head: str) -> None:
         """Run it; once more when a dead migration's lock kept it from doing anything."""
         migration = self.site.release.migration
-        deadline = time.monotonic() + migration.lock_s + 5
-        while True:
+
+        def migrated() -> tuple[str, str | None]:
             output = self._run(migration.run, self.site.environment.dify.migrate_within_s)
-            found = self._in_database()
-            if found == head:
-                log.info("migrate: schema is at %s", head)
-                return
-            if time.monotonic() > deadline:
-                raise StepError(
-                    "migrate",
-                    f"the schema is at {found or 'nothing'} after the migration, not at {head}",
-                    tried=output.strip().splitlines()[-1] if output.strip() else "",
-                    advice="is another migration running? read the log of this step",
-                )
-            log.info("migrate: a lock is held and nothing was migrated, trying again")
-            time.sleep(3)
+            return output, self._in_database()
+
+        output, found = until(
+            migrated,
+            lambda done: done[1] == head,
+            within_s=migration.lock_s + 5,
+            every_s=3,
+            waiting="migrate: a lock is held and nothing was migrated, trying again",
+        )
+        if found != head:
+            raise StepError(
+                "migrate",
+                f"the schema is at {found or 'nothing'} after the migration, not at {head}",
+                tried=output.strip().splitlines()[-1] if output.strip() else "",
+                advice="is another migration running? read the log of this step",
+            )
+        log.info("migrate: schema is at %s", head)
 
     def _run(self, run: Run, timeout_s: int) -> str:
         command = compose.run(
@@ -127,17 +131,19 @@ class Migrate:
 
     def _clear_leftovers(self) -> None:
         """A migration container of a killed run goes on by itself: let it end, then remove it."""
-        deadline = time.monotonic() + self.site.environment.dify.migrate_within_s
-        project = self.site.environment.dify.project
-        while any(
-            c.name == self._container() and c.state == "running"
-            for c in self.site.docker.containers(project)
-        ):
-            if time.monotonic() > deadline:
-                break
-            log.info("migrate: waiting for the migration of an earlier run to end")
-            time.sleep(1)
+        until(
+            lambda: not self._runs(),
+            within_s=self.site.environment.dify.migrate_within_s,
+            every_s=1,
+            waiting="migrate: waiting for the migration of an earlier run to end",
+        )
         self.site.docker.remove(self._container())
+
+    def _runs(self) -> bool:
+        return any(
+            container.name == self._container() and container.state == "running"
+            for container in self.site.docker.containers(self.site.environment.dify.project)
+        )
 
     def _container(self) -> str:
         return f"{self.site.environment.dify.project}-migrate"

@@ -1,8 +1,8 @@
 """Docker Engine pulls through the environment's proxy; containers do not notice the change."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from blocks import login
 from clients.command import PATIENCE, Command, Secret
 from clients.files import File
 from clients.node import Entry
+from clients.waiting import until
 from config.desired import daemon
 from config.desired.daemon import Proxies
 from config.errors import StepError
@@ -143,16 +144,17 @@ class Proxy:
 
     def _reload(self) -> None:
         self.site.node.run(Command(("kill", "-HUP", self._pid()), user="root"))
-        deadline = time.monotonic() + self.site.within(WITHIN_S)
-        while not self.site.docker.info().get("LiveRestoreEnabled"):
-            if time.monotonic() > deadline:
-                raise StepError(
-                    "docker",
-                    "Docker Engine does not take live-restore, without which a restart would "
-                    "stop every container",
-                    advice="read its log; in a swarm restart it by hand",
-                )
-            time.sleep(0.2)
+        if not until(
+            lambda: self.site.docker.info().get("LiveRestoreEnabled"),
+            within_s=self.site.within(WITHIN_S),
+            every_s=0.2,
+        ):
+            raise StepError(
+                "docker",
+                "Docker Engine does not take live-restore, without which a restart would "
+                "stop every container",
+                advice="read its log; in a swarm restart it by hand",
+            )
 
     def _restart(self) -> None:
         node = self.site.node
@@ -161,29 +163,30 @@ class Proxy:
             node.run(Command(("systemctl", "restart", "docker"), timeout_s=180))
         else:
             self._replace_process()
-        deadline = time.monotonic() + self.site.within(WITHIN_S)
-        while trouble := self.site.docker.trouble():
-            if time.monotonic() > deadline:
-                raise StepError(
-                    "docker", trouble, tried="restart", advice=f"read its log, or raise {PATIENCE}"
-                )
-            time.sleep(0.2)
+        if trouble := until(
+            self.site.docker.trouble, not_, within_s=self.site.within(WITHIN_S), every_s=0.2
+        ):
+            raise StepError(
+                "docker", trouble, tried="restart", advice=f"read its log, or raise {PATIENCE}"
+            )
 
     def _replace_process(self) -> None:
         """The engine somebody started by hand, again with the words it was started with."""
         node, running = self.site.node, Path("/proc", self._pid())
         words = (node.read(running / "cmdline") or b"").decode().rstrip("\0").split("\0")
         node.run(Command(("kill", "-TERM", running.name), user="root"))
-        deadline = time.monotonic() + self.site.within(WITHIN_S)
-        while node.read(running / "cmdline"):
-            if time.monotonic() > deadline:
-                raise StepError(
-                    "docker",
-                    "Docker Engine does not end",
-                    tried="kill -TERM",
-                    advice=f"raise {PATIENCE}",
-                )
-            time.sleep(0.1)
+        if until(
+            lambda: node.read(running / "cmdline"),
+            not_,
+            within_s=self.site.within(WITHIN_S),
+            every_s=0.1,
+        ):
+            raise StepError(
+                "docker",
+                "Docker Engine does not end",
+                tried="kill -TERM",
+                advice=f"raise {PATIENCE}",
+            )
         node.spawn(Command(tuple(words), env=variables(self.wanted)), self.places.log)
 
 

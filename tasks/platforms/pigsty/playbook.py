@@ -5,11 +5,11 @@ what the step observes afterwards. What Ansible reported only explains it.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from clients.command import PATIENCE, Command, CommandFailed
+from clients.waiting import until
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
@@ -106,20 +106,19 @@ def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
 
 def _await_turn(site: Site, step: str, tree: Tree) -> None:
     within_s = site.within(TURN_WITHIN_S)
-    deadline = time.monotonic() + within_s
-    told = False
-    while site.admin.attempt(tree.quiet()).status == BUSY:
-        if not told:
-            log.info("%s: waiting for another playbook in %s to end", step, tree.home)
-        told = True
-        if time.monotonic() > deadline:
-            raise StepError(
-                step,
-                f"another playbook has been running in {tree.home} for {within_s:g} s",
-                advice=f"look who holds {tree.lock()} (fuser); end it, or raise {PATIENCE}; "
-                "then deploy again",
-            )
-        time.sleep(ASK_AGAIN_S)
+    turn = until(
+        lambda: site.admin.attempt(tree.quiet()).status != BUSY,
+        within_s=within_s,
+        every_s=ASK_AGAIN_S,
+        waiting=f"{step}: waiting for another playbook in {tree.home} to end",
+    )
+    if not turn:
+        raise StepError(
+            step,
+            f"another playbook has been running in {tree.home} for {within_s:g} s",
+            advice=f"look who holds {tree.lock()} (fuser); end it, or raise {PATIENCE}; "
+            "then deploy again",
+        )
 
 
 def _needed(step: Step[Any], change: Change) -> bool:
@@ -127,12 +126,7 @@ def _needed(step: Step[Any], change: Change) -> bool:
 
 
 def _still_needed(step: Step[Any], change: Change) -> bool:
-    deadline = time.monotonic() + step.settle_s
-    while left := _needed(step, change):
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    return left
+    return not until(lambda: not _needed(step, change), within_s=step.settle_s, every_s=0.2)
 
 
 def _broken_off(step: str, command: Command, why: str) -> StepError:

@@ -1,8 +1,9 @@
 """Replicas of a cluster that went back to a moment: copied anew from the one that did."""
 
 import logging
-import time
+from dataclasses import dataclass
 
+from clients.waiting import until
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.members import Member, machines
@@ -28,27 +29,43 @@ def renew(site: Site, server: Member) -> None:
     addresses = {machine.address for machine in machines(site, STEP)}
     if len(addresses) == 1:
         return
-    deadline = time.monotonic() + site.within(WITHIN_S)
     asked: set[str] = set()
-    while True:
-        found = _listed(server)
-        leader = next((each for each in found if each.leads), None)
-        others = [each for each in found if not each.leads]
-        for each in others:
-            if leader and each.name not in asked and _reinit(server, each):
-                asked.add(each.name)
-        left = [e for e in others if leader and not (e.name in asked and e.follows(leader))]
-        if leader and not left:
-            break
-        if time.monotonic() > deadline:
-            raise _left(server, left)
-        time.sleep(_ASK_AGAIN_S)
-    for away in sorted(addresses - {each.host for each in found}):
+    seen = until(
+        lambda: _renewed(server, asked),
+        lambda found: found.leader and not found.left,
+        within_s=site.within(WITHIN_S),
+        every_s=_ASK_AGAIN_S,
+        waiting=f"restore: waiting for the replicas of {server.cluster} to follow",
+    )
+    if seen.left or not seen.leader:
+        raise _left(server, seen.left)
+    for away in sorted(addresses - seen.hosts):
         log.warning(
             "restore: %s was off and holds what was undone: once it is back, patronictl reinit %s",
             away,
             server.cluster,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The cluster's leader, the replicas that do not follow it yet, and every member's address."""
+
+    leader: Listed | None
+    left: list[Listed]
+    hosts: set[str]
+
+
+def _renewed(server: Member, asked: set[str]) -> _Seen:
+    """How the cluster is; every replica is told to copy itself anew, once: those are `asked`."""
+    found = _listed(server)
+    leader = next((each for each in found if each.leads), None)
+    others = [each for each in found if not each.leads]
+    for each in others:
+        if leader and each.name not in asked and _reinit(server, each):
+            asked.add(each.name)
+    left = [e for e in others if leader and not (e.name in asked and e.follows(leader))]
+    return _Seen(leader, left, {each.host for each in found})
 
 
 def _listed(server: Member) -> list[Listed]:

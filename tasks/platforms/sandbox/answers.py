@@ -3,8 +3,9 @@
 import http.client
 import socket
 import ssl
-import time
+from functools import partial
 
+from clients.waiting import despite
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.sandbox.authority import Paths
@@ -21,26 +22,29 @@ def require_answer(site: Site) -> None:
     Raises:
         StepError: no answer within `WITHIN_S` seconds times the patience; says of which port.
     """
-    portal = site.environment.portal
-    deadline = time.monotonic() + site.within(WITHIN_S)
-    while True:
-        port = portal.http_port
-        try:
-            _http(port, portal.domain)
-            if portal.tls:
-                port = portal.https_port
-                _tls(port, portal.domain, Paths.below(site.environment.sandbox.home))
-        except (OSError, http.client.HTTPException) as error:
-            if time.monotonic() > deadline:
-                raise StepError(
-                    "portal",
-                    f"{portal.domain} does not answer on port {port}: {error}",
-                    tried=f"a request to {ADDRESS}:{port}",
-                    advice=f"read {site.environment.sandbox.home}/nginx/logs/error.log",
-                ) from None
-            time.sleep(0.05)
-        else:
-            return
+    despite(
+        lambda error: isinstance(error, StepError),
+        partial(_ask, site),
+        within_s=site.within(WITHIN_S),
+        every_s=0.05,
+    )
+
+
+def _ask(site: Site) -> None:
+    portal, home = site.environment.portal, site.environment.sandbox.home
+    port = portal.http_port
+    try:
+        _http(port, portal.domain)
+        if portal.tls:
+            port = portal.https_port
+            _tls(port, portal.domain, Paths.below(home))
+    except (OSError, http.client.HTTPException) as error:
+        raise StepError(
+            "portal",
+            f"{portal.domain} does not answer on port {port}: {error}",
+            tried=f"a request to {ADDRESS}:{port}",
+            advice=f"read {home}/nginx/logs/error.log",
+        ) from None
 
 
 def _http(port: int, domain: str) -> None:

@@ -4,12 +4,13 @@ import errno
 import os
 import signal
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import not_
 from pathlib import Path
 
 from clients.processes import Process, holders, listeners, process, processes
+from clients.waiting import until
 from config.errors import StepError
 
 
@@ -54,11 +55,18 @@ def end(victims: Sequence[Process], how: signal.Signals, within_s: float) -> Non
     """None of these processes is left: asked first, killed when the time is over."""
     for victim in victims:
         _signal(victim, how)
-    deadline = time.monotonic() + within_s
-    while (left := [v for v in victims if is_alive(v)]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for victim in left:
+    for victim in survivors(victims, within_s):
         _signal(victim, signal.SIGKILL)
+
+
+def survivors(victims: Sequence[Process], within_s: float) -> list[Process]:
+    """Those that still live after `within_s` seconds; returns when none does."""
+    return until(
+        lambda: [victim for victim in victims if is_alive(victim)],
+        not_,
+        within_s=within_s,
+        every_s=0.02,
+    )
 
 
 def is_alive(known: Process) -> bool:

@@ -3,13 +3,13 @@
 import hashlib
 import os
 import pwd
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from clients.command import Command, CommandFailed
 from clients.node import Held, LocalNode
+from clients.waiting import despite
 from config.errors import StepError
 from tasks.core.owner_mark import mark_home, require_own
 from tasks.core.site import Site
@@ -59,20 +59,21 @@ def starting_alone(site: Site) -> Generator[None]:
         StepError: another process has been starting them for `TURN_S`.
     """
     lock = site.environment.sandbox.home / "start.lock"
-    deadline = time.monotonic() + site.within(TURN_S)
     with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(site.node.hold(lock, f"pid {os.getpid()}"))
-                break
-            except Held as error:
-                if time.monotonic() > deadline:
-                    raise StepError(
-                        "sandbox",
-                        f"the sandbox's servers are being started by {error.holder}",
-                        advice="wait until it ends, or end it; its lock frees itself",
-                    ) from None
-                time.sleep(0.2)
+        try:
+            despite(
+                lambda error: isinstance(error, Held),
+                lambda: held.enter_context(site.node.hold(lock, f"pid {os.getpid()}")),
+                within_s=site.within(TURN_S),
+                every_s=0.2,
+                waiting="sandbox: waiting for another process that starts its servers",
+            )
+        except Held as error:
+            raise StepError(
+                "sandbox",
+                f"the sandbox's servers are being started by {error.holder}",
+                advice="wait until it ends, or end it; its lock frees itself",
+            ) from None
         yield
 
 

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from clients.command import CommandFailed
 from clients.node import Node
 from clients.processes import Process, open_files, processes
+from clients.waiting import until
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.sandbox.daemons import end, require_free
@@ -92,22 +92,27 @@ def reload(prefix: Path) -> None:
     read = journal.stat().st_size if journal.exists() else 0
     old = {worker.pid for worker in before.workers}
     os.kill(before.master.pid, signal.SIGHUP)  # what `nginx -s reload` sends
-    deadline = time.monotonic() + RELOAD_WITHIN_S
-    said = ""
     # A taken port is tried for some seconds before nginx gives up.
-    while time.monotonic() < deadline and "still could not bind" not in said:
-        now = running(prefix)
-        if now and now.workers and old.isdisjoint(worker.pid for worker in now.workers):
-            return
-        time.sleep(0.02)
-        said = _since(journal, read)
-    why = nginx.complaint(said)
+    until(
+        lambda: _renewed(prefix, old) or "still could not bind" in _since(journal, read),
+        within_s=RELOAD_WITHIN_S,
+        every_s=0.02,
+    )
+    if _renewed(prefix, old):
+        return
+    why = nginx.complaint(_since(journal, read))
     raise StepError(
         "portal",
         f"nginx keeps its old configuration: {why.reason if why else 'no new workers'}",
         tried="nginx -s reload",
         advice=f"mend what it says, or read {journal}; the old portal keeps serving",
     )
+
+
+def _renewed(prefix: Path, old: set[int]) -> bool:
+    """Whether none of the workers is an old one."""
+    now = running(prefix)
+    return bool(now and now.workers and old.isdisjoint(worker.pid for worker in now.workers))
 
 
 def _since(journal: Path, offset: int) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from clients.command import PATIENCE, Command, Secret
 from clients.processes import Process, process, variables
 from clients.variables import given
+from clients.waiting import until
 from config.environment import Environment
 from config.errors import StepError
 from config.load import ROOT
@@ -103,18 +103,20 @@ class PrefectDaemons:
     def _await_answer(self, pid: int) -> None:
         url = api_url(self.site.environment)
         within_s = self.site.within(START_S)
-        deadline = time.monotonic() + within_s
-        while not _answers(url):
-            late = time.monotonic() > deadline
-            if late or process(pid) is None:
-                raise StepError(
-                    "prefect",
-                    f"the server does not answer on {url} after {within_s:g} s"
-                    if late
-                    else "the server ended as soon as it was started",
-                    advice=f"read {self._home / 'server.log'}, or raise {PATIENCE}",
-                )
-            time.sleep(0.2)
+        until(
+            lambda: _answers(url) or process(pid) is None,
+            within_s=within_s,
+            every_s=0.2,
+            waiting=f"prefect: waiting for the server to answer on {url}",
+        )
+        if not _answers(url):
+            raise StepError(
+                "prefect",
+                f"the server does not answer on {url} after {within_s:g} s"
+                if process(pid)
+                else "the server ended as soon as it was started",
+                advice=f"read {self._home / 'server.log'}, or raise {PATIENCE}",
+            )
 
     def _of_client(self) -> Variables:
         return (

@@ -6,12 +6,12 @@ reboot it may be any program's.
 
 import os
 import signal
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from clients.processes import Process, listeners, open_files, owner, process, processes, variables
+from clients.processes import Process, listeners, open_files, owner, processes, variables
+from tasks.platforms.sandbox.daemons import survivors
 
 STOP_S = 15.0
 
@@ -43,10 +43,7 @@ def stop(victims: Sequence[Process]) -> None:
     """End them with all they have started: asked first, killed after `STOP_S`."""
     for victim in victims:
         _signal(victim, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_S
-    while (left := [v for v in victims if process(v.pid)]) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    for victim in left:
+    for victim in survivors(victims, STOP_S):
         _signal(victim, signal.SIGKILL)
 
 
