@@ -117,23 +117,37 @@ def parse_look(text: str, paths: Iterable[Path]) -> dict[Path, Entry | None]:
 
 def write(file: File) -> str:
     """Put standard input in place as `clients.files` does; prints its digest read back."""
-    previous = _q(file.path.with_name(file.path.name + ".previous"))
-    pattern = _q(file.path.with_name(f".{file.path.name}.XXXXXX"))
-    owner = f'[ "$(id -u)" != 0 ] || chown {file.owner}:{file.owner} "$1"; '
+    link = 'path=$(realpath -m -- "$path")' if file.foreign else ""
+    in_place = ' 2>/dev/null || { cat "$new" >"$path"; sync "$path"; }' if file.foreign else ""
     return f"""set -e
-path={_q(file.path)}; folder={_q(file.path.parent)}; new=; old=
+path={_q(file.path)}; {link}
+folder=${{path%/*}}/; pattern=$folder.${{path##*/}}.XXXXXX; new=; old=
 mkdir -p "$folder"
 umask 077
 trap 'rm -f "$new" "$old"' EXIT
-ready() {{ chmod {file.mode:o} "$1"; {owner if file.owner is not None else ""}sync "$1"; }}
-new=$(mktemp {pattern}); cat >"$new"; ready "$new"
+ready() {{ {_owner(file)}chmod {file.mode:o} "$1"; sync "$1"; }}
+new=$(mktemp "$pattern"); cat >"$new"; ready "$new"
 if {str(file.keep_previous).lower()} && [ -f "$path" ] && [ ! -L "$path" ]; then
-    old=$(mktemp {pattern}); dd if="$path" iflag=nofollow bs=64K status=none >"$old"
-    cmp -s "$old" "$new" || {{ ready "$old"; mv -fT "$old" {previous}; }}
+    old=$(mktemp "$pattern"); dd if="$path" iflag=nofollow bs=64K status=none >"$old"
+    cmp -s "$old" "$new" || {{ ready "$old"; mv -fT "$old" "$path.previous"; }}
 fi
-mv -fT "$new" "$path"
+mv -fT "$new" "$path"{in_place}
 sync "$folder"
 sha256sum <"$path" """
+
+
+def _owner(file: File) -> str:
+    """What gives "$1" the user and group the file has to have."""
+    if file.foreign:
+        return """[ ! -e "$path" ] || chown --reference="$path" "$1" 2>/dev/null || {
+    echo "$path cannot be written: it belongs to $(stat -c '%U:%G' "$path"), and this user" \
+        "cannot keep it so; run as that user or as root" >&2
+    exit 1
+}
+"""
+    if file.owner is None:
+        return ""
+    return f'[ "$(id -u)" != 0 ] || chown {file.owner}:{file.owner} "$1"; '
 
 
 LOCKED = 75

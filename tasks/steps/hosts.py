@@ -1,6 +1,5 @@
 """The domain's name in the hosts file of a machine."""
 
-import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,21 +51,16 @@ def _names(text: str, domain: str) -> bool:
 
 
 def replace(node: Node, path: Path, text: str) -> None:
-    """Write the hosts file atomically, or in place where it is a mount (containers have it so)."""
-    content = text.encode(errors="surrogateescape")
+    """Write the hosts file, whose owner and mode stay."""
+    content, mode = text.encode(errors="surrogateescape"), node.mode(path) or 0o644
     try:
-        node.write(File(path, content, node.mode(path) or 0o644, keep_previous=False))
+        node.write(File(path, content, mode, keep_previous=False, foreign=True))
     except Unwritable as error:
-        if error.errno not in (errno.EBUSY, errno.EXDEV):
-            raise StepError(
-                "hosts",
-                f"{path} cannot be written: {os.strerror(error.errno or 0)}",
-                advice="add the line by hand, or open Dify by its address and port",
-            ) from None
-        with path.open("r+b") as stream:
-            stream.write(content)
-            stream.truncate()
-            os.fsync(stream.fileno())
+        raise StepError(
+            "hosts",
+            f"{path} cannot be written: {os.strerror(error.errno or 0)}",
+            advice="add the line by hand, or open Dify by its address and port",
+        ) from None
 
 
 def remove(site: Site, path: Path = HOSTS) -> bool:

@@ -116,7 +116,7 @@ class Proxy:
             ) from None
         mode = found.mode if found else 0o644
         private = PRIVATE if secret and actual.in_file else mode
-        files = [File(self.places.config, content.encode(), mode=private)]
+        files = [File(self.places.config, content.encode(), mode=private, foreign=True)]
         if actual.systemd and not actual.in_file:
             variables = daemon.environment_file(self.wanted).encode()
             unit = daemon.DROP_IN.format(file=self.places.variables).encode()

@@ -149,8 +149,9 @@ class Tree:
         return self._run("find", "roles", *which, "-exec", "cat", "{}", "+", timeout_s=60)
 
     def put(self, source: Path, address: str, target: Path, mode: int) -> Command:
-        """A file of the admin node on one node of the inventory, owned by root."""
-        where = f"src={shlex.quote(str(source))} dest={shlex.quote(str(target))} mode={mode:04o}"
+        """A file of the admin node on one node of the inventory; the owner of one there stays."""
+        names = f"src={shlex.quote(str(source))} dest={shlex.quote(str(target))}"
+        where = f"{names} mode={mode:04o} follow=yes"
         what = ("--module-name", "copy", "--args", where, "--one-line")
         return self._run("ansible", address, "--become", *what, timeout_s=60)
 

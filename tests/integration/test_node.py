@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -268,6 +269,50 @@ def test_a_link_in_place_of_the_file_is_replaced_unread(node: Node, tmp_path: Pa
     assert [p.name for p in path.parent.iterdir()] == ["file"]
     node.write(File(path, b"newer"))
     assert path.with_name("file.previous").read_bytes() == b"new"
+
+
+def test_somebody_elses_file_stays_his_behind_his_link(node: Node, tmp_path: Path) -> None:
+    target, link = tmp_path / "it's" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    os.chown(target, 1001, 1002)
+    link.symlink_to("it's/target")
+    node.write(File(link, b"new", mode=0o640, foreign=True))
+    previous = target.with_name("target.previous")
+    assert link.readlink() == Path("it's/target")
+    assert (target.read_bytes(), previous.read_bytes()) == (b"new", b"old")
+    for path in (target, previous):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (1001, 1002, 0o640)
+    assert sorted(path.name for path in target.parent.iterdir()) == ["target", "target.previous"]
+
+
+def test_a_mounted_file_of_somebody_else_is_written_in_place(node: Node, tmp_path: Path) -> None:
+    real, mount = tmp_path / "real", tmp_path / "mount"
+    real.write_bytes(b"longer than what follows")
+    mount.touch()
+    if subprocess.run(["mount", "--bind", real, mount], capture_output=True).returncode:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no right to mount here")
+    try:
+        node.write(File(mount, b"new", foreign=True, keep_previous=False))
+        assert real.read_bytes() == b"new"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["mount", "real"]
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
+def test_who_cannot_keep_an_owner_leaves_the_file_alone(
+    ssh_server: SshServer, tmp_path: Path
+) -> None:
+    folder, path = tmp_path / "open", tmp_path / "open" / "file"
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    folder.mkdir()
+    folder.chmod(0o777)
+    path.write_bytes(b"old")
+    with pytest.raises(RolloutError, match=r"file cannot be written: it belongs to root:root"):
+        SshNode("worker", config=ssh_server.config).write(File(path, b"new", foreign=True))
+    assert path.read_bytes() == b"old" and [p.name for p in folder.iterdir()] == ["file"]
 
 
 def test_a_file_that_cannot_be_put_there_leaves_nothing_behind(node: Node, tmp_path: Path) -> None:

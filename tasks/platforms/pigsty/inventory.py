@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from clients.command import Command
 from clients.files import File
 from config.desired.inventory.changes import changes, diff
 from config.desired.inventory.document import read
@@ -18,6 +19,7 @@ from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import inventory, inventory_path, require_tree
 
 MODE = 0o600
+OTHERS = 0o007
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class New:
             region=pigsty.region,
         )
         done = self.site.admin.attempt(command)
+        self._hand_over()
         text = inventory(self.site) or ""
         if pigsty.admin_ip not in text:
             raise StepError(
@@ -57,13 +60,20 @@ class New:
                 advice="run it by hand in pigsty.home and read what it says",
             )
 
+    def _hand_over(self) -> None:
+        """The file belongs to the tree's owner, who would find no host in one of root's."""
+        home, path = self.site.environment.pigsty.home, inventory_path(self.site)
+        if self.site.admin.is_root():
+            words = ("chown", f"--reference={home}", str(path))
+            self.site.admin.attempt(Command(words))
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The file's text (None: absent) and mode."""
 
     text: str | None = field(repr=False)
-    mode: int | None
+    mode: int = MODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +85,22 @@ class Edited:
     settle_s: float = 0
 
     def observe(self) -> Seen:
-        return Seen(inventory(self.site), self.site.admin.mode(inventory_path(self.site)))
+        path = inventory_path(self.site)
+        return Seen(inventory(self.site), self.site.admin.mode(path) or MODE)
 
     def plan(self, actual: Seen) -> Sequence[Change]:
         if actual.text is None:
             return [self._of_new()]
         merged = merge(actual.text, desired(self.site), str(inventory_path(self.site)))
+        file = self._file(merged, actual.mode)
         found: list[Change] = []
         if merged != actual.text:
             before, after = self._difference(actual.text, merged)
             what = f"edit {inventory_path(self.site)}"
-            found.append(Change(what, before, after, self._file(merged)))
-        elif actual.mode != MODE:
+            found.append(Change(what, before, after, file))
+        elif actual.mode != file.mode:
             what = f"close {inventory_path(self.site)} to others"
-            mode = f"mode {actual.mode or 0:04o}"
-            found.append(Change(what, mode, f"mode {MODE:04o}", self._file(merged)))
+            found.append(Change(what, f"mode {actual.mode:04o}", f"mode {file.mode:04o}", file))
         return found
 
     def apply(self, change: Change) -> None:
@@ -107,8 +118,9 @@ class Edited:
         _, after = self._difference(document.text, edited(document, wanted(document.tree, ours)))
         return Change(f"edit {inventory_path(self.site)}", "as configure makes it", after)
 
-    def _file(self, text: str) -> File:
-        return File(inventory_path(self.site), text.encode(), MODE)
+    def _file(self, text: str, mode: int) -> File:
+        """The file is its owner's, with the rights he gives himself and his group."""
+        return File(inventory_path(self.site), text.encode(), mode & ~OTHERS, foreign=True)
 
     def _difference(self, old: str, new: str) -> tuple[str, str]:
         lines = diff(old, new, self._secrets()).splitlines()[2:]

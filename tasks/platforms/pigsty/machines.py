@@ -90,10 +90,10 @@ class Machine:
         }
 
     def write(self, path: Path, content: bytes, mode: int) -> None:
-        """Put the file there, owned by root."""
+        """Put the file there, owned by root unless one is there: its owner stays."""
         self.site.ahead = None
         if self.is_admin():
-            self.site.admin.write(File(path, content, mode, keep_previous=False))
+            self.site.admin.write(File(path, content, mode, keep_previous=False, foreign=True))
             return
         passing = self.tree.home / ".dify-rollout.file"
         self.site.admin.write(File(passing, content, 0o600, keep_previous=False))
