@@ -19,7 +19,8 @@ _DONE = re.compile(
 )
 _NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
 TOLD = 8  # lines of a failure
-_ERROR = re.compile(r"^ERROR! (?P<text>.*)$")
+_ERROR = re.compile(r"^(?:ERROR!|\[ERROR\]:) (?P<text>.*)$")
+_SHOWN = re.compile(r"^(?P<host>\S+) \| SUCCESS => (?=\{)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,26 @@ def parse(output: str) -> Played:
         elif match := _ERROR.match(line):
             refusals.append(match["text"])
     return Played(tasks, hosts, tuple(failures), "; ".join(refusals))
+
+
+def variables(output: str) -> dict[str, dict[str, Any]]:
+    """Machine → its variables, as `Tree.variables` prints them.
+
+    Raises:
+        NoAnswer: some machine's are not there.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for answer in _SHOWN.finditer(output):
+        content: dict[str, Any] = json.JSONDecoder().raw_decode(output, answer.end())[0]
+        found[answer["host"]] = next(
+            (value for key, value in content.items() if key.startswith("hostvars")), {}
+        )
+    lines = [plain(line) for line in output.splitlines()]
+    wrong = [match["rest"] for line in lines if (match := _NOT_DONE.match(line))]
+    wrong += [match["text"] for line in lines if (match := _ERROR.match(line))]
+    if wrong or not found:
+        raise NoAnswer(wrong[0].strip() if wrong else "it names no machine")
+    return found
 
 
 class NoAnswer(ValueError):

@@ -16,6 +16,7 @@ from config.desired.inventory.data import is_list, is_mapping
 from config.errors import ConfigError
 
 FILE = "pigsty.yml"
+VAULTED = "$ANSIBLE_VAULT;"
 ANSIBLE = (1, 1)
 MERGE = "tag:yaml.org,2002:merge"
 MAPPING, SEQUENCE, SCALAR = "mapping", "sequence", "scalar"
@@ -47,6 +48,14 @@ def read(text: str, file: str = FILE) -> Document:
     Raises:
         ConfigError: everything that is wrong with the text as YAML.
     """
+    if text.startswith(VAULTED):
+        raise ConfigError(
+            [
+                f"{file}: vaulted as a whole, so that no line of it can be edited; expected it in "
+                "clear (`ansible-vault decrypt`), with its secret values vaulted each "
+                "(`ansible-vault encrypt_string`) or in group_vars"
+            ]
+        )
     aliases: dict[tuple[int, int], Span] = {}
     yaml = YAML(typ="safe", pure=True)
     yaml.version = ANSIBLE  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,6 +1,8 @@
 """The user's pigsty.yml with what Dify needs, every other byte as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from config.desired.inventory.conflicts import conflicts
@@ -16,12 +18,21 @@ from config.desired.inventory.document import (
     read,
 )
 from config.desired.inventory.edits import edited
+from config.desired.inventory.effective import (
+    Variables,
+    elsewhere,
+    opened,
+    overlaid,
+    without,
+)
 from config.desired.inventory.fragment import Fragment
 from config.desired.inventory.structure import misshapen
 from config.desired.inventory.values import unusable
 from config.desired.inventory.wanted import wanted
 from config.desired.inventory.wants import laid
 from config.errors import ConfigError
+
+NOTHING: Variables = {}
 
 
 def problems(text: str, file: str = FILE) -> list[str]:
@@ -33,19 +44,26 @@ def problems(text: str, file: str = FILE) -> list[str]:
     return _wrong(document, file)
 
 
-def merge(text: str, fragment: Fragment, file: str = FILE) -> str:
+def merge(text: str, fragment: Fragment, file: str = FILE, variables: Variables = NOTHING) -> str:
     """`text` if it says everything already; else with the smallest edits that make it.
+
+    `variables`: what Ansible resolves for each machine, where the text alone does not say all.
 
     Raises:
         ConfigError: the text is no inventory, or says something that we must not change; every
             problem is named as by `problems`.
     """
     document = read(text, file)
-    if wrong := _wrong(document, file) or _said(document, conflicts(document.tree, fragment), file):
+    if wrong := _wrong(document, file):
         raise ConfigError(wrong)
-    want = wanted(document.tree, fragment)
+    document = replace(document, tree=opened(document.tree, variables))
+    hidden = elsewhere(document.tree, variables)
+    seen = overlaid(document.tree, hidden)
+    want, lacks = without(wanted(seen, fragment), hidden)
+    if wrong := _said(document, chain(conflicts(seen, fragment), lacks), file):
+        raise ConfigError(wrong)
     result = edited(document, want, file)
-    if read(result, file).tree != laid(document.tree, want):
+    if opened(read(result, file).tree, variables) != laid(document.tree, want):
         raise ConfigError(
             [f"{file}: written in a way that cannot be edited safely; expected plain YAML"]
         )
@@ -68,7 +86,7 @@ def _wrong(document: Document, file: str) -> list[str]:
     return found or _said(document, unusable(document.tree), file)
 
 
-def _said(document: Document, found: Iterator[tuple[Path, str]], file: str) -> list[str]:
+def _said(document: Document, found: Iterable[tuple[Path, str]], file: str) -> list[str]:
     return [
         f"{file}:{_line(document, path)}: {dotted(path) or 'all'}: {message}"
         for path, message in found

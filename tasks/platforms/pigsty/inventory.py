@@ -9,6 +9,7 @@ from clients.files import File
 from config.desired.inventory.changes import changes, diff
 from config.desired.inventory.document import read
 from config.desired.inventory.edits import edited
+from config.desired.inventory.effective import Variables
 from config.desired.inventory.merge import merge, seed
 from config.desired.inventory.wanted import wanted
 from config.errors import StepError
@@ -17,6 +18,7 @@ from tasks.core.step import Change, Step, log
 from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import inventory, inventory_path, require_tree
+from tasks.platforms.pigsty.variables import variables
 
 MODE = 0o600
 OTHERS = 0o007
@@ -70,10 +72,11 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The file's text (None: absent) and mode."""
+    """The file's text (None: absent) and mode, and what Ansible makes of it where it alone can."""
 
     text: str | None = field(repr=False)
     mode: int = MODE
+    variables: Variables = field(default_factory=dict[str, Any], repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,14 @@ class Edited:
 
     def observe(self) -> Seen:
         path = inventory_path(self.site)
-        return Seen(inventory(self.site), self.site.admin.mode(path) or MODE)
+        mode = self.site.admin.mode(path) or MODE
+        return Seen(inventory(self.site), mode, variables(self.site))
 
     def plan(self, actual: Seen) -> Sequence[Change]:
         if actual.text is None:
             return [self._of_new()]
-        merged = merge(actual.text, desired(self.site), str(inventory_path(self.site)))
+        path = str(inventory_path(self.site))
+        merged = merge(actual.text, desired(self.site), path, actual.variables)
         file = self._file(merged, actual.mode)
         found: list[Change] = []
         if merged != actual.text:

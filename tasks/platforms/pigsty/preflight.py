@@ -10,6 +10,7 @@ from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import desired, instances_of, nodes_of
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.tree import inventory, inventory_path, tree
+from tasks.platforms.pigsty.variables import variables
 from tasks.tools.pigsty import Tree
 
 KNOCK_S = 2.0
@@ -73,7 +74,7 @@ def _inventory(site: Site) -> Iterator[Reading]:
         yield good("pigsty.yml", "will be made by configure")
         return
     try:
-        merge(text, desired(site), str(inventory_path(site)))
+        merge(text, desired(site), str(inventory_path(site)), variables(site))
     except ConfigError as error:
         for problem in error.problems:
             advice = "mend it or the environment; nothing was changed"

@@ -83,6 +83,47 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(site: Site, double: P
     assert (processes(double), (double.tree / "pigsty.yml").read_bytes()) == before
 
 
+def test_pigsty_yml_stays_its_owners_behind_his_link(site: Site, double: PigstyDouble):
+    path, real = double.tree / "pigsty.yml", double.tree / "files/inventory.yml"
+    path.rename(real)
+    path.symlink_to("files/inventory.yml")
+    os.chown(real, 1001, 1002)
+    real.chmod(0o644)
+    host = site.environment.redis.host
+    larger = other(site, double, redis={"host": host, "port": 6379, "max_memory_mb": 96})
+    try:
+        for wanted in (larger, site):
+            assert deploy(wanted, [PARTS["configure"]]) == [f"edit {path}"]
+            found = real.stat()
+            assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1001, 1002, 0o640)
+            assert path.readlink() == Path("files/inventory.yml")
+        real.chmod(0o604)
+        assert deploy(site, [PARTS["configure"]]) == [f"close {path} to others"]
+        assert real.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.chown(real, 0, 0)
+        real.rename(path)
+
+
+def test_a_password_in_group_vars_is_read_as_ansible_reads_it(site: Site, double: PigstyDouble):
+    path, beside = double.tree / "pigsty.yml", double.tree / "group_vars/all/redis.yml"
+    text, password = path.read_text(), site.secret("redis_password")
+    line = next(line for line in text.splitlines(keepends=True) if "redis_password:" in line)
+    beside.parent.mkdir(parents=True)
+    beside.write_text(f"redis_password: {password}\n")
+    path.write_text(text.replace(line, ""))
+    try:
+        assert deploy(site, [PARTS["configure"]]) == []
+        beside.write_text("redis_password: another\n")
+        with pytest.raises(ConfigError, match="is not the secret redis_password"):
+            deploy(site, [PARTS["configure"]])
+    finally:
+        beside.unlink()
+        beside.parent.rmdir()
+        beside.parent.parent.rmdir()
+        path.write_text(text)
+
+
 def test_the_wrong_directory_is_an_error_though_pigsty_reports_success(site: Site, tmp_path: Path):
     tree = require_tree(site, "pgsql")
     command = tree.pgsql_user("pg-meta", "dbuser_dify")

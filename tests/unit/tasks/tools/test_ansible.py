@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clients.command import Completed
-from tasks.tools.ansible import Host, NoAnswer, answer, parse, plain, task_of
+from tasks.tools.ansible import Host, NoAnswer, answer, parse, plain, task_of, variables
 
 RECORDED = Path(__file__).parents[2] / "recorded"
 
@@ -111,3 +111,22 @@ def test_of_several_nodes_asked_at_once_each_has_its_answer():
 def test_a_node_that_did_not_run_it_says_why(output: str, why: str):
     with pytest.raises(NoAnswer, match=why):
         answer(output, "10.0.0.1")
+
+
+@pytest.mark.parametrize("version", ["2.14", "2.19"])
+def test_variables_are_what_ansible_resolves(version: str) -> None:
+    found = variables(recorded(f"hostvars-{version}"))
+    assert found["10.9.9.9"]["pg_users"] == [{"name": "a", "password": "Inline-Vault-Secret"}]
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "ERROR! Attempting to decrypt but no vault secrets found",
+        "[ERROR]: Attempting to decrypt but no vault secrets found",
+        '10.0.0.1 | FAILED! => {"msg": "Attempting to decrypt but no vault secrets found"}',
+    ],
+)
+def test_variables_that_cannot_be_resolved_are_not_no_variables(printed: str) -> None:
+    with pytest.raises(NoAnswer, match="no vault secrets found"):
+        variables(printed)
