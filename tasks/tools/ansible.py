@@ -20,6 +20,7 @@ _DONE = re.compile(
 _NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
 TOLD = 8  # lines of a failure
 _ERROR = re.compile(r"^(?:ERROR!|\[ERROR\]:) (?P<text>.*)$")
+_ALL = "hostvars[inventory_hostname]"
 _SHOWN = re.compile(r"^(?P<host>\S+) \| SUCCESS => (?=\{)", re.MULTILINE)
 
 
@@ -112,11 +113,9 @@ def variables(output: str) -> dict[str, dict[str, Any]]:
         NoAnswer: some machine's are not there.
     """
     found: dict[str, dict[str, Any]] = {}
-    for answer in _SHOWN.finditer(output):
-        content: dict[str, Any] = json.JSONDecoder().raw_decode(output, answer.end())[0]
-        found[answer["host"]] = next(
-            (value for key, value in content.items() if key.startswith("hostvars")), {}
-        )
+    for shown in _SHOWN.finditer(output):
+        content: dict[str, Any] = json.JSONDecoder().raw_decode(output, shown.end())[0]
+        found[shown["host"]] = content.get(_ALL, {})
     lines = [plain(line) for line in output.splitlines()]
     wrong = [match["rest"] for line in lines if (match := _NOT_DONE.match(line))]
     wrong += [match["text"] for line in lines if (match := _ERROR.match(line))]

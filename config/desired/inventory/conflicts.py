@@ -6,9 +6,11 @@ from typing import Any
 from config.desired.inventory.data import items, mapping
 from config.desired.inventory.document import Path
 from config.desired.inventory.fragment import Cluster, Fragment
-from config.desired.inventory.groups import Group, find, groups
+from config.desired.inventory.groups import Group, alias, find, groups
 from config.pigsty import DIRECT, POOLED_PRIMARY, POOLER, PRIMARY
 
+KERNELS = ("pgsql", "citus", "pgtde", "pgedge", "oriole")  # PostgreSQL itself, or a build of it
+WORLD = ("world", "all", "0.0.0.0/0")
 Conflict = tuple[Path, str]
 Tree = dict[str, Any]
 
@@ -28,6 +30,7 @@ def conflicts(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
             tree, fragment.sentinel, "pigsty.redis_cluster", "pigsty.sentinel_nodes"
         )
     if group := find(tree, fragment.postgres.name):
+        yield from _kernel(group)
         yield from _version(group, fragment)
         yield from _failover(group, fragment)
         yield from _user(group, fragment)
@@ -84,6 +87,17 @@ def _taken(tree: Tree, cluster: Cluster, nodes: str) -> Iterator[Conflict]:
                     f"is a machine of {other.name!r} already, and Pigsty keeps one such "
                     f"cluster a machine; expected another machine in {nodes}",
                 )
+
+
+def _kernel(group: Group) -> Iterator[Conflict]:
+    mode = group.value("pg_mode", KERNELS[0])
+    if mode not in KERNELS:
+        at = (*group.at, "vars") if "pg_mode" in group.vars else ("all", "vars")
+        yield (
+            (*at, "pg_mode"),
+            f"{mode!r} is a server on which Dify is not known to run; expected another "
+            f"pigsty.pg_cluster, of pg_mode {KERNELS[0]!r}",
+        )
 
 
 def _version(group: Group, fragment: Fragment) -> Iterator[Conflict]:
@@ -213,13 +227,28 @@ def _ports(there: Tree, fragment: Fragment) -> Iterator[Conflict]:
 
 def _docker(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
     group = find(tree, fragment.docker_group)
-    if group and not set(fragment.docker_hosts) & set(group.hosts):
+    named = {alias(tree, host) for host in fragment.docker_hosts}
+    if group and not named & set(group.hosts):
         yield (
             (*group.at, "hosts"),
             f"{', '.join(map(str, group.hosts)) or 'none'} instead of "
             f"{', '.join(fragment.docker_hosts)}; expected the machines of Dify, "
             "or another dify.project",
         )
+
+
+def open_rules(tree: Tree, fragment: Fragment) -> list[str]:
+    """Rules of Dify's role that let it in from every address, as the recipe wrote one; each says
+    what it opens.
+    """
+    group = find(tree, fragment.postgres.name)
+    rules = items(group.value("pg_hba_rules")) if group else []
+    return [
+        f"its rule {str(rule.get('title') or rule['addr'])!r} lets {rule['user']} into "
+        f"{'every database' if rule.get('db', 'all') == 'all' else rule['db']} from every address"
+        for rule in map(mapping, rules)
+        if rule.get("user") == fragment.user["name"] and rule.get("addr") in WORLD
+    ]
 
 
 def _instances(host: Any) -> list[Any]:

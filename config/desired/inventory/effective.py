@@ -58,9 +58,9 @@ def opened(tree: Tree, variables: Variables) -> Tree:
         for key, value in group.vars.items():
             group.vars[key] = _opened(value, _effective(group, key, variables))
     top = mapping(result["all"].get("vars"))
-    anywhere = next(iter(variables.values()), {})
-    for key, value in top.items():
-        top[key] = _opened(value, anywhere.get(key))
+    for anywhere in list(variables.values())[:1]:
+        for key, value in top.items():
+            top[key] = _opened(value, anywhere.get(key))
     return result
 
 

@@ -42,6 +42,15 @@ def find(tree: Tree, name: str) -> Group | None:
     return next((group for group in groups(tree) if group.name == name), None)
 
 
+def alias(tree: Tree, address: str) -> str:
+    """The machine's name in the inventory: its address, or another one with that ansible_host."""
+    found = [host for group in groups(tree) for host in group.hosts]
+    if address in found:
+        return address
+    known = ((host, mapping(its)) for group in groups(tree) for host, its in group.hosts.items())
+    return next((str(host) for host, its in known if its.get("ansible_host") == address), address)
+
+
 def _below(body: Tree, at: At, above: Tree) -> Iterator[Group]:
     for name, child in mapping(body.get("children")).items():
         inner = mapping(child)

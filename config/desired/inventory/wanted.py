@@ -4,7 +4,7 @@ from typing import Any
 
 from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
-from config.desired.inventory.groups import Group, find, groups
+from config.desired.inventory.groups import Group, alias, find, groups
 from config.desired.inventory.wants import Entries, Keep, Members, New
 
 RULE = ("user", "db", "addr")
@@ -29,7 +29,8 @@ def wanted(tree: dict[str, Any], fragment: Fragment) -> dict[str, Any]:
             group.at if group else ("all", "children", cluster.name),
             _cluster(group, cluster, settings),
         )
-    if hosts := [host for host in fragment.docker_hosts if not _has_docker(tree, host)]:
+    named = (alias(tree, host) for host in fragment.docker_hosts)
+    if hosts := [host for host in named if not _has_docker(tree, host)]:
         group = find(tree, fragment.docker_group)
         at = group.at if group else ("all", "children", fragment.docker_group)
         _put(

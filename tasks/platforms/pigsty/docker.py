@@ -17,7 +17,7 @@ from config.errors import StepError
 from tasks.core.engine import startable
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.facts import desired
+from tasks.platforms.pigsty.facts import desired, named
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import inventory, require_tree
@@ -75,7 +75,7 @@ class Engine:
             )
         if _CREDENTIALS.search(inventory(self.site) or ""):
             self._close()
-        hosts = desired(self.site).docker_hosts
+        hosts = [named(self.site, host) for host in desired(self.site).docker_hosts]
         carry_out(
             self.site, self, change, require_tree(self.site, self.name).docker(hosts),
             advice="the package may be missing: docker.yml goes on without it; see the log above",

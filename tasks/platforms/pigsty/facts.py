@@ -7,7 +7,7 @@ from typing import Any
 from config.desired.inventory.document import read
 from config.desired.inventory.fragment import Fragment, fragment
 from config.desired.inventory.generation import V4, detect
-from config.desired.inventory.groups import Group, find, groups
+from config.desired.inventory.groups import Group, alias, find, groups
 from config.errors import ConfigError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.tree import inventory, tree
@@ -90,6 +90,20 @@ def _instances(text: str, cluster: str) -> tuple[tuple[str, int], ...]:
         instances: dict[Any, Any] = (values or {}).get("redis_instances") or {}
         found += [(str(host), int(port)) for port in instances]
     return tuple(found)
+
+
+def named(site: Site, address: str) -> str:
+    """The machine's name in pigsty.yml, where it may stand under another one than its address."""
+    return _alias(inventory(site) or "", address)
+
+
+@lru_cache(maxsize=8)
+def _alias(text: str, address: str) -> str:
+    try:
+        document: dict[str, Any] = read(text).tree
+    except ConfigError:
+        return address
+    return alias(document, address) if isinstance(document.get("all"), dict) else address
 
 
 def reached_its_own_way(site: Site, address: str) -> bool:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 
 from clients.command import Command
+from config.desired.inventory.conflicts import open_rules
+from config.desired.inventory.document import read
+from config.desired.inventory.groups import find
 from config.desired.inventory.merge import merge
 from config.errors import ConfigError, RolloutError
 from config.rules.finding import Reading, Status, bad, good
@@ -79,8 +82,17 @@ def _inventory(site: Site) -> Iterator[Reading]:
         for problem in error.problems:
             advice = "mend it or the environment; nothing was changed"
             yield bad("pigsty.yml", problem, advice=advice)
-    else:
-        yield good("pigsty.yml", "sound")
+        return
+    document = read(text).tree
+    if find(document, "infra") is None:
+        problem = "has no group infra, as Pigsty's template slim: no portal and no certificates"
+        advice = (
+            "add the group infra as in conf/meta.yml and run infra.yml, or name an environment "
+            'with platform.kind = "external"'
+        )
+        yield bad("pigsty.yml", problem, advice=advice)
+        return
+    yield good("pigsty.yml", "; ".join(["sound", *open_rules(document, desired(site))]))
 
 
 def _machines(site: Site) -> Iterator[Reading]:

@@ -3,6 +3,8 @@
 
 import pytest
 
+from config.desired.inventory.conflicts import open_rules
+from config.desired.inventory.document import read
 from config.desired.inventory.generation import V2, V4
 from config.desired.inventory.merge import merge
 from config.errors import ConfigError
@@ -54,6 +56,10 @@ REFUSED = [
     (
         "pg_version: 17", "pg_version: 16",
         f"7: {META}.vars.pg_version: 16 for the cluster 'pg-meta', and pigsty.pg_version is 17; expected the same: the version of a cluster is never changed in place",
+    ),
+    (
+        "pg_version: 17", "pg_version: 17\n        pg_mode: polar",
+        f"8: {META}.vars.pg_mode: 'polar' is a server on which Dify is not known to run; expected another pigsty.pg_cluster, of pg_mode 'pgsql'",
     ),
     (
         "        pg_version: 17\n", "",
@@ -206,3 +212,33 @@ def test_the_version_of_a_cluster_may_stand_above_it(generation, ours):
         "    admin_ip", "    pg_version: '17'\n    admin_ip"
     )
     assert "dbuser_dify" in merge(text, ours(generation))
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            "{ user: dbuser_dify, db: all, addr: world, auth: pwd, title: dify }",
+            ["its rule 'dify' lets dbuser_dify into every database from every address"],
+        ),
+        (
+            "{ user: dbuser_dify, db: dify, addr: 0.0.0.0/0 }",
+            ["its rule '0.0.0.0/0' lets dbuser_dify into dify from every address"],
+        ),
+        ("{ user: dbuser_dify, db: all, addr: intra }", []),
+        ("{ user: dbuser_view, db: all, addr: world }", []),
+    ],
+)
+def test_a_rule_that_opens_the_database_to_everybody_is_named(ours, rule: str, said: list[str]):
+    text = GOOD.replace("pg_users: []", f"pg_hba_rules: [{rule}]")
+    assert open_rules(read(text).tree, ours()) == said
+
+
+def test_a_machine_that_stands_there_under_another_name_is_not_entered_twice(ours):
+    text = GOOD.replace(
+        "    redis-x:", "    own: { hosts: { box: { ansible_host: 10.10.10.10 } } }\n    redis-x:"
+    )
+    tree = read(
+        merge(text.replace("10.10.10.10: {", "pg-1: { ansible_host: 10.10.10.10,"), ours())
+    ).tree
+    assert list(tree["all"]["children"]["dify"]["hosts"]) == ["pg-1"]
