@@ -22,6 +22,29 @@ LOOP = 'while read -r n last; do s=$(head -c "$n"); (eval "$s"); [ -z "$last" ] 
 # does not read it keeps nobody from hearing that the connection is lost.
 _FEED = 'fed=$(head -c {} | base64); printf %s "$fed" | base64 -d & '
 
+# Ends the process group it is in, and itself last: at SIGINT restic lets go of its lock, at SIGTERM
+# most others clean up. It returns as soon as none is left but the shells above it, which wait for
+# it, and the sudo above them.
+_END = """trap '' INT TERM
+read -r line </proc/self/stat; me=${line%% *}; set -- ${line##*) }; group=$3
+above=" $me $2 $$ $PPID "
+others() {
+    for at in /proc/[0-9]*/stat; do
+        { read -r line <"$at"; } 2>/dev/null || continue
+        case $above in *" ${line%% *} "*) continue ;; esac
+        set -- ${line##*) }
+        [ "$3" = "$group" ] && [ "$1" != Z ] && return 0
+    done
+    return 1
+}
+now() { read -r up _ </proc/uptime; now=${up%.*}${up#*.}; }
+end() {
+    kill -"$1" 0; now; last=$((now + $2))
+    while others; do [ "$now" -lt "$last" ] || return; sleep 0.1; now; done
+    exit 0
+}
+end INT 200; end TERM 100; kill -9 0"""
+
 
 def request(length: int, *, last: bool) -> str:
     return f"{length} last\n" if last else f"{length}\n"
@@ -33,12 +56,12 @@ def framed(body: str, mark: str, stdin_bytes: int) -> str:
     What else is said (a login shell's greeting) is told apart by the mark, and a status of the
     command from one of the connection. The command's input is followed by silence; then a line
     means that all is well, an end that nobody is there any more: the whole process group is
-    killed, so that no command outlives a connection that was lost.
+    asked to end and then killed, so that no command outlives a connection that was lost.
     """
     feed = _FEED.format(stdin_bytes) if stdin_bytes else ""
     return (
         _begin(mark)
-        + f"{{ {feed}exec >&-; read -r word && exit 0; kill -9 0; }} |\n"
+        + f"{{ {feed}exec >&-; read -r word && exit 0\n{_END}; }} |\n"
         + f"{{ {_body(body, mark)}; }}\n"
     )
 

@@ -6,12 +6,15 @@ import secrets
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterable
 from typing import IO
 
-from clients import script
+from clients import processes, script
 from clients.lines import OnLine, ignored
 from clients.running import await_end
+
+_LOOK_EVERY_S = 0.02
 
 
 class Said:
@@ -116,7 +119,12 @@ class Shell:
         return True
 
     def end(self, within_s: float) -> None:
-        """The shell is gone, and whatever it has not finished is killed there too."""
+        """The shell is gone, and whatever it has not finished is asked to end, then killed there.
+
+        Both take until it is gone, `within_s` at most.
+        """
+        deadline = time.monotonic() + within_s
+        unfinished = self._said is not None and not self._said.complete
         with contextlib.suppress(OSError):
             if self.process.stdin:
                 self.process.stdin.close()
@@ -127,6 +135,11 @@ class Shell:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        # A shell on this machine, of another user, is gone before the commands it began.
+        while unfinished and processes.group_lives(self.process.pid):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LOOK_EVERY_S)
 
     def _listen(self, name: str, stream: IO[bytes]) -> None:
         for line in _lines(stream):

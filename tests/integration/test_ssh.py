@@ -17,6 +17,7 @@ from clients.command import Command
 from clients.docker import Docker
 from clients.files import File
 from clients.node import ConnectionLost, Held, NodeError, NodeRefused, NodeUnreachable
+from clients.running import Cancelled, begin, end_all
 from clients.ssh import SshNode
 from config.load import ROOT
 from tests.integration import sshd
@@ -144,6 +145,54 @@ def test_a_connection_that_breaks_off_is_said_and_a_rerun_finishes(
     assert node.run(Command(("echo", "again"))) == "again\n"
 
 
+def cancelled(node: SshNode, command: Command, begun: Path) -> float:
+    """Seconds that a cancel took, once the command had begun."""
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            node.run(command)
+        except Cancelled as error:
+            raised.append(error)
+
+    running_it = threading.Thread(target=work)
+    running_it.start()
+    until(begun.exists)
+    since = time.monotonic()
+    end_all()
+    took = time.monotonic() - since
+    running_it.join(20)
+    begin()
+    assert len(raised) == 1
+    return took
+
+
+def test_a_cancelled_command_is_asked_to_end_before_it_is_killed(
+    node: SshNode, tmp_path: Path
+) -> None:
+    """As restic, which lets go of its lock at SIGINT: the cancel waits until it has."""
+    begun, tidy = tmp_path / "begun", tmp_path / "tidy"
+    work = (
+        "import pathlib, signal, time, sys\n"
+        "def tidy(*_):\n"
+        f"    time.sleep(0.7); pathlib.Path({str(tidy)!r}).touch(); sys.exit(0)\n"
+        "signal.signal(signal.SIGINT, tidy)\n"
+        f"pathlib.Path({str(begun)!r}).touch(); time.sleep(60)\n"
+    )
+    took = cancelled(node, Command((sys.executable, "-c", work)), begun)
+    assert tidy.exists()
+    assert took < 2
+    assert node.run(Command(("echo", "again"))) == "again\n"
+
+
+def test_a_cancelled_command_that_does_not_end_is_killed(node: SshNode, tmp_path: Path) -> None:
+    begun, mark = tmp_path / "begun", f"sleep 62.{os.getpid()}"
+    command = sh(f"trap '' INT TERM; touch {begun}; {mark} & {mark}; wait")
+    took = cancelled(node, command, begun)
+    assert 2.5 < took < 5
+    assert not running(mark)
+
+
 def test_a_write_that_breaks_off_leaves_the_old_file(
     ssh_server: SshServer, node: SshNode, tmp_path: Path
 ) -> None:
@@ -191,6 +240,7 @@ def test_a_lost_lock_stops_the_run(ssh_server: SshServer, node: SshNode, tmp_pat
 HOLD = """
 import sys, time
 from pathlib import Path
+from clients.running import Cancelled, begin, end_all
 from clients.ssh import SshNode
 with SshNode("node", config=sys.argv[1]).hold(Path(sys.argv[2]), "first"):
     print("held", flush=True)
