@@ -30,10 +30,11 @@ from tasks.core.step import converge
 from tasks.platforms.sandbox import postgres, redis
 from tasks.platforms.sandbox.home import prepare_home
 from tasks.points.backup import check, silent, subset, take
+from tasks.points.choice import choose
 from tasks.points.databases import session_database
+from tasks.points.filling import fill_folder
 from tasks.points.pg_client_tools import clients
 from tasks.points.repository import Repository
-from tasks.points.restore import choose, fill_folder
 from tasks.steps.pgsql import dify_database
 from tasks.steps.table import PARTS
 

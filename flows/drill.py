@@ -10,8 +10,8 @@ from flows.parts.drill_report import DrillReport, publish
 from flows.parts.opening import opened
 from flows.parts.progress import progress
 from flows.parts.tasks import finish, readable, this_run
+from tasks.points.choice import Choice
 from tasks.points.drill import Drill
-from tasks.points.restore import Choice
 
 
 @flow(name="drill", flow_run_name="drill {environment}", persist_result=False)

@@ -19,8 +19,10 @@ from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.tasks import finish, readable, this_run
 from tasks.core import running_release
 from tasks.core.site import Site
+from tasks.points.choice import Choice
 from tasks.points.pitr import moment
-from tasks.points.restore import Choice, Restored
+from tasks.points.restore import Restored
+from tasks.points.way_back import WayBack
 from tasks.probes.verify.probe import Check
 
 
@@ -64,9 +66,15 @@ def restore(
         reading(source or environment, site) as origin,
     ):
         choice: Choice = finish(
-            point_steps.choose, site, source=origin, point=point, only=only or []
+            point_steps.choose,
+            site,
+            source=origin,
+            point=point,
+            only=only or [],
+            release=release,
+            migrate=migrate,
         )
-        done, checks = bring_back(site, choice, migrate=migrate)
+        done, checks = bring_back(site, choice)
         report = RestoreReport(
             environment,
             choice.point.id,
@@ -90,7 +98,7 @@ def require_confirmed(environment: str, confirm: str) -> None:
         )
 
 
-def bring_back(site: Site, choice: Choice, *, migrate: bool) -> tuple[Restored, list[Check]]:
+def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
     order = Order(site, only=[])
     engine = order.submit(steps.docker, after=[])
@@ -98,15 +106,29 @@ def bring_back(site: Site, choice: Choice, *, migrate: bool) -> tuple[Restored, 
     order.submit(steps.redis, after=[engine])
     order.submit(steps.images, after=[engine])
     order.outcomes()
-    finish(point_steps.fits, site, choice=choice, migrate=migrate)
+    finish(point_steps.fits, site, choice=choice)
     with progress("restore", site.name) as told:
         done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
     if choice.file:
         return done, []
-    try:
-        checks = steps.second_half(site)
-    except Exception as error:
-        finish(point_steps.take_back, site, way_back=done.way_back, error=error)
-        raise
+    checks = second_half(site, done.way_back)
     kept: str = finish(point_steps.settle, site)
     return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks
+
+
+def second_half(site: Site, way_back: WayBack | None) -> list[Check]:
+    """The checks of what was restored; what served before serves again where it is no good.
+
+    A cancel goes back as well: what is there is no Dify yet. A run that is killed meanwhile leaves
+    it to the next one, which is told so.
+    """
+    try:
+        return steps.second_half(site)
+    except Exception as error:
+        finish(point_steps.take_back, site, way_back=way_back, error=error)
+        raise
+    except BaseException as error:
+        if way_back is None:
+            raise
+        # No task: Prefect starts none for a run that is cancelled.
+        raise way_back.failed(error) from None

@@ -11,7 +11,7 @@ from flows.parts.opening import opened
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.tasks import finish
 from tasks.points.pitr import Loss, WentBack
-from tasks.points.restore import DATABASES
+from tasks.points.replaced import DATABASES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,17 @@ from tasks.points import pitr
 from tasks.points.backup import Backup, Told, retained
 from tasks.points.backup import backup as take_point
 from tasks.points.backup import check as check_all
+from tasks.points.choice import Choice
+from tasks.points.choice import choose as choose_point
 from tasks.points.drill import Drill
 from tasks.points.drill import drill as rehearse
 from tasks.points.fits import require_fits
 from tasks.points.pitr import Loss, WentBack
 from tasks.points.repository import open_repository, require_recent
-from tasks.points.restore import Choice, Restored, WayBack
-from tasks.points.restore import choose as choose_point
+from tasks.points.restore import Restored
 from tasks.points.restore import restore as bring_back
 from tasks.points.restore import settle as let_go
+from tasks.points.way_back import WayBack
 
 
 def _backup(site: Site, *, reason: Reason, told: Told) -> Backup:
@@ -34,12 +36,21 @@ def _points(site: Site, *, check: bool, told: Told) -> tuple[list[Point], dict[s
     return found, retained(site, found)
 
 
-def _choose(site: Site, *, source: Site, point: str, only: list[str]) -> Choice:
-    return choose_point(site, open_repository(source, create=False), point, only)
+def _choose(
+    site: Site,
+    *,
+    source: Site,
+    point: str,
+    only: list[str],
+    release: str = "",
+    migrate: bool = False,
+) -> Choice:
+    repository = open_repository(source, create=False)
+    return choose_point(site, repository, point, only, release=release, migrate=migrate)
 
 
-def _require_fits(site: Site, *, choice: Choice, migrate: bool) -> None:
-    require_fits(site, choice, migrate=migrate)
+def _require_fits(site: Site, *, choice: Choice) -> None:
+    require_fits(site, choice)
 
 
 def _restore(site: Site, *, choice: Choice, told: Told) -> Restored:

@@ -20,8 +20,10 @@ from tasks.core.step import converge
 from tasks.images.copy_to_nodes import images_steps
 from tasks.points import buckets, databases, folders, restored
 from tasks.points.backup import Told, silent
+from tasks.points.choice import Choice
 from tasks.points.databases import twins
-from tasks.points.restore import DATABASES, Choice, fill_database, fill_folder
+from tasks.points.filling import fill_database, fill_folder
+from tasks.points.replaced import DATABASES
 from tasks.probes.verify.probe import Check
 from tasks.probes.verify.run import failed
 from tasks.steps.compose import compose_steps, down

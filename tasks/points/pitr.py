@@ -30,10 +30,13 @@ from tasks.platforms.pigsty.playbook import play
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import require_tree
 from tasks.points import interrupted_restore
+from tasks.points.choice import STEP
 from tasks.points.databases import session_database
 from tasks.points.interrupted_restore import Exchange
+from tasks.points.landing import forget_jobs
+from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository
-from tasks.points.restore import DATABASES, STEP, forget_jobs, save_current
+from tasks.points.restore import save_current
 from tasks.steps.compose import stop_services
 from tasks.steps.pgsql import dify_database, pgsql_steps
 from tasks.tools.pigsty import PITR, Tree

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import re
 import shutil
 import ssl
@@ -30,6 +31,7 @@ from config.load import ROOT, load_release
 from tasks.core.step import converge
 from tasks.server.automations import Automations, missed_backup
 from tasks.steps.docker import compose_prefix
+from tests.e2e.conftest import ROLLOUT
 from tests.ports import free_ports
 from tests.serving import serving
 
@@ -143,6 +145,64 @@ def test_a_dify_in_use_is_saved_and_comes_back_whole(kept: Any) -> None:
         known = [file for file in ids if file in visitor.uploads]
         for file in known[:5]:
             assert dify.knowledge.preview(file) == visitor.uploads[file][:3000]
+
+
+def on_a_terminal(machine: Any, *words: str, answer: str) -> tuple[int, str]:
+    """Exit status and all that was shown to a person who answers the first question."""
+    outside, inside = pty.openpty()
+    process = subprocess.Popen(
+        [str(ROLLOUT), *words],
+        cwd=ROOT,
+        env={**os.environ, **machine.variables},
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        start_new_session=True,
+    )
+    os.close(inside)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal
+        while found := os.read(outside, 65536):
+            shown += found
+            if answer and b"[y/N]" in shown:
+                os.write(outside, f"{answer}\n".encode())
+                answer = ""
+    os.close(outside)
+    return process.wait(60), shown.decode(errors="replace")
+
+
+def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
+    with connect(kept) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '5eed00001130'")
+        connection.execute("ALTER TABLE apps DROP COLUMN maintainer")
+        point = kept.json("backup", "sandbox")["made"]
+        connection.execute("UPDATE alembic_version SET version_num = '5eed00001150'")
+        connection.execute("ALTER TABLE apps ADD COLUMN maintainer uuid")
+        connection.execute("CREATE TABLE later (n int)")
+
+    silent = kept.rollout("restore", "sandbox", point, check=False)
+    assert silent.returncode == 1
+    assert "would migrate it up" in silent.stderr and "--migrate" in silent.stderr
+
+    status, shown = on_a_terminal(kept, "restore", "sandbox", point, answer="n")
+    assert status == 1 and "nothing was stopped" in shown
+    assert "Migrate it up? [y/N]" in shown and "Aborted" in shown
+    assert later(kept)
+
+    status, shown = on_a_terminal(kept, "restore", "sandbox", point, answer="y")
+    assert status == 0, shown
+    assert not later(kept)
+    with connect(kept) as connection:
+        revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        connection.execute("SELECT maintainer FROM apps")
+    assert revision == ("5eed00001150",)
+
+
+def later(machine: Any) -> bool:
+    """Whether the database is still the one that was changed after the point."""
+    with connect(machine) as connection:
+        row = connection.execute("SELECT to_regclass('later') IS NOT NULL").fetchone()
+    return row == (True,)
 
 
 def test_a_drill_proves_the_point_and_leaves_nothing(kept: Any) -> None:

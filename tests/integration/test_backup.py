@@ -41,8 +41,9 @@ from tasks.platforms.sandbox import postgres
 from tasks.points import backup as backups
 from tasks.points import databases, folders, interrupted_restore, recovery_kit
 from tasks.points.backup import backup, check, take
+from tasks.points.choice import choose
 from tasks.points.repository import Repository, RepositoryAway, tool
-from tasks.points.restore import choose, restore, settle
+from tasks.points.restore import restore, settle
 from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 from tasks.steps.table import PARTS
@@ -413,7 +414,7 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     elif where == "exchange":
         monkeypatch.setattr("tasks.points.databases.swap", die)
     elif where == "prune":
-        monkeypatch.setattr("tasks.points.restore.forget_jobs", die)
+        monkeypatch.setattr("tasks.points.landing.forget_jobs", die)
     else:
         told = killer({"database": "plugin-database"}.get(where, where), 0)
     choice = choose(site, repository, point, [])
@@ -424,7 +425,7 @@ def test_a_restore_killed_there_is_finished_by_the_next(
         assert state.whole() == now
         interrupted_restore.require_ended(site)
     else:
-        finish = rf"finish it first: rollout restore sandbox {point} --only database "
+        finish = rf"finish it first: rollout restore sandbox {point}$"
         with pytest.raises(StepError, match=finish):
             interrupted_restore.require_ended(site)
         with pytest.raises(StepError, match=finish):
@@ -771,7 +772,7 @@ def test_a_disk_full_of_a_restore_changes_nothing(
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
-    monkeypatch.setattr("tasks.points.restore.incoming", lambda _: small / "incoming")
+    monkeypatch.setattr("tasks.points.landing.incoming", lambda _: small / "incoming")
     try:
         with pytest.raises(StepError, match=r"(?s)files of .*no space left .*nothing was changed"):
             bring_back(site, repository)

@@ -10,9 +10,10 @@ from typing import Any
 from tasks.core.site import Site
 from tasks.points import databases, folders, replaced
 from tasks.points.backup import silent, take
+from tasks.points.choice import choose
 from tasks.points.databases import session_database, twins
 from tasks.points.repository import Repository
-from tasks.points.restore import choose, restore, settle
+from tasks.points.restore import restore, settle
 from tasks.steps.pgsql import admin, dify_database
 from tests.integration.test_backup import (
     State,

@@ -13,10 +13,11 @@ from tasks.core import secret_file
 from tasks.core.site import Site
 from tasks.points import databases, interrupted_restore, replaced
 from tasks.points.backup import silent, take
+from tasks.points.choice import choose
 from tasks.points.databases import twins
 from tasks.points.fits import WouldMigrate, require_fits
 from tasks.points.repository import Repository
-from tasks.points.restore import choose, restore
+from tasks.points.restore import restore
 from tasks.points.served import Served
 from tasks.steps.compose import start_services, stop_services
 from tasks.steps.pgsql import dify_database
@@ -176,11 +177,12 @@ def test_a_release_that_does_not_know_the_point_is_refused_before_anything_is_st
     with pytest.raises(StepError, match=r"of Dify 1\.15\.0, sandbox runs 0\.6\.11, which cannot"):
         choose(older, saved, point, [])
     choice = choose(serving, saved, point, [])
-    require_fits(serving, choice, migrate=False)
+    require_fits(serving, choice)
     later = {"release": "1.16.1", "versions": {"schema": "6f5a9c2d8e1b"}}
+    choice = choose(serving, saved, point, [], migrate=True)
     choice.manifest = choice.manifest.model_copy(update=later)
     with pytest.raises(StepError) as refused:
-        require_fits(serving, choice, migrate=True)
+        require_fits(serving, choice)
     assert "which Dify 1.15.0 does not know; nothing was stopped" in refused.value.cause
     assert f"rollout restore sandbox {point} --release 1.16.1" in refused.value.advice
     assert containers(serving) == before
@@ -198,6 +200,6 @@ def test_a_release_that_would_migrate_the_point_says_so_and_asks(
             connection.execute("UPDATE alembic_version SET version_num = '5eed00001150'")
     choice = choose(serving, saved, point, [])
     with pytest.raises(WouldMigrate, match=r"would migrate it up.*nothing was stopped"):
-        require_fits(serving, choice, migrate=False)
-    require_fits(serving, choice, migrate=True)
-    require_fits(serving, choose(serving, saved, point, ["plugin_daemon"]), migrate=False)
+        require_fits(serving, choice)
+    require_fits(serving, choose(serving, saved, point, [], migrate=True))
+    require_fits(serving, choose(serving, saved, point, ["plugin_daemon"]))

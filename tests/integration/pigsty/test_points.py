@@ -16,9 +16,11 @@ from tasks.core.site import Site
 from tasks.points import backup as backups
 from tasks.points import interrupted_restore, pitr
 from tasks.points.backup import backup, take
+from tasks.points.choice import choose
 from tasks.points.databases import twins
+from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository, tool
-from tasks.points.restore import DATABASES, choose, restore, settle
+from tasks.points.restore import restore, settle
 from tasks.steps.pgsql import dify_database
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy
