@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from config.desired.services import active
+from config.desired.templates import render
 from config.environment import Environment
 from config.pigsty import sentinels
 from config.release import Release
@@ -42,6 +43,34 @@ def jumps(environment: Environment, release: Release) -> list[str]:
     """What leads there, as iptables lists it."""
     found = addresses(environment, release).values()
     return [f"-A {INPUT} -s {address}/32 -j {chain(environment)}" for address in found]
+
+
+def restored(environment: Environment, release: Release) -> list[str]:
+    """Input of `iptables-restore --noflush`, on top of whatever rules there are."""
+    found = jumps(environment, release)
+    inserted = [jump.replace(f"-A {INPUT}", f"-I {INPUT} 1") for jump in found]
+    return ["*filter", f":{chain(environment)} - [0:0]", *rules(environment), *inserted, "COMMIT"]
+
+
+def unit_name(environment: Environment) -> str:
+    return f"dify-rollout-firewall-{environment.dify.project}.service"
+
+
+def unit(environment: Environment, release: Release, program: str) -> str:
+    """The unit of systemd that writes the rules when the machine starts; empty where none are.
+
+    `program`: the path of iptables.
+    """
+    if not (found := jumps(environment, release)):
+        return ""
+    return render(
+        "firewall.service.j2",
+        project=environment.dify.project,
+        names=", ".join(addresses(environment, release)),
+        program=program,
+        restored=restored(environment, release),
+        jumps=found,
+    )
 
 
 def _ports(environment: Environment) -> set[int]:

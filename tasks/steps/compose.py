@@ -19,6 +19,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import Firewall, remove_rules
+from tasks.steps.firewall_unit import RulesAtStart, remove_unit
 from tasks.steps.networks import Networks
 from tasks.tools import compose
 
@@ -124,7 +125,9 @@ class Stack:
 
 
 def compose_steps(site: Site) -> list[Step[Any]]:
-    return on_each(site, lambda each: [Networks(each), Firewall(each), Stack(each)])
+    return on_each(
+        site, lambda each: [Networks(each), Firewall(each), RulesAtStart(each), Stack(each)]
+    )
 
 
 def down(site: Site) -> None:
@@ -132,6 +135,7 @@ def down(site: Site) -> None:
     home, project = site.environment.dify.home, site.environment.dify.project
     for each in site.on_each():
         remove_rules(each)
+        remove_unit(each)
         if not usable(each):
             continue
         if each.node.read(home / "compose.yaml") is not None:

@@ -1,12 +1,18 @@
 """Programs of plugins reach of their machine the state, and no other port."""
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from config.desired import firewall
 from config.rules.finding import Reading, good
 from tasks.core.site import Site
 from tasks.core.step import Change
 from tasks.tools import iptables
+
+log = logging.getLogger("rollout")
+
+SYSTEMD = Path("/run/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class Firewall:
         if jumps:
             rules = firewall.rules(self.site.environment)
             self.site.node.run(iptables.replace(chain, rules, old=seen.jumps, new=jumps))
+            for found in forgotten(self.site):
+                log.warning("%s: %s", self.name, found.said)
         else:
             self.site.node.run(iptables.remove(chain, jumps=seen.jumps))
 
@@ -68,10 +76,29 @@ def remove_rules(site: Site) -> None:
         site.node.run(iptables.remove(chain, jumps=seen.jumps))
 
 
-def openness(site: Site) -> list[Reading]:
-    """Says what stays open where we may write no rules."""
+def starts_units(site: Site) -> bool:
+    """Whether systemd starts the machine."""
+    return site.node.look([SYSTEMD])[SYSTEMD] is not None
+
+
+def forgotten(site: Site) -> list[Reading]:
+    """Says that the rules are gone when the machine starts anew, where nothing writes them then."""
     names = ", ".join(firewall.addresses(site.environment, site.release))
-    if not names or Firewall(site).observe() is not None:
+    if not names or starts_units(site):
         return []
+    detail = (
+        f"{site.node.name} has no systemd: when it starts anew, {names} may ask every port of it "
+        "until the next deploy"
+    )
+    return [good("firewall", detail)]
+
+
+def openness(site: Site) -> list[Reading]:
+    """Says what stays open where we may write no rules, or nothing writes them again."""
+    names = ", ".join(firewall.addresses(site.environment, site.release))
+    if not names:
+        return []
+    if Firewall(site).observe() is not None:
+        return forgotten(site)
     detail = f"{names} may ask every port of {site.node.name}: rules take root and iptables"
     return [good("firewall", detail)]

@@ -1,24 +1,32 @@
 """What code of workflows and plugins reaches of the machine, tried from their containers."""
 
 import ipaddress
+import re
 import socket
-from collections.abc import Callable, Generator
-from dataclasses import replace
+import subprocess
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients.command import Command, Completed
-from clients.node import LocalNode
+from clients.files import File
+from clients.lines import OnLine
+from clients.node import Entry, LocalNode
 from config.desired import firewall
+from config.rules.health.verdict import Status
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.probes.health import drift
+from tasks.probes.health.question import Past
 from tasks.probes.verify.containers import reaches_nothing
 from tasks.probes.verify.probe import Wrong
 from tasks.steps.compose import compose_steps, down
 from tasks.steps.docker import compose_prefix
-from tasks.steps.firewall import Firewall, openness
+from tasks.steps.firewall import SYSTEMD, Firewall, openness, remove_rules
+from tasks.steps.firewall_unit import UNITS, RulesAtStart, remove_unit
 from tasks.steps.settings import settings_steps
 from tasks.tools import compose, iptables
 from tests.integration.stack import BRIDGE, deployed
@@ -113,6 +121,91 @@ def test_rules_that_somebody_flushed_come_back(stack: Site, reached: Reach):
     assert change(stack) == []
 
 
+def test_rules_that_were_flushed_are_named_by_health(stack: Site):
+    stack.node.run(Command(("iptables", "-w", "-F", firewall.chain(stack.environment))))
+    assert converge(Firewall(stack), dry_run=True).changes
+    [question] = drift.questions(stack)
+    [reading] = question.ask(Past()).readings
+    assert reading.status is Status.WARN
+    assert "close this machine's other ports for plugin_daemon" in reading.detail
+    change(stack)
+    [reading] = question.ask(Past()).readings
+    assert reading.status is Status.OK, reading
+
+
+def test_the_unit_of_the_machines_start_writes_the_same_rules(stack: Site, reached: Reach):
+    """Its own words, as systemd runs them, on a packet filter that has none of the rules."""
+    remove_rules(stack)
+    assert BRIDGE in reached("plugin_daemon")
+    program = stack.node.which(iptables.PROGRAM) or ""
+    unit = firewall.unit(stack.environment, stack.release, program)
+    given = "".join(f"{text}\n" for text in re.findall("^StandardInputText=(.*)$", unit, re.M))
+    for ignored, words in re.findall("^ExecStart(?:Pre)?=(-?)(.*)$", unit, re.M) * 2:
+        done = subprocess.run(words.split(), input=given, capture_output=True, text=True)
+        assert ignored or done.returncode == 0, done.stderr
+    assert reached("plugin_daemon") == set()
+    assert Firewall(stack).plan(Firewall(stack).observe()) == []
+
+
+@dataclass
+class Booted(LocalNode):
+    """A machine that systemd starts, whose folder of units is another one."""
+
+    units: Path
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def look(self, paths: Iterable[Path]) -> dict[Path, Entry | None]:
+        wanted = list(paths)
+        found = super().look([self.there(path) for path in wanted])
+        return dict(zip(wanted, found.values(), strict=True))
+
+    def mode(self, path: Path) -> int | None:
+        return super().mode(self.there(path))
+
+    def write(self, file: File) -> None:
+        super().write(replace(file, path=self.there(file.path)))
+
+    def run(self, command: Command, on_line: OnLine | None = None) -> str:
+        match command.words:
+            case ("systemctl", "enable", name):
+                self.link(str(name)).symlink_to(self.units / str(name))
+            case ("systemctl", "disable", name):
+                self.link(str(name)).unlink()
+            case ("systemctl", "daemon-reload"):
+                pass
+            case ("rm", "-f", path):
+                self.there(Path(str(path))).unlink()
+            case _:
+                return super().run(command, on_line)
+        return ""
+
+    def link(self, name: str) -> Path:
+        return self.units / "multi-user.target.wants" / name
+
+    def there(self, path: Path) -> Path:
+        if path == SYSTEMD:
+            return self.units
+        return self.units / path.relative_to(UNITS) if path.is_relative_to(UNITS) else path
+
+
+def test_where_systemd_starts_the_machine_the_rules_are_kept(stack: Site, tmp_path: Path):
+    (tmp_path / "multi-user.target.wants").mkdir()
+    node = Booted(tmp_path)
+    booted = Site(stack.environment, stack.release, stack.secrets, node)
+    step = RulesAtStart(booted)
+    assert [c.what for c in converge(step).changes] == ["keep the rules when the machine starts"]
+    assert converge(step).changes == ()
+    [unit] = tmp_path.glob("*.service")
+    node.link(unit.name).unlink()
+    assert [c.before for c in converge(step).changes] == ["not enabled"]
+    remove_unit(booted)
+    assert list(tmp_path.rglob("*.service")) == []
+    remove_unit(booted)
+    assert openness(booted) == []
+
+
 class Guest(LocalNode):
     """Somebody other than root."""
 
@@ -135,7 +228,18 @@ def test_where_no_rules_can_be_written_it_is_told_what_stays_open(stack: Site, n
     [found] = openness(without)
     assert "plugin_daemon may ask every port of local" in str(found)
     assert Firewall(without).plan(Firewall(without).observe()) == []
-    assert openness(stack) == []
+    assert RulesAtStart(without).observe() is None
+
+
+def test_where_nothing_writes_the_rules_again_it_is_told(stack: Site):
+    found = [str(each) for each in openness(stack)]
+    if SYSTEMD.exists():
+        assert found == []
+    else:
+        assert found == [
+            "firewall: local has no systemd: when it starts anew, plugin_daemon may ask every port "
+            "of it until the next deploy"
+        ]
 
 
 def test_a_network_that_was_made_with_a_gateway_is_remade(stack: Site, reached: Reach):

@@ -11,6 +11,7 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.probes.health.question import Answer, Past, Question
 from tasks.steps.firewall import Firewall
+from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks
 from tasks.steps.settings import Files
 
@@ -26,7 +27,7 @@ def _files(site: Site, _: Past) -> Answer:
     """Files, settings, networks and rules that are not as config says; values are never shown."""
     wrong: list[str] = []
     for each in site.on_each():
-        steps: list[Step[Any]] = [Files(each), Networks(each), Firewall(each)]
+        steps: list[Step[Any]] = [Files(each), Networks(each), Firewall(each), RulesAtStart(each)]
         wrong += [change.what for step in steps for change in step.plan(step.observe())]
     return Answer([_reading(site, FILES, "as config says", wrong)])
 

@@ -1,6 +1,10 @@
 """Which ports of its machine a service that runs anybody's programs may reach."""
 
 import re
+import shutil
+import subprocess
+
+import pytest
 
 from config.desired import firewall
 from config.load import load_release
@@ -27,6 +31,37 @@ def test_it_reaches_the_state_and_names_and_nothing_else(environment, changed):
     store = {"endpoint": "https://10.0.0.9:9000"}
     assert 9000 in dports(firewall.rules(changed(environment, storage=store)))
     assert 443 in dports(firewall.rules(changed(environment, storage={"endpoint": "https://s3"})))
+
+
+def test_a_unit_writes_the_very_rules_when_the_machine_starts(environment, release):
+    text = firewall.unit(environment, release, "/usr/sbin/iptables")
+    given = re.findall(r"^StandardInputText=(.*)$", text, re.MULTILINE)
+    chain, [jump] = firewall.chain(environment), firewall.jumps(environment, release)
+    assert given == [
+        "*filter",
+        f":{chain} - [0:0]",
+        *firewall.rules(environment),
+        jump.replace("-A INPUT", "-I INPUT 1"),
+        "COMMIT",
+    ]
+    assert f"ExecStartPre=-/usr/sbin/iptables -w {jump.replace('-A', '-D', 1)}\n" in text
+    assert "ExecStart=/usr/sbin/iptables-restore -w --noflush\n" in text
+    assert "Before=docker.service\n" in text
+    assert firewall.unit(environment, load_release("0.6.11"), "/usr/sbin/iptables") == ""
+
+
+def test_systemd_takes_the_unit(environment, release, tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here")
+    unit = tmp_path / firewall.unit_name(environment)
+    unit.write_text(firewall.unit(environment, release, "/bin/true"))
+    program = tmp_path / "true-restore"
+    program.symlink_to("/bin/true")
+    unit.write_text(firewall.unit(environment, release, str(tmp_path / "true")))
+    (tmp_path / "true").symlink_to("/bin/true")
+    words = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_each_project_has_a_chain_of_its_own_whose_name_is_short_enough(environment, changed):
