@@ -9,6 +9,8 @@ from config.desired.templates import render
 from config.environment import Environment
 from config.release import Release, Route
 
+MARK = "# dify-rollout: headers and ciphers"
+
 
 def server_block(environment: Environment, release: Release, certificate: Path, key: Path) -> str:
     """Domain → the stack's nginx (route "stack") or → each service directly (route "services")."""
@@ -31,6 +33,14 @@ def portal_file(environment: Environment, release: Release, certificate: Path, k
     head = f"map $http_upgrade {variable} {{\n    default upgrade;\n    '' '';\n}}\n"
     block = server_block(environment, release, certificate, key)
     return head + block.replace("$connection_upgrade", variable)
+
+
+def entry_config(environment: Environment) -> str:
+    """Directives for the server that Pigsty renders from an entry of infra_portal.
+
+    They start with `MARK`: others are an operator's own.
+    """
+    return render("portal_entry.conf.j2", mark=MARK, tls=environment.portal.tls).strip()
 
 
 def _locations(environment: Environment, release: Release) -> list[Location]:

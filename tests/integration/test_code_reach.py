@@ -127,7 +127,7 @@ def test_rules_that_were_flushed_are_named_by_health(stack: Site):
     [question] = drift.questions(stack)
     [reading] = question.ask(Past()).readings
     assert reading.status is Status.WARN
-    assert "close this machine's other ports for plugin_daemon" in reading.detail
+    assert "close this machine's other ports for plugin_daemon" in reading.said
     change(stack)
     [reading] = question.ask(Past()).readings
     assert reading.status is Status.OK, reading

@@ -32,6 +32,7 @@ BEAT_S = 2
 SILENT_S = 6 * BEAT_S
 # A worker starts, asks every 10 s, and waits half a minute where the last run has just let go.
 START_WITHIN_S = 240
+UNWELL = 4  # the exit status of health
 MORE_S = 15  # the server looks once a second, on a machine that others use
 FLOWS = '''
 from prefect import flow
@@ -243,6 +244,19 @@ def test_a_long_silent_run_is_not_dead_and_a_short_one_with_a_name_of_its_own_is
     assert not [state for state in place.states(long) if state[0] == "CRASHED"]
     assert place.states(short)[-1][:2] == ("COMPLETED", "Ok")
     time.sleep(SILENT_S)  # what still waits for a heartbeat would act now
+    assert place.failed_actions() == []
+
+
+def test_the_real_health_flow_leaves_no_failed_action(place: Place, tmp_path: Path) -> None:
+    """Nothing is deployed there: it ends well, as a state with a name of its own."""
+    log = tmp_path / "log"
+    assert place.start("-m", "cli.main", "health", "team", log=log).wait(180) == UNWELL, (
+        log.read_text()
+    )
+    run = place.newest()
+    assert place.states(run)[-1][:2] == ("COMPLETED", "Fail")
+    time.sleep(SILENT_S + MORE_S)  # the server would take it for dead by now
+    assert place.states(run)[-1][:2] == ("COMPLETED", "Fail")
     assert place.failed_actions() == []
 
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from config.desired.inventory.generation import Generation
 from config.desired.inventory.wants import Entries
 from config.desired.nodes import upstreams
+from config.desired.portal import entry_config
 from config.environment import Environment
 from config.errors import ConfigError
 from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled
@@ -273,6 +274,8 @@ def _portal(environment: Environment, generation: Generation) -> Entry | None:
         entry["enforce_https"] = portal.tls
     if environment.pigsty.certbot:
         entry["certbot"] = portal.domain
+    if generation.portal_config:
+        entry["config"] = entry_config(environment)
     return entry
 
 

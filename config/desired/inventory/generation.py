@@ -1,7 +1,7 @@
 """Where Pigsty 2 and Pigsty 3 and later differ in what pigsty.yml must say."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -16,6 +16,7 @@ class Generation:
     name: str
     pg_version: int
     aliases: bool
+    portal_config: bool
     removes_on_rerun: bool
     infra_portal: dict[str, Any] = field(hash=False)
     dns_records: tuple[str, ...]
@@ -28,6 +29,7 @@ V2 = Generation(
     name="v2",
     pg_version=16,
     aliases=False,
+    portal_config=False,
     removes_on_rerun=True,
     infra_portal={
         "home": {"domain": "h.pigsty"},
@@ -48,6 +50,7 @@ V4 = Generation(
     name="v4",
     pg_version=18,
     aliases=True,
+    portal_config=True,
     removes_on_rerun=False,
     infra_portal={"home": {"domain": "i.pigsty"}},
     dns_records=(
@@ -58,6 +61,13 @@ V4 = Generation(
 )
 
 
-def detect(names: Collection[str]) -> Generation:
+# An entry of the portal has no directives of its own before 3.4.
+V3 = replace(V4, name="v3", portal_config=False)
+_WITHOUT_CONFIG = ("3.0.", "3.1.", "3.2.", "3.3.")
+
+
+def detect(names: Collection[str], version: str) -> Generation:
     """By what lies in Pigsty's tree: templates moved to conf/ when package aliases came."""
-    return V4 if "conf" in names else V2
+    if "conf" not in names:
+        return V2
+    return V3 if version.startswith(_WITHOUT_CONFIG) else V4

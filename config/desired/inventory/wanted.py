@@ -6,6 +6,7 @@ from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
 from config.desired.inventory.groups import Group, alias, find, groups
 from config.desired.inventory.wants import Entries, Keep, Members, New
+from config.desired.portal import MARK
 
 RULE = ("user", "db", "addr")
 NO_EMAIL = "your@email.com"  # what Pigsty's examples say
@@ -127,7 +128,10 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
         want["docker_registry_mirrors"] = Members(fragment.registry_mirrors, _same)
     if fragment.portal:
         others = {} if there.get("infra_portal") else generation.infra_portal
-        want["infra_portal"] = {**others, fragment.portal_entry: fragment.portal}
+        entry = mapping(mapping(there.get("infra_portal")).get(fragment.portal_entry))
+        own = str(entry.get("config") or MARK)
+        ours = {k: v for k, v in fragment.portal.items() if k != "config" or own.startswith(MARK)}
+        want["infra_portal"] = {**others, fragment.portal_entry: ours}
     if fragment.certbot_email and there.get("certbot_email") in (None, NO_EMAIL):
         want["certbot_email"] = fragment.certbot_email
     line = f"${{admin_ip}} {fragment.domain}"

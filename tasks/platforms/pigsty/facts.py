@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from config.desired.inventory.data import mapping
 from config.desired.inventory.document import read
 from config.desired.inventory.fragment import Fragment, fragment
 from config.desired.inventory.generation import V4, detect
@@ -21,8 +22,16 @@ _ELSEWHERE = re.compile(r"(^|\s)-[JpFW]|Proxy|HostName|Port=|Port ", re.IGNORECA
 def desired(site: Site) -> Fragment:
     """The part of the inventory that is Dify's, as the tree that is there writes it."""
     found = tree(site)
-    generation = detect(found.files) if found else V4
+    generation = detect(found.files, found.version) if found else V4
     return fragment(site.environment, site.release, site.secrets, generation)
+
+
+def portal_config(site: Site) -> str:
+    """Directives that pigsty.yml gives the server of the portal's entry."""
+    text = inventory(site)
+    values = mapping(mapping(read(text).tree["all"]).get("vars")) if text else {}
+    portal = mapping(values.get("infra_portal"))
+    return str(mapping(portal.get(site.environment.pigsty.portal_entry)).get("config") or "")
 
 
 def nodes_of(site: Site, cluster: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from tasks.core.step import Change, Step
 from tasks.platforms.pigsty import answers
 from tasks.platforms.pigsty.answers import Silent
 from tasks.platforms.pigsty.certbot import Certbot, presents_issued
-from tasks.platforms.pigsty.facts import desired
+from tasks.platforms.pigsty.facts import desired, portal_config
 from tasks.platforms.pigsty.hand_written import HandWritten, OwnCertificate
 from tasks.platforms.pigsty.nginx import (
     SETTLE_S,
@@ -155,6 +155,8 @@ class Entry:
             lacks.append("websocket")
         if entry.get("enforce_https") and not {"301", "308"} & words:
             lacks.append("redirect to https")
+        if portal_config(self.site).strip() not in text:
+            lacks.append("its headers and ciphers")
         if entry.get("certbot") and CHALLENGE not in words:
             lacks.append("the answer to the challenge of certbot")
         return [f"without {word}" for word in lacks]

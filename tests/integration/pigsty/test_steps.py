@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import redis as client
@@ -321,6 +322,54 @@ def test_somebodys_bad_file_stops_us_before_nginx_notices(site: Site, double: Pi
         bad.unlink()
     assert deploy(site, [PARTS["portal"]]) == ["serve dify.pigsty"]
     assert processes(double) == before
+
+
+def test_the_portal_sends_headers_and_takes_good_ciphers_only(site: Site, double: PigstyDouble):
+    """No Dify runs here: what nginx itself answers has the headers, too."""
+    trust = ssl.create_default_context(cafile=str(double.tree / "files/pki/ca/ca.crt"))
+    address, port = double.addresses[0], double.https_port
+
+    def answered(host: str) -> httpx.Response:
+        with httpx.Client(verify=trust) as client:
+            extensions = {"sni_hostname": "dify.pigsty"}
+            url = f"https://{address}:{port}/console/"
+            return client.get(url, headers={"Host": host}, extensions=extensions)
+
+    headers = answered("dify.pigsty").headers
+    assert headers["strict-transport-security"] == "max-age=63072000"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+    # Whoever asks for another name meets Pigsty's own pages.
+    assert "x-content-type-options" not in answered("other.example").headers
+    assert _agreed(double, "ECDHE-RSA-AES256-GCM-SHA384") == "ECDHE-RSA-AES256-GCM-SHA384"
+    for weak in ("AES256-SHA256", "ECDHE-RSA-AES128-SHA256"):
+        assert _agreed(double, weak) == ""
+
+
+def test_the_entrys_directives_are_written_again(site: Site, double: PigstyDouble):
+    entry = double.path("/etc/nginx/conf.d/dify.conf")
+    text = entry.read_text()
+    entry.write_text(text.replace("add_header X-Content-Type-Options nosniff always;", ""))
+    assert entry.read_text() != text
+    assert deploy(site, [PARTS["portal"]]) == ["serve dify.pigsty"]
+    assert entry.read_text() == text
+
+
+def _agreed(double: PigstyDouble, cipher: str) -> str:
+    """The cipher of a TLS 1.2 connection whose client knows only this one; empty: none."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    client.set_ciphers(cipher)
+    place = (double.addresses[0], double.https_port)
+    try:
+        with (
+            socket.create_connection(place, timeout=10) as plain,
+            client.wrap_socket(plain, server_hostname="dify.pigsty") as stream,
+        ):
+            return str((stream.cipher() or ("",))[0])
+    except ssl.SSLError:
+        return ""
 
 
 def test_a_domain_that_came_later_gets_into_the_certificate(site: Site, double: PigstyDouble):

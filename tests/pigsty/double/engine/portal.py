@@ -97,18 +97,22 @@ def _servers(host: Host) -> Done:
     return CHANGED if changed else OK
 
 
-def _listen(host: Host, domain: str, *, http: bool = True) -> str:
+def _listen(host: Host, domain: str, *, http: bool = True, default: str = "") -> str:
     cert = host.path("/etc/nginx/conf.d/cert")
-    plain = f"listen {host.name}:{host.port('nginx_port', 80)};\n" if http else ""
+    plain = f"listen {host.name}:{host.port('nginx_port', 80)}{default};\n" if http else ""
     return (
-        f"{plain}listen {host.name}:{host.port('nginx_ssl_port', 443)} ssl;\n"
+        f"{plain}listen {host.name}:{host.port('nginx_ssl_port', 443)} ssl{default};\n"
         f"ssl_certificate {cert}/{domain}.crt;\nssl_certificate_key {cert}/{domain}.key;\n"
+        "ssl_session_timeout 5m;\nssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;\n"
+        "ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:HIGH:!aNULL:!MD5:!RC4:!DHE;\n"
+        "ssl_prefer_server_ciphers on;\n"
     )
 
 
 def _home(host: Host, entry: dict[str, Any]) -> str:
     return (
-        f"server {{\nserver_name {entry['domain']};\n{_listen(host, entry['domain'])}"
+        f"server {{\nserver_name {entry['domain']};\n"
+        f"{_listen(host, entry['domain'], default=' default_server')}"
         f"root {host.path('/www')};\n}}\n"
     )
 

@@ -1,11 +1,14 @@
 """What is asked of pigsty.yml, by settings."""
 
+import json
+
 import pytest
 import yaml
 from pydantic import SecretStr
 
-from config.desired.inventory.generation import V2, V4, detect
+from config.desired.inventory.generation import V2, V3, V4, detect
 from config.desired.inventory.merge import merge
+from config.desired.portal import MARK
 from config.errors import ConfigError
 
 EMPTY = "all:\n  children:\n    infra: { hosts: { 10.10.10.10: { infra_seq: 1 } } }\n"
@@ -152,12 +155,35 @@ def test_sentinels_that_are_there_are_told_whom_to_watch(said, secrets):
 
 
 def test_the_portal_leads_to_the_stack(said):
-    assert said()["vars"]["infra_portal"]["dify"] == {
+    entry = said()["vars"]["infra_portal"]["dify"]
+    assert entry.pop("config").startswith(MARK)
+    assert entry == {
         "domain": "dify.pigsty",
         "endpoint": "127.0.0.1:8001",
         "websocket": True,
         "enforce_https": True,
     }
+
+
+def test_the_entry_brings_headers_and_ciphers_where_pigsty_knows_how(said):
+    config = said()["vars"]["infra_portal"]["dify"]["config"]
+    assert "ssl_conf_command CipherString ECDHE-ECDSA-AES128-GCM-SHA256:" in config
+    assert 'add_header Strict-Transport-Security "max-age=63072000" always;' in config
+    assert "add_header X-Content-Type-Options nosniff always;" in config
+    plain = said(portal={"tls": False})["vars"]["infra_portal"]["dify"]["config"]
+    assert "ssl_" not in plain and "Strict-Transport" not in plain and "nosniff" in plain
+    for old in (V2, V3):
+        entry = said(old, pigsty={"pg_version": 16})["vars"]["infra_portal"]["dify"]
+        assert "config" not in entry
+
+
+@pytest.mark.parametrize("own", ["# mine\nallow 10.0.0.0/8;", f"{MARK}\n# of an older release"])
+def test_directives_of_an_operator_stay_and_older_ones_of_ours_go(own, said):
+    values = f"domain: dify.pigsty, endpoint: '127.0.0.1:8001', config: {json.dumps(own)}"
+    entry = f"dify: {{ {values} }}"
+    text = f"{EMPTY}  vars:\n    infra_portal:\n      {entry}\n"
+    config = said(text=text)["vars"]["infra_portal"]["dify"]["config"]
+    assert (config == own) == own.startswith("# mine")
 
 
 def test_a_public_domain_may_have_a_certificate_of_lets_encrypt(said):
@@ -287,8 +313,11 @@ def test_no_password_is_in_a_fragments_text(ours, secrets):
 
 
 def test_a_tree_tells_its_generation():
-    assert detect(["ansible.cfg", "conf", "deploy.yml"]) is V4
-    assert detect(["ansible.cfg", "files", "install.yml"]) is V2
+    assert detect(["ansible.cfg", "conf", "deploy.yml"], "4.5.0") is V4
+    assert detect(["ansible.cfg", "conf", "install.yml"], "3.4.0") is V4
+    assert detect(["ansible.cfg", "conf", "install.yml"], "3.3.0") is V3
+    assert detect(["ansible.cfg", "conf", "deploy.yml"], "unknown") is V4
+    assert detect(["ansible.cfg", "files", "install.yml"], "2.7.0") is V2
 
 
 def test_where_points_are_made_a_drill_has_databases_and_rules_of_its_own(said):
