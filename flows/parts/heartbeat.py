@@ -117,6 +117,7 @@ class Heart:
         if self._seen_ended:
             log.error("this run was %s at the Prefect server; it stops here", ended.lower())
             os.kill(os.getpid(), signal.SIGTERM)
+            self._over.set()  # once: it may have to bring back what served before
         self._seen_ended = True
 
 

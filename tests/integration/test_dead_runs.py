@@ -35,6 +35,9 @@ START_WITHIN_S = 240
 UNWELL = 4  # the exit status of health
 MORE_S = 15  # the server looks once a second, on a machine that others use
 FLOWS = '''
+import os
+import time
+
 from prefect import flow
 from prefect.states import Completed
 
@@ -45,7 +48,12 @@ from flows.parts.tasks import readable
 
 def work(environment: str, seconds: float = 0, fails: str = ""):
     """A long silent command, and nothing else."""
-    LocalNode().run(Command(("sleep", str(seconds)), timeout_s=300))
+    try:
+        LocalNode().run(Command(("sleep", str(seconds)), timeout_s=300))
+    except BaseException:
+        time.sleep(float(os.environ.get("TIDIES_S", "0")))
+        print("tidied", flush=True)
+        raise
     if fails:
         raise StepError("compose", fails, advice="mend it")
 
@@ -324,6 +332,21 @@ def test_a_terminals_run_that_is_cancelled_at_the_server_stops_and_says_so(
     process.wait(6 * BEAT_S + 20)
     assert "this run was cancelling at the Prefect server; it stops here" in log.read_text()
     until(lambda: not sleepers(process.pid))
+
+
+def test_a_run_that_is_cancelled_at_the_server_has_time_to_tidy_up(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore goes back to what served: it is told to stop once, not at every heartbeat."""
+    log = tmp_path / "log"
+    monkeypatch.setenv("TIDIES_S", str(4 * BEAT_S))
+    process = place.terminal(200, log)
+    run = until_it_runs(place, process)
+    state = {"type": "CANCELLING", "name": "Cancelling"}
+    place.ask(f"/flow_runs/{run}/set_state", state=state)
+    process.wait(10 * BEAT_S + 20)
+    assert log.read_text().count("it stops here") == 1
+    assert "tidied" in log.read_text()
 
 
 def sleepers(session: int) -> str:
