@@ -16,7 +16,7 @@ from clients.files import File
 from clients.lines import OnLine
 from clients.node import Entry, LocalNode
 from config.desired import firewall
-from config.rules.health.verdict import Status
+from config.rules.finding import Status
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.probes.health import drift
@@ -232,7 +232,7 @@ def test_where_no_rules_can_be_written_it_is_told_what_stays_open(stack: Site, n
 
 
 def test_where_nothing_writes_the_rules_again_it_is_told(stack: Site):
-    found = [str(each) for each in openness(stack)]
+    found = [f"{each.probe}: {each.said}" for each in openness(stack)]
     if SYSTEMD.exists():
         assert found == []
     else:
