@@ -136,6 +136,12 @@ def _lives(process: Popen[Any]) -> bool:
     return process.poll() is None or processes.group_lives(process.pid)
 
 
+def await_group(group: int, deadline: float) -> None:
+    """No process of the group is left, or `time.monotonic()` has come to the deadline."""
+    while processes.group_lives(group) and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY_S)
+
+
 def await_end(process: Popen[Any], within_s: float) -> None:
     """`Popen.wait` with a limit looks again and again, at last every 50 ms; a thread hears of it.
 

@@ -10,11 +10,9 @@ import time
 from collections.abc import Iterable
 from typing import IO
 
-from clients import processes, script
+from clients import script
 from clients.lines import OnLine, ignored
-from clients.running import await_end
-
-_LOOK_EVERY_S = 0.02
+from clients.running import await_end, await_group
 
 
 class Said:
@@ -136,10 +134,8 @@ class Shell:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         # A shell on this machine, of another user, is gone before the commands it began.
-        while unfinished and processes.group_lives(self.process.pid):
-            if time.monotonic() > deadline:
-                return
-            time.sleep(_LOOK_EVERY_S)
+        if unfinished:
+            await_group(self.process.pid, deadline)
 
     def _listen(self, name: str, stream: IO[bytes]) -> None:
         for line in _lines(stream):
