@@ -22,12 +22,12 @@ from config.desired.stack import stack_files
 from config.environment import Environment
 from config.load import ROOT, load_environment, load_release
 from config.secrets import generate
-from flows.parts.names import STEPS
 from tasks.core.site import Site
 from tasks.platforms.sandbox.postgres import SOCKET
 from tasks.platforms.sandbox.prefect import api_url
 from tasks.platforms.sandbox.prefect_secrets import login_file
 from tasks.steps.docker import compose_prefix
+from tasks.steps.table import NAMES
 from tasks.tools import postgres as postgres_tool
 
 ROLLOUT = str(Path(sys.executable).parent / "rollout")
@@ -94,7 +94,7 @@ def purge() -> None:
 def cold() -> float:
     """A deploy of a sandbox that does not exist, without its verification: the script has none."""
     began = time.monotonic()
-    only = [word for step in STEPS if step != "verify" for word in ("--only", step)]
+    only = [word for step in NAMES if step != "verify" for word in ("--only", step)]
     timed([ROLLOUT, "deploy", "sandbox", *only], **COLD)
     seconds = time.monotonic() - began
     purge()

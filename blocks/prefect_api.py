@@ -21,6 +21,11 @@ def configured() -> bool:
     return bool(PREFECT_API_URL.value())
 
 
+def server_url() -> str:
+    """The address of the Prefect server that is named, empty where none is."""
+    return PREFECT_API_URL.value() or ""
+
+
 def require_server(wanted: str) -> None:
     """Raises RolloutError where no server is named that could have what is wanted."""
     if not configured():

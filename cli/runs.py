@@ -34,7 +34,7 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
     with server(environment):
         from flows.parts.opening import opened
         from flows.parts.report import report_on
-        from tasks.steps import table
+        from tasks.steps import rollout
 
         tell_steps()
         collect_garbage_again()
@@ -42,7 +42,7 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
         with opened(
             environment, run="", release=release, promote_from=promote_from, dry_run=True
         ) as site:
-            outcomes = table.plan(site, only=only)
+            outcomes = rollout.plan(site, only=only)
             return report_on(site, began=began, outcomes=outcomes)
 
 
@@ -135,13 +135,10 @@ def images(environment: str, **parameters: Any) -> Any:
 
 
 def check_steps(only: list[str]) -> None:
-    from flows.parts.names import STEPS
+    if only:
+        from tasks.steps.table import require_known
 
-    for name in only:
-        if name not in STEPS:
-            raise RolloutError(
-                f"--only: unknown step {name!r}; expected one of: {', '.join(STEPS)}"
-            )
+        require_known(only)
 
 
 @contextmanager
@@ -181,7 +178,7 @@ def _run(flow: Any, **parameters: Any) -> Any:
     tell_steps()
     collect_garbage_again()
     from blocks.prefect_api import configured
-    from flows.parts.tasks import result_of
+    from flows.parts.result import result_of
 
     if not configured():
         typer.echo("no Prefect server: this run is not recorded", err=True)

@@ -15,6 +15,7 @@ from threading import Condition, Thread, get_ident
 from typing import Any
 
 from clients import processes
+from clients.limit import out_of_time, require_time, within_limit
 from config.errors import RolloutError
 
 log = logging.getLogger("rollout")
@@ -60,16 +61,18 @@ def waited_for(end: Callable[[], None]) -> Generator[None]:
 
     Raises:
         Cancelled: the run already is, by another thread than this one.
+        RolloutError: the time of this piece of work is up.
     """
-    with _changed:
-        require_not_cancelled()
-        _ends.append(end)
-    try:
-        yield
-    finally:
+    with within_limit(end):
         with _changed:
-            _ends.remove(end)
-            _changed.notify_all()
+            require_not_cancelled()
+            _ends.append(end)
+        try:
+            yield
+        finally:
+            with _changed:
+                _ends.remove(end)
+                _changed.notify_all()
 
 
 def end_all() -> None:
@@ -91,11 +94,13 @@ def end_all() -> None:
 
 
 def require_not_cancelled() -> None:
-    """What another thread has cancelled starts nothing more.
+    """What another thread has cancelled, or is out of time, starts nothing more.
 
     Raises:
         Cancelled: this run is.
+        RolloutError: the time of this piece of work is up.
     """
+    require_time()
     if _is_cancelled():
         raise Cancelled
 
@@ -109,10 +114,16 @@ def pause(seconds: float) -> None:
 
     Raises:
         Cancelled: at once when another thread cancels the run.
+        RolloutError: at once when the time of this piece of work is up.
     """
-    with _changed:
-        _changed.wait_for(_is_cancelled, seconds)
+    with within_limit(_wake), _changed:
+        _changed.wait_for(lambda: _is_cancelled() or out_of_time(), seconds)
     require_not_cancelled()
+
+
+def _wake() -> None:
+    with _changed:
+        _changed.notify_all()
 
 
 def end_groups(started: Sequence[Popen[Any]]) -> None:

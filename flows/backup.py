@@ -1,23 +1,22 @@
 """Take a restore point, check the repository and let go of what is too old."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 
-from flows.parts import point_steps
+from flows.parts.graph import Graph
 from flows.parts.opening import opened
 from flows.parts.points_report import PointsReport, publish
 from flows.parts.progress import progress
-from flows.parts.tasks import finish, readable, this_run
-from tasks.points.backup import Backup
+from flows.parts.run import recorded, this_run
+from tasks.points import tasks
 
 
 @flow(name="backup", flow_run_name="backup {environment}", persist_result=False)
-@readable
+@recorded
 def backup(
     environment: str, scheduled: bool = False, before: Literal["", "upgrade", "adoption"] = ""
-) -> PointsReport | State[Any]:
+) -> PointsReport:
     """Save database, files and secrets together, while Dify goes on running.
 
     Args:
@@ -27,7 +26,12 @@ def backup(
     """
     with opened(environment, run=this_run()) as site, progress("backup", environment) as told:
         reason = f"before-{before}" if before else "schedule" if scheduled else "asked"
-        done: Backup = finish(point_steps.backup, site, reason=reason, told=told)
+        graph = Graph(site)
+        repository = graph.run(tasks.open_repository, create=True)
+        manifest = graph.run(tasks.save_point, repository, reason=reason, told=told)
+        kit = graph.run(tasks.renew_kit, repository, manifest)
+        checked = graph.run(tasks.check_repository, repository, manifest, told=told)
+        done = graph.run(tasks.prune_points, repository, manifest, checked=checked, kit=kit)
         report = PointsReport.of(done)
         publish(report, kit=done.kit)
         return report

@@ -1,6 +1,5 @@
 """Whether everything an environment connects to lets it in. Changes nothing."""
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +10,12 @@ from prefect.states import Completed, Failed
 
 from config.rules.finding import Finding
 from flows.parts import recording
+from flows.parts.graph import Graph
 from flows.parts.opening import asked
-from flows.parts.tasks import finish, readable, step
-from tasks.core.site import Site
-from tasks.probes.connections.all import connections
+from flows.parts.run import recorded
+from tasks.probes import tasks
 from tasks.probes.connections.connection import State as Became
 from tasks.probes.connections.connection import state
-
-log = logging.getLogger("rollout")
-
-
-def _ask(site: Site) -> list[Finding]:
-    findings = connections(site)
-    for each in findings:
-        level = logging.ERROR if each.at_fault else logging.INFO
-        log.log(level, "%s %s: %s: %s", each.group, each.where, state(each), each.said)
-    return findings
-
-
-ask = step(_ask, "check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +32,7 @@ class CheckReport:
 
 
 @flow(name="check", flow_run_name="check {environment}", persist_result=False)
-@readable
+@recorded
 def check(environment: str) -> State[Any]:
     """Connect to everything the environment names, as it would, and tell what is wrong.
 
@@ -56,7 +42,7 @@ def check(environment: str) -> State[Any]:
         environment: A file of config/environments.
     """
     began = time.monotonic()
-    findings = finish(ask, asked(environment))
+    findings = Graph(asked(environment)).run(tasks.check_connections)
     report = CheckReport(environment, tuple(findings), time.monotonic() - began)
     publish(report)
     if report.failed:

@@ -1,25 +1,26 @@
 """Deploy Dify: from what is there to a Dify that answers behind its domain."""
 
 import time
-from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 
-from flows.parts import history, steps
+from flows.parts import history
 from flows.parts.approval import approval
 from flows.parts.artifacts import publish, publish_plan
 from flows.parts.forms import PlanName, Reason, ReleaseName, SourceName, StepNames
+from flows.parts.graph import Graph
 from flows.parts.opening import opened
-from flows.parts.order import Order
 from flows.parts.report import Report, report_on
-from flows.parts.tasks import finish, readable, this_run
+from flows.parts.run import recorded, this_run
+from flows.parts.transfers import transfers
 from tasks.core.site import Site
 from tasks.probes.verify.probe import Check
+from tasks.steps import tasks
+from tasks.steps.table import NAMES
 
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)
-@readable
+@recorded
 def deploy(
     environment: str,
     release: ReleaseName = "",
@@ -28,7 +29,7 @@ def deploy(
     only: StepNames = [],  # noqa: B006 - the form's default; nobody changes it
     reason: Reason = "",
     approved_plan: PlanName = "",
-) -> Report | State[Any]:
+) -> Report:
     """Make the environment what its file says.
 
     A protected environment is planned first; the run then waits for somebody to approve.
@@ -46,50 +47,38 @@ def deploy(
     with opened(
         environment, run=run, release=release, promote_from=promote_from, dry_run=dry_run
     ) as site:
+        graph = Graph(site)
         if dry_run:
-            return planned(site, run=run, only=only)
+            return planned(graph, site, run=run, only=only)
         history.begin(site, reason=reason)
         if site.environment.protected:
-            plan = planned(site, run=run, only=only)
+            plan = planned(graph, site, run=run, only=only)
             history.approve(approval(plan, site, given=approved_plan, reason=reason))
-        report = rollout(site, run=run, only=only)
+        report = rollout(graph, site, run=run, only=only)
     history.end(report)
     return report
 
 
-def planned(site: Site, *, run: str, only: list[str]) -> Report:
+def planned(graph: Graph, site: Site, *, run: str, only: list[str]) -> Report:
     """What a rollout would change, left as an artifact."""
     began = time.monotonic()
-    outcomes = finish(steps.plan, site, only=only)
+    outcomes = graph.run(tasks.plan, only=only)
     plan = report_on(site, began=began, outcomes=outcomes, run=run)
     publish_plan(plan)
     return plan
 
 
-def rollout(site: Site, *, run: str, only: list[str]) -> Report:
-    """Every step, in the order of the graph. Read top to bottom: this is a rollout."""
+def rollout(graph: Graph, site: Site, *, run: str, only: list[str]) -> Report:
+    """Every step of the table that is wanted, as its graph has them; the proof comes last."""
     began = time.monotonic()
+    wanted = [name for name in NAMES if not only or name in only]
     site.platform.prefetch(site, only)
-    order = Order(site, only=only)
-    if order.wants("preflight"):
-        finish(steps.preflight, site)
-    bootstrap = order.submit(steps.bootstrap, after=[])
-    configure = order.submit(steps.configure, after=[bootstrap])
-    install = order.submit(steps.install, after=[configure])
-    engine = order.submit(steps.docker, after=[install])
-    pgsql = order.submit(steps.pgsql, after=[engine])
-    redis = order.submit(steps.redis, after=[engine])
-    images = order.submit(steps.images, after=[engine])
-    settings = order.submit(steps.settings, after=[pgsql, redis, images])
-    migrate = order.submit(steps.migrate, after=[settings])
-    compose = order.submit(steps.compose, after=[migrate])
-    order.submit(steps.portal, after=[compose])
-    order.submit(steps.hosts, after=[compose])
-    outcomes = order.outcomes()
+    with transfers(site):
+        outcomes = graph.steps(name for name in wanted if name != "verify")
     changed = any(outcome.changes for outcome in outcomes)
     checks: list[Check] = []
-    if order.wants("verify"):
-        checks = finish(steps.verify, site, changed=changed)
+    if "verify" in wanted:
+        checks = graph.run(tasks.verify, changed=changed)
     report = report_on(site, began=began, outcomes=outcomes, checks=checks, run=run)
     publish(report, site)
     return report

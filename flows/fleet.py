@@ -10,13 +10,13 @@ from config.load import environment_names
 from config.rules.finding import worst
 from flows.parts.health_report import publish_page
 from flows.parts.opening import unchanged
-from flows.parts.tasks import readable
+from flows.parts.run import recorded
 from tasks.probes.health.fleet import visit
 from tasks.probes.health.record import attend
 
 
 @flow(name="fleet", flow_run_name="fleet", persist_result=False)
-@readable
+@recorded
 def fleet(
     environments: list[str] | None = None, at_once: int = 4, fresh_s: float = 0.0
 ) -> State[Any]:

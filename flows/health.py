@@ -6,18 +6,15 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.parts.graph import Graph
 from flows.parts.health_report import publish
 from flows.parts.opening import unchanged
-from flows.parts.tasks import finish, readable, step
-from tasks.probes.health import record as work
-from tasks.probes.health.ask import Look
-
-attend = step(work.attend, "health")
-glance = step(work.glance, "health")
+from flows.parts.run import recorded
+from tasks.probes import tasks
 
 
 @flow(name="health", flow_run_name="health {environment}", persist_result=False)
-@readable
+@recorded
 def health(environment: str, record: bool = True) -> State[Any]:
     """Ask every part of the environment how it is; nothing is changed.
 
@@ -25,7 +22,8 @@ def health(environment: str, record: bool = True) -> State[Any]:
         environment: A file of config/environments.
         record: Remember the answers, and tell people what changed.
     """
-    seen: Look = finish(attend if record else glance, unchanged(environment))
+    ask = tasks.ask_health if record else tasks.glance_at_health
+    seen = Graph(unchanged(environment)).run(ask)
     publish(seen)
     bad = [finding.probe for finding in seen.findings if finding.bad and not finding.because]
     return Completed(

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 
 from config.errors import RolloutError
-from flows.parts import image_steps, recording, steps
-from flows.parts.tasks import finish, readable
+from flows.parts import recording
+from flows.parts.graph import Graph
+from flows.parts.run import recorded
+from flows.parts.transfers import transfers
 from tasks.core.site import Site, without_secrets
-from tasks.images import prune
+from tasks.images import tasks
 from tasks.images.bundle_report import bundled
 from tasks.images.prune import Kept
 
@@ -31,14 +32,14 @@ class ImagesReport:
 
 
 @flow(name="images", flow_run_name="images {action} {environment}", persist_result=False)
-@readable
+@recorded
 def images(
     environment: str,
     action: Action = "pull",
     file: str = "",
     extra: list[str] | None = None,
     extra_to: str = "",
-) -> ImagesReport | State[Any]:
+) -> ImagesReport:
     """Get the environment's images to its nodes, or what `action` says.
 
     Args:
@@ -51,7 +52,8 @@ def images(
     """
     began = time.monotonic()
     site = without_secrets(environment)
-    rows = _done(site, action, file, extra or [], extra_to)
+    with transfers(site):
+        rows = _done(site, action, file, extra or [], extra_to)
     key = f"images-{action}-{environment.replace('_', '-')}"
     recording.table(key, rows, action)
     return ImagesReport(environment, action, rows, time.monotonic() - began)
@@ -60,33 +62,31 @@ def images(
 def _done(site: Site, action: Action, file: str, extra: list[str], extra_to: str) -> Rows:
     if action in ("bundle", "verify", "load") and not file:
         raise RolloutError(f"file: missing; {action} expects the path of the bundle")
+    graph, path = Graph(site), Path(file)
     match action:
         case "pull":
-            return _pull(site)
+            return _pull(graph)
         case "bundle":
-            _pull(site)
-            return _bundle(site, Path(file), [Path(path) for path in extra])
+            _pull(graph)
+            added = [Path(each) for each in extra]
+            return bundled(graph.run(tasks.write_bundle, file=path, extra=added))
         case "verify":
-            return bundled(finish(image_steps.verify, site, file=Path(file)))
+            return bundled(graph.run(tasks.verify_bundle, file=path))
         case "load":
-            return _load(site, Path(file), Path(extra_to) if extra_to else None)
+            return _load(graph, path, Path(extra_to) if extra_to else None)
         case "list":
-            return _kept(prune.look(site))
+            return _kept(graph.run(tasks.list_images))
         case "prune":
-            return _kept(finish(image_steps.prune, site))
+            return _kept(graph.run(tasks.prune_images))
 
 
-def _pull(site: Site) -> Rows:
-    outcome = finish(steps.images, site)
+def _pull(graph: Graph) -> Rows:
+    (outcome,) = graph.steps(["images"])
     return [{"what": c.what, "before": c.before, "after": c.after} for c in outcome.changes]
 
 
-def _bundle(site: Site, file: Path, extra: list[Path]) -> Rows:
-    return bundled(finish(image_steps.bundle, site, file=file, extra=extra))
-
-
-def _load(site: Site, file: Path, extra_to: Path | None) -> Rows:
-    sent = finish(image_steps.load, site, file=file, extra_to=extra_to)
+def _load(graph: Graph, file: Path, extra_to: Path | None) -> Rows:
+    sent = graph.run(tasks.load_bundle, file=file, extra_to=extra_to)
     return [{"node": node, "loaded": image} for node, images in sent.items() for image in images]
 
 

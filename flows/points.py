@@ -1,21 +1,20 @@
 """Which restore points there are; on request every byte of them is read."""
 
 import time
-from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 
-from flows.parts import point_steps
+from flows.parts.graph import Graph
 from flows.parts.opening import opened
 from flows.parts.points_report import PointsReport, publish
 from flows.parts.progress import progress
-from flows.parts.tasks import finish, readable, this_run
+from flows.parts.run import recorded, this_run
+from tasks.points import tasks
 
 
 @flow(name="points", flow_run_name="points {environment}", persist_result=False)
-@readable
-def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
+@recorded
+def points(environment: str, check: bool = False) -> PointsReport:
     """List the restore points.
 
     Args:
@@ -27,7 +26,11 @@ def points(environment: str, check: bool = False) -> PointsReport | State[Any]:
         opened(environment, run=this_run(), dry_run=not check, half_restored=True) as site,
         progress("check", environment) as told,
     ):
-        found, kept = finish(point_steps.points, site, check=check, told=told)
+        graph = Graph(site)
+        repository = graph.run(tasks.open_repository, create=False)
+        if check:
+            graph.run(tasks.check_all, repository, told=told)
+        found, kept = graph.run(tasks.list_points, repository)
         report = PointsReport(
             environment,
             tuple(found),

@@ -2,32 +2,33 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 
 from config.errors import StepError
 from config.load import load_environment
-from flows.parts import point_steps, steps
 from flows.parts.back_to import LossReport, back_to
 from flows.parts.forms import ReleaseName, SourceName
+from flows.parts.graph import Graph
 from flows.parts.opening import opened, reading
-from flows.parts.order import Order
 from flows.parts.progress import progress
 from flows.parts.restore_report import RestoreReport, publish
-from flows.parts.tasks import finish, readable, this_run
+from flows.parts.run import recorded, this_run
+from flows.parts.second_half import second_half
+from flows.parts.transfers import transfers
 from tasks.core import running_release
 from tasks.core.site import Site
+from tasks.points import tasks
 from tasks.points.choice import Choice
 from tasks.points.pitr import moment
 from tasks.points.restore import Restored
 from tasks.points.way_back import WayBack
 from tasks.probes.verify.probe import Check
+from tasks.steps.table import STATE
 
 
 @flow(name="restore", flow_run_name="restore {environment}", persist_result=False)
-@readable
+@recorded
 def restore(
     environment: str,
     point: str = "latest",
@@ -38,7 +39,7 @@ def restore(
     preview: bool = False,
     release: ReleaseName = "",
     migrate: bool = False,
-) -> RestoreReport | LossReport | State[Any]:
+) -> RestoreReport | LossReport:
     """Restore the environment, or parts of it; its state now is saved as a point first.
 
     Args:
@@ -65,16 +66,16 @@ def restore(
         opened(environment, run=this_run(), release=release, half_restored=True) as site,
         reading(source or environment, site) as origin,
     ):
-        choice: Choice = finish(
-            point_steps.choose,
-            site,
+        graph = Graph(site)
+        choice = graph.run(
+            tasks.choose,
             source=origin,
             point=point,
             only=only or [],
             release=release,
             migrate=migrate,
         )
-        done, checks = bring_back(site, choice)
+        done, checks = bring_back(graph, site, choice)
         report = RestoreReport(
             environment,
             choice.point.id,
@@ -98,34 +99,30 @@ def require_confirmed(environment: str, confirm: str) -> None:
         )
 
 
-def bring_back(site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
+def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
-    order = Order(site, only=[])
-    engine = order.submit(steps.docker, after=[])
-    order.submit(steps.pgsql, after=[engine])
-    order.submit(steps.redis, after=[engine])
-    order.submit(steps.images, after=[engine])
-    order.outcomes()
-    finish(point_steps.fits, site, choice=choice)
+    with transfers(site):
+        graph.steps(STATE)
+    graph.run(tasks.require_fits, choice=choice)
     with progress("restore", site.name) as told:
-        done: Restored = finish(point_steps.restore, site, choice=choice, told=told)
+        done = graph.run(tasks.restore, choice=choice, told=told)
     if choice.file:
         return done, []
-    checks = second_half(site, done.way_back)
-    kept: str = finish(point_steps.settle, site)
+    checks = proved(graph, done.way_back)
+    kept = graph.run(tasks.settle)
     return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks
 
 
-def second_half(site: Site, way_back: WayBack | None) -> list[Check]:
+def proved(graph: Graph, way_back: WayBack | None) -> list[Check]:
     """The checks of what was restored; what served before serves again where it is no good.
 
     A cancel goes back as well: what is there is no Dify yet. A run that is killed meanwhile leaves
     it to the next one, which is told so.
     """
     try:
-        return steps.second_half(site)
+        return second_half(graph)
     except Exception as error:
-        finish(point_steps.take_back, site, way_back=way_back, error=error)
+        graph.run(tasks.take_back, way_back=way_back, error=error)
         raise
     except BaseException as error:
         if way_back is None:

@@ -1,21 +1,20 @@
 """Prove that an environment works, without changing it."""
 
 import time
-from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
 
-from flows.parts import steps
 from flows.parts.artifacts import publish
+from flows.parts.graph import Graph
 from flows.parts.opening import opened
 from flows.parts.report import Report, report_on
-from flows.parts.tasks import finish, readable, this_run
+from flows.parts.run import recorded, this_run
+from tasks.steps import tasks
 
 
 @flow(name="verify", flow_run_name="verify {environment}", persist_result=False)
-@readable
-def verify(environment: str) -> Report | State[Any]:
+@recorded
+def verify(environment: str) -> Report:
     """Run every check against the environment; what the checks make is removed again.
 
     Args:
@@ -24,7 +23,7 @@ def verify(environment: str) -> Report | State[Any]:
     began = time.monotonic()
     run = this_run()
     with opened(environment, run=run) as site:
-        checks = finish(steps.verify, site, changed=True)
+        checks = Graph(site).run(tasks.verify, changed=True)
         report = report_on(site, began=began, checks=checks, run=run)
         publish(report, site)
         return report

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from config.errors import StepError
-from flows.parts import point_steps, recording, steps
+from flows.parts import recording
+from flows.parts.graph import Graph
 from flows.parts.opening import opened
 from flows.parts.restore_report import RestoreReport, publish
-from flows.parts.tasks import finish
-from tasks.points.pitr import Loss, WentBack
+from flows.parts.second_half import second_half
+from tasks.points import tasks
+from tasks.points.pitr import Loss
 from tasks.points.replaced import DATABASES
 
 
@@ -44,7 +46,7 @@ def back_to(
     """State goes back first, then comes a rollout's second half. Read top to bottom."""
     if preview:
         with opened(environment, run=run, dry_run=True) as site:
-            loss: Loss = finish(point_steps.loss, site, target=target)
+            loss = Graph(site).run(tasks.preview_loss, target=target)
         report = LossReport(environment, loss)
         key = environment.replace("_", "-")
         rows = loss_rows(loss)
@@ -53,8 +55,9 @@ def back_to(
     _require_confirmed(environment, confirm)
     began = time.monotonic()
     with opened(environment, run=run, half_restored=True) as site:
-        done: WentBack = finish(point_steps.go_back, site, target=target)
-        checks = steps.second_half(site)
+        graph = Graph(site)
+        done = graph.run(tasks.go_back, target=target)
+        checks = second_half(graph)
     restored = RestoreReport(
         environment,
         target.isoformat(),

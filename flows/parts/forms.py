@@ -8,14 +8,14 @@ from typing import Annotated
 from pydantic import Field
 
 from config.load import environment_names, release_names
-from flows.parts.names import STEPS
+from tasks.steps.table import NAMES
 
 ReleaseName = Annotated[str, Field(json_schema_extra={"enum": ["", *release_names()]})]
 SourceName = Annotated[str, Field(json_schema_extra={"enum": ["", *environment_names()]})]
 StepNames = Annotated[
     list[str],
     Field(
-        json_schema_extra={"items": {"type": "string", "enum": list(STEPS)}, "uniqueItems": True}
+        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}, "uniqueItems": True}
     ),
 ]
 Reason = Annotated[str, Field(max_length=500)]

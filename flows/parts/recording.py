@@ -26,10 +26,11 @@ from prefect.settings import (
     PREFECT_CLIENT_MAX_RETRIES,
     temporary_settings,
 )
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from blocks.prefect_api import configured
 from clients.waiting import until
+from config.errors import RolloutError
 
 log = logging.getLogger("rollout")
 
@@ -78,8 +79,7 @@ class Run:
         """Whether the server could be told how the run ended, after it was away."""
         if self.identity is None or self.gone or not _is_back(BACK_WITHIN_S):
             return False
-        failed = isinstance(self.outcome, State)
-        state = cast(State[Any], self.outcome) if failed else Completed()
+        state = _state(self.outcome)
         bare = State[Any](type=state.type, name=state.name, message=state.message)
         try:
             with _impatient(), get_client(sync_client=True) as client:
@@ -87,6 +87,13 @@ class Run:
         except Exception:  # noqa: BLE001 - the caller says that it is missing
             return False
         return True
+
+
+def _state(outcome: object) -> State[Any]:
+    """How a run ended that came to this: a result, a state of its own, or an error."""
+    if isinstance(outcome, RolloutError):
+        return Failed(message=str(outcome))
+    return cast(State[Any], outcome) if isinstance(outcome, State) else Completed()
 
 
 _run: ContextVar[Run | None] = ContextVar("run", default=None)

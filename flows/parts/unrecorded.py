@@ -1,23 +1,24 @@
-"""Steps as plain threads, for a run that no Prefect server records."""
+"""Tasks as plain threads, for a run that no Prefect server records."""
 
 import threading
 from collections.abc import Sequence
 from contextvars import copy_context
-from typing import Any, cast
+from typing import Any
 
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed, Pending
+from prefect.states import Completed, Pending
+from prefect.tasks import Task
 
-from flows.parts.tasks import RolloutTask
+from blocks.run_messages import failed
 from tasks.core.site import Site
 
 
 class Unrecorded:
-    """A step on its way; `state` is what Prefect would call it."""
+    """A task on its way; `state` is what Prefect would call it."""
 
-    def __init__(self, step: RolloutTask, site: Site, before: Sequence["Unrecorded"]) -> None:
+    def __init__(self, task: Task[..., Any], site: Site, before: Sequence["Unrecorded"]) -> None:
         self.state: State[Any] = Pending()
-        self._step = step
+        self._task = task
         self._site = site
         self._before = before
         run = copy_context().run
@@ -37,14 +38,13 @@ class Unrecorded:
 
     def _outcome(self) -> State[Any]:
         try:
-            found = self._step.fn(self._site)
-        except Exception as error:  # noqa: BLE001 - told where the run collects what came of it
-            return Failed(message=str(error), data=error)
-        return cast(State[Any], found) if isinstance(found, State) else Completed(data=found)
+            return Completed(data=self._task.fn(self._site))
+        except Exception as error:  # noqa: BLE001 - raised where the run collects the results
+            return failed(error)
 
 
-def start(step: RolloutTask, site: Site, before: Sequence[Unrecorded]) -> Unrecorded:
-    """Run the step once those before it have ended well; it is left out if one of them has not."""
-    made = Unrecorded(step, site, before)
+def start(task: Task[..., Any], site: Site, before: Sequence[Unrecorded]) -> Unrecorded:
+    """Run the task once those before it have ended well; it is left out if one of them has not."""
+    made = Unrecorded(task, site, before)
     made.start()
     return made

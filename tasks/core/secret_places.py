@@ -7,11 +7,10 @@ has a copy of most: what its containers run with.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prefect.settings import PREFECT_API_URL
 from pydantic import SecretStr
 
 from blocks import secrets as blocks
-from blocks.prefect_api import configured
+from blocks.prefect_api import configured, server_url
 from clients.node import Node
 from config.desired import env_file
 from config.environment import Environment
@@ -88,7 +87,7 @@ def saved_alone(environment: Environment, others: tuple[Place, ...] = ()) -> Kno
     if not configured():
         return Known(Place(FILE, str(secret_file.path(environment)), {}), others, {})
     block = blocks.load(environment.name)
-    where = f"dify-secrets/{blocks.block_name(environment.name)} on {PREFECT_API_URL.value()}"
+    where = f"dify-secrets/{blocks.block_name(environment.name)} on {server_url()}"
     return Known(Place(BLOCK, where, block.values), others, block.replaces)
 
 

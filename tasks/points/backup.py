@@ -69,7 +69,12 @@ def backup(
     manifest = take(site, repository, reason=reason, told=told)
     recovery = kit.renew(site, repository, manifest.created)
     checked = check(repository, subset(site, manifest.created), told)
-    points = repository.points()
+    return tidied(repository, manifest, checked=checked, kit=recovery)
+
+
+def tidied(repository: Repository, manifest: Manifest, *, checked: str, kit: str) -> Backup:
+    """What is too old is gone, once the new point was checked, unless that looks wrong."""
+    site, points = repository.site, repository.points()
     held = _suspicion(site, points)
     pruned: dict[str, str] = {}
     if held:
@@ -79,7 +84,7 @@ def backup(
         points = [point for point in points if point.id not in pruned]
     replaced.expire(site, manifest.created)
     keep = retained(site, points)
-    return Backup(manifest, tuple(points), keep, pruned, held, checked, recovery)
+    return Backup(manifest, tuple(points), keep, pruned, held, checked, kit)
 
 
 def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:

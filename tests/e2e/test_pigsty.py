@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.parts.names import STEPS
+from tasks.steps.table import NAMES
 from tests.e2e.conftest import Machine
 from tests.pigsty.double.build import Double, build
 from tests.pigsty.double.settings import variables
@@ -66,7 +66,7 @@ def test_a_second_deploy_changes_nothing_and_restarts_nothing(
     text = (double.tree / "pigsty.yml").read_bytes()
     done = machine.json("deploy", "staging")
     assert done["changes"] == 0
-    assert [step["step"] for step in done["steps"]] == list(STEPS[1:-1])
+    assert [step["step"] for step in done["steps"]] == list(NAMES[1:-1])
     assert (double.journal(), [double.pid(service) for service in services]) == before
     assert None not in before[1]
     assert (double.tree / "pigsty.yml").read_bytes() == text

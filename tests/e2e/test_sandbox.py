@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from config.load import ROOT
-from flows.parts.names import STEPS
+from tasks.steps.table import NAMES
 
 
 def containers(project: str) -> dict[str, str]:
@@ -79,7 +79,7 @@ def test_a_second_deploy_changes_and_restarts_nothing(deployed: Any) -> None:
     before = containers(deployed.project), daemons(deployed.home), stamps(deployed.home)
     result = deployed.json("deploy", "sandbox")
     assert result["changes"] == 0
-    assert [step["step"] for step in result["steps"]] == list(STEPS[1:-1])
+    assert [step["step"] for step in result["steps"]] == list(NAMES[1:-1])
     assert (containers(deployed.project), daemons(deployed.home), stamps(deployed.home)) == before
     assert len(before[0]) == 9
     assert len(before[1]) >= 3
@@ -119,7 +119,7 @@ def test_the_prefect_server_keeps_its_runs_in_postgresql_with_artifacts(deployed
     assert first["deployment_id"]
     assert first["state_type"] == "COMPLETED"
     tasks = api.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [first["id"]]}}})
-    assert {t["name"] for t in tasks.json()} >= {f"{step} sandbox" for step in STEPS}
+    assert {t["name"] for t in tasks.json()} >= {f"{step} sandbox" for step in NAMES}
     artifacts = api.post(
         "/artifacts/filter", json={"flow_runs": {"id": {"any_": [first["id"]]}}}
     ).json()

@@ -44,7 +44,7 @@ from prefect.states import Completed
 from clients.command import Command
 from clients.node import LocalNode
 from config.errors import StepError
-from flows.parts.tasks import readable
+from flows.parts.run import recorded
 
 def work(environment: str, seconds: float = 0, fails: str = ""):
     """A long silent command, and nothing else."""
@@ -58,17 +58,17 @@ def work(environment: str, seconds: float = 0, fails: str = ""):
         raise StepError("compose", fails, advice="mend it")
 
 @flow(name="deploy", flow_run_name="deploy {environment}", persist_result=False)
-@readable
+@recorded
 def deploy(environment: str, seconds: float = 0, fails: str = ""):
     return work(environment, seconds, fails)
 
 @flow(name="backup", flow_run_name="backup {environment}", persist_result=False)
-@readable
+@recorded
 def backup(environment: str, seconds: float = 0, fails: str = ""):
     return work(environment, seconds, fails)
 
 @flow(name="health", flow_run_name="health {environment}", persist_result=False)
-@readable
+@recorded
 def health(environment: str):
     return Completed(name="Ok", message="ok: everything")
 '''

@@ -24,9 +24,10 @@ from tasks.platforms.sandbox import postgres, redis
 from tasks.probes.health import postgres as health
 from tasks.probes.health.question import Past
 from tasks.probes.verify.state import probes
-from tasks.steps import table
+from tasks.steps import rollout
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import admin, dify_database
+from tasks.steps.table import PARTS
 from tests.integration import stack
 from tests.integration.test_revisions import HEAD, at, states
 
@@ -68,8 +69,8 @@ def server(site: Site) -> int:
 
 def deployed(site: Site) -> list[str]:
     """What a deploy of everything changes."""
-    names = [name for name in table.PARTS if name not in ("hosts",)]
-    return [change.what for name in names for change in table.carry_out(site, name).changes]
+    names = [name for name in PARTS if name not in ("hosts",)]
+    return [change.what for name in names for change in rollout.carry_out(site, name).changes]
 
 
 def quiet(site: Site, work: Callable[[], object]) -> None:
@@ -99,10 +100,10 @@ def test_postgresql_that_stays_away_stops_nothing(site: Site) -> None:
         with held(pid):
             for name in ("pgsql", "settings", "migrate"):
                 with pytest.raises(StepError, match=r"does not answer") as refused:
-                    table.carry_out(site, name)
+                    rollout.carry_out(site, name)
                 assert "nothing was changed" in refused.value.advice
             with pytest.raises(PostgresUnreachable):
-                table.plan(site, only=["migrate"])
+                rollout.plan(site, only=["migrate"])
 
     quiet(site, work)
     assert server(site) == pid
@@ -125,7 +126,7 @@ def test_a_stopped_postgresql_is_started_and_a_plan_says_what_it_cannot_see(site
     postgres.stop(site)
 
     def work() -> None:
-        found = [c.what for o in table.plan(site, only=["pgsql", "migrate"]) for c in o.changes]
+        found = [c.what for o in rollout.plan(site, only=["pgsql", "migrate"]) for c in o.changes]
         assert found == [
             "start PostgreSQL",
             "look at pgsql again once the changes above are made",
@@ -141,7 +142,7 @@ def test_a_redis_that_does_not_answer_is_not_stopped(site: Site) -> None:
     found = redis.daemon(site).running()
     assert found
     with held(found.pid), pytest.raises(StepError, match="does not answer"):
-        table.carry_out(site, "redis")
+        rollout.carry_out(site, "redis")
     running = redis.daemon(site).running()
     assert running and running.pid == found.pid
     assert deployed(site) == []
@@ -164,7 +165,7 @@ def test_an_engine_that_does_not_answer_has_neither_images_nor_containers_nor_no
                 asked(away)
         for part in ("docker", "images", "settings", "compose"):
             with pytest.raises(StepError, match="Docker Engine"):
-                table.carry_out(away, part)
+                rollout.carry_out(away, part)
     hung.close()
 
 
@@ -172,7 +173,7 @@ def test_a_failed_migration_starts_what_it_stopped(site: Site) -> None:
     """The column it would add is there already."""
     at(site, "5eed00001130")
     with pytest.raises(StepError, match="already exists"):
-        table.carry_out(site, "migrate")
+        rollout.carry_out(site, "migrate")
     at(site, HEAD)
     running = {c.service for c in Docker().containers(site.environment.dify.project)
                if c.state == "running"}  # fmt: skip
@@ -216,7 +217,7 @@ def test_a_failed_check_takes_the_mark_away(site: Site, monkeypatch: pytest.Monk
 def test_a_change_takes_the_mark_away_before_it_is_made(site: Site) -> None:
     prove(site, changed=True)
     (site.environment.dify.home / "compose.yaml").write_text("services: {}\n")
-    table.carry_out(site, "settings")
+    rollout.carry_out(site, "settings")
     assert release_file.read(site.environment, site.node).verified == ""
     prove(site, changed=False)
 
@@ -282,16 +283,16 @@ def test_what_keeps_dify_from_working_is_seen_by_plan_deploy_verify_and_health(
     site: Site, words: str, back: str, said: str
 ) -> None:
     with altered(site, words, back):
-        (change,) = table.carry_out(site, "pgsql", dry_run=True).changes
+        (change,) = rollout.carry_out(site, "pgsql", dry_run=True).changes
         assert change.what.startswith(said)
         with pytest.raises(StepError, match=said):
-            table.carry_out(site, "pgsql")
+            rollout.carry_out(site, "pgsql")
         wrong = [p.name for p in probes(site, deep=False) if failed(p.ask)]
         assert len(wrong) == 1
         readings = health.questions(site)[0].ask(Past()).readings
         bad = [r for r in readings if said in r.said]
         assert [str(r.status) for r in bad] in (["fail"], ["warn"])
-    assert table.carry_out(site, "pgsql").changes == ()
+    assert rollout.carry_out(site, "pgsql").changes == ()
 
 
 def failed(ask: Callable[[], str]) -> bool:

@@ -19,7 +19,8 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Outcome, converge
 from tasks.platforms.sandbox.postgres import Layout, Server, layout, stop
 from tasks.steps.pgsql import Suitable, admin, dify_database, prefect_database_steps
-from tasks.steps.table import PARTS, carry_out
+from tasks.steps.rollout import carry_out
+from tasks.steps.table import PARTS
 
 MakeSite = Callable[..., Site]
 NASTY = 'it\'s a "p@ss" \\word $(id) ${HOME} #1 %41 /:?&=+ ünïcødé 漢字 ~`!^*[]{}|;<>,.'

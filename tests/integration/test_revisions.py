@@ -14,7 +14,7 @@ from config.rules.revisions import Fit
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Change, converge
-from tasks.steps import revisions, table
+from tasks.steps import revisions, rollout
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import dify_database
 from tasks.steps.settings import settings_steps
@@ -67,7 +67,7 @@ def test_a_release_that_does_not_know_the_revision_is_refused_by_plan_and_prefli
 ) -> None:
     before = states(newer), files(newer)
     with pytest.raises(StepError) as refused:
-        table.plan(older, only=["settings", "migrate", "compose"])
+        rollout.plan(older, only=["settings", "migrate", "compose"])
     assert (
         "the database is at revision 5eed00001150 of Dify 1.15.0, which Dify 0.6.11 does not "
         in (str(refused.value))

@@ -26,13 +26,17 @@ def check_(environment, *, as_json):
     from prefect import flow
     from config.errors import RolloutError
     from flows.parts import recording
-    from flows.parts.tasks import finish, readable, step
+    from flows.parts.graph import Graph
+    from flows.parts.run import recorded
     from tasks.core.site import without_secrets
+    from tasks.core.tasks import task
 
-    work = step(lambda site: 26, "work")
+    @task("work", within_s=60)
+    def work(site):
+        return 26
 
     @flow(name="work", persist_result=False)
-    @readable
+    @recorded
     def worked(environment: str):
         site = without_secrets(environment)
         recording.table("before", [{"a": 1}], "before")
@@ -41,7 +45,7 @@ def check_(environment, *, as_json):
             resume = threading.Timer(after, os.kill, (int(os.environ["SERVER"]), signal.SIGCONT))
             resume.daemon = True
             resume.start()
-        checks = finish(work, site)
+        checks = Graph(site).run(work)
         for number in range(4):
             recording.table(f"after-{number}", [{"a": 1}], "after")
         if os.environ.get("FAILS"):

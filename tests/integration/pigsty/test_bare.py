@@ -14,7 +14,7 @@ from clients.processes import process
 from config.load import ROOT
 from tasks.core.site import Site
 from tasks.core.step import Outcome
-from tasks.steps import table
+from tasks.steps import rollout
 from tasks.steps.table import PARTS
 from tests.conftest import MakeDouble
 from tests.integration.pigsty.conftest import deploy
@@ -92,7 +92,7 @@ def test_a_plan_where_nobody_knows_us_yet_is_made_all_the_same(make_pigsty_doubl
     double = make_pigsty_double()
     double.install()
     site = double.site(portal={"domain": "dify.pigsty"})
-    changes = [c.what for o in table.plan(site, only=[*PIGSTYS, "migrate"]) for c in o.changes]
+    changes = [c.what for o in rollout.plan(site, only=[*PIGSTYS, "migrate"]) for c in o.changes]
     assert "admit dbuser_dify in pg_hba.conf" in changes
     assert "look at migrate again once the changes above are made" in changes
     assert "install Pigsty on its nodes" not in changes
@@ -129,7 +129,7 @@ def test_killed_again_and_again_the_last_run_finishes_the_job(
 
 
 def planned(site: Site) -> list[Outcome]:
-    return table.plan(site, only=PIGSTYS)
+    return rollout.plan(site, only=PIGSTYS)
 
 
 def _killed_after(site: Site, tmp_path: Path, seconds: float) -> None:

@@ -1,0 +1,17 @@
+"""What follows once state is where it should be: settings, schema, services, portal, proof."""
+
+from flows.parts.graph import Graph
+from tasks.probes.verify.probe import Check
+from tasks.steps import tasks
+from tasks.steps.table import STACK
+
+
+def second_half(graph: Graph) -> list[Check]:
+    """The checks of what runs now.
+
+    One step after the other, here: a cancel has ended the one that ran when what served before is
+    brought back.
+    """
+    for name in STACK:
+        graph.run(tasks.STEPS[name])
+    return graph.run(tasks.verify, changed=True)

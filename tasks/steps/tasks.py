@@ -1,0 +1,113 @@
+"""The steps of a rollout as Prefect tasks, named and described by their table."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from prefect.tasks import Task
+
+from tasks.core.site import Site
+from tasks.core.step import Outcome
+from tasks.core.tasks import OfSite, P, R, SiteTask, task
+from tasks.core.verified_mark import prove
+from tasks.probes.preflight.checks import preflight as findings
+from tasks.probes.preflight.checks import require, schema
+from tasks.probes.verify.probe import Check
+from tasks.steps import rollout as work
+from tasks.steps.table import MINUTE_S, row
+
+log = logging.getLogger("rollout")
+
+
+def _step(name: str) -> Callable[[OfSite[P, R]], SiteTask[P, R]]:
+    """The task of a row of the table."""
+    found = row(name)
+    return task(name, within_s=found.within_s, description=found.description)
+
+
+@task("plan", within_s=30 * MINUTE_S)
+def plan(site: Site, *, only: list[str]) -> list[Outcome]:
+    """Observe every step and list what a rollout would change; nothing is applied."""
+    return work.plan(site, only=only)
+
+
+@_step("preflight")
+def preflight(site: Site) -> None:
+    require(findings(site, schema(site)))
+    log.info("preflight: fine")
+
+
+@_step("bootstrap")
+def bootstrap(site: Site) -> Outcome:
+    return work.carry_out(site, "bootstrap")
+
+
+@_step("configure")
+def configure(site: Site) -> Outcome:
+    return work.carry_out(site, "configure")
+
+
+@_step("install")
+def install(site: Site) -> Outcome:
+    return work.carry_out(site, "install")
+
+
+@_step("docker")
+def docker(site: Site) -> Outcome:
+    return work.carry_out(site, "docker")
+
+
+@_step("pgsql")
+def pgsql(site: Site) -> Outcome:
+    return work.carry_out(site, "pgsql")
+
+
+@_step("redis")
+def redis(site: Site) -> Outcome:
+    return work.carry_out(site, "redis")
+
+
+@_step("images")
+def images(site: Site) -> Outcome:
+    return work.carry_out(site, "images")
+
+
+@_step("settings")
+def settings(site: Site) -> Outcome:
+    return work.carry_out(site, "settings")
+
+
+@_step("migrate")
+def migrate(site: Site) -> Outcome:
+    return work.carry_out(site, "migrate")
+
+
+@_step("compose")
+def compose(site: Site) -> Outcome:
+    return work.carry_out(site, "compose")
+
+
+@_step("portal")
+def portal(site: Site) -> Outcome:
+    return work.carry_out(site, "portal")
+
+
+@_step("hosts")
+def hosts(site: Site) -> Outcome:
+    return work.carry_out(site, "hosts")
+
+
+@_step("verify")
+def verify(site: Site, *, changed: bool) -> list[Check]:
+    checks = prove(site, changed=changed)
+    log.info("verify: %d of %d checks passed", len(checks), len(checks))
+    return checks
+
+
+STEPS: dict[str, Task[..., Any]] = {
+    each.name: each
+    for each in (
+        preflight, bootstrap, configure, install, docker, pgsql, redis, images, settings, migrate,
+        compose, portal, hosts, verify,
+    )
+}  # fmt: skip

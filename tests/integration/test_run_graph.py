@@ -1,0 +1,141 @@
+"""A run as its Prefect server tells it: tasks, edges, messages, and the end of what hangs."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from config.load import ROOT
+from tests.integration import prefect_server
+from tests.ports import free_ports
+
+SENTENCE = "pgsql: it broke\n  do: mend it"
+# Tasks of the table's names that do something else; the graph is the product's.
+PROGRAM = """
+import sys, time
+from cli import runs
+from clients.command import Command
+from clients.node import LocalNode
+from config.errors import StepError
+from flows.parts import graph
+from flows.parts.graph import Graph
+from flows.parts.run import recorded
+from prefect import flow
+from tasks.core.site import without_secrets
+from tasks.core.step import Outcome
+from tasks.core.tasks import task
+
+what = sys.argv[1]
+
+def of(name):
+    @task(name, within_s=1 if what == "hangs" else 60, description=f"Do {name}.")
+    def work(site):
+        if name == "pgsql" and what == "fails":
+            raise StepError("pgsql", "it broke", advice="mend it")
+        if name == "pgsql" and what == "hangs":
+            LocalNode().run(Command(("sleep", "600.27"), timeout_s=3600))
+        return Outcome(name, (), 0.0, applied=False)
+    return work
+
+graph.STEPS = {name: of(name) for name in ("docker", "pgsql", "redis", "settings")}
+
+@task("fits", within_s=60)
+def fits(site):
+    \"\"\"Ask.\"\"\"
+
+@flow(name="work", persist_result=False)
+@recorded
+def worked(environment: str):
+    made = Graph(without_secrets(environment))
+    made.steps(["docker", "pgsql", "redis"])
+    made.run(fits)
+    return len(made.steps(["settings"]))
+
+try:
+    print(runs._run(worked, environment="sandbox"))
+except StepError as error:
+    sys.exit(str(error))
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the program printed, and what the server has of its run."""
+
+    printed: str
+    said: str
+    seconds: float
+    state: dict[str, Any]
+    tasks: dict[str, dict[str, Any]]
+    logs: str
+
+    def waits(self, name: str) -> set[str]:
+        """The names of the tasks that this one waits for."""
+        names = {task["id"]: name for name, task in self.tasks.items()}
+        return {names[each["id"]] for each in self.tasks[name]["task_inputs"].get("wait_for", ())}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Generator[Callable[[str], Run]]:
+    [port] = free_ports(1)
+    with prefect_server.server(tmp_path, port) as url, httpx.Client(base_url=url) as api:
+        yield lambda what: recorded(api, url, tmp_path, what)
+
+
+def recorded(api: httpx.Client, url: str, home: Path, what: str) -> Run:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, what], cwd=ROOT, capture_output=True, text=True,
+        timeout=300, env={**os.environ, "PREFECT_API_URL": url, "PREFECT_HOME": str(home / "own")},
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    [flow] = api.post("/flow_runs/filter", json={}).json()
+    tasks = api.post("/task_runs/filter", json={}).json()
+    logs = api.post("/logs/filter", json={}).json()
+    text = "\n".join(each["message"] for each in logs)
+    by_name = {each["name"].removesuffix(" sandbox"): each for each in tasks}
+    return Run(done.stdout, done.stderr, seconds, flow["state"], by_name, text)
+
+
+def test_each_task_has_its_key_and_waits_for_those_before_it(run: Callable[[str], Run]) -> None:
+    done = run("works")
+    assert done.printed == "1\n", done.said
+    assert done.state["type"] == "COMPLETED"
+    assert {name: done.waits(name) for name in done.tasks} == {
+        "docker": set(),
+        "pgsql": {"docker"},
+        "redis": {"docker"},
+        "fits": {"pgsql", "redis"},
+        "settings": {"fits"},
+    }
+    assert all(task["run_count"] == 1 for task in done.tasks.values())
+
+
+def test_what_failed_says_its_one_sentence_everywhere(run: Callable[[str], Run]) -> None:
+    done = run("fails")
+    assert done.said.strip().endswith(SENTENCE)
+    assert (done.state["type"], done.state["message"]) == ("FAILED", SENTENCE)
+    failed = done.tasks["pgsql"]["state"]
+    assert (failed["type"], failed["message"]) == ("FAILED", SENTENCE)
+    assert done.tasks["redis"]["state"]["type"] == "COMPLETED"
+    assert "fits" not in done.tasks
+    for text in (done.logs, done.said):
+        assert "Traceback" not in text and "encountered an exception" not in text
+    assert SENTENCE in done.logs
+
+
+def test_what_hangs_is_ended_and_the_run_says_so(run: Callable[[str], Run]) -> None:
+    done = run("hangs")
+    assert "pgsql: it has not ended within 1 s" in done.state["message"]
+    assert done.tasks["pgsql"]["state"]["message"] == done.state["message"]
+    assert "Traceback" not in done.logs + done.said
+    assert "worker thread" not in done.logs
+    assert subprocess.run(["pgrep", "-xf", "sleep 600.27"], capture_output=True).returncode == 1
+    assert done.seconds < 120

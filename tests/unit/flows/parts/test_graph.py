@@ -1,0 +1,119 @@
+"""Which tasks wait for which, and that they do the same without a server."""
+
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed
+
+from config.errors import StepError
+from flows.parts import graph as module
+from flows.parts.graph import Graph
+from tasks.core.site import Site, without_secrets
+from tasks.core.step import Outcome
+from tasks.core.tasks import task
+from tasks.steps.table import NAMES, STACK, STATE
+
+
+class Recorded:
+    """A task that remembers what it was told to wait for; its future has its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.timeout_seconds = 60.0
+        self.waits: list[str] = []
+        self.state = Completed(data=Outcome(name, (), 0.0, applied=False))
+
+    def submit(self, site: Any, *, wait_for: list["Recorded"]) -> "Recorded":
+        self.waits = [each.name for each in wait_for]
+        return self
+
+    def with_options(self, **_: Any) -> "Recorded":
+        return self
+
+    def wait(self) -> None:
+        pass
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch):
+    """What each of these steps waits for."""
+
+    def of(*halves: list[str] | tuple[str, ...]) -> dict[str, list[str]]:
+        steps = {name: Recorded(name) for name in NAMES}
+        monkeypatch.setattr(module, "STEPS", steps)
+        with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+            graph = Graph(without_secrets("sandbox"))
+            for half in halves:
+                assert [outcome.step for outcome in graph.steps(half)] == list(half)
+        return {name: step.waits for name, step in steps.items()}
+
+    return of
+
+
+def test_every_step_waits_for_those_before_it(waits):
+    found = waits(NAMES)
+    assert found["preflight"] == [] and found["bootstrap"] == ["preflight"]
+    assert found["pgsql"] == found["redis"] == found["images"] == ["docker"]
+    assert found["settings"] == ["pgsql", "redis", "images"]
+    assert found["verify"] == ["portal", "hosts"]
+    assert [name for name, before in found.items() if not before] == ["preflight"]
+
+
+def test_a_step_left_out_does_not_break_the_order(waits):
+    found = waits(["configure", "pgsql", "redis", "compose"])
+    assert found["pgsql"] == found["redis"] == ["configure"]
+    assert found["compose"] == ["pgsql", "redis", "configure"]
+    assert waits(["bootstrap", "verify"])["verify"] == ["bootstrap"]
+
+
+def test_the_second_half_of_a_restore_waits_for_the_first(waits):
+    found = waits(STATE, STACK)
+    assert found["docker"] == [] and found["settings"] == ["pgsql", "redis", "images"]
+    assert found["portal"] == found["hosts"] == ["compose"]
+
+
+@pytest.fixture
+def unrecorded(monkeypatch: pytest.MonkeyPatch):
+    """A graph without a server whose steps of the table do this."""
+
+    def of(**works: Any) -> Graph:
+        steps = {name: task(name, within_s=60)(work) for name, work in works.items()}
+        monkeypatch.setattr(module, "STEPS", steps)
+        return Graph(without_secrets("sandbox"))
+
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        yield of
+
+
+def test_without_a_server_steps_run_in_the_same_order(unrecorded):
+    done: list[str] = []
+
+    def work(name: str) -> Any:
+        def run(site: Site) -> Outcome:
+            done.append(name)
+            return Outcome(name, (), 0.0, applied=False)
+
+        return run
+
+    graph = unrecorded(docker=work("docker"), pgsql=work("pgsql"), settings=work("settings"))
+    found = graph.steps(["docker", "pgsql", "settings"])
+    assert [outcome.step for outcome in found] == done == ["docker", "pgsql", "settings"]
+
+
+@pytest.mark.parametrize("error", [StepError("docker", "it broke"), ValueError("it broke")])
+def test_without_a_server_nothing_follows_a_step_that_failed(unrecorded, error):
+    done: list[str] = []
+
+    def fail(site: Site) -> Any:
+        raise error
+
+    graph = unrecorded(docker=fail, pgsql=lambda _: done.append("pgsql"))
+    with pytest.raises(type(error), match="it broke"):
+        graph.steps(["docker", "pgsql"])
+    assert done == []
+
+
+def test_without_a_server_a_task_runs_here_and_now(unrecorded):
+    add = task("add", within_s=60)(lambda _, one, *, other: one + other)
+    assert unrecorded().run(add, 1, other=2) == 3
