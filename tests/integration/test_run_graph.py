@@ -97,11 +97,23 @@ def recorded(api: httpx.Client, url: str, home: Path, what: str) -> Run:
     )  # fmt: skip
     seconds = time.monotonic() - began
     [flow] = api.post("/flow_runs/filter", json={}).json()
-    tasks = api.post("/task_runs/filter", json={}).json()
+    tasks = settled(api)
     logs = api.post("/logs/filter", json={}).json()
     text = "\n".join(each["message"] for each in logs)
     by_name = {each["name"].removesuffix(" sandbox"): each for each in tasks}
     return Run(done.stdout, done.stderr, seconds, flow["state"], by_name, text)
+
+
+def settled(api: httpx.Client) -> list[dict[str, Any]]:
+    """The task runs, once the server has taken all that it was sent of them."""
+    deadline, before = time.monotonic() + 60, None
+    while time.monotonic() < deadline:
+        found = api.post("/task_runs/filter", json={}).json()
+        if found == before and all(each["state_type"] in ("COMPLETED", "FAILED") for each in found):
+            return found
+        before = found
+        time.sleep(2)
+    return before or []
 
 
 def test_each_task_has_its_key_and_waits_for_those_before_it(run: Callable[[str], Run]) -> None:
