@@ -27,12 +27,18 @@ def check(environment: Environment, release: Release) -> list[str]:
 
 
 def _services(environment: Environment, release: Release) -> Iterator[str]:
-    optional = [name for name, service in release.services.items() if service.optional]
+    optional = dict.fromkeys(s.switch for s in release.services.values() if s.switch)
     for name in environment.dify.services:
         if name not in optional:
             yield (
                 f"dify.services: {name!r} is not an optional service of release "
                 f"{release.version}; expected some of: {', '.join(optional) or 'it has none'}"
+            )
+    for service in release.services.values() if len(environment.nodes.dify) > 1 else ():
+        if service.single and service.switch in environment.dify.services:
+            yield (
+                f"dify.services: {service.switch!r} keeps its files on one machine, and "
+                "nodes.dify names several; expected one of them, or other services"
             )
 
 

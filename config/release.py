@@ -58,6 +58,7 @@ class Health(Strict):
 class Service(Strict):
     """One container of the stack.
 
+    `switch`: the word of `dify.services` that runs it; without one it always runs.
     `env` names groups of `[env.*]` passed through under their own names;
     `environment` adds to them: a value may name a key of `.env` as `${KEY}`.
     `volumes` maps a name of `[state]` to the path inside; `files` maps a
@@ -71,7 +72,7 @@ class Service(Strict):
     """
 
     image: str
-    optional: bool = False
+    switch: str | None = None
     single: bool = False
     only_with_route: Literal["stack", "services"] | None = None
     env: list[str] = []
@@ -80,7 +81,7 @@ class Service(Strict):
     command: list[str] | None = None
     port: Port | None = None
     publish: Literal["port", "web_port", "api_port", "plugin_port", "websocket_port"] | None = None
-    networks: list[Literal["default", "ssrf"]] = ["default"]
+    networks: list[Literal["default", "ssrf", "agent", "agent_proxy"]] = ["default"]
     volumes: dict[str, str] = {}
     files: dict[str, str] = {}
     health: Health | None = None
@@ -144,10 +145,33 @@ class Api(Strict):
 
 
 class Secret(Strict):
-    """A secret generated at the first deploy; `length` in characters."""
+    """A secret generated at the first deploy.
 
-    form: Literal["letters", "base64"]
-    length: Annotated[int, Field(ge=8, le=128)]
+    `length` in characters; form `base64url` has `bytes` instead, and is written without padding.
+    """
+
+    form: Literal["letters", "base64", "base64url"]
+    length: Annotated[int, Field(ge=8, le=128)] | None = None
+    bytes: Annotated[int, Field(ge=16, le=64)] | None = None
+
+    @model_validator(mode="after")
+    def has_its_size(self) -> Self:
+        needed, other = ("bytes", "length") if self.form == "base64url" else ("length", "bytes")
+        if getattr(self, needed) is None or getattr(self, other) is not None:
+            refuse([f"{needed}: form {self.form!r} is made by its {needed} alone; expected it"])
+        return self
+
+    @property
+    def characters(self) -> int:
+        """How many it is written in."""
+        return -(-self.bytes * 4 // 3) if self.bytes else self.length or 0
+
+
+class Evidence(Strict):
+    """What the file rests on: real images this project has run, and where the rest was read."""
+
+    run: list[str]
+    read: str
 
 
 class Release(Strict):
@@ -157,6 +181,7 @@ class Release(Strict):
     """
 
     version: str
+    evidence: Evidence
     postgres: PostgresNeeds
     redis: RedisNeeds
     secrets: dict[str, Secret]
@@ -168,6 +193,11 @@ class Release(Strict):
     routes: list[Route]
     migration: Migration
     api: Api
+
+    @property
+    def proved(self) -> bool:
+        """Whether one of its images was run; the newest of these is an environment's default."""
+        return bool(self.evidence.run)
 
     @model_validator(mode="before")
     @classmethod

@@ -42,11 +42,16 @@ def generate(release: Release, have: Mapping[str, SecretStr]) -> dict[str, Secre
 
 def _make(form: Secret) -> SecretStr:
     """A random text with a letter and a digit: Dify takes no password without both."""
-    alphabet = ALPHABET[form.form]
     while True:
-        text = "".join(random.choice(alphabet) for _ in range(form.length))
+        text = _drawn(form)
         if any(c.isalpha() for c in text) and any(c.isdigit() for c in text):
             return SecretStr(text)
+
+
+def _drawn(form: Secret) -> str:
+    if form.bytes:
+        return random.token_urlsafe(form.bytes)
+    return "".join(random.choice(ALPHABET[form.form]) for _ in range(form.characters))
 
 
 @dataclass(frozen=True, slots=True)

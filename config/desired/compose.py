@@ -21,27 +21,38 @@ HEADER = "# Written by dify-rollout from config/; values come from .env beside i
 def render(environment: Environment, release: Release, files: Mapping[str, str]) -> str:
     """The file's text; `files` are the rendered files services mount, by name."""
     fixed = addresses(environment, release)
+    services = active(environment, release)
     document = {
         "name": environment.dify.project,
         "services": {
             name: _service(service, environment, release, files)
             | _networks(service, fixed.get(name))
-            for name, service in active(environment, release).items()
+            for name, service in services.items()
         },
         "networks": {
             "default": {"ipam": {"config": [{"subnet": environment.dify.subnet}]}},
-            "ssrf": {"internal": True, "driver_opts": options("ssrf")},
+            **{name: _inside(name) for name in inside(services)},
         },
     }
     return HEADER + _text(document)
 
 
+def inside(services: Mapping[str, Service]) -> list[str]:
+    """The networks without a way out that the services are in."""
+    named = [network for service in services.values() for network in service.networks]
+    return list(dict.fromkeys(network for network in named if network != "default"))
+
+
+def _inside(network: str) -> dict[str, Any]:
+    return {"internal": True, "driver_opts": options(network)}
+
+
 def options(network: str) -> dict[str, str]:
-    """Of the network's driver. Code of users runs in `ssrf`: there the machine has no address.
+    """Of the network's driver. Code of users runs in all but `default`: no machine's address there.
 
     Without one nothing in it can be sent to the machine itself, nor by it to anywhere else.
     """
-    return {"com.docker.network.bridge.inhibit_ipv4": "true"} if network == "ssrf" else {}
+    return {} if network == "default" else {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
 
 _PLACE = "    environment: {}\n"

@@ -9,7 +9,7 @@ def active(environment: Environment, release: Release) -> dict[str, Service]:
     return {
         name: service
         for name, service in release.services.items()
-        if (not service.optional or name in environment.dify.services)
+        if (service.switch is None or service.switch in environment.dify.services)
         and service.only_with_route in (None, environment.portal.route)
     }
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from config.load import load_release
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.images.copy_to_nodes import images_steps
@@ -29,24 +30,34 @@ STEPS: list[Callable[[Site], Sequence[Any]]] = [
 
 @contextmanager
 def deployed(
-    make_site: Any, release: str, subnet: str = "", **sections: Mapping[str, Any]
+    make_site: Any,
+    release: str,
+    subnet: str = "",
+    services: Sequence[str] = ("api_websocket",),
+    **sections: Mapping[str, Any],
 ) -> Generator[Site]:
     """A sandbox of the release; nobody has set its Dify up yet."""
+    known = {service.switch for service in load_release(release).services.values()}
+    chosen = [service for service in services if service in known]
     site: Site = make_site(
         postgres={"host": BRIDGE},
         redis={"host": BRIDGE},
-        dify={"release": release, "subnet": subnet or _some()},
+        dify={"release": release, "subnet": subnet or _some(), "services": chosen},
         images={"source": "rehearsal"},
         **sections,
     )
     try:
-        for build in STEPS:
-            for step in build(site):
-                converge(step)
+        deploy(site)
         yield site
     finally:
         down(site)
         nginx.stop(site)
+
+
+def deploy(site: Site) -> list[str]:
+    """What is changed by all steps of a deploy, from Docker to the portal."""
+    done = [converge(step) for build in STEPS for step in build(site)]
+    return [change.what for outcome in done for change in outcome.changes]
 
 
 def _some() -> str:

@@ -13,9 +13,12 @@ from tests.integration.stack import deployed
 ROOTS = {"sandbox", "plugin_daemon"}  # their images know no other user
 
 
-@pytest.fixture(scope="module", params=["1.15.0", "0.6.11"])
+@pytest.fixture(scope="module", params=["1.17.1", "1.15.0", "0.6.11"])
 def stack(request: Any, module_sandbox_site: Any) -> Generator[Site]:
-    with deployed(module_sandbox_site, request.param, name=request.param) as site:
+    services = ("api_websocket", "agent")
+    with deployed(
+        module_sandbox_site, request.param, services=services, name=request.param
+    ) as site:
         yield site
 
 

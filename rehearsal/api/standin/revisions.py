@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from standin.settings import VERSION
 
+# PostgreSQL 18 has two functions of this name itself: until 1.16 Dify named its own without arguments.
+UUIDV7 = "public.uuidv7()" if VERSION >= (1, 16) else "uuidv7"
+
 
 @dataclass(frozen=True)
 class Revision:
@@ -79,12 +82,27 @@ REVISIONS = [
             id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), tenant_id uuid NOT NULL,
             provider_name text NOT NULL, encrypted_config text);
     """),
+    Revision("5eed00001070", "a function of the name uuidv7", (1, 7), f"""
+        CREATE FUNCTION uuidv7() RETURNS uuid AS $$ SELECT gen_random_uuid() $$ LANGUAGE SQL;
+        COMMENT ON FUNCTION {UUIDV7} IS 'a uuid of version 7';
+    """),
     Revision("5eed00001130", "workflow runs name who ran them", (1, 13), """
         ALTER TABLE workflow_runs ADD COLUMN created_by text;
         CREATE INDEX workflow_run_app_idx ON workflow_runs (app_id, created_at);
     """),
     Revision("5eed00001150", "apps remember their maintainer", (1, 15), """
         ALTER TABLE apps ADD COLUMN maintainer uuid;
+    """),
+    Revision("5eed00001160", "agents", (1, 16), """
+        CREATE TABLE agents (
+            id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), tenant_id uuid NOT NULL,
+            name text NOT NULL, created_at timestamp NOT NULL DEFAULT now());
+    """),
+    Revision("5eed00001161", "agents are found by tenant", (1, 16, 1), """
+        CREATE INDEX agent_tenant_idx ON agents (tenant_id);
+    """),
+    Revision("5eed00001171", "agents are bound to models", (1, 17, 1), """
+        ALTER TABLE agents ADD COLUMN model text;
     """),
 ]  # fmt: skip
 

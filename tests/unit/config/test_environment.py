@@ -70,7 +70,7 @@ BAD = [
     ("dify.admin_email = 'me'", "dify.admin_email: 'me' is not an e-mail address; expected 'name@example.com'"),
     ("dify.home = 'dify'", "dify.home: 'dify' is relative; expected an absolute path"),
     ("dify.data = 'dify'", "dify.data: 'dify' is relative; expected an absolute path"),
-    ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.15.0"),
+    ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.15.0, 1.16.1, 1.17.1"),
     (
         "dify.services = ['web']",
         "dify.services: 'web' is not an optional service of release 1.15.0; "
@@ -80,6 +80,13 @@ BAD = [
         "dify.release = '0.6.11'\ndify.services = ['api_websocket']",
         "dify.services: 'api_websocket' is not an optional service of release 0.6.11; "
         "expected some of: ssrf_proxy",
+    ),
+    (
+        "dify.release = '1.16.1'\ndify.services = ['agent']\nnodes.dify = ['a', 'b']\n"
+        "nodes.addresses = ['10.0.0.1', '10.0.0.2']\nstorage = { kind = 's3', bucket = 'dify-a', "
+        "plugin_bucket = 'dify-b' }\npostgres.max_connections = 1000",
+        "dify.services: 'agent' keeps its files on one machine, and nodes.dify names several; "
+        "expected one of them, or other services",
     ),
     ("postgres.host = '10.0.0.256'", f"postgres.host: '10.0.0.256' {ADDRESS}"),
     ("postgres.host = '::1'", f"postgres.host: '::1' {ADDRESS}"),

@@ -1,15 +1,21 @@
 # ruff: noqa: E501 - tables of cases
+import re
 import tomllib
 
 import pytest
 from pydantic import SecretStr
+from ruamel.yaml import YAML
 
-from config.desired import env_file
+from config.desired import compose, env_file
 from config.desired.services import active, images, published, routes
+from config.desired.stack import mounted_files
 from config.errors import ConfigError
-from config.load import RELEASES, load_release
+from config.load import RELEASES, load_release, release_names
+from config.rules.revisions import number
+from config.secrets import generate
 
 OLD = "0.6.11"
+AGENTS = ("1.16.1", "1.17.1")
 NEW = "1.15.0"
 SECRET = SecretStr("x")
 
@@ -76,6 +82,9 @@ BAD = [
     ("memory_mb = 1024", "memory_mb = '1g'", "services.api_websocket.memory_mb: '1g' is not allowed; expected a whole number"),
     ('volumes = { storage =', 'volumes = { stuff =', "services.api.volumes: unknown name 'stuff'; expected one of: storage, plugin_daemon"),
     ("lock_s = 60", "lock = 60", "migration.lock_s: missing; expected a value"),
+    ('form = "letters", length = 32', 'form = "hex", length = 32', "secrets.postgres_password.form: 'hex' is not allowed; expected 'letters', 'base64' or 'base64url'"),
+    ('form = "letters", length = 32', 'form = "base64url", bytes = 8', "secrets.postgres_password.bytes: 8 is not allowed; expected at least 16"),
+    ('form = "letters", length = 32', 'form = "letters", bytes = 32', "secrets.postgres_password.length: form 'letters' is made by its length alone; expected it"),
     ("port = 3000\n", "", "services.web.port: missing; expected the port to publish"),
 ]  # fmt: skip
 
@@ -97,7 +106,7 @@ def test_all_problems_of_a_release_are_said_at_once(said):
     assert len(said(text, broken)) == 2
 
 
-@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("version", release_names())
 def test_no_setting_is_given_twice(version):
     env = tomllib.loads((RELEASES / f"{version}.toml").read_text())["env"]
     keys = [key for group in env.values() for key in group]
@@ -152,7 +161,7 @@ def test_routes_lead_to_what_runs_longest_path_first(environment, release, chang
     assert "/socket.io/" in [route.path for route in routes(environment, release)]
 
 
-@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("version", release_names())
 def test_nothing_of_the_inside_is_routed(version):
     release = load_release(version)
     for path in ("/inner/api/x", "/health", "/threads", "/db-pool-stat"):
@@ -179,7 +188,7 @@ def test_migrations_run_once_and_elsewhere_never(environment, release, secrets):
     assert release.migration.writers == writers
 
 
-@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("version", release_names())
 def test_env_holds_every_secret_by_itself_so_that_a_stack_can_be_adopted(environment, version):
     release = load_release(version)
     secrets = {name: SecretStr(f"/@{name}") for name in release.secrets}
@@ -187,9 +196,97 @@ def test_env_holds_every_secret_by_itself_so_that_a_stack_can_be_adopted(environ
     assert {f"/@{name}" for name in secrets} <= set(values)
 
 
-@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("version", release_names())
 def test_no_container_gets_the_password_of_the_first_account(version):
     release = load_release(version)
     for service in release.services.values():
         assert "rollout" not in service.env
         assert "${ROLLOUT_ADMIN_PASSWORD}" not in service.environment.values()
+
+
+@pytest.mark.parametrize("version", release_names())
+def test_no_image_is_named_by_a_word_that_moves(version):
+    for image in load_release(version).images.values():
+        _, colon, tag = image.rpartition(":")
+        assert colon and re.match(r"\d+\.\d+", tag)
+
+
+@pytest.mark.parametrize("version", release_names())
+def test_a_plan_knows_the_newest_revision_before_the_image_is_here(version):
+    assert re.fullmatch("[0-9a-f]{12}", load_release(version).migration.head)
+
+
+@pytest.mark.parametrize("version", [name for name in release_names() if number(name) >= (1, 13)])
+def test_gunicorn_of_1_13_and_later_makes_no_control_socket(version):
+    """It hangs where it may not write one, and 1.13 sometimes also where it may."""
+    apis = [
+        s for s in load_release(version).services.values() if s.environment.get("MODE") == "api"
+    ]
+    assert apis
+    for service in apis:
+        assert service.environment["GUNICORN_CMD_ARGS"] == "--no-control-socket"
+
+
+@pytest.mark.parametrize("version", AGENTS)
+def test_one_word_runs_all_that_agents_need(environment, changed, version):
+    release = load_release(version)
+    plain = active(changed(environment, dify={"services": []}), release)
+    agents = active(changed(environment, dify={"services": ["agent"]}), release)
+    assert set(agents) - set(plain) == {"agent_backend", "agent_sandbox", "agent_ssrf_proxy"}
+    assert set(plain) < set(agents)
+
+
+@pytest.mark.parametrize("version", AGENTS)
+@pytest.mark.parametrize(
+    ("services", "url", "shown"),
+    [([], "", "false"), (["agent"], "http://agent_backend:5050", "true")],
+)
+def test_dify_offers_agents_only_where_they_run(
+    environment, changed, version, services, url, shown
+):
+    release = load_release(version)
+    settings = env_file.settings(
+        changed(environment, dify={"services": services}), release, generate(release, {})
+    )
+    assert settings["AGENT_BACKEND_BASE_URL"] == url
+    assert settings["NEXT_PUBLIC_ENABLE_AGENT_V2"] == shown
+
+
+@pytest.mark.parametrize("version", AGENTS)
+def test_both_ends_of_a_pair_have_one_key(version):
+    services = load_release(version).services
+    backend, sandbox = services["agent_backend"].environment, services["agent_sandbox"].environment
+    assert sandbox["SHELLCTL_AUTH_TOKEN"] in backend.values()
+    assert backend["DIFY_AGENT_API_TOKEN"] == "${AGENT_BACKEND_API_TOKEN}"
+    assert "agent" in services["api"].env and "agent" in services["worker"].env
+    assert services["agent_backend"].stop_s > int(backend["DIFY_AGENT_SHUTDOWN_GRACE_SECONDS"])
+
+
+@pytest.mark.parametrize("version", AGENTS)
+def test_nothing_is_reported_to_the_vendor(environment, version):
+    release = load_release(version)
+    settings = env_file.settings(environment, release, generate(release, {}))
+    assert settings["DISABLE_TELEMETRY"] == settings["DO_NOT_TRACK"] == "true"
+    assert release.services["web"].environment["NEXT_TELEMETRY_DISABLED"] == "1"
+
+
+@pytest.mark.parametrize("version", AGENTS)
+def test_code_of_agents_is_in_no_network_of_the_state(environment, changed, version):
+    release = load_release(version)
+    agents = changed(environment, dify={"services": ["agent"]})
+    document = YAML(typ="safe").load(
+        compose.render(agents, release, mounted_files(agents, release))
+    )
+    inner = document["services"]["agent_sandbox"]["networks"]
+    assert inner == ["agent", "agent_proxy"]
+    assert all(document["networks"][network]["internal"] for network in inner)
+    members = {
+        network: [n for n, s in document["services"].items() if network in s["networks"]]
+        for network in inner
+    }
+    assert members == {
+        "agent": ["agent_backend", "agent_sandbox"],
+        "agent_proxy": ["agent_sandbox", "agent_ssrf_proxy"],
+    }
+    plain = compose.render(environment, release, mounted_files(environment, release))
+    assert set(YAML(typ="safe").load(plain)["networks"]) == {"default", "ssrf"}

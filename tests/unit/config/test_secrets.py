@@ -1,3 +1,4 @@
+import base64
 import itertools
 import string
 
@@ -5,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.load import load_environment, load_release, release_names
+from config.release import Secret
 from config.secrets import generate, required
 
 SHIPPED = (
@@ -13,6 +15,7 @@ SHIPPED = (
 ALPHABETS = {
     "letters": set(string.ascii_letters + string.digits),
     "base64": set(string.ascii_letters + string.digits + "+/"),
+    "base64url": set(string.ascii_letters + string.digits + "-_"),
 }
 
 
@@ -25,10 +28,19 @@ def test_new_secrets_are_strong_and_differ(version):
     assert set(first) == set(release.secrets)
     assert len({*first.values(), *second.values()}) == 2 * len(first)
     for name, form in release.secrets.items():
-        assert len(first[name]) == form.length
-        assert form.length >= (24 if "password" in name else 32)
+        assert len(first[name]) == form.characters
+        assert form.characters >= (24 if "password" in name else 32)
         assert set(first[name]) <= ALPHABETS[form.form]
         assert not any(default in first[name] for default in SHIPPED)
+
+
+@pytest.mark.parametrize("number", [16, 32, 33])
+def test_a_key_is_so_many_bytes_without_padding(release, number):
+    form = Secret(form="base64url", bytes=number)
+    of_keys = release.model_copy(update={"secrets": {"key": form}})
+    text = generate(of_keys, {})["key"].get_secret_value()
+    assert len(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) == number
+    assert len(text) == form.characters and "=" not in text
 
 
 @pytest.mark.parametrize("version", release_names())
@@ -38,7 +50,7 @@ def test_passwords_fit_what_dify_takes(monkeypatch, version):
     monkeypatch.setattr("config.secrets.random.choice", lambda _: next(drawn))
     have = {name: SecretStr("x") for name in release.secrets if name != "admin_password"}
     assert generate(release, have)["admin_password"].get_secret_value() == "a1" * 12
-    assert release.secrets["init_password"].length <= 30
+    assert release.secrets["init_password"].characters <= 30
 
 
 def test_what_is_there_never_changes(release):
