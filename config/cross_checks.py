@@ -44,7 +44,7 @@ def _services(environment: Environment, release: Release) -> Iterator[str]:
 
 def _postgres(environment: Environment, release: Release) -> Iterator[str]:
     needs = release.postgres
-    if environment.platform.kind == "sandbox" and not needs.min <= SANDBOX_POSTGRES <= needs.max:
+    if environment.platform.kind == "sandbox" and not needs.takes(SANDBOX_POSTGRES):
         yield (
             f"dify.release: {release.version} takes PostgreSQL {needs.min} to {needs.max}, "
             f"the sandbox has {SANDBOX_POSTGRES}; expected another release or platform"

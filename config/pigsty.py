@@ -75,10 +75,10 @@ def _paths(environment: Environment) -> Iterator[str]:
 
 def _version(environment: Environment, release: Release) -> Iterator[str]:
     needs, version = release.postgres, environment.pigsty.pg_version
-    if not needs.min <= version <= needs.max:
+    if version and not needs.takes(version):
         yield (
             f"pigsty.pg_version: Dify {release.version} does not run on PostgreSQL {version}; "
-            f"expected {needs.min} to {needs.max}"
+            f"{needs.expected}"
         )
 
 

@@ -30,12 +30,26 @@ _NAMED = re.compile(rf"\b(secret|{'|'.join(SECTIONS)})\.(\w+)")
 
 
 class PostgresNeeds(Strict):
-    """Major versions the release's own migrations pass on, and extensions by database."""
+    """Major versions the release's own migrations pass on, and extensions by database.
+
+    `newer_from`: the first release that takes newer ones than `max`.
+    """
 
     min: int
     max: int
     extensions: list[str]
     plugin_extensions: list[str]
+    newer_from: str = ""
+
+    def takes(self, major: int) -> bool:
+        """Whether the release runs on this version."""
+        return self.min <= major <= self.max
+
+    @property
+    def expected(self) -> str:
+        """What to have instead of another version, for the end of a sentence."""
+        newer = f", or dify.release {self.newer_from!r}" if self.newer_from else ""
+        return f"expected PostgreSQL {self.min} to {self.max}{newer}"
 
 
 class RedisNeeds(Strict):

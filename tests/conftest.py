@@ -59,7 +59,6 @@ class PigstyDouble(Double):
                 "version": self.version,
                 "admin_ip": address,
                 "pg_cluster": "pg-meta",
-                "pg_version": 16,
                 "pg_nodes": [address],
                 "redis_nodes": [address],
             },
@@ -92,8 +91,9 @@ def make_pigsty_double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gener
     made: list[PigstyDouble] = []
     path = os.environ["PATH"]
 
-    def make(version: str = "v4.5.0", machines: int = 1) -> PigstyDouble:
-        double = PigstyDouble(**vars(build(tmp_path / f"pigsty-{len(made)}", version, machines)))
+    def make(version: str = "v4.5.0", machines: int = 1, major: int = 0) -> PigstyDouble:
+        tree = tmp_path / f"pigsty-{len(made)}"
+        double = PigstyDouble(**vars(build(tree, version, machines, major)))
         made.append(double)
         monkeypatch.setenv("PATH", f"{double.programs}:{path}")
         return double

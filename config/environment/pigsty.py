@@ -23,7 +23,7 @@ class Pigsty(Strict):
     template: PigstyTemplate
     admin_ip: Address
     pg_cluster: Cluster
-    pg_version: Annotated[int, Field(ge=10, le=30)]
+    pg_version: Annotated[int, Field(ge=0, le=30)]
     pg_nodes: Addresses
     pg_senders: Senders
     redis_cluster: Cluster

@@ -34,10 +34,10 @@ class Recipe:
     base: dict[str, Any]
     images: dict[str, str]
 
-    def digest(self, role: str, release: str) -> str:
-        """Changes when anything the role's image is made of changes."""
+    def digest(self, role: str, version: str) -> str:
+        """Changes when anything the role's image of this version is made of changes."""
         files = sorted(p for p in (self.folder / self.images[role]).rglob("*") if p.is_file())
-        total = hashlib.sha256(f"{self.base_tag()} {release}".encode())
+        total = hashlib.sha256(f"{self.base_tag()} {version}".encode())
         for path in files:
             if "__pycache__" not in path.parts:
                 total.update(
@@ -70,14 +70,20 @@ def base_images(folder: Path) -> list[str]:
     return [f"{recipe.base['name']}:{tag}" for tag in (recipe.base_tag(), "latest")]
 
 
-def build(docker: Docker, node: Node, recipe: Recipe, role: str, release: str, tag: str) -> None:
-    """`tag` is the rehearsal image of the role."""
+def version_of(reference: str) -> str:
+    """What an image is built as: its tag, so that releases that share an image share its build."""
+    return reference.rpartition(":")[2]
+
+
+def build(docker: Docker, node: Node, recipe: Recipe, role: str, reference: str) -> None:
+    """`reference` is the rehearsal image of the role."""
+    version = version_of(reference)
     _base(docker, node, recipe)
     docker.build(
         str(recipe.folder / recipe.images[role]),
-        tag,
-        {LABEL: "true", RECIPE: recipe.digest(role, release)},
-        {"RELEASE": release},
+        reference,
+        {LABEL: "true", RECIPE: recipe.digest(role, version)},
+        {"RELEASE": version},
     )
 
 

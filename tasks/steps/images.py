@@ -84,7 +84,7 @@ class Images:
         if config.source not in ("auto", "rehearsal"):
             return False
         recipe = read_recipe(config.rehearsal)
-        digest = recipe.digest(role, self.site.release.version)
+        digest = recipe.digest(role, stand_ins.version_of(self._wanted()[role]))
         return image.labels.get(stand_ins.RECIPE) == digest
 
     def _reachable(self, missing: dict[str, str]) -> bool:
@@ -99,8 +99,7 @@ class Images:
         log.info("images: no registry answers, building rehearsal images")
         recipe = read_recipe(self.site.environment.images.rehearsal)
         for role, reference in missing.items():
-            release = self.site.release.version
-            stand_ins.build(self.site.docker, self.site.node, recipe, role, release, reference)
+            stand_ins.build(self.site.docker, self.site.node, recipe, role, reference)
             log.info("images: built %s (rehearsal)", reference)
 
     def _state(self, reference: str, actual: Seen) -> str:

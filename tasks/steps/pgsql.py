@@ -238,7 +238,7 @@ class Suitable:
         postgres = self.site.environment.postgres
         major = connection.info.server_version // 10_000
         found: list[StepError] = []
-        if not needs.min <= major <= needs.max:
+        if not needs.takes(major):
             found.append(unfit(self.site, major))
         rows = connection.execute("SHOW max_connections").fetchone()
         if rows and int(rows[0]) < postgres.max_connections:
@@ -299,7 +299,7 @@ def unfit(site: Site, major: int) -> StepError:
     return StepError(
         "pgsql",
         f"the server is PostgreSQL {major}; Dify {version} takes {needs.min} to {needs.max}",
-        advice="use another server, or another dify.release",
+        advice=f"use another server or release: {needs.expected}",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from clients.command import Command
 
+NEWEST = 4
 BUSY = 75  # ours: another playbook holds the tree
 LOCK = ".dify-rollout.lock"
 ENTRIES = ("deploy.yml", "install.yml")
@@ -45,14 +46,9 @@ class Tree:
         return self._major >= 3  # noqa: PLR2004
 
     @property
-    def purges(self) -> bool:
-        """Whether a playbook run again deletes what runs (pg_clean, redis_clean): before 3.0."""
-        return not self.reloads_nginx
-
-    @property
     def _major(self) -> int:
         digits = re.match(r"\d+", self.version)
-        return int(digits[0]) if digits else 0
+        return int(digits[0]) if digits else NEWEST
 
     def bootstrap(self, region: str, package: Path | None = None) -> Command:
         """Ansible and, from an offline package, a local repository; own apt sources are kept."""
@@ -60,11 +56,14 @@ class Tree:
         return self._run("./bootstrap", "-k", "-r", region, *offline, timeout_s=3600)
 
     def configure(self, address: str, *, template: str, version: int, region: str) -> Command:
-        """Write pigsty.yml. It takes any address and overwrites the file: both are our care."""
+        """Write pigsty.yml. It takes any address and overwrites the file: both are our care.
+
+        `version`: of PostgreSQL, 0 for that of the template.
+        """
         IPv4Address(address)
-        if "deploy.yml" not in self.files:
-            return self._run("./configure", "-i", address, "-m", template, "-r", region, "-n")
-        words = ("-i", address, "-c", template, "-v", str(version), "-r", region, "-n")
+        chosen = ("-v", str(version)) if version and self._major >= 3 else ()  # noqa: PLR2004
+        flag = "-c" if self._major >= 3 else "-m"  # noqa: PLR2004
+        words = ("-i", address, flag, template, *chosen, "-r", region, "-n")
         return self._run("./configure", *words)
 
     def install(self) -> Command:

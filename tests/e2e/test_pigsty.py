@@ -57,6 +57,18 @@ def test_the_whole_recipe_runs_and_is_proved(first: Any, pigsty: tuple[Machine, 
     assert not double.path("/pg/tmp/pg-user-dbuser_dify.sql").exists()
 
 
+def test_it_is_the_postgresql_of_pigstys_own_template(
+    first: Any, pigsty: tuple[Machine, Double]
+) -> None:
+    machine, double = pigsty
+    asked = ("psql", "-h", str(double.path("/pg/run")), "-U", "postgres", "-Atc")
+    done = subprocess.run(
+        (*asked, "SHOW server_version_num"),
+        env=dict(machine.variables), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert int(done.stdout) // 10_000 == 18
+
+
 def test_a_second_deploy_changes_nothing_and_restarts_nothing(
     first: Any, pigsty: tuple[Machine, Double]
 ) -> None:

@@ -89,7 +89,8 @@ def test_code_of_agents_reaches_neither_state_nor_api_nor_machine(first: Site) -
 def test_their_proxy_leads_to_files_and_to_what_the_backend_has_for_them(
     first: Site, url: str, status: str
 ) -> None:
-    said = asks(first, "agent_sandbox", url.format(postgres=first.environment.postgres))
+    through = ("-x", "http://agent_ssrf_proxy:3128")
+    said = asks(first, "agent_sandbox", *through, url.format(postgres=first.environment.postgres))
     assert said.startswith(status) and (status != "4" or said != "403")
 
 

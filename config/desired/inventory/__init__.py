@@ -2,7 +2,7 @@
 
 Pure functions, for the steps that read and write the file:
 
-    generation.detect(names)                  which family of Pigsty's trees, from the names in one
+    generation.of_version(version)            which family of Pigsty's trees
     fragment.fragment(environment, release, secrets, generation)      what must be said, as data
     merge.problems(text)                      what makes a text no inventory; empty: nothing
     merge.merge(text, fragment)               the text that says it; the same text if it did

@@ -7,9 +7,9 @@ from config.desired.inventory.data import items, mapping
 from config.desired.inventory.document import Path
 from config.desired.inventory.fragment import Cluster, Fragment
 from config.desired.inventory.groups import Group, alias, find, groups
+from config.desired.inventory.kernel import unfit
 from config.pigsty import DIRECT, POOLED_PRIMARY, POOLER, PRIMARY
 
-KERNELS = ("pgsql", "citus", "pgtde", "pgedge", "oriole")  # PostgreSQL itself, or a build of it
 WORLD = ("world", "all", "0.0.0.0/0")
 Conflict = tuple[Path, str]
 Tree = dict[str, Any]
@@ -29,9 +29,10 @@ def conflicts(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
         yield from _cluster(
             tree, fragment.sentinel, "pigsty.redis_cluster", "pigsty.sentinel_nodes"
         )
-    if group := find(tree, fragment.postgres.name):
-        yield from _kernel(group)
-        yield from _version(group, fragment)
+    group = find(tree, fragment.postgres.name)
+    if group or fragment.postgres.hosts:
+        yield from unfit(tree, fragment)
+    if group:
         yield from _failover(group, fragment)
         yield from _user(group, fragment)
         yield from _databases(group, fragment)
@@ -60,7 +61,7 @@ def _cluster(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Con
             f"{', '.join(there) or 'none there'}",
         )
     elif not renamed:
-        yield from _taken(tree, cluster, nodes)
+        yield from _taken(tree, cluster, key, nodes)
 
 
 def _same_cluster(group: Group, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
@@ -78,38 +79,16 @@ def _same_cluster(group: Group, cluster: Cluster, key: str, nodes: str) -> Itera
         )
 
 
-def _taken(tree: Tree, cluster: Cluster, nodes: str) -> Iterator[Conflict]:
+def _taken(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
     for other in groups(tree):
         for host in other.hosts if cluster.identity in other.vars else ():
             if host in cluster.hosts:
                 yield (
                     (*other.at, "hosts", host),
                     f"is a machine of {other.name!r} already, and Pigsty keeps one such "
-                    f"cluster a machine; expected another machine in {nodes}",
+                    f"cluster a machine; expected another machine in {nodes}, or {key} to be "
+                    f"{other.name!r}",
                 )
-
-
-def _kernel(group: Group) -> Iterator[Conflict]:
-    mode = group.value("pg_mode", KERNELS[0])
-    if mode not in KERNELS:
-        at = (*group.at, "vars") if "pg_mode" in group.vars else ("all", "vars")
-        yield (
-            (*at, "pg_mode"),
-            f"{mode!r} is a server on which Dify is not known to run; expected another "
-            f"pigsty.pg_cluster, of pg_mode {KERNELS[0]!r}",
-        )
-
-
-def _version(group: Group, fragment: Fragment) -> Iterator[Conflict]:
-    wanted = fragment.postgres.fixed["pg_version"]
-    version = group.value("pg_version", fragment.generation.pg_version)
-    if str(version) != str(wanted):
-        at = (*group.at, "vars") if "pg_version" in group.vars else ("all", "vars")
-        yield (
-            (*at, "pg_version"),
-            f"{version} for the cluster {group.name!r}, and pigsty.pg_version is {wanted}; "
-            "expected the same: the version of a cluster is never changed in place",
-        )
 
 
 def _failover(group: Group, fragment: Fragment) -> Iterator[Conflict]:

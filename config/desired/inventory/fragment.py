@@ -13,10 +13,9 @@ from config.desired.portal import entry_config
 from config.environment import Environment
 from config.errors import ConfigError
 from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled
-from config.release import Release
+from config.release import PostgresNeeds, Release
 from config.rules.restore_point import DRILL
 
-FIRST_WITH_OWNED_PUBLIC = 15
 Entry = dict[str, Any]
 
 
@@ -40,12 +39,16 @@ class Cluster:
 class Fragment:
     """Everything of ours in pigsty.yml, part by part.
 
+    `pg_version` is 0 where the file decides; `needs` says which ones `release` takes.
     `portal` is None where the portal's file is written by hand (`config.pigsty.by_hand`).
     `docker_hosts` need Docker; `domain` goes where `domain_record` says.
     """
 
     generation: Generation
+    release: str
+    needs: PostgresNeeds
     admin_ip: str
+    pg_version: int
     postgres: Cluster
     postgres_port: int
     user: Entry = field(repr=False)
@@ -86,7 +89,10 @@ def fragment(
     rules = (*_rules(environment, databases), *_drill_rules(environment, drills))
     return Fragment(
         generation=generation,
+        release=release.version,
+        needs=release.postgres,
         admin_ip=pigsty.admin_ip,
+        pg_version=pigsty.pg_version,
         postgres=_postgres(environment, generation),
         postgres_port=environment.postgres.port,
         user=_user(environment, secrets["postgres_password"].get_secret_value()),
@@ -117,7 +123,7 @@ def fragment(
 
 def _postgres(environment: Environment, generation: Generation) -> Cluster:
     pigsty = environment.pigsty
-    new: Entry = {"pg_version": pigsty.pg_version}
+    new: Entry = {"pg_version": pigsty.pg_version} if pigsty.pg_version else {}
     if generation.removes_on_rerun:
         new["pg_safeguard"] = True
     return Cluster(
@@ -127,21 +133,17 @@ def _postgres(environment: Environment, generation: Generation) -> Cluster:
             host: {"pg_seq": number, "pg_role": "primary" if number == 1 else "replica"}
             for number, host in enumerate(pigsty.pg_nodes, start=1)
         },
-        fixed={"pg_version": pigsty.pg_version},
         new=new,
     )
 
 
 def _user(environment: Environment, password: str) -> Entry:
-    """Before PostgreSQL 15 the owner of a database may not create in its schema `public`."""
-    postgres, version = environment.postgres, environment.pigsty.pg_version
-    entry: Entry = {
-        "name": postgres.user,
+    return {
+        "name": environment.postgres.user,
         "password": password,
         "pgbouncer": pooled(environment),
         "comment": "Dify",
     }
-    return entry | ({} if version >= FIRST_WITH_OWNED_PUBLIC else {"roles": ["dbrole_admin"]})
 
 
 def _databases(environment: Environment, release: Release) -> Iterable[Entry]:
@@ -270,7 +272,7 @@ def _portal(environment: Environment, generation: Generation) -> Entry | None:
         "endpoint": endpoint,
         "websocket": True,
     }
-    if generation.aliases:
+    if generation.enforces_https:
         entry["enforce_https"] = portal.tls
     if environment.pigsty.certbot:
         entry["certbot"] = portal.domain

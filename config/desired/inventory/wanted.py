@@ -5,10 +5,13 @@ from typing import Any
 from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
 from config.desired.inventory.groups import Group, alias, find, groups
+from config.desired.inventory.kernel import version
 from config.desired.inventory.wants import Entries, Keep, Members, New
 from config.desired.portal import MARK
 
 RULE = ("user", "db", "addr")
+FIRST_WITH_OWNED_PUBLIC = 15
+ADMIN_ROLE = "dbrole_admin"
 NO_EMAIL = "your@email.com"  # what Pigsty's examples say
 PGVECTOR = {"rpm": "pgvector_$v*", "deb": "postgresql-$v-pgvector"}
 
@@ -64,7 +67,7 @@ def _databases(tree: dict[str, Any], fragment: Fragment, group: Group | None) ->
     want: Entry = {}
     if packages := _packages(tree, fragment, group):
         want["pg_extensions"] = packages
-    want["pg_users"] = Entries((_user(fragment),))
+    want["pg_users"] = Entries((_user(fragment, version(tree, fragment)),))
     want["pg_databases"] = Entries(tuple(map(_database, fragment.databases)))
     want["pg_hba_rules"] = _rules(fragment.hba_rules)
     if fragment.pooler_hba_rules:
@@ -72,13 +75,16 @@ def _databases(tree: dict[str, Any], fragment: Fragment, group: Group | None) ->
     return want
 
 
-def _user(fragment: Fragment) -> Entry:
-    """Name and password are ours; a role may have more than it needs, but not less."""
+def _user(fragment: Fragment, major: int | None) -> Entry:
+    """Name and password are ours; a role may have more than it needs, but not less.
+
+    Before PostgreSQL 15 the owner of a database may not create in its schema `public`.
+    """
     user = fragment.user
     want: Entry = {"name": user["name"], "password": user["password"]}
     want["pgbouncer"] = True if user["pgbouncer"] else New(False)
-    if roles := user.get("roles"):
-        want["roles"] = Members(tuple(roles), _same_name)
+    if major is not None and major < FIRST_WITH_OWNED_PUBLIC:
+        want["roles"] = Members((ADMIN_ROLE,), _same_name)
     return want | {"comment": New(user["comment"])}
 
 

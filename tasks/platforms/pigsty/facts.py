@@ -7,7 +7,7 @@ from typing import Any
 from config.desired.inventory.data import mapping
 from config.desired.inventory.document import read
 from config.desired.inventory.fragment import Fragment, fragment
-from config.desired.inventory.generation import V4, detect
+from config.desired.inventory.generation import V4, of_version
 from config.desired.inventory.groups import Group, alias, find, groups
 from config.errors import ConfigError
 from tasks.core.site import Site
@@ -22,7 +22,7 @@ _ELSEWHERE = re.compile(r"(^|\s)-[JpFW]|Proxy|HostName|Port=|Port ", re.IGNORECA
 def desired(site: Site) -> Fragment:
     """The part of the inventory that is Dify's, as the tree that is there writes it."""
     found = tree(site)
-    generation = detect(found.files, found.version) if found else V4
+    generation = of_version(found.version) if found else V4
     return fragment(site.environment, site.release, site.secrets, generation)
 
 

@@ -78,7 +78,8 @@ class Cluster:
         pigsty = self.site.environment.pigsty
         what = f"make PostgreSQL cluster {pigsty.pg_cluster}"
         where = ", ".join(pigsty.pg_nodes) or "its nodes in pigsty.yml"
-        return [Change(what, "absent", f"PostgreSQL {pigsty.pg_version} on {where}", actual)]
+        kind = f"PostgreSQL {pigsty.pg_version}" if pigsty.pg_version else "made"
+        return [Change(what, "absent", f"{kind} on {where}", actual)]
 
     def apply(self, change: Change) -> None:
         cluster = self.site.environment.pigsty.pg_cluster

@@ -70,7 +70,7 @@ class Sandbox(External):
             f"Dify {site.release.version} takes PostgreSQL {needs.min} to {needs.max}, "
             f"the sandbox brings {major}"
         )
-        if needs.min <= major <= needs.max:
+        if needs.takes(major):
             return [good("postgres", detail)]
         advice = f"set another dify.release in config/environments/{site.name}.toml"
         return [bad("postgres", detail, advice=advice)]
@@ -110,7 +110,7 @@ class Sandbox(External):
 
 def _pgsql(site: Site) -> list[Step[Any]]:
     needs = site.release.postgres
-    if not needs.min <= postgres.MAJOR <= needs.max:
+    if not needs.takes(postgres.MAJOR):
         raise unfit(site, postgres.MAJOR)
     return [*postgres.server_steps(site), *owned_databases(site)]
 

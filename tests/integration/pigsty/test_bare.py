@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from clients.processes import process
-from config.load import ROOT
+from config.environment import Environment
+from config.load import ROOT, load_environment, load_release
+from config.secrets import generate
 from tasks.core.site import Site
 from tasks.core.step import Outcome
+from tasks.platforms.pigsty.preflight import findings
 from tasks.steps import rollout
 from tasks.steps.table import PARTS
 from tests.conftest import MakeDouble
@@ -28,6 +31,31 @@ from tasks.core.site import Site
 environment, release, secrets = pickle.load(open({file!r}, "rb"))
 deploy(Site(environment, release, secrets))
 """
+
+
+def test_the_recipe_with_only_addresses_given_has_a_plan_on_a_default_pigsty(
+    make_pigsty_double: MakeDouble, tmp_path: Path
+):
+    """As `configure -c meta` leaves it, nothing edited: PostgreSQL 18, and no word of ours."""
+    double = make_pigsty_double()
+    address = double.addresses[0]
+    assert double.run("./configure", "-c", "meta", "-i", address, "-n").returncode == 0
+    assert "pg_version: 18" in (double.tree / "pigsty.yml").read_text()
+    tree = load_environment("recipe").model_dump()
+    tree["pigsty"] |= {"home": double.tree, "admin_ip": address, "redis_nodes": [address]}
+    for section in ("postgres", "redis"):
+        tree[section] |= {"host": address}
+    tree["portal"] |= {"http_port": double.http_port, "https_port": double.https_port}
+    tree["dify"] |= {"home": tmp_path / "stack", "data": tmp_path / "data"}
+    environment = Environment.model_validate(tree)
+    release = load_release(environment.dify.release)
+    site = Site(environment, release, generate(release, {}))
+    assert not [
+        found.detail for found in findings(site) if "pigsty.yml" in found.name and not found.ok
+    ]
+    planned_changes = [change.what for outcome in planned(site) for change in outcome.changes]
+    assert planned_changes[0] == f"edit {double.tree}/pigsty.yml"
+    assert "make PostgreSQL cluster pg-meta" in planned_changes
 
 
 # How far somebody got with Pigsty by hand → what a plan begins with.
@@ -54,7 +82,7 @@ def test_a_plan_on_a_fresh_machine_is_the_whole_rollout(
         monkeypatch.setenv("PATH", os.environ["PATH"].removeprefix(f"{double.programs}:"))
     if beginning == "an inventory":
         double.run("./configure", "-i", address, "-n")
-    keys = {"home": home, "source": "/pigsty.tgz", "admin_ip": address, "pg_version": 16,
+    keys = {"home": home, "source": "/pigsty.tgz", "admin_ip": address,
             "redis_nodes": [address]}  # fmt: skip
     site = double.site(portal={"domain": "dify.pigsty"}, pigsty=keys)
     before = sorted(double.tree.rglob("*"))
@@ -107,7 +135,7 @@ def test_the_tree_comes_from_a_tarball_and_its_example_is_no_inventory(
     subprocess.run(["tar", "-czf", archive, "-C", double.tree.parent, double.tree.name], check=True)
     home = tmp_path / "home"
     site = double.site(pigsty={"home": home, "source": str(archive),
-                               "admin_ip": double.addresses[0], "pg_version": 16})  # fmt: skip
+                               "admin_ip": double.addresses[0]})  # fmt: skip
     assert deploy(site, [PARTS["bootstrap"]]) == [f"put Pigsty at {home}"]
     assert deploy(site, [PARTS["bootstrap"]]) == []
     assert not (home / "pigsty.yml").exists() and (home / "pigsty.yml.example").exists()

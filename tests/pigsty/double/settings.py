@@ -15,7 +15,6 @@ def variables(double: Double, home: Path) -> dict[str, str]:
         "ROLLOUT__PIGSTY__HOME": str(double.tree),
         "ROLLOUT__PIGSTY__VERSION": double.version,
         "ROLLOUT__PIGSTY__ADMIN_IP": address,
-        "ROLLOUT__PIGSTY__PG_VERSION": "16",
         "ROLLOUT__PIGSTY__REDIS_NODES": json.dumps([address]),
         "ROLLOUT__POSTGRES__HOST": address,
         "ROLLOUT__POSTGRES__PORT": "5432",

@@ -73,8 +73,8 @@ BAD = [
     ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.15.0, 1.16.1, 1.17.1"),
     (
         "dify.services = ['web']",
-        "dify.services: 'web' is not an optional service of release 1.15.0; "
-        "expected some of: api_websocket",
+        "dify.services: 'web' is not an optional service of release 1.16.1; "
+        "expected some of: api_websocket, agent",
     ),
     (
         "dify.release = '0.6.11'\ndify.services = ['api_websocket']",

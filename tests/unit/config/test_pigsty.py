@@ -49,8 +49,14 @@ BAD = [
     ("pigsty.pg_cluster = 'pg_meta'", f"pigsty.pg_cluster: 'pg_meta' {CLUSTER}"),
     ("pigsty.redis_cluster = '-x'", f"pigsty.redis_cluster: '-x' {CLUSTER}"),
     (
-        "pigsty.pg_version = 18",
-        "pigsty.pg_version: Dify 1.15.0 does not run on PostgreSQL 18; expected 13 to 17",
+        "pigsty.pg_version = 19",
+        "pigsty.pg_version: Dify 1.16.1 does not run on PostgreSQL 19; "
+        "expected PostgreSQL 13 to 18",
+    ),
+    (
+        "pigsty.pg_version = 18\ndify.release = '1.15.0'",
+        "pigsty.pg_version: Dify 1.15.0 does not run on PostgreSQL 18; "
+        "expected PostgreSQL 13 to 17, or dify.release '1.16.1'",
     ),
     ("pigsty.pg_nodes = ['10.0.0.300']", f"pigsty.pg_nodes: '10.0.0.300' {ADDRESS}"),
     (
@@ -123,7 +129,7 @@ BAD = [
     ),
     (
         SENTINEL,
-        "redis.host: '10.0.0.1' is one machine, and the event bus of Dify 1.15.0 does not ask "
+        "redis.host: '10.0.0.1' is one machine, and the event bus of Dify 1.16.1 does not ask "
         "Sentinel; expected an address that follows the primary (HAProxy or a virtual IP)",
     ),
     (

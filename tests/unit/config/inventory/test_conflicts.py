@@ -54,16 +54,12 @@ REFUSED = [
         f"6: {META}.vars.pg_cluster: 'pg-else' in the group 'pg-meta'; expected 'pg-meta'",
     ),
     (
-        "pg_version: 17", "pg_version: 16",
-        f"7: {META}.vars.pg_version: 16 for the cluster 'pg-meta', and pigsty.pg_version is 17; expected the same: the version of a cluster is never changed in place",
+        "pg_version: 17", "pg_version: 19",
+        f"7: {META}.vars.pg_version: 19 for the cluster 'pg-meta', and Dify 1.16.1 does not run on it; expected PostgreSQL 13 to 18",
     ),
     (
         "pg_version: 17", "pg_version: 17\n        pg_mode: polar",
         f"8: {META}.vars.pg_mode: 'polar' is a server on which Dify is not known to run; expected another pigsty.pg_cluster, of pg_mode 'pgsql'",
-    ),
-    (
-        "        pg_version: 17\n", "",
-        "12: all.vars.pg_version: 18 for the cluster 'pg-meta', and pigsty.pg_version is 17; expected the same: the version of a cluster is never changed in place",
     ),
     (
         USERS, "pg_users: [ { name: dbuser_dify, superuser: yes } ]",
@@ -99,7 +95,7 @@ REFUSED = [
     ),
     (
         "10.10.10.20: { redis_node", "10.10.10.10: { redis_node",
-        "11: all.children.redis-x.hosts.10.10.10.10: is a machine of 'redis-x' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.redis_nodes",
+        "11: all.children.redis-x.hosts.10.10.10.10: is a machine of 'redis-x' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.redis_nodes, or pigsty.redis_cluster to be 'redis-x'",
     ),
     (
         "redis_cluster: redis-x", "redis_cluster: redis-dify",
@@ -154,12 +150,16 @@ def test_the_file_itself_is_fine(ours):
 
 SETTINGS = [
     (
+        {"pigsty": {"pg_version": 16}},
+        f"7: {META}.vars.pg_version: 17 for the cluster 'pg-meta', and pigsty.pg_version is 16; expected the same, or 0: the version of a cluster is never changed in place",
+    ),
+    (
         {"pigsty": {"pg_nodes": ["10.10.10.11"]}},
         f"4: {META}.hosts: 10.10.10.10 instead of 10.10.10.11; expected the machines of pigsty.pg_nodes, or another pigsty.pg_cluster",
     ),
     (
         {"pigsty": {"pg_cluster": "pg-dify", "pg_nodes": ["10.10.10.10"]}},
-        f"4: {META}.hosts.10.10.10.10: is a machine of 'pg-meta' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.pg_nodes",
+        f"4: {META}.hosts.10.10.10.10: is a machine of 'pg-meta' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.pg_nodes, or pigsty.pg_cluster to be 'pg-meta'",
     ),
     (
         {"pigsty": {"redis_nodes": []}},
@@ -177,7 +177,7 @@ SETTINGS = [
                 "sentinel_nodes": ["10.10.10.20", "10.10.10.33", "10.10.10.34"],
             }
         },
-        "11: all.children.redis-x.hosts.10.10.10.20: is a machine of 'redis-x' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.sentinel_nodes",
+        "11: all.children.redis-x.hosts.10.10.10.20: is a machine of 'redis-x' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.sentinel_nodes, or pigsty.redis_cluster to be 'redis-x'",
     ),
 ]  # fmt: skip
 
@@ -190,7 +190,7 @@ def test_settings_that_the_file_contradicts(settings, sentence, ours):
 
 
 def test_all_conflicts_are_said_at_once(ours):
-    text = GOOD.replace("17", "16").replace("admin_ip: 10.10.10.10", "admin_ip: 10.10.10.99")
+    text = GOOD.replace("17", "12").replace("admin_ip: 10.10.10.10", "admin_ip: 10.10.10.99")
     with pytest.raises(ConfigError) as refused:
         merge(text, ours())
     assert len(refused.value.problems) == 2

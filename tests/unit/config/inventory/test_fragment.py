@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from config.desired.inventory.generation import V2, V3, V4, detect
+from config.desired.inventory.generation import V2, V3_0, V3_1, V3_4, V3_7, V4, of_version
 from config.desired.inventory.merge import merge
 from config.desired.portal import MARK
 from config.errors import ConfigError
@@ -39,7 +39,7 @@ def test_a_cluster_of_ours_has_a_primary_and_replicas(said):
         "10.10.10.13": {"pg_seq": 3, "pg_role": "replica"},
     }
     assert cluster["vars"]["pg_cluster"] == "pg-dify"
-    assert cluster["vars"]["pg_version"] == 17
+    assert "pg_version" not in cluster["vars"]  # as the file says for all, or the role
 
 
 def test_the_role_is_no_superuser_and_in_no_group_that_reads_other_databases(said):
@@ -172,7 +172,7 @@ def test_the_entry_brings_headers_and_ciphers_where_pigsty_knows_how(said):
     assert "add_header X-Content-Type-Options nosniff always;" in config
     plain = said(portal={"tls": False})["vars"]["infra_portal"]["dify"]["config"]
     assert "ssl_" not in plain and "Strict-Transport" not in plain and "nosniff" in plain
-    for old in (V2, V3):
+    for old in (V2, V3_1):
         entry = said(old, pigsty={"pg_version": 16})["vars"]["infra_portal"]["dify"]
         assert "config" not in entry
 
@@ -312,12 +312,34 @@ def test_no_password_is_in_a_fragments_text(ours, secrets):
     assert not any(value.get_secret_value() in shown for value in secrets.values())
 
 
-def test_a_tree_tells_its_generation():
-    assert detect(["ansible.cfg", "conf", "deploy.yml"], "4.5.0") is V4
-    assert detect(["ansible.cfg", "conf", "install.yml"], "3.4.0") is V4
-    assert detect(["ansible.cfg", "conf", "install.yml"], "3.3.0") is V3
-    assert detect(["ansible.cfg", "conf", "deploy.yml"], "unknown") is V4
-    assert detect(["ansible.cfg", "files", "install.yml"], "2.7.0") is V2
+@pytest.mark.parametrize(
+    ("version", "generation"),
+    [
+        ("2.7.0", V2), ("3.0.4", V3_0), ("3.1.0", V3_1), ("3.3.0", V3_1), ("3.4.1", V3_4),
+        ("3.7.0", V3_7), ("4.0.0", V4), ("4.5.0", V4), ("4.3.0-b1", V4), ("unknown", V4),
+    ],
+)  # fmt: skip
+def test_a_tree_of_a_version_has_its_own_defaults(version, generation):
+    assert of_version(version) is generation
+
+
+def test_pigsty_3_has_package_names_of_its_own_and_names_of_its_own_machines(said):
+    vars_of = {g.name: said(g)["vars"] for g in (V3_0, V3_1, V3_4, V3_7)}
+    records = {name: " ".join(values["dns_records"]) for name, values in vars_of.items()}
+    assert all("h.pigsty a.pigsty p.pigsty g.pigsty" in text for text in records.values())
+    assert [name for name, text in records.items() if "sss.pigsty" in text] == ["v3.0"]
+    prometheus = {n: v["infra_portal"]["prometheus"]["endpoint"] for n, v in vars_of.items()}
+    assert prometheus["v3.4"].endswith(":9090") and prometheus["v3.7"].endswith(":9058")
+    https = [n for n, v in vars_of.items() if "enforce_https" in v["infra_portal"]["dify"]]
+    assert https == ["v3.4", "v3.7"]
+
+
+@pytest.mark.parametrize("generation", [V3_0, V3_4, V3_7])
+def test_pigsty_3_purges_on_a_rerun_as_pigsty_2_does(generation, said):
+    made = said(generation)["children"]
+    assert made["redis-dify"]["vars"]["redis_clean"] is False
+    assert made["pg-dify"]["vars"]["pg_safeguard"] is True
+    assert "pgvector" in made["pg-dify"]["vars"]["pg_extensions"]
 
 
 def test_where_points_are_made_a_drill_has_databases_and_rules_of_its_own(said):

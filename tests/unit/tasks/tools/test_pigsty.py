@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,19 @@ def test_commands_of_a_cluster():
 def test_the_old_tree_knows_no_reload_and_configures_by_mode():
     assert words(NEW.portal()) == "./infra.yml -t nginx_config,nginx_cert,nginx_reload"
     assert words(OLD.portal()) == "./infra.yml -t nginx_config,nginx_cert"
-    assert OLD.purges and not NEW.purges
     new = NEW.configure("10.0.0.1", template="meta", version=17, region="china")
     assert words(new) == "./configure -i 10.0.0.1 -c meta -v 17 -r china -n"
     old = OLD.configure("10.0.0.1", template="prod", version=16, region="default")
     assert words(old) == "./configure -i 10.0.0.1 -m prod -r default -n"
+
+
+def test_without_a_version_the_templates_own_stays():
+    new = NEW.configure("10.0.0.1", template="meta", version=0, region="default")
+    assert words(new) == "./configure -i 10.0.0.1 -c meta -r default -n"
+    third = replace(OLD, version="3.7.0")
+    assert words(third.configure("10.0.0.1", template="meta", version=17, region="default")) == (
+        "./configure -i 10.0.0.1 -c meta -v 17 -r default -n"
+    )
 
 
 @pytest.mark.parametrize("address", ["999.1.1.1", "10.0.0.5extra", "host"])
