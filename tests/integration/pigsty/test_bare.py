@@ -13,10 +13,11 @@ import pytest
 from clients.processes import process
 from config.environment import Environment
 from config.load import ROOT, load_environment, load_release
+from config.rules.finding import Status
 from config.secrets import generate
 from tasks.core.site import Site
 from tasks.core.step import Outcome
-from tasks.platforms.pigsty.preflight import findings
+from tasks.platforms.pigsty.preflight import readings
 from tasks.steps import rollout
 from tasks.steps.table import PARTS
 from tests.conftest import MakeDouble
@@ -50,12 +51,11 @@ def test_the_recipe_with_only_addresses_given_has_a_plan_on_a_default_pigsty(
     environment = Environment.model_validate(tree)
     release = load_release(environment.dify.release)
     site = Site(environment, release, generate(release, {}))
-    assert not [
-        found.detail for found in findings(site) if "pigsty.yml" in found.name and not found.ok
-    ]
-    planned_changes = [change.what for outcome in planned(site) for change in outcome.changes]
-    assert planned_changes[0] == f"edit {double.tree}/pigsty.yml"
-    assert "make PostgreSQL cluster pg-meta" in planned_changes
+    wrong = [found for found in readings(site) if found.status is not Status.OK]
+    assert not [found for found in wrong if found.probe == "pigsty.yml"]
+    whats = [change.what for outcome in planned(site) for change in outcome.changes]
+    assert whats[0] == f"edit {double.tree}/pigsty.yml"
+    assert "make PostgreSQL cluster pg-meta" in whats
 
 
 # How far somebody got with Pigsty by hand → what a plan begins with.

@@ -12,9 +12,10 @@ from pydantic import SecretStr
 
 from clients.postgres import Postgres
 from config.load import ROOT, load_release
+from config.rules.finding import Status
 from config.secrets import generate
 from tasks.core.site import Site
-from tasks.platforms.pigsty.preflight import findings
+from tasks.platforms.pigsty.preflight import readings
 from tasks.steps.pgsql import unfit
 from tests.conftest import PigstyDouble
 
@@ -65,7 +66,7 @@ def test_the_schema_of_later_releases_does_not(double: PigstyDouble, release: st
 
 def test_1_15_is_refused_before_anything_is_changed(double: PigstyDouble, older: Site) -> None:
     before = (double.tree / "pigsty.yml").read_bytes()
-    said = [found.detail for found in findings(older) if not found.ok]
+    said = [found.said for found in readings(older) if found.status is not Status.OK]
     assert any(
         "18 for the cluster 'pg-meta', and Dify 1.15.0 does not run on it; expected PostgreSQL "
         "13 to 17, or dify.release '1.16.1'" in detail
