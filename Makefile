@@ -25,6 +25,8 @@ test: setup lint
 docs: setup
 	$(RUN) python -m config.reference > docs/keys.md.new
 	mv docs/keys.md.new docs/keys.md
+	$(RUN) python -m config.compatibility > docs/compatibility.md.new
+	mv docs/compatibility.md.new docs/compatibility.md
 
 # The pictures of README and docs, taken anew by the tests that look at the pages.
 screenshots: setup

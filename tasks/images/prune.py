@@ -15,6 +15,7 @@ from tasks.core.site import Site
 from tasks.images import stand_ins
 
 OURS = "dify-rollout"
+VENDOR = "langgenius/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,14 @@ def _wanted() -> dict[str, str]:
 
 
 def _versioned() -> set[str]:
-    """Paths that releases name with a version: every version there is Dify's.
+    """Paths of Dify's vendor that releases name: every version there is Dify's.
 
-    What a release calls `latest`, like nginx, may be anybody's.
+    What others make, like nginx, may be anybody's.
     """
     named = [
         split(image) for name in release_names() for image in load_release(name).images.values()
     ]
-    return {path for _, path, tag in named if tag != "latest"}
+    return {path for _, path, _ in named if path.startswith(VENDOR)}
 
 
 def _of_a_release(image: Image, wanted: dict[str, str], versioned: set[str]) -> bool:

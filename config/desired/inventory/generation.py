@@ -76,10 +76,10 @@ V4 = Generation(
     ),
     no_proxy=_NO_PROXY,
 )
-_SINCE = {(4,): V4, (3, 7): V3_7, (3, 4): V3_4, (3, 1): V3_1, (3,): V3_0, (0,): V2}
+SINCE = {(4,): V4, (3, 7): V3_7, (3, 4): V3_4, (3, 1): V3_1, (3,): V3_0, (0,): V2}
 
 
 def of_version(version: str) -> Generation:
     """The family of a tree of this version; the newest where it tells none."""
     known = number(version)
-    return next((found for since, found in _SINCE.items() if known >= since), V4)
+    return next((found for since, found in SINCE.items() if known >= since), V4)
