@@ -99,12 +99,28 @@ def packed_size(
     return sum(int(layer["size"]) for layer in layers) if layers else None
 
 
+def digest(source: Source, login: Credentials | None, timeout_s: float) -> str | None:
+    """What the registry calls the image of this tag now; None if it does not say."""
+    _, path, tag = split(source.reference)
+    basic = (login.username, login.password.get_secret_value()) if login else None
+    try:
+        with httpx.Client(timeout=timeout_s, follow_redirects=True) as client:
+            url = f"{address(source.registry)}/v2/{path}/manifests/{tag}"
+            return _asked(client, url, basic).headers.get("Docker-Content-Digest")
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
 def _manifest(client: httpx.Client, url: str, basic: tuple[str, str] | None) -> dict[str, Any]:
+    return cast(dict[str, Any], _asked(client, url, basic).json())
+
+
+def _asked(client: httpx.Client, url: str, basic: tuple[str, str] | None) -> httpx.Response:
     accept = {"Accept": ", ".join(KINDS)}
     answer = client.get(url, headers=accept)
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         answer = client.get(url, headers=accept | _authorization(client, answer, basic))
-    return cast(dict[str, Any], answer.raise_for_status().json())
+    return answer.raise_for_status()
 
 
 def _authorization(

@@ -25,6 +25,7 @@ class ReleaseFile(BaseModel):
 
     `environment`: whose stack this is.
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
+    `held`: reference → digest its registry gave it when it was pulled first.
     `revisions`: image id → the schema revisions that image brings, its newest first.
     `verified`: digest of the stack that passed all checks and was not changed since, `databases`
     which ones it had, `settings_of` of the release it was made from. `proved_at`,
@@ -41,6 +42,7 @@ class ReleaseFile(BaseModel):
     images: dict[str, str] = {}
     previous: dict[str, str] = {}
     settings: dict[str, str] = {}
+    held: dict[str, str] = {}
     revisions: dict[str, list[str]] = {}
     verified: str = ""
     databases: str = ""

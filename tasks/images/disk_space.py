@@ -6,12 +6,12 @@ from pathlib import Path
 
 from blocks import login
 from clients.registry import packed_size
-from config.desired.services import digests
 from config.errors import RolloutError
 from config.rules.finding import Reading, bad, good
 from config.rules.sources import sources
 from tasks.core.site import Site
 from tasks.images import bundle_reader
+from tasks.images.held import pins
 from tasks.images.load_space import needed as needed_to_load
 from tasks.steps.images import Images
 
@@ -59,14 +59,14 @@ def _in_archive(path: Path, missing: list[str]) -> int | None:
 
 def _in_registries(site: Site, missing: list[str], architecture: str) -> int | None:
     """What the first registry that knows each image says; None if one is known nowhere."""
-    config, pins = site.environment.images, digests(site.environment, site.release)
+    config, known_digests = site.environment.images, pins(site)
     logins = {
         registry: login.load(name, f"images.logins.{registry}")
         for registry, name in config.logins.items()
     }
 
     def size(reference: str) -> int | None:
-        for source in sources(reference, pins.get(reference), config.registries):
+        for source in sources(reference, known_digests.get(reference), config.registries):
             known = logins.get(source.registry)
             found = packed_size(source, known, architecture, config.registry_timeout_s)
             if found is not None:

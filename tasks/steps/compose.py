@@ -1,11 +1,12 @@
 """The stack's containers run, from the wanted images and settings, and are healthy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from clients.command import CommandFailed
-from clients.docker import Container
+from clients.docker import Container, Image
 from config.desired import compose as desired
 from config.desired import env_file
 from config.desired.services import active, images
@@ -17,6 +18,7 @@ from tasks.core.masking import masked
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.images import held
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import Firewall, remove_rules
 from tasks.steps.firewall_unit import RulesAtStart, remove_unit
@@ -50,17 +52,17 @@ class Stack:
         found: dict[str, list[Container]] = {}
         for container in self._containers():
             found.setdefault(container.service, []).append(container)
-        return Seen(found, self._hashes() if found else {}, self._images())
+        return Seen(found, self._hashes() if found else {}, _ids(self._images()))
 
     def _containers(self) -> list[Container]:
         found = self.site.docker.containers(self.site.environment.dify.project)
         return [container for container in found if not container.one_off]
 
-    def _images(self) -> dict[str, str]:
-        """Reference → id of the images that are here."""
+    def _images(self) -> dict[str, Image]:
+        """Reference → the image of that name that is here."""
         wanted = images(self.site.environment, self.site.release).values()
         found = {reference: self.site.docker.image(reference) for reference in wanted}
-        return {reference: image.id for reference, image in found.items() if image}
+        return {reference: image for reference, image in found.items() if image}
 
     def _hashes(self) -> dict[str, str]:
         """Of the wanted files, written or not: a plan knows what the settings step will change."""
@@ -100,12 +102,14 @@ class Stack:
             self.site.node.run(command)
         except CommandFailed as error:
             raise self._trouble(error) from None
-        before, now = release_file.read(environment, self.site.node), self._images()
+        before, found = release_file.read(environment, self.site.node), self._images()
+        now = _ids(found)
         release_file.update(
             environment,
             self.site.node,
             version=self.site.release.version,
             images=now,
+            held=held.learned(found, before.held),
             previous=before.previous if before.images == now else before.images,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -122,6 +126,10 @@ class Stack:
                     advice="mend what it says, or raise dify.start_within_s, and deploy again",
                 )
         return StepError("compose", masked(str(error), self.site), advice="deploy again")
+
+
+def _ids(found: Mapping[str, Image]) -> dict[str, str]:
+    return {reference: image.id for reference, image in found.items()}
 
 
 def compose_steps(site: Site) -> list[Step[Any]]:

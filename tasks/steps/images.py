@@ -1,6 +1,7 @@
 """Every image the stack needs is in the engine."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import httpx
 
 from clients.docker import Image
 from clients.registry import address
-from config.desired.services import digests, images
+from config.desired.services import images
 from config.rules.sources import sources
 from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.core.step import Change
-from tasks.images import stand_ins
+from tasks.images import held, stand_ins
 from tasks.images.bundle_loader import accepts
 from tasks.images.image_file import load_archive
 from tasks.images.pull import pull
@@ -24,9 +25,10 @@ log = logging.getLogger("rollout")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Reference → the image the engine has under that name."""
+    """Reference → the image the engine has under that name, and the digest it must have."""
 
     present: dict[str, Image]
+    pins: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +41,25 @@ class Images:
 
     def observe(self) -> Seen:
         if not usable(self.site):
-            return Seen({})
+            return Seen({}, {})
         found = {
             reference: self.site.docker.image(reference) for reference in self._wanted().values()
         }
-        return Seen({reference: image for reference, image in found.items() if image})
+        present = {reference: image for reference, image in found.items() if image}
+        return Seen(present, held.pins(self.site))
 
     def plan(self, actual: Seen) -> list[Change]:
         source = self.site.environment.images.source
         return [
             Change(f"get {reference}", self._state(reference, actual), source, action=role)
             for role, reference in self._wanted().items()
-            if not self._accepts(role, actual.present.get(reference))
+            if not self._accepts(role, actual.present.get(reference), actual.pins)
         ]
 
     def apply(self, change: Change) -> None:
         """The first change gets all that is missing: they come from one place, side by side."""
-        missing = {c.action: self._wanted()[c.action] for c in self.plan(self.observe())}
+        seen = self.observe()
+        missing = {c.action: self._wanted()[c.action] for c in self.plan(seen)}
         if not missing:
             return
         config = self.site.environment.images
@@ -66,19 +70,19 @@ class Images:
         ):
             self._rehearse(missing)
         else:
-            pull(self.site.docker, list(missing.values()), config, self._digests())
+            pull(self.site.docker, list(missing.values()), config, seen.pins)
 
     def reference(self, change: Change) -> str:
         """The image a change is about."""
         return self._wanted()[change.action]
 
-    def _accepts(self, role: str, image: Image | None) -> bool:
+    def _accepts(self, role: str, image: Image | None, pins: Mapping[str, str]) -> bool:
         """A pinned image is the one pinned; a rehearsal serves only where one may run, and
         only while its recipe is unchanged."""
         if image is None:
             return False
         if not _is_rehearsal(image):
-            pin = self._digests().get(self._wanted()[role])
+            pin = pins.get(self._wanted()[role])
             return pin is None or accepts(image, pin)
         config = self.site.environment.images
         if config.source not in ("auto", "rehearsal"):
@@ -108,13 +112,10 @@ class Images:
             return "absent"
         if _is_rehearsal(image):
             return "rehearsal"
-        return "another digest" if reference in self._digests() else "present"
+        return "another digest" if reference in actual.pins else "present"
 
     def _wanted(self) -> dict[str, str]:
         return images(self.site.environment, self.site.release)
-
-    def _digests(self) -> dict[str, str]:
-        return digests(self.site.environment, self.site.release)
 
 
 def rehearsal_images(site: Site) -> list[str]:

@@ -194,6 +194,7 @@ def test_everything_lets_us_in(world: World) -> None:
         ("proxy", "docker.proxy"),
         ("registry", f"images.logins.{world.registry}"),
         ("registry", "images.registries"),
+        ("images", "dify.release"),
         ("object store", "storage.bucket"),
         ("object store", "storage.plugin_bucket"),
         ("backup repository", "backup.repository"),

@@ -19,6 +19,7 @@ KINDS = (
     databases.redis,
     registries.proxy,
     registries.registries,
+    registries.moved_tags,
     storage.buckets,
     storage.repository,
     storage.recipients,

@@ -1,5 +1,6 @@
 """Registries and the proxy: what images come through."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from blocks import login
@@ -10,6 +11,7 @@ from clients.proxy import WebProxy
 from config.desired.services import images
 from config.rules.sources import ORIGIN, sources
 from tasks.core.site import Site
+from tasks.images.held import pins
 from tasks.probes.connections.connection import connection
 from tasks.probes.engine import Probe
 
@@ -33,6 +35,15 @@ def registries(site: Site) -> list[Probe]:
     ]
 
 
+def moved_tags(site: Site) -> list[Probe]:
+    """Whether names of images mean others in the registries than what was pulled first."""
+    settings = site.environment.images
+    if settings.source != "registry":
+        return []
+    ask = partial(_ask_moved, site)
+    return [connection("images", "dify.release", site.release.version, ask, REGISTRY)]
+
+
 def proxy(site: Site) -> list[Probe]:
     """The one Docker Engine pulls through."""
     url = site.environment.docker.proxy
@@ -46,6 +57,35 @@ def _ask_registry(site: Site, host: str) -> str:
     if host in settings.logins:
         known = login.load(settings.logins[host], f"images.logins.{host}")
     return registry.check(host, known, Docker(site.node), settings.registry_timeout_s)
+
+
+def _ask_moved(site: Site) -> str:
+    """An image of another digest is not worse: it is said, and taken when somebody wants it."""
+    known = pins(site)
+    if not known:
+        return "none was pulled from a registry yet"
+    with ThreadPoolExecutor(len(known)) as pool:
+        now = dict(zip(known, pool.map(partial(_digest, site), known), strict=True))
+    roles = {reference: role for role, reference in site.release.images.items()}
+    moved = [
+        f"{reference} is {now[reference]} by now, {pin} is held; to take it: digests."
+        f"{roles[reference]} in config/releases/{site.release.version}.toml"
+        for reference, pin in known.items()
+        if reference in roles and now[reference] not in (None, pin)
+    ]
+    asked = sum(found is not None for found in now.values())
+    return "; ".join(moved) or f"{asked} of {len(known)} images are what was pulled first"
+
+
+def _digest(site: Site, reference: str) -> str | None:
+    """From the first registry that says."""
+    settings = site.environment.images
+    for source in sources(reference, None, settings.registries):
+        name = settings.logins.get(source.registry)
+        known = login.load(name, f"images.logins.{source.registry}") if name else None
+        if found := registry.digest(source, known, settings.registry_timeout_s):
+            return found
+    return None
 
 
 def _ask_proxy(site: Site) -> str:

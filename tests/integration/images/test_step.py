@@ -11,14 +11,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clients.docker import Docker
+from clients.docker import Docker, Image
 from config.errors import StepError
 from config.load import load_environment, load_release
+from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.images import held
 from tasks.images import pull as pulling
 from tasks.images.image_file import load_archive
 from tasks.images.pull import pull
+from tasks.images.stand_ins import LABEL
+from tasks.probes.connections.registries import _ask_moved
 from tasks.steps.images import Images, answers
 
 SETTINGS = load_environment("sandbox").images
@@ -161,6 +165,49 @@ def test_a_rehearsal_does_not_serve_where_real_images_are_wanted(
     planned = {c.what: c.before for c in converge(Images(site), dry_run=True).changes}
     assert planned[f"get {reference}"] == "rehearsal"
     forget(docker, reference)
+
+
+def test_what_a_tag_meant_at_the_first_pull_is_held(
+    docker: Docker, registry: str, tmp_path: Path
+) -> None:
+    site = site_of(docker, registry, source="registry")
+    dify = site.environment.dify.model_copy(update={"home": tmp_path})
+    site = Site(site.environment.model_copy(update={"dify": dify}), site.release, {})
+    references = dict(site.release.images)
+    converge(Images(site))
+    present = Images(site).observe().present
+    release_file.update(site.environment, site.node, held=held.learned(present, {}))
+    first = {reference: image.id for reference, image in present.items()}
+
+    make(docker, references["nginx"])
+    docker.client.images.push(references["nginx"])
+    said = _ask_moved(site)
+    assert f"{references['nginx']} is sha256:" in said and "is held; to take it: digests." in said
+    assert references["api"] not in said
+
+    forget(docker, *references.values())
+    converge(Images(site))
+    again = Images(site).observe().present
+    assert {reference: image.id for reference, image in again.items()} == first
+
+    newer = site.release.model_copy(
+        update={"digests": {"nginx": said.split(" is ")[1].split(" ")[0]}}
+    )
+    taken = Site(site.environment, newer, {})
+    assert [change.what for change in converge(Images(taken)).changes] == [
+        f"get {references['nginx']}"
+    ]
+    assert docker.image(references["nginx"]).id != first[references["nginx"]]
+    forget(docker, *references.values())
+
+
+def test_a_stand_in_is_not_held() -> None:
+    real = Image("sha256:1", {}, digests=("sha256:a",))
+    stand_in = Image("sha256:2", {LABEL: "true"}, digests=("sha256:b",))
+    loaded = Image("sha256:3", {})
+    found = {"x:1": real, "y:1": stand_in, "z:1": loaded}
+    assert held.learned(found, {"w:1": "sha256:w"}) == {"x:1": "sha256:a", "w:1": "sha256:w"}
+    assert held.learned({"x:1": real}, {"x:1": "sha256:old"}) == {"x:1": "sha256:old"}
 
 
 def site_of(docker: Docker, registry: str, *, source: str) -> Site:
