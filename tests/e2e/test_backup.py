@@ -82,7 +82,7 @@ class Visitor:
         authority = self.machine.home / "sandbox" / "ca" / "ca.crt"
         client = Dify(
             f"https://{variables['ROLLOUT__PORTAL__DOMAIN']}:{port}",
-            load_release("1.15.0").api,
+            load_release("1.16.1").api,
             verify=ssl.create_default_context(cafile=str(authority)),
             resolve=("127.0.0.1", int(port)),
         )
@@ -345,7 +345,7 @@ def _start_servers(machine: Any) -> None:
         "from tasks.core.site import Site\n"
         "from tasks.core.step import converge\n"
         "environment = load_environment('sandbox')\n"
-        "site = Site(environment, load_release('1.15.0'), load('sandbox').values)\n"
+        "site = Site(environment, load_release(environment.dify.release), load('sandbox').values)\n"
         "for step in (*server_steps(site), *PARTS['redis'](site)):\n"
         "    converge(step)\n"
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from config.load import ROOT
+from config.load import ROOT, load_environment
+
+API = f"langgenius/dify-api:{load_environment('staging').dify.release}"
 
 
 def artifacts(machine, key: str) -> list[dict]:
@@ -21,7 +23,7 @@ def bundle(deployed, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("bundle") / "dify.bundle"
     made = deployed.json("images", "bundle", "sandbox", str(path), "--extra", "README.md")
     assert made["action"] == "bundle"
-    assert {row["image"] for row in made["rows"]} >= {"langgenius/dify-api:1.15.0"}
+    assert {row["image"] for row in made["rows"]} >= {API}
     return path
 
 
@@ -55,13 +57,13 @@ def test_a_damaged_bundle_is_one_sentence(deployed, bundle, tmp_path) -> None:
 def test_a_bundle_is_verified_without_loading_it(deployed, bundle) -> None:
     done = deployed.json("images", "verify", str(bundle))
     assert (done["environment"], done["action"]) == ("sandbox", "verify")
-    assert {row["image"] for row in done["rows"]} >= {"langgenius/dify-api:1.15.0"}
+    assert {row["image"] for row in done["rows"]} >= {API}
 
 
 def test_what_runs_is_kept(deployed) -> None:
     rows = deployed.json("images", "list", "sandbox")["rows"]
     state = {row["image"]: row["state"] for row in rows}
-    assert state["langgenius/dify-api:1.15.0"] == "a container uses it"
+    assert state[API] == "a container uses it"
 
 
 def test_runs_leave_tables(deployed, bundle) -> None:

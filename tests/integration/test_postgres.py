@@ -452,11 +452,11 @@ def test_a_superuser_or_a_server_too_new_is_refused(site: Site) -> None:
     given = external(site)
     found = Suitable(Site(given.environment, release, given.secrets)).observe()
     assert [error.cause for error in found] == [
-        "the server is PostgreSQL 16; Dify 1.15.0 takes 13 to 15",
+        "the server is PostgreSQL 16; Dify 1.16.1 takes 13 to 15",
         "role dbuser_dify is a superuser; Dify must not be one",
     ]
     with pytest.raises(
-        StepError, match=r"the server is PostgreSQL 16; Dify 1\.15\.0 takes 13 to 15"
+        StepError, match=r"the server is PostgreSQL 16; Dify 1\.16\.1 takes 13 to 15"
     ):
         PARTS["pgsql"](Site(site.environment, release, site.secrets))
     deploy(site)

@@ -14,6 +14,8 @@ from tasks.images.bundle_loader import accepts
 from tasks.images.copy_to_nodes import images_steps
 from tasks.steps.images import Images
 
+DEFAULT = load_environment("staging").dify.release
+
 
 class TwoNodes(Site):
     """The environment on this node and on the one with the second engine."""
@@ -102,12 +104,12 @@ def test_unused_images_of_releases_are_found_and_removed(second, docker, make, s
     make(theirs, [1000])
     with docker.saved([theirs]) as archive:
         engine.load(archive)
-    engine.tag(theirs, "langgenius/dify-api", "1.15.0")
+    engine.tag(theirs, "langgenius/dify-api", DEFAULT)
     container = engine.client.api.create_container(running, "true")
     one = Site(site.environment, site.release, {}, node)
     release_file.update(site.environment, node, previous={rollback: engine.image(rollback).id})
     reasons = {kept.image.tags[0]: kept.why for kept in prune.look(one)}
-    assert reasons.pop("langgenius/dify-api:1.15.0").startswith("wanted by ")
+    assert reasons.pop(f"langgenius/dify-api:{DEFAULT}").startswith("wanted by ")
     assert reasons == {
         older: "",
         running: "a container uses it",

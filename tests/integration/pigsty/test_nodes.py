@@ -86,7 +86,7 @@ def nodes(
 def portal(environment: Environment, folder: Path) -> Generator[None]:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    text = portal_file(environment, load_release("1.15.0"), folder / "none", folder / "none")
+    text = portal_file(environment, load_release("1.16.1"), folder / "none", folder / "none")
     (folder / "portal.conf").write_text(text)
     (folder / "nginx.conf").write_text(CONF.format(folder=folder, temporary=temporary))
     words = ("/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"))

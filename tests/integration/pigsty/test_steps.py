@@ -19,7 +19,6 @@ import redis as client
 from clients.command import Command
 from clients.processes import process
 from config.errors import ConfigError, StepError
-from config.load import load_release
 from config.rules.finding import judge
 from tasks.core.site import Site
 from tasks.core.step import converge
@@ -157,7 +156,7 @@ def test_a_database_that_pgsql_db_did_not_make_is_an_error(site: Site, double: P
 def test_an_extension_without_its_package_is_an_error_that_says_what_to_install(
     site: Site, double: PigstyDouble
 ):
-    release = load_release("1.15.0")
+    release = site.release
     needs = release.postgres.model_copy(update={"extensions": ["uuid-ossp", "vector", "postgis"]})
     wanted = Site(site.environment, release.model_copy(update={"postgres": needs}), site.secrets)
     deploy(wanted, [PARTS["configure"]])
