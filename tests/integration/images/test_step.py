@@ -22,7 +22,7 @@ from tasks.images import pull as pulling
 from tasks.images.image_file import load_archive
 from tasks.images.pull import pull
 from tasks.images.stand_ins import LABEL
-from tasks.probes.connections.registries import _ask_moved
+from tasks.probes.connections.registries import moved_tags
 from tasks.steps.images import Images, answers
 
 SETTINGS = load_environment("sandbox").images
@@ -181,7 +181,7 @@ def test_what_a_tag_meant_at_the_first_pull_is_held(
 
     make(docker, references["nginx"])
     docker.client.images.push(references["nginx"])
-    said = _ask_moved(site)
+    said = str(moved_tags(site)[0].ask())
     assert f"{references['nginx']} is sha256:" in said and "is held; to take it: digests." in said
     assert references["api"] not in said
 
