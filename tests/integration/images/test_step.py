@@ -191,7 +191,7 @@ def test_what_a_tag_meant_at_the_first_pull_is_held(
     assert {reference: image.id for reference, image in again.items()} == first
 
     newer = site.release.model_copy(
-        update={"digests": {"nginx": said.split(" is ")[1].split(" ")[0]}}
+        update={"digests": {"nginx": said.split(" is ")[1].split(" ", maxsplit=1)[0]}}
     )
     taken = Site(site.environment, newer, {})
     assert [change.what for change in converge(Images(taken)).changes] == [
