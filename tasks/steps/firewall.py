@@ -82,12 +82,12 @@ def starts_units(site: Site) -> bool:
 
 
 def forgotten(site: Site) -> list[Reading]:
-    """Says that the rules are gone when the machine starts anew, where nothing writes them then."""
+    """A reading that the rules do not outlive a restart of the machine; none where they do."""
     names = ", ".join(firewall.addresses(site.environment, site.release))
     if not names or starts_units(site):
         return []
     detail = (
-        f"{site.node.name} has no systemd: when it starts anew, {names} may ask every port of it "
+        f"{site.node.name} has no systemd: after a restart of it {names} reaches every port of it "
         "until the next deploy"
     )
     return [good("firewall", detail)]
