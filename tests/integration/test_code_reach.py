@@ -237,8 +237,8 @@ def test_where_nothing_writes_the_rules_again_it_is_told(stack: Site):
         assert found == []
     else:
         assert found == [
-            "firewall: local has no systemd: after a restart of it plugin_daemon reaches every port "
-            "of it until the next deploy"
+            "firewall: local has no systemd: after a restart of it plugin_daemon reaches every "
+            "port of it until the next deploy"
         ]
 
 
