@@ -10,7 +10,8 @@ import pytest
 from psycopg import Connection
 
 from config.errors import RolloutError, StepError
-from flows.restore import second_half
+from flows.parts.graph import Graph
+from flows.restore import proved
 from tasks.core.site import Site
 from tasks.points import databases, interrupted_restore, replaced
 from tasks.points.backup import silent, take
@@ -92,7 +93,7 @@ def test_a_restore_whose_second_half_fails_brings_back_what_served(
     before, rows = states(dify), marks(dify)
     done = restored(dify, saved, point)
     with pytest.raises(RolloutError) as failure:
-        second_half(dify, done.way_back)
+        proved(Graph(dify), done.way_back)
     assert why in str(failure.value)
     assert "what served before serves again" in str(failure.value)
     require_as_before(dify, before, rows)
@@ -119,7 +120,7 @@ def test_a_restore_that_is_cancelled_in_its_second_half_brings_back_what_served(
     person = threading.Thread(target=interrupted_when_it_starts, args=(dify,))
     person.start()
     with pytest.raises(KeyboardInterrupt):
-        second_half(dify, done.way_back)
+        proved(Graph(dify), done.way_back)
     person.join()
     assert "restore: failed; what served before serves again" in caplog.text
     require_as_before(dify, before, rows)
@@ -139,6 +140,6 @@ def test_a_way_back_that_is_killed_is_finished_by_the_next_restore(
     monkeypatch.undo()
     with pytest.raises(StepError, match=rf"finish it first: rollout restore sandbox {point} --mig"):
         interrupted_restore.require_ended(dify)
-    second_half(dify, restored(dify, saved, point).way_back)
+    proved(Graph(dify), restored(dify, saved, point).way_back)
     assert marks(dify) == rows
     interrupted_restore.require_ended(dify)
