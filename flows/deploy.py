@@ -4,6 +4,7 @@ import time
 
 from prefect import flow
 
+from config.rules.finding import Finding
 from flows.parts import history
 from flows.parts.approval import approval
 from flows.parts.artifacts import publish, publish_plan
@@ -14,7 +15,6 @@ from flows.parts.report import Report, report_on
 from flows.parts.run import recorded, this_run
 from flows.parts.transfers import transfers
 from tasks.core.site import Site
-from tasks.probes.verify.probe import Check
 from tasks.steps import tasks
 from tasks.steps.table import NAMES
 
@@ -76,7 +76,7 @@ def rollout(graph: Graph, site: Site, *, run: str, only: list[str]) -> Report:
     with transfers(site):
         outcomes = graph.steps(name for name in wanted if name != "verify")
     changed = any(outcome.changes for outcome in outcomes)
-    checks: list[Check] = []
+    checks: list[Finding] = []
     if "verify" in wanted:
         checks = graph.run(tasks.verify, changed=changed)
     report = report_on(site, began=began, outcomes=outcomes, checks=checks, run=run)

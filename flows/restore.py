@@ -7,6 +7,7 @@ from prefect import flow
 
 from config.errors import StepError
 from config.load import load_environment
+from config.rules.finding import Finding
 from flows.parts.back_to import LossReport, back_to
 from flows.parts.forms import ReleaseName, SourceName
 from flows.parts.graph import Graph
@@ -23,7 +24,6 @@ from tasks.points.choice import Choice
 from tasks.points.pitr import moment
 from tasks.points.restore import Restored
 from tasks.points.way_back import WayBack
-from tasks.probes.verify.probe import Check
 from tasks.steps.table import STATE
 
 
@@ -99,7 +99,7 @@ def require_confirmed(environment: str, confirm: str) -> None:
         )
 
 
-def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list[Check]]:
+def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list[Finding]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
     with transfers(site):
         graph.steps(STATE)
@@ -113,7 +113,7 @@ def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list
     return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks
 
 
-def proved(graph: Graph, way_back: WayBack | None) -> list[Check]:
+def proved(graph: Graph, way_back: WayBack | None) -> list[Finding]:
     """The checks of what was restored; what served before serves again where it is no good.
 
     A cancel goes back as well: what is there is no Dify yet. A run that is killed meanwhile leaves

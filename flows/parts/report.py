@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.rules.finding import Finding
 from tasks.core import running_release
 from tasks.core.site import Site
 from tasks.core.step import Outcome
-from tasks.probes.verify.probe import Check
 from tasks.steps.images import rehearsal_images
 
 
@@ -24,7 +24,7 @@ class Report:
     url: str
     seconds: float
     outcomes: tuple[Outcome, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Finding, ...] = ()
     rehearsal: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = ()
 
@@ -44,7 +44,7 @@ def report_on(
     *,
     began: float,
     outcomes: Sequence[Outcome] = (),
-    checks: Sequence[Check] = (),
+    checks: Sequence[Finding] = (),
     run: str = "",
 ) -> Report:
     """The report of what began at this reading of the monotonic clock and has just ended."""
@@ -77,13 +77,13 @@ def step_rows(outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def check_rows(checks: tuple[Check, ...]) -> list[dict[str, Any]]:
+def check_rows(checks: tuple[Finding, ...]) -> list[dict[str, Any]]:
     """Failed checks first: they are what the reader is looking for."""
     return [
         {
-            "check": c.name,
+            "check": c.probe,
             "result": "ok" if c.ok else "FAILED",
-            "detail": c.detail,
+            "detail": c.said,
             "seconds": round(c.seconds, 2),
         }
         for c in sorted(checks, key=lambda c: c.ok)

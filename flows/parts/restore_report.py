@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from config.rules.finding import Finding
 from flows.parts import recording
 from flows.parts.report import check_rows
-from tasks.probes.verify.probe import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class RestoreReport:
     parts: tuple[str, ...]
     safety: str
     notes: tuple[str, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     seconds: float
 
 

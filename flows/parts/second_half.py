@@ -1,12 +1,12 @@
 """What follows once state is where it should be: settings, schema, services, portal, proof."""
 
+from config.rules.finding import Finding
 from flows.parts.graph import Graph
-from tasks.probes.verify.probe import Check
 from tasks.steps import tasks
 from tasks.steps.table import STACK
 
 
-def second_half(graph: Graph) -> list[Check]:
+def second_half(graph: Graph) -> list[Finding]:
     """The checks of what runs now.
 
     One step after the other, here: a cancel has ended the one that ran when what served before is

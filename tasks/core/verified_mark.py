@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from config.errors import NotKnown
 from config.release import Release
+from config.rules.finding import Finding
 from tasks.core import release_file
 from tasks.core.release_file import ReleaseFile
 from tasks.core.site import Site
-from tasks.probes.verify.probe import Check
 from tasks.probes.verify.run import failed, verify
 from tasks.steps.pgsql import dify_database
 
@@ -20,7 +20,7 @@ SELECT (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeli
 """
 
 
-def prove(site: Site, *, changed: bool) -> list[Check]:
+def prove(site: Site, *, changed: bool) -> list[Finding]:
     """All checks if anything changed or this state was never proved, else the quick ones.
 
     The mark goes before the checks, and comes back only when all of them passed on what still runs.

@@ -14,6 +14,7 @@ from typing import Any
 from config.environment import Environment
 from config.errors import StepError
 from config.release import Release
+from config.rules.finding import Finding
 from config.rules.restore_point import DATA_SECRETS, DRILL, Manifest
 from tasks.core.site import Site
 from tasks.core.step import converge
@@ -24,7 +25,6 @@ from tasks.points.choice import Choice
 from tasks.points.databases import twins
 from tasks.points.filling import fill_database, fill_folder
 from tasks.points.replaced import DATABASES
-from tasks.probes.verify.probe import Check
 from tasks.probes.verify.run import failed
 from tasks.steps.compose import compose_steps, down
 from tasks.steps.redis import dify_redis
@@ -50,7 +50,7 @@ class Drill:
     rpo_s: float
     rto_s: float
     size: int
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
 
 
 def drill(site: Site, choice: Choice, *, told: Told = silent) -> Drill:

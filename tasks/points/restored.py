@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from clients import beneath
 from clients.command import Command
 from clients.dify import Dify
+from config.rules.finding import Finding
 from config.rules.restore_point import Manifest
 from tasks.core.site import Site
 from tasks.points import uploads
 from tasks.points.buckets import LISTING, UPLOADS
-from tasks.probes.verify.probe import Check, Probe, Wrong, run
+from tasks.probes.engine import Probe, Wrong, ask_all
 from tasks.steps.pgsql import dify_database
 
 log = logging.getLogger("rollout")
@@ -27,20 +28,22 @@ _HASH_S = 7200
 _INDEX_S = 60
 
 
-def verify(site: Site, manifest: Manifest) -> list[Check]:
-    """A check of each thing a restore must bring back."""
+def verify(site: Site, manifest: Manifest) -> list[Finding]:
+    """A finding of each thing a restore must bring back."""
     dify = site.environment.dify
     patience = site.within(1)
     with Dify(f"http://{dify.bind}:{dify.port}", site.release.api, patience=patience) as client:
-        look = _Look(site, manifest, client)
-        return run(look.probes(), log_check, patience=patience)
+        probes = Proof(site, manifest, client).probes()
+        return ask_all(probes, patience=patience, on_finding=log_finding)
 
 
-def log_check(check: Check) -> None:
-    log.info("%s: %s, %s", check.name, "yes" if check.ok else "NO", check.detail)
+def log_finding(finding: Finding) -> None:
+    log.info("%s: %s, %s", finding.probe, "yes" if finding.ok else "NO", finding.said)
 
 
-class _Look:
+class Proof:
+    """What is asked of one restored Dify."""
+
     def __init__(self, site: Site, manifest: Manifest, dify: Dify) -> None:
         self.site = site
         self.manifest = manifest
@@ -48,19 +51,21 @@ class _Look:
         self.name = f"rollout-drill-{secrets.token_hex(4)}"
 
     def probes(self) -> Sequence[Probe]:
+        api = "look at the log of the restored API: docker logs of api"
+        worker = "indexing is done by the worker: look at its log"
         lost = "the point is not whole: take a new one and look at the repository"
         found = [
             Probe("the schema is the point's", self.schema, advice=lost),
             Probe("the rows are there", self.rows, within_s=600, advice=lost),
             Probe("every upload has its file", self.files, within_s=_HASH_S, advice=lost),
             Probe("tenant keys decrypt", self.keys, within_s=600, advice=lost),
-            Probe(API, self.answers, within_s=30),
+            Probe(API, self.answers, within_s=30, advice=api),
         ]
         if self.manifest.rows.get("accounts"):
             found += [
-                Probe(LOGIN, self.login, (API,), within_s=40),
-                Probe("an upload is read through Dify", self.preview, (LOGIN,), within_s=60),
-                Probe("a document is found", self.document, (LOGIN,), within_s=120),
+                Probe(LOGIN, self.login, (API,), 40, api),
+                Probe("an upload is read through Dify", self.preview, (LOGIN,), 60, lost),
+                Probe("a document is found", self.document, (LOGIN,), 120, worker),
             ]
         return found
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from prefect.tasks import Task
 
+from config.rules.finding import Finding
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.core.tasks import OfSite, P, R, SiteTask, task
 from tasks.core.verified_mark import prove
 from tasks.probes.preflight.checks import preflight as findings
 from tasks.probes.preflight.checks import require, schema
-from tasks.probes.verify.probe import Check
 from tasks.steps import rollout as work
 from tasks.steps.table import MINUTE_S, row
 
@@ -98,7 +98,7 @@ def hosts(site: Site) -> Outcome:
 
 
 @_step("verify")
-def verify(site: Site, *, changed: bool) -> list[Check]:
+def verify(site: Site, *, changed: bool) -> list[Finding]:
     checks = prove(site, changed=changed)
     log.info("verify: %d of %d checks passed", len(checks), len(checks))
     return checks

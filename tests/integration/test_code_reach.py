@@ -19,10 +19,10 @@ from config.desired import firewall
 from config.rules.finding import Status
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.probes.engine import Wrong, ask_all
 from tasks.probes.health import drift
-from tasks.probes.health.question import Past
+from tasks.probes.health.probe import Past
 from tasks.probes.verify.containers import reaches_nothing
-from tasks.probes.verify.probe import Wrong
 from tasks.steps.compose import compose_steps, down
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import SYSTEMD, Firewall, openness, remove_rules
@@ -124,13 +124,13 @@ def test_rules_that_somebody_flushed_come_back(stack: Site, reached: Reach):
 def test_rules_that_were_flushed_are_named_by_health(stack: Site):
     stack.node.run(Command(("iptables", "-w", "-F", firewall.chain(stack.environment))))
     assert converge(Firewall(stack), dry_run=True).changes
-    [question] = drift.questions(stack)
-    [reading] = question.ask(Past()).readings
-    assert reading.status is Status.WARN
-    assert "close this machine's other ports for plugin_daemon" in reading.said
+    files = drift.probes(stack, Past())
+    [finding] = ask_all(files, patience=1)
+    assert finding.status is Status.WARN
+    assert "close this machine's other ports for plugin_daemon" in finding.said
     change(stack)
-    [reading] = question.ask(Past()).readings
-    assert reading.status is Status.OK, reading
+    [finding] = ask_all(files, patience=1)
+    assert finding.status is Status.OK, finding
 
 
 def test_the_unit_of_the_machines_start_writes_the_same_rules(stack: Site, reached: Reach):

@@ -21,8 +21,9 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.core.verified_mark import prove
 from tasks.platforms.sandbox import postgres, redis
+from tasks.probes.engine import ask_all
 from tasks.probes.health import postgres as health
-from tasks.probes.health.question import Past
+from tasks.probes.health.probe import Past
 from tasks.probes.verify.state import probes
 from tasks.steps import rollout
 from tasks.steps.migrate import Migrate
@@ -287,24 +288,16 @@ def test_what_keeps_dify_from_working_is_seen_by_plan_deploy_verify_and_health(
         assert change.what.startswith(said)
         with pytest.raises(StepError, match=said):
             rollout.carry_out(site, "pgsql")
-        wrong = [p.name for p in probes(site, deep=False) if failed(p.ask)]
+        wrong = [f for f in ask_all(probes(site, deep=False), patience=1) if f.at_fault]
         assert len(wrong) == 1
-        readings = health.questions(site)[0].ask(Past()).readings
-        bad = [r for r in readings if said in r.said]
+        found = ask_all(health.probes(site, Past()), patience=1)
+        bad = [each for each in found if said in each.said]
         assert [str(r.status) for r in bad] in (["fail"], ["warn"])
     assert rollout.carry_out(site, "pgsql").changes == ()
 
 
-def failed(ask: Callable[[], str]) -> bool:
-    try:
-        ask()
-    except Exception:  # noqa: BLE001 - whatever is wrong
-        return True
-    return False
-
-
 def test_the_row_that_is_written_does_not_stay(site: Site) -> None:
-    health.questions(site)[0].ask(Past())
+    ask_all(health.probes(site, Past()), patience=1)
     with dify_database(site).connect() as connection:
         row = connection.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone()
     assert row == (0,)

@@ -12,12 +12,13 @@ from clients.node import ConnectionLost
 from clients.ssh import SshNode
 from config.environment import Environment
 from config.load import load_release
+from config.rules.finding import Finding
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.site import Site
 from tasks.core.step import Outcome, converge
+from tasks.probes.engine import ask_all
 from tasks.probes.preflight.checks import preflight, require
 from tasks.probes.verify import containers, state
-from tasks.probes.verify.probe import Check, run
 from tasks.steps.compose import down
 from tests.integration import stack
 from tests.integration.sshd import SshServer
@@ -78,9 +79,9 @@ def changes(outcomes: list[Outcome]) -> list[str]:
     return [change.what for outcome in outcomes for change in outcome.changes]
 
 
-def wrong(site: Site) -> list[Check]:
+def wrong(site: Site) -> list[Finding]:
     probes = [*state.probes(site, deep=True), *containers.probes(site, deep=True)]
-    return [check for check in run(probes, lambda _: None) if not check.ok]
+    return [each for each in ask_all(probes, patience=1) if each.bad]
 
 
 def test_the_stack_runs_there(remote: Site, first: list[Outcome]) -> None:

@@ -11,8 +11,9 @@ from redis import Redis
 
 from config.rules.finding import Finding, Status
 from tasks.core.site import Site
+from tasks.probes.engine import ask_all
 from tasks.probes.health import sentinel
-from tasks.probes.health.question import Past, ask_all
+from tasks.probes.health.probe import Past
 from tests.integration.conftest import MakeSite
 from tests.ports import free_ports
 
@@ -73,8 +74,8 @@ def site(watched: Watched, sandbox_site: MakeSite) -> Site:
 
 
 def seen(site: Site) -> dict[str, Finding]:
-    answers = ask_all(sentinel.questions(site), Past(), 10)
-    return {finding.probe: finding for finding in answers.findings}
+    found = ask_all(sentinel.probes(site, Past()), patience=2)
+    return {finding.probe: finding for finding in found}
 
 
 def until(site: Site, fits: Callable[[dict[str, Finding]], bool]) -> dict[str, Finding]:
@@ -134,4 +135,4 @@ def test_a_sentinel_that_sees_another_master(watched: Watched, site: Site):
 
 
 def test_where_no_sentinel_is_nobody_asks_for_one(sandbox_site: MakeSite):
-    assert sentinel.questions(sandbox_site()) == []
+    assert sentinel.probes(sandbox_site(), Past()) == []

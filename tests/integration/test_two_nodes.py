@@ -13,8 +13,8 @@ from config.environment import Environment
 from config.load import load_release
 from tasks.core.site import Site
 from tasks.core.step import Outcome, converge
+from tasks.probes.engine import ask_all
 from tasks.probes.verify import containers
-from tasks.probes.verify.probe import run
 from tasks.steps.compose import down
 from tests.integration import elsewhere, stack
 from tests.integration.sshd import SshServer
@@ -126,8 +126,8 @@ def test_each_answers_at_its_own_address(two: Site, first: list[str]) -> None:
 
 
 def test_the_checks_look_at_both(two: Site, first: list[str]) -> None:
-    checks = {c.name: c for c in run(containers.probes(two, deep=False), lambda _: None)}
-    assert checks[containers.CONTAINERS].detail == "3 containers on 2 nodes"
+    checks = {c.probe: c for c in ask_all(containers.probes(two, deep=False), patience=1)}
+    assert checks[containers.CONTAINERS].said == "3 containers on 2 nodes"
     assert all(check.ok for check in checks.values())
 
 
@@ -135,7 +135,7 @@ def test_what_one_machine_lacks_is_made_good_there_alone(two: Site, first: list[
     there = two.on_each()[1]
     (api,) = there.docker.containers(two.environment.dify.project)
     there.docker.remove(api.id)
-    checks = run(containers.probes(two, deep=False), lambda _: None)
-    assert "api is missing on second" in [check.detail for check in checks]
+    checks = ask_all(containers.probes(two, deep=False), patience=1)
+    assert "api is missing on second" in [check.said for check in checks]
     assert changes(rollout(two)) == ["second: start api"]
     assert changes(rollout(two)) == []

@@ -13,17 +13,19 @@ from pydantic import SecretStr
 from clients.dify import Dify
 from clients.docker import Docker
 from config.errors import StepError
+from config.rules.finding import Finding
 from tasks.core import release_file
 from tasks.core.promotion import promoted
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.core.verified_mark import prove
 from tasks.platforms.sandbox import nginx
+from tasks.probes.engine import ask_all
+from tasks.probes.subjects import portal as asked
 from tasks.probes.verify import application, portal
 from tasks.probes.verify.application import LOGIN, PREFIX, SETUP
 from tasks.probes.verify.containers import CONTAINERS
-from tasks.probes.verify.probe import run
-from tasks.probes.verify.run import Check, failed, verify
+from tasks.probes.verify.run import failed, verify
 from tasks.probes.verify.state import POSTGRES, REDIS
 from tasks.steps.compose import compose_steps
 from tasks.steps.pgsql import admin, dify_database
@@ -41,13 +43,13 @@ def fresh(module_sandbox_site: Any) -> Generator[Site]:
 
 
 @pytest.fixture(scope="module")
-def first(fresh: Site) -> list[Check]:
+def first(fresh: Site) -> list[Finding]:
     """What the first verification of a new stack says."""
     return verify(fresh, deep=True)
 
 
 @pytest.fixture
-def stack(fresh: Site, first: list[Check]) -> Site:
+def stack(fresh: Site, first: list[Finding]) -> Site:
     """A stack that was verified, and so set up, before."""
     assert wrong(first) == {}
     return fresh
@@ -60,8 +62,8 @@ def dify(stack: Site) -> Generator[Dify]:
     with Dify(
         environment.public_url,
         stack.release.api,
-        verify=portal.trusted(stack),
-        resolve=portal.place(stack),
+        verify=asked.trusted(stack),
+        resolve=asked.place(stack),
     ) as client:
         client.login(environment.dify.admin_email, stack.secret("admin_password"))
         yield client
@@ -99,13 +101,13 @@ def until(true: Callable[[], bool], within_s: float = 60) -> None:
         time.sleep(0.2)
 
 
-def by_name(checks: Sequence[Check]) -> dict[str, Check]:
-    return {check.name: check for check in checks}
+def by_name(checks: Sequence[Finding]) -> dict[str, Finding]:
+    return {check.probe: check for check in checks}
 
 
-def wrong(checks: Sequence[Check]) -> dict[str, str]:
+def wrong(checks: Sequence[Finding]) -> dict[str, str]:
     """Name → detail of what failed by itself."""
-    return {check.name: check.detail for check in checks if not check.ok and check.checked}
+    return {check.probe: check.said for check in checks if check.at_fault}
 
 
 def with_secret(site: Site, name: str, value: str) -> Site:
@@ -134,17 +136,17 @@ def contents(site: Site) -> dict[str, Any]:
         }
 
 
-def test_a_new_stack_passes_and_is_set_up_by_it(fresh: Site, first: list[Check]):
+def test_a_new_stack_passes_and_is_set_up_by_it(fresh: Site, first: list[Finding]):
     assert wrong(first) == {}
     assert failed(first) is None
-    assert by_name(first)[SETUP].detail == "now, with the account admin@dify.local"
+    assert by_name(first)[SETUP].said == "now, with the account admin@dify.local"
 
 
 def test_a_second_time_it_passes_with_what_is_there(stack: Site):
     heard: list[str] = []
-    checks = verify(stack, deep=True, on_check=lambda check: heard.append(check.name))
+    checks = verify(stack, deep=True, on_finding=lambda check: heard.append(check.probe))
     assert wrong(checks) == {}
-    assert by_name(checks)[SETUP].detail == "already"
+    assert by_name(checks)[SETUP].said == "already"
     assert sorted(heard) == sorted(by_name(checks))
 
 
@@ -224,7 +226,7 @@ def test_another_admin_password_is_told_with_advice_and_tried_once(stack: Site):
     checks = verify(with_secret(stack, "admin_password", "another-pw-1"), deep=True)
     assert set(wrong(checks)) == {LOGIN}
     assert "does not accept the saved password of admin@dify.local" in wrong(checks)[LOGIN]
-    assert by_name(checks)["an upload is read back"].detail == f"not checked: {LOGIN} failed"
+    assert by_name(checks)["an upload is read back"].said == f"not checked: {LOGIN} failed"
     error = failed(checks)
     assert error is not None and "flask reset-password" in str(error)
     assert "another-pw-1" not in str(error)
@@ -234,7 +236,7 @@ def test_wrong_passwords_of_the_state_are_told(stack: Site):
     broken = with_secret(with_secret(stack, "postgres_password", "x"), "redis_password", "y")
     checks = verify(broken, deep=False)
     assert set(wrong(checks)) == {POSTGRES, "plugin database answers", REDIS}
-    assert by_name(checks)["pgvector computes"].detail == f"not checked: {POSTGRES} failed"
+    assert by_name(checks)["pgvector computes"].said == f"not checked: {POSTGRES} failed"
 
 
 @pytest.mark.parametrize("word", ["SUPERUSER", "CREATEDB"])
@@ -327,14 +329,14 @@ def test_a_dead_portal_is_told(stack: Site):
     assert wrong(portal_checks(stack)) == {}
 
 
-def portal_checks(site: Site) -> list[Check]:
+def portal_checks(site: Site) -> list[Finding]:
     with Dify(
         site.environment.public_url,
         site.release.api,
-        verify=portal.trusted(site),
-        resolve=portal.place(site),
+        verify=asked.trusted(site),
+        resolve=asked.place(site),
     ) as client:
-        return run(portal.probes(site, client), lambda _: None)
+        return ask_all(portal.probes(site, client), patience=1)
 
 
 def test_another_version_than_asked_for_is_told(stack: Site):
@@ -343,7 +345,7 @@ def test_another_version_than_asked_for_is_told(stack: Site):
     assert wrong(checks) == {portal.API: "it is Dify 1.15.0, expected 1.16.0"}
 
 
-def test_no_check_says_a_secret(stack: Site, first: list[Check], impatient: None):
+def test_no_check_says_a_secret(stack: Site, first: list[Finding], impatient: None):
     with stopped(stack, "api", "worker"):
         second = verify(stack, deep=True)
     assert "GET /console/api/setup: status 50" in wrong(second)[portal.API]
@@ -356,7 +358,7 @@ def test_dify_0_6_passes_too(sandbox_site: Any):
         assert wrong(verify(site, deep=True)) == {}
         again = verify(site, deep=True)
         assert wrong(again) == {}
-        assert by_name(again)[SETUP].detail == "already"
+        assert by_name(again)[SETUP].said == "already"
 
 
 def test_only_what_passed_as_it_runs_is_promoted(

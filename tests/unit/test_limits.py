@@ -112,16 +112,19 @@ def test_no_wait_has_a_number_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(name for name, module in MODULES.items() if "Probe" in imported(module))
+    "name", sorted(name for name, module in MODULES.items() if "ask_all" in imported(module))
 )
 def test_every_round_of_probes_is_stretched(name: str) -> None:
     rounds = [
         node
         for node in ast.walk(MODULES[name])
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "ask_all"
     ]
-    without = [node.lineno for node in rounds if "patience" not in {k.arg for k in node.keywords}]
-    assert without == []
+    given = [{k.arg: k.value for k in node.keywords}.get("patience") for node in rounds]
+    assert rounds
+    assert all(value and not isinstance(value, ast.Constant) for value in given)
 
 
 def test_every_entry_of_the_list_is_there() -> None:

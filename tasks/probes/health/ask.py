@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from config.errors import ConfigError
@@ -19,6 +20,7 @@ from config.rules.health.series import Series
 from config.rules.health.verdict import ROLLOUT, explained
 from tasks.core.masking import masked
 from tasks.core.site import Site
+from tasks.probes.engine import Probe, ask_all
 from tasks.probes.health import (
     backups,
     celery,
@@ -32,7 +34,7 @@ from tasks.probes.health import (
     rollout,
     sentinel,
 )
-from tasks.probes.health.question import Past, Question, Round, ask_all
+from tasks.probes.health.probe import Past
 
 log = logging.getLogger("rollout")
 
@@ -79,10 +81,10 @@ class Look:
         return known.since if known and known.status is finding.status else self.at
 
 
-def questions(site: Site) -> list[Question]:
-    """All but those whose every probe the environment skips, unless they explain others."""
-    found = [question for subject in SUBJECTS for question in subject.questions(site)]
-    names = {name for question in found for name in question.probes}
+def probes(site: Site, past: Past) -> list[Probe]:
+    """All but those whose every answer the environment skips, unless they explain others."""
+    found = [each for subject in SUBJECTS for each in subject.probes(site, past)]
+    names = {name for each in found for name in each.answers}
     skipped = set(site.environment.health.skip)
     if unknown := sorted(skipped - names):
         raise ConfigError(
@@ -91,22 +93,21 @@ def questions(site: Site) -> list[Question]:
                 + ", ".join(sorted(names))
             ]
         )
-    needs = {need for question in found for of in question.probes.values() for need in of}
+    needs = {need for each in found for of in each.answers.values() for need in of}
     return [
-        each for each in found if not skipped.issuperset(each.probes) or needs & set(each.probes)
+        each for each in found if not skipped.issuperset(each.answers) or needs & set(each.answers)
     ]
 
 
 def look(site: Site, record: Record) -> Look:
     """Ask everything; an answer that contradicts what is known is asked again before it counts."""
     began, health = time.monotonic(), site.environment.health
-    asked = questions(site)
-    past = _past(record)
+    asked = probes(site, _past(record))
     after = record
     turn = 1
     while True:
         now = time.time()
-        answers = ask_all(asked, past, health.deadline_s)
+        answers = ask_all(asked, patience=site.within(1))
         findings = _findings(site, answers, after)
         after = counted(after, findings, health, now)
         if turn == health.confirm or not _new(findings, record):
@@ -114,7 +115,7 @@ def look(site: Site, record: Record) -> Look:
         turn += 1
         time.sleep(health.again_after_s)
     told, after = alerts(record, after, findings, health, now)
-    after = after.model_copy(update={"notes": dict(answers.notes)})
+    after = after.model_copy(update={"notes": _notes(answers)})
     after = forgotten(_drawn(after, findings, now), (f.probe for f in findings), now)
     return Look(site.name, now, time.monotonic() - began, tuple(findings), tuple(told), after)
 
@@ -130,12 +131,16 @@ def _new(findings: list[Finding], record: Record) -> bool:
     return any(contradicts(finding, record.probes.get(finding.probe)) for finding in findings)
 
 
-def _findings(site: Site, answers: Round, record: Record) -> list[Finding]:
+def _notes(answers: Sequence[Finding]) -> dict[str, float | str]:
+    return {name: value for each in answers for name, value in each.notes.items()}
+
+
+def _findings(site: Site, answers: Sequence[Finding], record: Record) -> list[Finding]:
     """What is skipped is left out, though it may explain others; secrets are masked."""
     known_bad = [name for name, known in record.probes.items() if known.status is not Status.OK]
-    apart = [question for subject in APART for question in subject.questions(site)]
-    names = frozenset(name for question in apart for name in question.probes)
-    found = rollout.excused(explained(answers.findings, known_bad), names)
+    apart = [each for subject in APART for each in subject.probes(site, Past())]
+    names = frozenset(name for each in apart for name in each.answers)
+    found = rollout.excused(explained(answers, known_bad), names)
     return [
         replace(finding, said=masked(finding.said, site), advice=masked(finding.advice, site))
         for finding in found

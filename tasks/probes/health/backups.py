@@ -5,32 +5,33 @@ and a drill only what was proved.
 """
 
 from datetime import UTC, datetime
-from functools import partial
 
 from blocks.artifacts import Kept, newest
 from blocks.prefect_api import configured
 from config.rules.finding import Reading, Status
 from config.rules.restore_point import BEFORE_RESTORE
 from tasks.core.site import Site
-from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.engine import Probe
+from tasks.probes.health.probe import Past, probe
 
 POINT, DRILL = "restore point", "drill"
 _NAME = "%Y%m%dT%H%M%SZ"
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 
-def questions(site: Site) -> list[Question]:
-    return [Question({POINT: (), DRILL: ()}, partial(_ask, site))]
+def probes(site: Site, past: Past) -> list[Probe]:
+    advice = "look at the Prefect server: it keeps what backups and drills left"
+    return [probe(site, past, {POINT: (), DRILL: ()}, _ask, advice)]
 
 
-def _ask(site: Site, _: Past) -> Answer:
+def _ask(site: Site, _: Past) -> list[Reading]:
     if not configured():
         said = "only the Prefect server knows, and none is configured"
-        return Answer([Reading(name, said, status=Status.UNKNOWN) for name in (POINT, DRILL)])
+        return [Reading(name, said, status=Status.UNKNOWN) for name in (POINT, DRILL)]
     key, now = site.name.replace("_", "-"), datetime.now(UTC)
     found = newest([f"points-{key}", f"drill-{key}"])
     points, drill = found.get(f"points-{key}"), found.get(f"drill-{key}")
-    return Answer([_point(site, points, now), _drill(site, drill, now)])
+    return [_point(site, points, now), _drill(site, drill, now)]
 
 
 def _point(site: Site, kept: Kept | None, now: datetime) -> Reading:

@@ -7,13 +7,13 @@ connected. Queues are lists; the job next in turn is the last of its list.
 import json
 import time
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from config.desired.services import active
-from config.rules.finding import Reading, Status
+from config.rules.finding import Notes, Reading, Status
 from tasks.core.site import Site
-from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.engine import Needs, Probe
+from tasks.probes.health.probe import Past, probe
 from tasks.steps.redis import dify_redis
 
 WORKER, QUEUES, GROWTH, WAITING = "worker", "queues", "queue growth", "waiting jobs"
@@ -21,15 +21,15 @@ _BINDING = "_kombu.binding."
 _INTERNAL = ("celery.pidbox", "celeryev", "reply.celery.pidbox")
 
 
-def questions(site: Site) -> list[Question]:
+def probes(site: Site, past: Past) -> list[Probe]:
     workers = [f"container {name}" for name in workers_of(site)]
-    probes: dict[str, tuple[str, ...]] = {
+    answers: Needs = {
         WORKER: ("redis memory", "redis", *workers),
         QUEUES: (WORKER, "redis"),
         GROWTH: (WORKER, "redis"),
         WAITING: (WORKER, "redis"),
     }
-    return [Question(probes, partial(_ask, site), "look at Redis and at the worker's log")]
+    return [probe(site, past, answers, _ask, "look at Redis and at the worker's log")]
 
 
 def workers_of(site: Site) -> list[str]:
@@ -37,7 +37,7 @@ def workers_of(site: Site) -> list[str]:
     return [name for name, service in running if service.environment.get("MODE") == "worker"]
 
 
-def _ask(site: Site, past: Past) -> Answer:
+def _ask(site: Site, past: Past) -> list[Reading]:
     server = dify_redis(site, broker=True)
     with server.client() as client:
         known: Any = client
@@ -54,10 +54,8 @@ def _ask(site: Site, past: Past) -> Answer:
             found = pipe.execute()
     lengths = dict(zip(asked, map(float, found[::2]), strict=True))
     heads = {name: job for name, job in zip(asked, found[1::2], strict=True) if job}
-    oldest, seen = _waiting(heads, past, time.time())
-    notes: dict[str, float | str] = {f"queue {name}": size for name, size in lengths.items()}
-    readings = [_worker(subscribed), *_lengths(site, lengths, past), _oldest(site, oldest)]
-    return Answer(readings, notes | seen)
+    oldest, notes = _waiting(heads, past, time.time())
+    return [_worker(subscribed), *_lengths(site, lengths, past), _oldest(site, oldest, notes)]
 
 
 def _queues(bindings: Iterable[str]) -> list[str]:
@@ -103,6 +101,7 @@ def _lengths(site: Site, lengths: dict[str, float], past: Past) -> list[Reading]
             "jobs since the last run",
             limits.queue_growth,
             advice=f"queue {most}: {advice}",
+            notes={f"queue {name}": size for name, size in lengths.items()},
         ),
     ]
 
@@ -134,7 +133,7 @@ def _job(text: str) -> tuple[str, float]:
         return "", 0.0
 
 
-def _oldest(site: Site, waited: dict[str, float]) -> Reading:
+def _oldest(site: Site, waited: dict[str, float], notes: Notes) -> Reading:
     queue = max(waited, key=lambda name: waited[name], default="")
     return Reading(
         WAITING,
@@ -145,4 +144,5 @@ def _oldest(site: Site, waited: dict[str, float]) -> Reading:
         advice=f"nobody takes jobs from {queue}: is it among the queues of the worker, and is the "
         "worker stuck? docker compose restart worker",
         parts=waited,
+        notes=notes,
     )

@@ -10,9 +10,10 @@ from clients.docker import Container, Running
 from config.desired.services import active
 from config.rules.finding import Reading, Status
 from tasks.core.site import Site
+from tasks.probes.engine import Probe
 from tasks.probes.health.drift import images
-from tasks.probes.health.question import Answer, Past, Question
-from tasks.probes.verify.containers import beats
+from tasks.probes.health.probe import Past, probe
+from tasks.probes.subjects.containers import Found, Unwell, beats, on_every_node, unwell
 
 DOCKER, RESTARTS, IMAGES = "docker", "restarts", "images"
 LOGS, BEAT = "log errors", "beat"
@@ -24,70 +25,58 @@ _LINES = 2000
 _FIRST_S = 300.0
 _TOLD = ("DEBUG", "INFO")
 
-Found = list[tuple[Site, Container]]
-
 
 def container(service: str) -> str:
     """Name of the probe of that service's containers."""
     return f"container {service}"
 
 
-def questions(site: Site) -> list[Question]:
-    probes: dict[str, tuple[str, ...]] = {DOCKER: ("machine",)}
-    probes |= {container(name): (DOCKER,) for name in active(site.environment, site.release)}
+def probes(site: Site, past: Past) -> list[Probe]:
+    answers: dict[str, tuple[str, ...]] = {DOCKER: ("machine",)}
+    answers |= {container(name): (DOCKER,) for name in active(site.environment, site.release)}
     # Who loses its state, or cannot write it, ends and is started again.
     state = ("postgres", "redis", "redis memory")
-    probes |= {RESTARTS: (DOCKER, *state), IMAGES: (DOCKER,)}
+    answers |= {RESTARTS: (DOCKER, *state), IMAGES: (DOCKER,)}
     # Whoever cannot reach its state or a neighbour says so, again and again.
-    services = (name for name in probes if name.startswith(container("")))
+    services = (name for name in answers if name.startswith(container("")))
     logs: dict[str, tuple[str, ...]] = {LOGS: (DOCKER, *state, *services)}
     if names := beats(site):
         logs[BEAT] = (container(names[0]), DOCKER, "redis")
     advice = "start Docker Engine: systemctl start docker"
     return [
-        Question(probes, partial(_ask, site), advice),
-        Question(logs, partial(_logs, site), advice),
+        probe(site, past, answers, _ask, advice),
+        probe(site, past, logs, _logs, advice),
     ]
 
 
-def _ask(site: Site, past: Past) -> Answer:
+def _ask(site: Site, past: Past) -> list[Reading]:
     found = on_every_node(site)
     readings = [Reading(DOCKER, f"{len(found)} containers")]
-    readings += [_service(site, name, found) for name in active(site.environment, site.release)]
-    counts = {f"restarts {c.name} {c.id[:12]}": float(c.restarts) for _, c in found}
-    readings += [_restarts(site, found, past), images(site, found)]
-    return Answer(readings, dict(counts))
+    bad = list(unwell(site, found))
+    readings += [_service(site, name, bad) for name in active(site.environment, site.release)]
+    return [*readings, _restarts(site, found, past), images(site, found)]
 
 
-def on_every_node(site: Site) -> Found:
-    project = site.environment.dify.project
-    return [
-        (each, found)
-        for each in site.on_each()
-        for found in each.docker.containers(project)
-        if not found.one_off
-    ]
-
-
-def _service(site: Site, name: str, found: Found) -> Reading:
-    wrong: list[str] = []
-    advice = f"run: rollout deploy {site.name}"
-    for each in site.on_each():
-        if name not in active(each.environment, each.release):
-            continue
-        there = [c for on, c in found if c.service == name and on.node.name == each.node.name]
-        where = f" on {each.node.name}" if len(site.environment.nodes.dify) > 1 else ""
-        if not there:
-            wrong.append(f"missing{where}")
-        for one in there:
-            if not one.ready:
-                wrong.append(_state(one) + where)
-                advice = _advice(site, one)
-    if not wrong:
+def _service(site: Site, name: str, bad: Sequence[Unwell]) -> Reading:
+    several = len(site.environment.nodes.dify) > 1
+    here = [each for each in bad if each.service == name and _belongs(each)]
+    if not here:
         return Reading(container(name), "running")
+    wrong = [
+        (_state(each.container) if each.container else "missing")
+        + (f" on {each.node.node.name}" if several else "")
+        for each in here
+    ]
+    ill = [each.container for each in here if each.container]
+    advice = _advice(site, ill[-1]) if ill else f"run: rollout deploy {site.name}"
     starting = all(text.startswith("starting") for text in wrong)
     status = Status.WARN if starting else Status.FAIL
     return Reading(container(name), ", ".join(wrong), status=status, advice=advice)
+
+
+def _belongs(found: Unwell) -> bool:
+    """Whether it should run on that node at all."""
+    return found.service in active(found.node.environment, found.node.release)
 
 
 def _state(one: Container) -> str:
@@ -122,10 +111,11 @@ def _restarts(site: Site, found: Found, past: Past) -> Reading:
         site.environment.limits.restarts,
         advice=f"docker logs --tail 50 {worst}",
         parts=since,
+        notes={f"restarts {c.name} {c.id[:12]}": float(c.restarts) for _, c in found},
     )
 
 
-def _logs(site: Site, past: Past) -> Answer:
+def _logs(site: Site, past: Past) -> list[Reading]:
     now = time.time()
     since = max(past.at, now - _FIRST_S)
     project = site.environment.dify.project
@@ -148,7 +138,7 @@ def _logs(site: Site, past: Past) -> Answer:
     ]
     if names := beats(site):
         readings.append(_beat(site, names, found, now))
-    return Answer(readings)
+    return readings
 
 
 def _errors(since: float, found: tuple[Site, Running]) -> int:

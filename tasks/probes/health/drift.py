@@ -1,7 +1,6 @@
 """What differs from the last deploy: files, images, settings. Only told; a deploy mends it."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from clients.docker import Container
@@ -9,7 +8,8 @@ from config.rules.finding import Reading, Status
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Step
-from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.engine import Probe
+from tasks.probes.health.probe import Past, probe
 from tasks.steps.firewall import Firewall
 from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks
@@ -19,17 +19,18 @@ FILES = "files"
 _SHOWN = 3
 
 
-def questions(site: Site) -> list[Question]:
-    return [Question({FILES: ("machine",)}, partial(_files, site))]
+def probes(site: Site, past: Past) -> list[Probe]:
+    advice = f"rollout plan {site.name} asks the same, and says more"
+    return [probe(site, past, {FILES: ("machine",)}, _files, advice)]
 
 
-def _files(site: Site, _: Past) -> Answer:
+def _files(site: Site, _: Past) -> list[Reading]:
     """Files, settings, networks and rules that are not as config says; values are never shown."""
     wrong: list[str] = []
     for each in site.on_each():
         steps: list[Step[Any]] = [Files(each), Networks(each), Firewall(each), RulesAtStart(each)]
         wrong += [change.what for step in steps for change in step.plan(step.observe())]
-    return Answer([_reading(site, FILES, "as config says", wrong)])
+    return [_reading(site, FILES, "as config says", wrong)]
 
 
 def images(site: Site, found: Iterable[tuple[Site, Container]]) -> Reading:

@@ -10,7 +10,7 @@ from config.rules.health.record import Alert, Record
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.site import Site
 from tasks.probes.health.ask import Look
-from tasks.probes.health.containers import on_every_node
+from tasks.probes.subjects.containers import on_every_node
 
 log = logging.getLogger("rollout")
 

@@ -8,42 +8,44 @@ from clients.docker import NotRunning
 from config.desired.services import active
 from config.rules.finding import Reading, Status
 from tasks.core.site import Site
+from tasks.probes.engine import Probe, Wrong
 from tasks.probes.health.clock import clock_reading
 from tasks.probes.health.containers import DOCKER, container
-from tasks.probes.health.question import Answer, Past, Question
-from tasks.probes.verify.probe import Wrong
+from tasks.probes.health.probe import Past, probe
+from tasks.probes.subjects import ssrf_proxy
 
 PLUGIN, SANDBOX, PROXY, CLOCK = "plugin daemon", "sandbox", "ssrf proxy", "api clock"
-_OK, _REFUSED, _SILENT = "200", "403", "000"
+_OK = "200"
 _WITHIN_S = "4"
 
 
-def questions(site: Site) -> list[Question]:
-    """One question: starting a program in a container costs more than what it asks."""
+def probes(site: Site, past: Past) -> list[Probe]:
+    """One probe: starting a program in a container costs more than what it asks."""
     running = active(site.environment, site.release)
     needs = (container("api"), DOCKER)
-    probes: dict[str, tuple[str, ...]] = {CLOCK: needs}
-    for probe, service, more in (
+    answers: dict[str, tuple[str, ...]] = {CLOCK: needs}
+    for name, service, more in (
         (PLUGIN, "plugin_daemon", ("postgres", "redis")),
         (SANDBOX, "sandbox", ()),
         (PROXY, "ssrf_proxy", ()),
     ):
         if service in running:
-            probes[probe] = (container(service), *needs, *more)
-    return [Question(probes, partial(_ask, site, list(probes)))]
+            answers[name] = (container(service), *needs, *more)
+    logs = f"look at its log: docker compose -p {site.environment.dify.project} logs api"
+    return [probe(site, past, answers, partial(_ask, list(answers)), logs)]
 
 
-def _ask(site: Site, probes: list[str], _: Past) -> Answer:
+def _ask(names: list[str], site: Site, _: Past) -> list[Reading]:
     asked = time.time()
     try:
-        said = site.docker.inside(f"{site.environment.dify.project}-api-1", _words(site, probes))
+        said = site.docker.inside(f"{site.environment.dify.project}-api-1", _words(site, names))
     except NotRunning as error:
         raise Wrong(f"{error}, to ask from", f"run: rollout deploy {site.name}") from None
-    codes = dict(zip(probes, said.splitlines(), strict=False))
+    codes = dict(zip(names, said.splitlines(), strict=False))
     readings = [
-        _reading(site, probe, codes.get(probe, _SILENT)) for probe in probes if probe != CLOCK
+        _reading(site, name, codes.get(name, ssrf_proxy.SILENT)) for name in names if name != CLOCK
     ]
-    return Answer([_clock(site, codes.get(CLOCK, ""), asked), *readings])
+    return [_clock(site, codes.get(CLOCK, ""), asked), *readings]
 
 
 def _clock(site: Site, date: str, asked: float) -> Reading:
@@ -56,39 +58,34 @@ def _clock(site: Site, date: str, asked: float) -> Reading:
     return clock_reading(CLOCK, ahead, site)
 
 
-def _words(site: Site, probes: list[str]) -> list[str]:
+def _words(site: Site, names: list[str]) -> list[str]:
     words = ["curl"]
-    for probe in probes:
+    for name in names:
         if words != ["curl"]:
             words.append("--next")
-        told = "%header{date}\n" if probe == CLOCK else "%{http_code}\n"
+        told = "%header{date}\n" if name == CLOCK else "%{http_code}\n"
         words += ["-s", "-o", "/dev/null", "-w", told, "-m", _WITHIN_S]
-        words += _target(site, probe)
+        words += _target(site, name)
     return words
 
 
-def _target(site: Site, probe: str) -> list[str]:
-    if probe == CLOCK:
+def _target(site: Site, name: str) -> list[str]:
+    if name == CLOCK:
         return ["--noproxy", "*", "http://127.0.0.1:5001/health"]
-    if probe == PLUGIN:
+    if name == PLUGIN:
         return ["--noproxy", "*", "http://plugin_daemon:5002/health/check"]
-    if probe == SANDBOX:
+    if name == SANDBOX:
         return ["--noproxy", "*", "http://sandbox:8194/health"]
-    postgres = site.environment.postgres
-    return ["-x", "http://ssrf_proxy:3128", f"http://{postgres.host}:{postgres.port}/"]
+    return ssrf_proxy.target(site)
 
 
-def _reading(site: Site, probe: str, code: str) -> Reading:
-    service = probe.replace(" ", "_")
+def _reading(site: Site, name: str, code: str) -> Reading:
+    service = name.replace(" ", "_")
     logs = f"docker compose -p {site.environment.dify.project} logs {service}"
     silent = "does not answer inside the stack's network"
-    if probe == PROXY:
-        if code == _REFUSED:
-            return Reading(PROXY, "refuses private addresses")
-        said = silent if code == _SILENT else f"let a private address through (status {code})"
-        advice = logs if code == _SILENT else "look at squid.conf of the stack, and deploy"
-        return Reading(PROXY, said, status=Status.FAIL, advice=advice)
+    if name == PROXY:
+        return ssrf_proxy.reading(PROXY, site, code)
     if code == _OK:
-        return Reading(probe, "answers")
-    said = silent if code == _SILENT else f"answers with status {code}"
-    return Reading(probe, said, status=Status.FAIL, advice=logs)
+        return Reading(name, "answers")
+    said = silent if code == ssrf_proxy.SILENT else f"answers with status {code}"
+    return Reading(name, said, status=Status.FAIL, advice=logs)

@@ -2,14 +2,14 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from config.rules.finding import Reading
 from config.rules.health.series import days_until
 from tasks.core.site import Site
+from tasks.probes.engine import Probe
 from tasks.probes.health.clock import clock_reading
-from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.health.probe import Past, probe
 from tasks.tools import space
 from tasks.tools.space import Room
 
@@ -18,13 +18,13 @@ ENGINE = Path("/var/lib/docker")
 _FULL_PCT = 100.0
 
 
-def questions(site: Site) -> list[Question]:
-    probes: dict[str, tuple[str, ...]] = {MACHINE: ()}
-    probes |= dict.fromkeys((DISK, INODES, TREND, f"{MACHINE} clock"), (MACHINE,))
-    return [Question(probes, partial(_ask, site), "is it up, and does ssh let us in?")]
+def probes(site: Site, past: Past) -> list[Probe]:
+    answers: dict[str, tuple[str, ...]] = {MACHINE: ()}
+    answers |= dict.fromkeys((DISK, INODES, TREND, f"{MACHINE} clock"), (MACHINE,))
+    return [probe(site, past, answers, _ask, "is it up, and does ssh let us in?")]
 
 
-def _ask(site: Site, past: Past) -> Answer:
+def _ask(site: Site, past: Past) -> list[Reading]:
     nodes = site.on_each()
     with ThreadPoolExecutor(len(nodes)) as pool:
         found = list(pool.map(_room, nodes))
@@ -34,12 +34,11 @@ def _ask(site: Site, past: Past) -> Answer:
         for room in there
     }
     ahead = max((ahead for ahead, _ in found), key=abs)
-    readings = [
+    return [
         Reading(MACHINE, ", ".join(each.node.name for each in nodes)),
         *_space(site, rooms, past),
         clock_reading(f"{MACHINE} clock", ahead, site),
     ]
-    return Answer(readings)
 
 
 def _room(site: Site) -> tuple[float, list[Room]]:

@@ -2,16 +2,17 @@
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from clients.postgres import Connection, PostgresRefused, PostgresUnreachable
 from config.cross_checks import needed_connections
 from config.rules.finding import Reading, Status
-from config.rules.postgres_limits import Limits, cannot_write
+from config.rules.postgres_limits import Limits
 from tasks.core.site import Site
+from tasks.probes.engine import Probe, Wrong
 from tasks.probes.health.clock import clock_reading
-from tasks.probes.health.question import Answer, Past, Question, Trouble
+from tasks.probes.health.probe import Past, probe
+from tasks.probes.subjects.postgres import vector_missing, writes
 from tasks.steps import pgsql_limits
 from tasks.steps.pgsql import dify_database
 
@@ -46,16 +47,17 @@ SELECT current_setting('server_version'),
 """
 
 
-def questions(site: Site) -> list[Question]:
+def probes(site: Site, past: Past) -> list[Probe]:
     needs = (POSTGRES,)
-    probes: dict[str, tuple[str, ...]] = {POSTGRES: ("machine",)}
+    answers: dict[str, tuple[str, ...]] = {POSTGRES: ("machine",)}
     for name in NAMES:
-        probes[f"{POSTGRES} {name}"] = needs
-    probes["pgvector"] = needs
-    return [Question(probes, partial(_ask, site), _start(site))]
+        answers[f"{POSTGRES} {name}"] = needs
+    answers["pgvector"] = needs
+    start = site.platform.advice(site.environment, "PostgreSQL", "postgres")
+    return [probe(site, past, answers, _ask, start)]
 
 
-def _ask(site: Site, past: Past) -> Answer:
+def _ask(site: Site, past: Past) -> list[Reading]:
     try:
         with dify_database(site).connect() as connection:
             facts, at = _facts(connection)
@@ -63,15 +65,14 @@ def _ask(site: Site, past: Past) -> Answer:
             trouble = pgsql_limits.write(connection)
     except (PostgresUnreachable, PostgresRefused) as error:
         if any(words in str(error) for words in _FULL):
-            raise Trouble(
+            raise Wrong(
                 f"out of connections: {error}",
                 "end what holds them (SELECT * FROM pg_stat_activity), then lower "
                 "postgres.pool_size or raise max_connections",
             ) from None
         raise
-    answer = _answer(site, past, at, *facts)
-    more = (_writes(found, trouble), _pools(site, found))
-    return replace(answer, readings=[*answer.readings, *more])
+    written = writes(f"{POSTGRES} writes", found, trouble)
+    return [*_readings(site, past, at, *facts), written, _pools(site, found)]
 
 
 def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
@@ -83,7 +84,7 @@ def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
     return row, at
 
 
-def _answer(
+def _readings(
     site: Site,
     past: Past,
     at: float,
@@ -101,7 +102,7 @@ def _answer(
     archive: str,
     archived_s: float | None,
     archive_fails: bool | None,
-) -> Answer:
+) -> list[Reading]:
     limits, database = site.environment.limits, site.environment.postgres.database
     found = [
         Reading(
@@ -141,27 +142,14 @@ def _answer(
             "pgvector",
             vector or "not installed",
             status=Status.OK if vector else Status.FAIL,
-            advice=f'as superuser, in {database}: CREATE EXTENSION "vector"',
+            advice=vector_missing(database),
         ),
     ]
     behind_s, notes = behind(past, at, written, copied)
-    found.append(replication(site, replicas, behind_s))
+    found.append(replace(replication(site, replicas, behind_s), notes=notes))
     found.append(clock_reading(f"{POSTGRES} clock", clock - at, site))
     found.append(_archive(site, archive, archived_s, failing=bool(archive_fails)))
-    return Answer(found, notes)
-
-
-def _writes(found: Limits, trouble: str) -> Reading:
-    """A row of Dify's role, committed and removed."""
-    probe, hindrance = f"{POSTGRES} writes", next(cannot_write(found), None)
-    if hindrance:
-        return Reading(probe, hindrance.cause, status=Status.FAIL, advice=hindrance.advice)
-    return Reading(
-        probe,
-        f"a row cannot be written: {trouble}" if trouble else "a row was written and removed",
-        status=Status.FAIL if trouble else Status.OK,
-        advice="look at the server's log and disk; is it a replica, or read-only?",
-    )
+    return found
 
 
 def _pools(site: Site, found: Limits) -> Reading:
@@ -229,7 +217,3 @@ def _archive(site: Site, mode: str, archived_s: float | None, *, failing: bool) 
         site.environment.limits.archive_s,
         advice="read pg_stat_archiver and the server's log; pgbackrest check says more",
     )
-
-
-def _start(site: Site) -> str:
-    return site.platform.advice(site.environment, "PostgreSQL", "postgres")

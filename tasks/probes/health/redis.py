@@ -1,28 +1,29 @@
 """Redis as Dify's broker and cache."""
 
 import time
-from functools import partial
 from typing import Any
 
 from config.rules.finding import Reading, Status
 from tasks.core.site import Site
+from tasks.probes.engine import Probe
 from tasks.probes.health.clock import clock_reading
-from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.health.probe import Past, probe
+from tasks.probes.subjects.redis import policy
 from tasks.steps.redis import dify_redis
 
 REDIS = "redis"
 _EVICTED = "redis evicted"
 
 
-def questions(site: Site) -> list[Question]:
-    probes: dict[str, tuple[str, ...]] = {REDIS: ("machine",)}
+def probes(site: Site, past: Past) -> list[Probe]:
+    answers: dict[str, tuple[str, ...]] = {REDIS: ("machine",)}
     for name in ("memory", "evictions", "policy", "persistence", "clock"):
-        probes[f"{REDIS} {name}"] = (REDIS,)
+        answers[f"{REDIS} {name}"] = (REDIS,)
     advice = site.platform.advice(site.environment, "Redis", "redis")
-    return [Question(probes, partial(_ask, site), advice)]
+    return [probe(site, past, answers, _ask, advice)]
 
 
-def _ask(site: Site, past: Past) -> Answer:
+def _ask(site: Site, past: Past) -> list[Reading]:
     server = dify_redis(site, broker=True)
     with server.client() as client:
         # It answers PING with full memory, and INFO; only writes are refused.
@@ -30,9 +31,7 @@ def _ask(site: Site, past: Past) -> Answer:
         asked = time.time()
         seconds, micros = client.time()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues, reportUnknownVariableType]
         ahead_s = float(seconds) + float(micros) / 1e6 - (asked + time.time()) / 2
-    evicted = float(facts["evicted_keys"])
-    readings = _readings(site, facts, _since(past, evicted))
-    return Answer([*readings, clock_reading(f"{REDIS} clock", ahead_s, site)], {_EVICTED: evicted})
+    return [*_readings(site, facts, past), clock_reading(f"{REDIS} clock", ahead_s, site)]
 
 
 def _since(past: Past, evicted: float) -> float:
@@ -41,10 +40,10 @@ def _since(past: Past, evicted: float) -> float:
     return evicted - before if evicted >= before else evicted
 
 
-def _readings(site: Site, facts: dict[str, Any], evicted: float) -> list[Reading]:
+def _readings(site: Site, facts: dict[str, Any], past: Past) -> list[Reading]:
     limits = site.environment.limits
     used, most = float(facts["used_memory"]), float(facts.get("maxmemory", 0))
-    policy = str(facts.get("maxmemory_policy", ""))
+    evicted = float(facts["evicted_keys"])
     replica = facts.get("role") != "master"
     return [
         Reading(
@@ -65,18 +64,14 @@ def _readings(site: Site, facts: dict[str, Any], evicted: float) -> list[Reading
         Reading(
             f"{REDIS} evictions",
             "keys evicted since the last run",
-            evicted,
+            _since(past, evicted),
             "keys",
             limits.evictions,
             advice="queued jobs may be among them: CONFIG SET maxmemory-policy noeviction, and "
             "give it more memory",
+            notes={_EVICTED: evicted},
         ),
-        Reading(
-            f"{REDIS} policy",
-            policy,
-            status=Status.OK if policy == "noeviction" else Status.FAIL,
-            advice="a full Redis would drop queued jobs: CONFIG SET maxmemory-policy noeviction",
-        ),
+        policy(f"{REDIS} policy", str(facts.get("maxmemory_policy", ""))),
         _persistence(facts),
     ]
 

@@ -3,26 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 from config.rules.finding import Finding, Reading, Status
 from config.rules.health.verdict import ROLLOUT
 from tasks.core.lock import holding, lock_file
 from tasks.core.site import Site
-from tasks.probes.health.question import Answer, Past, Question
+from tasks.probes.engine import Probe
+from tasks.probes.health.probe import Past, probe
 
 _TAKES_DOWN = ("deploy", "restore")
 
 
-def questions(site: Site) -> list[Question]:
-    return [Question({ROLLOUT: ("machine",)}, partial(_ask, site))]
+def probes(site: Site, past: Past) -> list[Probe]:
+    advice = "look at the lock of the environment on its first node"
+    return [probe(site, past, {ROLLOUT: ("machine",)}, _ask, advice)]
 
 
-def _ask(site: Site, _: Past) -> Answer:
+def _ask(site: Site, _: Past) -> list[Reading]:
     """The value is there while one goes on, the note tells the next look."""
     holder = holding(site.node, lock_file(site.environment))
     if holder is None or holder.run.partition(" ")[0] not in _TAKES_DOWN:
-        return Answer([Reading(ROLLOUT, "none")])
+        return [Reading(ROLLOUT, "none")]
     lasts_s = max(0.0, (datetime.now(UTC) - holder.since).total_seconds())
     late = lasts_s > site.environment.health.quiet_s
     reading = Reading(
@@ -32,8 +33,9 @@ def _ask(site: Site, _: Past) -> Answer:
         "s",
         status=Status.WARN if late else Status.OK,
         advice="it excuses no failure any more: look at its run, end it if it is stuck",
+        notes={ROLLOUT: holder.run},
     )
-    return Answer([reading], {ROLLOUT: holder.run})
+    return [reading]
 
 
 def going_on(findings: Sequence[Finding]) -> str:

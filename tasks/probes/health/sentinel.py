@@ -12,7 +12,8 @@ from redis.exceptions import ResponseError
 from clients.redis import RedisRefused, RedisServer, RedisUnreachable
 from config.rules.finding import Reading, Status
 from tasks.core.site import Site
-from tasks.probes.health.question import Answer, Past, Question, Trouble
+from tasks.probes.engine import Probe, Wrong
+from tasks.probes.health.probe import Past, probe
 
 SENTINEL, MASTER, QUORUM, REPLICAS = (
     "sentinel", "sentinel master", "sentinel quorum", "sentinel replicas",
@@ -29,23 +30,23 @@ class View:
     replicas: int
 
 
-def questions(site: Site) -> list[Question]:
+def probes(site: Site, past: Past) -> list[Probe]:
     if not site.environment.redis.sentinels:
         return []
-    probes: dict[str, tuple[str, ...]] = {SENTINEL: ("machine",)}
-    probes |= {MASTER: (SENTINEL,), QUORUM: (SENTINEL,), REPLICAS: (MASTER, SENTINEL)}
-    return [Question(probes, partial(_ask, site), "start the sentinels, mend redis.sentinels")]
+    answers: dict[str, tuple[str, ...]] = {SENTINEL: ("machine",)}
+    answers |= {MASTER: (SENTINEL,), QUORUM: (SENTINEL,), REPLICAS: (MASTER, SENTINEL)}
+    return [probe(site, past, answers, _ask, "start the sentinels, mend redis.sentinels")]
 
 
-def _ask(site: Site, _: Past) -> Answer:
+def _ask(site: Site, _: Past) -> list[Reading]:
     places = site.environment.redis.sentinels
     with ThreadPoolExecutor(len(places)) as pool:
         found = dict(zip(places, pool.map(partial(_view, site), places), strict=True))
     views = {place: seen for place, seen in found.items() if isinstance(seen, View)}
     silent = [f"{place}: {seen}" for place, seen in found.items() if isinstance(seen, str)]
     if not views:
-        raise Trouble("; ".join(silent), "start the sentinels, or mend redis.sentinels")
-    return Answer([_all(places, silent), _master(views), _quorum(views), _replicas(views)])
+        raise Wrong("; ".join(silent), "start the sentinels, or mend redis.sentinels")
+    return [_all(places, silent), _master(views), _quorum(views), _replicas(views)]
 
 
 def _view(site: Site, place: str) -> View | str:

@@ -11,8 +11,8 @@ from clients.dify.graphs import Graph, echo, reverse
 from clients.dify.workflow import finished
 from config.desired.services import active
 from tasks.core.site import Site
+from tasks.probes.engine import Probe, Wrong
 from tasks.probes.verify.portal import API
-from tasks.probes.verify.probe import Probe, Wrong
 from tasks.steps.pgsql import dify_database
 
 PREFIX = "rollout-verify-"
@@ -42,12 +42,14 @@ class Trial:
     def probes(self) -> list[Probe]:
         worker = "done by the worker: look at its log"
         storage = "look at the storage and who owns it"
-        streaming = f"the run is {worker}" if self.site.release.api.streaming_queue else ""
+        api = "look at the log of the API: docker logs of api"
+        streaming = worker if self.site.release.api.streaming_queue else "done by the API"
+        running = active(self.site.environment, self.site.release)
         found = [
-            Probe(SETUP, self.setup, (API,), within_s=30),
-            Probe(LOGIN, self.login, (SETUP,), within_s=40),
-            Probe("profile is the administrator's", self.profile, (LOGIN,)),
-            Probe(UPLOAD, self.upload, (LOGIN,), within_s=30, advice=storage),
+            Probe(SETUP, self.setup, (API,), 30, api),
+            Probe(LOGIN, self.login, (SETUP,), 40, api),
+            Probe("profile is the administrator's", self.profile, (LOGIN,), advice=api),
+            Probe(UPLOAD, self.upload, (LOGIN,), 30, storage),
             Probe(
                 "a document is indexed and found",
                 self.index,
@@ -55,22 +57,28 @@ class Trial:
                 within_s=_INDEX_S + 30,
                 advice=f"indexing is {worker}",
             ),
-            Probe(WORKFLOW, self.run, (LOGIN,), within_s=60),
+            Probe(WORKFLOW, self.run, (LOGIN,), 60, api),
             Probe(
                 "a workflow runs (streaming)",
                 self.stream,
                 (WORKFLOW,),
                 within_s=_STREAM_S + 10,
-                advice=streaming,
+                advice=f"the run is {streaming}",
             ),
         ]
-        running = active(self.site.environment, self.site.release)
         if "sandbox" in running:
-            found.append(Probe("sandbox runs code", self.code, (WORKFLOW,), within_s=60))
+            advice = "look at the log of the code sandbox: docker logs of sandbox"
+            found.append(Probe("sandbox runs code", self.code, (WORKFLOW,), 60, advice))
         if "plugin_daemon" in running:
-            ask = Probe("plugin daemon answers the API", self.plugins, (LOGIN,), within_s=30)
+            advice = "look at the log of the plugin daemon: docker logs of plugin_daemon"
+            ask = Probe("plugin daemon answers the API", self.plugins, (LOGIN,), 30, advice)
             found.append(ask)
         return found
+
+    def removal(self) -> Probe:
+        """What follows the others, once somebody could log in."""
+        advice = "delete it in Dify's console"
+        return Probe("what the checks made is removed", self.clear, within_s=30, advice=advice)
 
     def setup(self) -> str:
         if self.dify.status().set_up:

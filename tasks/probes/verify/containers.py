@@ -3,12 +3,15 @@
 import ipaddress
 from functools import partial
 
-from clients.docker import Container
 from config.desired.services import active
+from config.rules.finding import Reading
 from tasks.core.site import Site
-from tasks.probes.verify.probe import Probe, Wrong
+from tasks.probes.engine import Probe, Wrong
+from tasks.probes.subjects import ssrf_proxy
+from tasks.probes.subjects.containers import Unwell, beats, inside, on_every_node, unwell
 
 CONTAINERS = "containers run and are healthy"
+PRIVATE = "SSRF proxy blocks private addresses"
 
 
 def probes(site: Site, *, deep: bool) -> list[Probe]:
@@ -17,31 +20,30 @@ def probes(site: Site, *, deep: bool) -> list[Probe]:
     logs = f"look at its log: docker compose -p {site.environment.dify.project} logs"
     found = [Probe(CONTAINERS, partial(healthy, site), within_s=15, advice=logs)]
     if beats(site):
-        found.append(Probe("exactly one beat", partial(one_beat, site), within_s=15))
+        beat = partial(one_beat, site)
+        found.append(Probe("exactly one beat", beat, within_s=15, advice=logs))
     if deep and "ssrf_proxy" in running:
         ask = partial(blocks_private, site)
-        found.append(Probe("SSRF proxy blocks private addresses", ask, (CONTAINERS,), 20))
+        found.append(Probe(PRIVATE, ask, (CONTAINERS,), 20, logs))
     if deep and "sandbox" in running:
         reach = partial(reaches_nothing, site)
-        found.append(Probe("code of workflows reaches no machine", reach, (CONTAINERS,), 20))
+        found.append(Probe("code of workflows reaches no machine", reach, (CONTAINERS,), 20, logs))
     return found
 
 
 def healthy(site: Site) -> str:
     """Of every node what should run there."""
-    nodes, total = site.on_each(), 0
-    wrong: list[str] = []
-    for each in nodes:
-        containers = _containers(each)
-        total += len(containers)
-        present = {container.service for container in containers}
-        wanted = active(each.environment, each.release)
-        found = [f"{name} is missing" for name in wanted if name not in present]
-        found += [f"{c.service} is {c.health or c.state}" for c in containers if not c.ready]
-        wrong += [f"{text} on {each.node.name}" if len(nodes) > 1 else text for text in found]
-    if wrong:
+    found, nodes = on_every_node(site), site.on_each()
+    if wrong := [_said(each, several=len(nodes) > 1) for each in unwell(site, found)]:
         raise Wrong(", ".join(wrong))
-    return f"{total} containers" + (f" on {len(nodes)} nodes" if len(nodes) > 1 else "")
+    return f"{len(found)} containers" + (f" on {len(nodes)} nodes" if len(nodes) > 1 else "")
+
+
+def _said(found: Unwell, *, several: bool) -> str:
+    one = found.container
+    state = (one.health or one.state) if one else "missing"
+    where = f" on {found.node.node.name}" if several else ""
+    return f"{found.service} is {state}{where}"
 
 
 def one_beat(site: Site) -> str:
@@ -63,23 +65,11 @@ def one_beat(site: Site) -> str:
     return found[0]
 
 
-def beats(site: Site) -> list[str]:
-    """Names of the services that run Celery's beat; old releases have none."""
-    running = active(site.environment, site.release).items()
-    return [name for name, service in running if service.environment.get("MODE") == "beat"]
-
-
-def blocks_private(site: Site) -> str:
+def blocks_private(site: Site) -> Reading:
     """Code of users goes out through the proxy; it must not reach the database that way."""
-    postgres = site.environment.postgres
-    target = f"http://{postgres.host}:{postgres.port}/"
     words = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "10"]
-    words += ["-x", "http://ssrf_proxy:3128", target]
-    said = _inside(site, "api", words).strip()
-    if said != "403":
-        why = "the proxy does not answer" if said == "000" else f"status {said}, expected 403"
-        raise Wrong(f"{target} through the proxy: {why}", "look at squid.conf of the stack")
-    return f"{postgres.host}:{postgres.port} is refused"
+    code = inside(site, "api", [*words, *ssrf_proxy.target(site)]).strip()
+    return ssrf_proxy.reading(PRIVATE, site, code)
 
 
 def reaches_nothing(site: Site) -> str:
@@ -92,7 +82,7 @@ def reaches_nothing(site: Site) -> str:
     words = ["curl", "-s", "-Z", "-m", "3", "--noproxy", "*"]
     words += ["-w", "%{url_effective} %{time_connect}\n"]
     words += [word for target in targets for word in ("-o", "/dev/null", f"http://{target}/")]
-    said = (line.split() for line in _inside(site, "sandbox", words).splitlines())
+    said = (line.split() for line in inside(site, "sandbox", words).splitlines())
     reached = {url.removeprefix("http://").strip("/") for url, took in said if float(took) > 0}
     open_ = [target for target in targets if target in reached]
     if open_:
@@ -101,16 +91,3 @@ def reaches_nothing(site: Site) -> str:
             f"remake its network: rollout deploy {site.name}",
         )
     return f"{len(targets)} addresses do not answer"
-
-
-def _containers(site: Site) -> list[Container]:
-    found = site.docker.containers(site.environment.dify.project)
-    return [container for container in found if not container.one_off]
-
-
-def _inside(site: Site, service: str, words: list[str]) -> str:
-    """What the words, run in a container of the service, print. They bring their own timeout."""
-    containers = [c for c in _containers(site) if c.service == service and c.ready]
-    if not containers:
-        raise Wrong(f"no container of {service} to ask from")
-    return site.docker.inside(containers[0].id, words)

@@ -1,21 +1,26 @@
 """PostgreSQL and Redis, asked over TCP as Dify's own roles."""
 
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from clients.postgres import Connection, Postgres
 from clients.redis import RedisServer
 from config.cross_checks import needed_connections
 from config.desired.services import active
-from config.rules.postgres_limits import cannot_write
+from config.rules.finding import Reading
 from tasks.core.site import Site
-from tasks.probes.verify.probe import Probe, Wrong
+from tasks.probes.engine import Answer, Probe, Wrong
+from tasks.probes.subjects import postgres, redis
 from tasks.steps import pgsql_limits
 from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 
 POSTGRES = "PostgreSQL answers"
 REDIS = "Redis answers"
+WRITES = "PostgreSQL takes writes"
+EVICTS = "Redis evicts nothing"
 _WANTED = 42
 _NEAREST = (
     b"SELECT id FROM rollout_verify ORDER BY embedding <=>"
@@ -25,33 +30,38 @@ _NEAREST = (
 
 def probes(site: Site, *, deep: bool) -> list[Probe]:
     """What Dify's state needs; `deep` adds a vector table with an index."""
-    database, broker = dify_database(site), dify_redis(site, broker=True)
-    roots = (POSTGRES,)
+    database = dify_database(site)
+    start = site.platform.advice(site.environment, "PostgreSQL", "postgres")
+    vectors = postgres.vector_missing(database.database)
+    step = f"look at the step pgsql: rollout deploy {site.name}"
+
+    def asked(name: str, ask: Callable[[], Answer], advice: str, within_s: float = 10) -> Probe:
+        return Probe(name, ask, (POSTGRES,), within_s, advice)
+
     found = [
-        Probe(POSTGRES, lambda: answers(database), advice=_advice(site, "PostgreSQL", "postgres")),
-        Probe("PostgreSQL role has no superpowers", lambda: ordinary(database), roots),
-        Probe("PostgreSQL takes writes", lambda: writes(site, database), roots),
-        Probe("PostgreSQL has connections enough", lambda: enough(site, database), roots),
-        Probe(
-            "pgvector computes",
-            lambda: vector(database),
-            roots,
-            advice=f'as superuser, in {database.database}: CREATE EXTENSION "vector"',
-        ),
+        Probe(POSTGRES, partial(answers, database), advice=start),
+        asked("PostgreSQL role has no superpowers", partial(ordinary, database), step),
+        asked(WRITES, partial(writes, site, database), step),
+        asked("PostgreSQL has connections enough", partial(enough, site, database), step),
+        asked("pgvector computes", partial(vector, database), vectors),
     ]
     if "plugin_daemon" in active(site.environment, site.release):
-        plugin = dify_database(site, plugin=True)
-        found.append(
-            Probe("plugin database answers", lambda: answers(plugin), advice="deploy again")
-        )
-    found += [
-        Probe(REDIS, lambda: pings(broker), advice=_advice(site, "Redis", "redis")),
-        Probe("Redis passes a job on", lambda: queue(broker), (REDIS,)),
-        Probe("Redis evicts nothing", lambda: keeps(broker), (REDIS,)),
-    ]
+        ask = partial(answers, dify_database(site, plugin=True))
+        found.append(Probe("plugin database answers", ask, advice="deploy again"))
+    found += _redis(site)
     if deep:
-        found.append(Probe("pgvector index finds", lambda: index(database), roots, within_s=60))
+        found.append(asked("pgvector index finds", partial(index, database), vectors, 60))
     return found
+
+
+def _redis(site: Site) -> list[Probe]:
+    broker = dify_redis(site, broker=True)
+    start = site.platform.advice(site.environment, "Redis", "redis")
+    return [
+        Probe(REDIS, partial(pings, broker), advice=start),
+        Probe("Redis passes a job on", partial(queue, broker), (REDIS,), advice=start),
+        Probe(EVICTS, partial(keeps, broker), (REDIS,), advice=start),
+    ]
 
 
 def answers(database: Postgres) -> str:
@@ -78,15 +88,10 @@ def ordinary(database: Postgres) -> str:
     return f"{database.user} is an ordinary role"
 
 
-def writes(site: Site, database: Postgres) -> str:
+def writes(site: Site, database: Postgres) -> Reading:
     with database.connect() as connection:
-        hindrances = list(cannot_write(pgsql_limits.limits(connection, site)))
-        trouble = pgsql_limits.write(connection)
-    if hindrances:
-        raise Wrong(hindrances[0].cause, hindrances[0].advice)
-    if trouble:
-        raise Wrong(f"{database.user} cannot write: {trouble}", "look at the server's log and disk")
-    return "a row was written, committed and removed"
+        found = pgsql_limits.limits(connection, site)
+        return postgres.writes(WRITES, found, pgsql_limits.write(connection))
 
 
 def enough(site: Site, database: Postgres) -> str:
@@ -153,15 +158,9 @@ def queue(server: RedisServer) -> str:
     return f"database {server.database}"
 
 
-def keeps(server: RedisServer) -> str:
+def keeps(server: RedisServer) -> Reading:
     with server.client() as client:
-        policy = _info(client, "memory")["maxmemory_policy"]
-    if policy != "noeviction":
-        raise Wrong(
-            f"maxmemory-policy is {policy}: a full Redis would drop queued jobs",
-            "set maxmemory-policy noeviction in redis.conf",
-        )
-    return policy
+        return redis.policy(EVICTS, str(_info(client, "memory")["maxmemory_policy"]))
 
 
 def _one(connection: Connection, statement: bytes) -> Any:
@@ -173,7 +172,3 @@ def _one(connection: Connection, statement: bytes) -> Any:
 
 def _info(client: Any, section: str) -> dict[str, Any]:
     return client.info(section)
-
-
-def _advice(site: Site, name: str, section: str) -> str:
-    return site.platform.advice(site.environment, name, section)

@@ -15,14 +15,15 @@ from pydantic import SecretStr
 
 from clients.postgres import Postgres
 from config.errors import RolloutError, StepError
-from config.rules.finding import Finding, Status
+from config.rules.finding import Finding, Notes, Status
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.pigsty.members import primary
 from tasks.platforms.pigsty.prefetch import look_ahead
 from tasks.points import pitr
-from tasks.probes.health.postgres import questions
-from tasks.probes.health.question import Notes, Past, ask_all
+from tasks.probes.engine import ask_all
+from tasks.probes.health.postgres import probes
+from tasks.probes.health.probe import Past
 from tasks.steps.table import PARTS
 from tasks.tools import hba
 from tests.pigsty.contract.subject import LabSubject
@@ -85,9 +86,9 @@ class Pair:
     def probes(self) -> dict[str, Finding]:
         """As the app's role sees it; each time knows what the one before noted."""
         past = Past(time.time(), self.notes)
-        found = ask_all(questions(self.site.opened()), past, WITHIN_S)
-        self.notes = found.notes
-        return {finding.probe: finding for finding in found.findings}
+        found = ask_all(probes(self.site.opened(), past), patience=WITHIN_S)
+        self.notes = {name: value for each in found for name, value in each.notes.items()}
+        return {finding.probe: finding for finding in found}
 
 
 def until(holds: Callable[[], bool]) -> None:

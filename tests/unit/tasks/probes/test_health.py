@@ -1,88 +1,21 @@
-"""Asking: deadlines, silence and surprises; what messages and containers say."""
+"""Which probes there are; what messages and containers say."""
 
 import json
-import threading
-import time
 
 import pytest
 
 from config.errors import ConfigError
 from config.load import load_environment, load_release
-from config.rules.finding import Finding, Reading, Status
+from config.rules.finding import Finding, Status
 from config.rules.health.record import Known, Record, overall
 from config.secrets import generate
 from tasks.core.site import Site
 from tasks.probes.health import celery, rollout
-from tasks.probes.health.ask import Look, questions
+from tasks.probes.health.ask import Look, probes
 from tasks.probes.health.postgres import behind, replication
-from tasks.probes.health.question import Answer, Past, Question, ask_all
+from tasks.probes.health.probe import Past
 from tasks.probes.health.record import CHECKED, events
-from tasks.probes.verify.probe import Wrong
 from tasks.tools import space
-
-PROBES = {"redis": ("machine",), "redis memory": ("redis",)}
-
-
-def asked(ask, *, within_s: float = 5) -> dict[str, tuple[Status, str, str]]:
-    question = Question(PROBES, ask, "start it")
-    found = ask_all([question], Past(), within_s).findings
-    return {finding.probe: (finding.status, finding.said, finding.advice) for finding in found}
-
-
-def test_readings_are_judged():
-    found = asked(
-        lambda _: Answer(
-            [Reading("redis", "up"), Reading("redis memory", "used", 95.0, "%", (75, 90))]
-        )
-    )
-    assert found["redis"] == (Status.OK, "up", "")
-    assert found["redis memory"][0] is Status.FAIL
-
-
-def test_what_was_not_read_is_unknown():
-    assert asked(lambda _: Answer([Reading("redis", "up")]))["redis memory"][0] is Status.UNKNOWN
-
-
-def test_a_refusal_is_a_failure_with_the_advice_of_whoever_refused():
-    def refused(past: Past) -> Answer:
-        raise Wrong("closed", "open it")
-
-    found = asked(refused)
-    assert found["redis"] == (Status.FAIL, "closed", "open it")
-    assert found["redis memory"][0] is Status.UNKNOWN
-
-
-def test_a_surprise_is_unknown_never_ok():
-    def surprised(past: Past) -> Answer:
-        raise KeyError("role")
-
-    status, said, _ = asked(surprised)["redis"]
-    assert status is Status.UNKNOWN and "KeyError" in said
-
-
-def test_who_does_not_answer_in_time_is_not_waited_for():
-    free = threading.Event()
-
-    def slow(past: Past) -> Answer:
-        free.wait(20)
-        return Answer([])
-
-    began = time.monotonic()
-    found = asked(slow, within_s=0.2)
-    free.set()
-    assert time.monotonic() - began < 2
-    assert found["redis"] == (Status.FAIL, "no answer within 0.2 s", "start it")
-
-
-def test_questions_are_asked_side_by_side():
-    together = threading.Barrier(3, timeout=5)
-
-    def met(past: Past) -> Answer:
-        together.wait()
-        return Answer([Reading("a", "met")])
-
-    found = ask_all([Question({"a": ()}, met) for _ in range(3)], Past(), 5).findings
-    assert [finding.status for finding in found] == [Status.OK] * 3
 
 
 @pytest.fixture
@@ -93,7 +26,7 @@ def site() -> Site:
 
 
 def test_every_probe_has_its_own_name_and_needs_only_known_ones(site: Site):
-    asked = [each for question in questions(site) for each in question.probes.items()]
+    asked = [each for probe in probes(site, Past()) for each in probe.answers.items()]
     names = [name for name, _ in asked]
     assert len(names) == len(set(names))
     assert {need for _, needs in asked for need in needs} <= set(names)
@@ -103,7 +36,7 @@ def test_a_skipped_probe_must_exist(site: Site):
     health = site.environment.health.model_copy(update={"skip": ["drills"]})
     environment = site.environment.model_copy(update={"health": health})
     with pytest.raises(ConfigError, match=r"health\.skip: 'drills' is no probe of sandbox"):
-        questions(Site(environment, site.release, site.secrets))
+        probes(Site(environment, site.release, site.secrets), Past())
 
 
 def test_nobody_is_asked_what_is_skipped_unless_it_explains_others(site: Site):
@@ -113,8 +46,8 @@ def test_nobody_is_asked_what_is_skipped_unless_it_explains_others(site: Site):
     environment = site.environment.model_copy(update={"health": health})
     asked = {
         name
-        for question in questions(Site(environment, site.release, site.secrets))
-        for name in question.probes
+        for probe in probes(Site(environment, site.release, site.secrets), Past())
+        for name in probe.answers
     }
     assert "files" not in asked
     assert {"restore point", "drill", "postgres"} <= asked

@@ -1,0 +1,56 @@
+"""The stack's containers on every node, seen from outside and asked from inside."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from clients.docker import Container
+from config.desired.services import active
+from tasks.core.site import Site
+from tasks.probes.engine import Wrong
+
+Found = list[tuple[Site, Container]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unwell:
+    """A service that does not run as it should on a node; `container` is None if it is missing."""
+
+    service: str
+    node: Site
+    container: Container | None
+
+
+def on_every_node(site: Site) -> Found:
+    """The containers of the stack, each with its node; none that was started for one task."""
+    project = site.environment.dify.project
+    return [
+        (each, found)
+        for each in site.on_each()
+        for found in each.docker.containers(project)
+        if not found.one_off
+    ]
+
+
+def unwell(site: Site, found: Found) -> Iterator[Unwell]:
+    """Of every node what should run there and does not, or is not healthy."""
+    for each in site.on_each():
+        here = [one for node, one in found if node.node.name == each.node.name]
+        present = {one.service for one in here}
+        wanted = active(each.environment, each.release)
+        yield from (Unwell(name, each, None) for name in wanted if name not in present)
+        yield from (Unwell(one.service, each, one) for one in here if not one.ready)
+
+
+def beats(site: Site) -> list[str]:
+    """Names of the services that run Celery's beat; old releases have none."""
+    running = active(site.environment, site.release).items()
+    return [name for name, service in running if service.environment.get("MODE") == "beat"]
+
+
+def inside(site: Site, service: str, words: Sequence[str]) -> str:
+    """What the words, run in a container of the service, print. They bring their own timeout."""
+    found = site.docker.containers(site.environment.dify.project)
+    ready = [one for one in found if one.service == service and one.ready and not one.one_off]
+    if not ready:
+        raise Wrong(f"no container of {service} to ask from", f"run: rollout deploy {site.name}")
+    return site.docker.inside(ready[0].id, list(words))
