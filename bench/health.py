@@ -13,7 +13,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
-from copy import copy
 from pathlib import Path
 
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
@@ -90,12 +89,11 @@ def fleet(site: Site, count: int, at_once: int) -> None:
     names = [f"bench-{number:04}" for number in range(count)]
 
     def opened(name: str) -> Site:
-        other = copy(site)
         # Never backed up, and its files bear the name of the one stack there is.
         skip = {"skip": ["restore point", "drill", "files"]}
         health = site.environment.health.model_copy(update=skip)
-        other.environment = site.environment.model_copy(update={"name": name, "health": health})
-        return other
+        other = site.environment.model_copy(update={"name": name, "health": health})
+        return site.replace(environment=other)
 
     for what in ("first run of", "next run of"):
         visited(what, names, opened, at_once)

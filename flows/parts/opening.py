@@ -84,6 +84,4 @@ def _site(environment: Environment, secrets: Secrets, source: Promoted | None = 
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])
     require_own(environment, node)
-    site = Site(environment, release, secrets(environment, release, node), node)
-    site.promoted = source
-    return site
+    return Site(environment, release, secrets(environment, release, node), node, promoted=source)

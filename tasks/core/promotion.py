@@ -25,7 +25,7 @@ def promoted(source: str) -> Promoted:
     found = release_file.read(site.environment, site.node)
     if not found.version:
         raise StepError("promote", f"nothing is deployed in {source}", advice=f"deploy {source}")
-    site.release = load_release(found.version)
+    site = site.replace(release=load_release(found.version))
     if trouble := _unproved(site, found):
         raise StepError(
             "promote",

@@ -1,8 +1,6 @@
 """Everything one run needs to know of one environment, opened once."""
 
-from concurrent.futures import Future
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -14,6 +12,7 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from config.release import Release
 from tasks.core.open_node import open_node
+from tasks.core.prefetched import Prefetched
 from tasks.core.release_file import Promoted
 from tasks.platforms import platform
 
@@ -22,16 +21,22 @@ if TYPE_CHECKING:
 
 
 class Site:
-    """An environment with its release and secrets, as one of its nodes has them.
+    """An environment with its release and secrets, as one of its nodes has them. It never changes.
 
     `node` is the first that runs Dify, `admin` where Pigsty's tree is. What every node gets
     is done `on_each`; there `environment` and `release` are what that node runs. `promoted`: the
-    environment whose release and images this one gets. `ahead`: files of machines that are slow
-    to ask (address, path → content), while no change has made them old.
+    environment whose release and images this one gets.
 
     A plain class on purpose: Prefect walks into dataclasses and models handed
     to a task; this one it passes through as it is.
     """
+
+    environment: Environment
+    release: Release
+    secrets: dict[str, SecretStr]
+    node: Node
+    promoted: Promoted | None
+    prefetched: Prefetched
 
     def __init__(
         self,
@@ -39,13 +44,36 @@ class Site:
         release: Release,
         secrets: dict[str, SecretStr],
         node: Node | None = None,
+        *,
+        promoted: Promoted | None = None,
     ) -> None:
-        self.environment = environment
-        self.release = release
-        self.secrets = secrets
-        self.promoted: Promoted | None = None
-        self.ahead: Future[dict[tuple[str, Path], bytes | None]] | None = None
-        self.node: Node = node or open_node(environment.nodes, environment.nodes.dify[0])
+        vars(self).update(
+            environment=environment,
+            release=release,
+            secrets=secrets,
+            node=node or open_node(environment.nodes, environment.nodes.dify[0]),
+            promoted=promoted,
+            prefetched=Prefetched(),
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a site does not change: {name}")
+
+    def replace(
+        self,
+        *,
+        environment: Environment | None = None,
+        release: Release | None = None,
+        secrets: dict[str, SecretStr] | None = None,
+    ) -> "Site":
+        """The same site with another of these."""
+        return Site(
+            environment or self.environment,
+            release or self.release,
+            self.secrets if secrets is None else secrets,
+            self.node,
+            promoted=self.promoted,
+        )
 
     @property
     def name(self) -> str:
@@ -65,8 +93,6 @@ class Site:
 
     def on_each(self) -> list["Site"]:
         """A site for each node that runs Dify, the first one first."""
-        for site in self._each:
-            site.promoted = self.promoted
         return self._each
 
     @cached_property
@@ -77,9 +103,9 @@ class Site:
         nodes = self.environment.nodes
         environment, release = on_node(self.environment, self.release, index)
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
-        site = Site(environment, release, self.secrets, node)
+        site = Site(environment, release, self.secrets, node, promoted=self.promoted)
         if index == 0:
-            site.docker = self.docker
+            vars(site)["docker"] = self.docker  # one connection serves both
         return site
 
     def within(self, seconds: float) -> float:

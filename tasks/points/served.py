@@ -64,8 +64,7 @@ class Served:
                 home, wait_s = each.environment.dify.home, each.environment.dify.start_within_s
                 each.node.run(compose.up(compose_prefix(each.node), home, wait_s=wait_s))
         if self.services and self.release in release_names():
-            environment = self.site.environment
-            before = Site(environment, load_release(self.release), self.secrets, self.site.node)
+            before = self.site.replace(release=load_release(self.release), secrets=self.secrets)
             if error := failed(verify(before, deep=False)):
                 raise error
 

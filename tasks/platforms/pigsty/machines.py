@@ -24,7 +24,6 @@ from tasks.tools.pigsty import Tree
 log = logging.getLogger("rollout")
 
 Contents = dict[Path, bytes | None]
-Ahead = dict[tuple[str, Path], bytes | None]
 
 # The paths come as arguments: nothing of theirs is read by the shell.
 _LOOK = (
@@ -54,7 +53,7 @@ class Machine:
         """
         if self.is_admin():
             return self.site.admin.attempt(Command(tuple(words), user=user, timeout_s=timeout_s))
-        self.site.ahead = None
+        self.site.prefetched.forget()
         done = self.site.admin.attempt(self.tree.ask((self.address,), words, user, timeout_s))
         return self._answer(done.stdout + done.stderr)
 
@@ -91,7 +90,7 @@ class Machine:
 
     def write(self, path: Path, content: bytes, mode: int) -> None:
         """Put the file there, owned by root unless one is there: its owner stays."""
-        self.site.ahead = None
+        self.site.prefetched.forget()
         if self.is_admin():
             self.site.admin.write(File(path, content, mode, keep_previous=False, foreign=True))
             return
@@ -115,7 +114,9 @@ class Machine:
 def look_on(machines: Sequence[Machine], paths: Sequence[Path]) -> list[Contents]:
     """What `look` says of each machine; Ansible's second is spent once for all of them."""
     far = [machine for machine in machines if not machine.is_admin()]
-    told = {machine.address: _ahead(machine, paths) for machine in far}
+    told = {
+        machine.address: machine.site.prefetched.take(machine.address, paths) for machine in far
+    }
     unknown = [machine for machine in far if told[machine.address] is None]
     told |= zip((machine.address for machine in unknown), ask(unknown, paths), strict=True)
     return [
@@ -162,16 +163,6 @@ def ask(far: Sequence[Machine], paths: Sequence[Path]) -> list[Contents]:
     command = far[0].tree.ask([machine.address for machine in far], _looking(paths), "root")
     done = far[0].site.admin.attempt(command)
     return [machine.told(done.stdout + done.stderr, paths) for machine in far]
-
-
-def _ahead(machine: Machine, paths: Sequence[Path]) -> Contents | None:
-    """What was asked for beforehand, of each file once: who looks again wants to see a change."""
-    beforehand = machine.site.ahead
-    known = beforehand.result() if beforehand else {}
-    keys = [(machine.address, path) for path in paths]
-    if not all(key in known for key in keys):
-        return None
-    return {path: known.pop((address, path)) for address, path in keys}
 
 
 def _looking(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Platform
 from tasks.platforms.external.platform import External
-from tasks.platforms.pigsty import pgsql, preflight, redis, restore_point_name
+from tasks.platforms.pigsty import pgsql, prefetch, preflight, redis, restore_point_name
 from tasks.platforms.pigsty.answers import AUTHORITY
 from tasks.platforms.pigsty.docker import engine_steps
 from tasks.platforms.pigsty.facts import desired
@@ -20,7 +20,6 @@ from tasks.platforms.pigsty.infra import infra_steps
 from tasks.platforms.pigsty.inventory import inventory_steps
 from tasks.platforms.pigsty.names import name_steps
 from tasks.platforms.pigsty.portal import entry_steps
-from tasks.platforms.pigsty.prefetch import look_ahead
 from tasks.platforms.pigsty.source import source_steps
 from tasks.steps.pgsql import Suitable, dify_database
 from tasks.steps.redis import Suitable as SuitableRedis
@@ -45,7 +44,7 @@ class Pigsty(External):
     keeps_every_moment = True
 
     def prefetch(self, site: Site, only: Sequence[str]) -> None:
-        look_ahead(site, only)
+        prefetch.prefetch(site, only)
 
     def preflight(self, site: Site) -> list[Reading]:
         return preflight.readings(site)

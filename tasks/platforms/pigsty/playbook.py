@@ -80,7 +80,7 @@ def play(
 
 def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
     """Run it with its output in the log line by line; None: somebody else was faster."""
-    site.ahead = None
+    site.prefetched.forget()
     try:
         done = site.admin.attempt(tree.alone(command), _listener(site, step))
     except CommandFailed as error:

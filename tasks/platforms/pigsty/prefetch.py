@@ -4,19 +4,19 @@ Ansible needs most of a second to say anything, and without this each step would
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from functools import partial
 
 from config.errors import RolloutError
+from tasks.core.prefetched import Contents
 from tasks.core.site import Site
 from tasks.platforms.pigsty import members, names, nginx, pgsql
-from tasks.platforms.pigsty.machines import Ahead, Machine, ask
+from tasks.platforms.pigsty.machines import Machine, ask
 from tasks.platforms.pigsty.tree import askable
 
 LOOKING = frozenset({"pgsql", "portal", "hosts"})
 
 
-def look_ahead(site: Site, only: Sequence[str] = ()) -> None:
+def prefetch(site: Site, only: Sequence[str] = ()) -> None:
     """Begin to ask; the first look at each file is answered by it, unless a change came between.
 
     `only`: the steps that will be run, none for all. Where none of them looks, nobody is asked.
@@ -24,13 +24,10 @@ def look_ahead(site: Site, only: Sequence[str] = ()) -> None:
     looked_for = not only or LOOKING.intersection(only)
     if not looked_for:
         return
-    with_run = copy_context()
-    pool = ThreadPoolExecutor(1)
-    site.ahead = pool.submit(with_run.run, _asked, site)
-    pool.shutdown(wait=False)
+    site.prefetched.begin(partial(_asked, site))
 
 
-def _asked(site: Site) -> Ahead:
+def _asked(site: Site) -> Contents:
     """Nothing where it fails: the step that looks then says why."""
     tree = askable(site)
     if tree is None:

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from clients.node import Node
 from config.load import load_environment, load_release
 from tasks.core import release_file
 from tasks.core.progress import Arrived, watched_by
@@ -20,7 +21,7 @@ DEFAULT = load_environment("staging").dify.release
 class TwoNodes(Site):
     """The environment on this node and on the one with the second engine."""
 
-    second = None
+    second: Node
 
     def on_each(self) -> list[Site]:
         return [self._on(0), Site(self.environment, self.release, {}, self.second)]
@@ -46,7 +47,7 @@ def site(registry, second, make, tmp_path, docker) -> TwoNodes:
         "dify": environment.dify.model_copy(update={"services": [], "home": tmp_path}),
     }
     site = TwoNodes(environment.model_copy(update=changed), release, {})
-    site.second = second.node
+    vars(site)["second"] = second.node
     return site
 
 

@@ -19,7 +19,7 @@ from config.rules.finding import Finding, Notes, Status
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.pigsty.members import primary
-from tasks.platforms.pigsty.prefetch import look_ahead
+from tasks.platforms.pigsty.prefetch import prefetch
 from tasks.points import pitr
 from tasks.probes.engine import ask_all
 from tasks.probes.health.postgres import probes
@@ -153,7 +153,7 @@ def test_both_machines_are_asked_at_once(
     counting.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     opened = pair.site.opened()
-    look_ahead(opened)
+    prefetch(opened)
     assert pair.deploy(opened) == []
     calls = started.read_text().splitlines()
     assert len(calls) == 1, calls

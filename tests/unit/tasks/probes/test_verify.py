@@ -54,5 +54,5 @@ def test_the_beat_is_known_by_its_mode(release: str, names: list[str]):
 def test_only_a_portal_of_others_is_looked_up_in_dns(kind: str, place: tuple[str, int] | None):
     made = site()
     platform = made.environment.platform.model_copy(update={"kind": kind})
-    made.environment = made.environment.model_copy(update={"platform": platform})
-    assert portal.place(made) == place
+    environment = made.environment.model_copy(update={"platform": platform})
+    assert portal.place(made.replace(environment=environment)) == place

@@ -10,9 +10,10 @@ import pytest
 
 from clients.command import Command, Completed
 from config.errors import StepError
+from tasks.core.prefetched import Prefetched
 from tasks.platforms.pigsty import facts, members, pgsql
 from tasks.platforms.pigsty.machines import Machine, Unreached, look_on_reached
-from tasks.platforms.pigsty.prefetch import look_ahead
+from tasks.platforms.pigsty.prefetch import prefetch
 from tasks.tools.pigsty import Tree
 
 HBA = Path("/pg/data/pg_hba.conf")
@@ -53,7 +54,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def make(**answers: str) -> Any:
         environment = SimpleNamespace(pigsty=SimpleNamespace(pg_cluster="pg-dify"))
-        site: Any = SimpleNamespace(admin=Node(**answers), ahead=None, environment=environment)
+        site: Any = SimpleNamespace(
+            admin=Node(**answers), prefetched=Prefetched(), environment=environment
+        )
         known = [Machine(site, TREE, address, "pgsql") for address in ("10.0.0.1", "10.0.0.2")]
         monkeypatch.setattr(members, "machines", lambda *_: known)
         return site, known
@@ -108,6 +111,8 @@ def test_no_primary_says_who_did_not_answer(cluster):
 
 def test_nobody_is_asked_for_steps_that_look_at_no_machine() -> None:
     platform = SimpleNamespace(kind="pigsty")
-    site: Any = SimpleNamespace(ahead=None, environment=SimpleNamespace(platform=platform))
-    look_ahead(site, ["images", "settings"])
-    assert site.ahead is None
+    site: Any = SimpleNamespace(
+        prefetched=Prefetched(), environment=SimpleNamespace(platform=platform)
+    )
+    prefetch(site, ["images", "settings"])
+    assert not site.prefetched.begun
