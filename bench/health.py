@@ -30,9 +30,9 @@ from config.rules.health.record import Record
 from flows.health import health
 from flows.parts.opening import unchanged
 from tasks.core.site import Site
-from tasks.probes.health.ask import look
+from tasks.probes.health.ask import ask
 from tasks.probes.health.fleet import visit
-from tasks.probes.health.record import attend
+from tasks.probes.health.record import record as recorded
 
 
 def main() -> None:
@@ -56,10 +56,10 @@ def main() -> None:
 
 def one(site: Site) -> None:
     """All probes of one environment, warm; and the whole flow run around them."""
-    seen = look(site, Record())
+    seen = ask(site, Record())
     looks: list[float] = []
     for _ in range(30):
-        seen = look(site, seen.record)
+        seen = ask(site, seen.record)
         looks.append(seen.seconds)
     told(f"all {len(seen.findings)} probes", looks)
     health(site.name)
@@ -75,7 +75,7 @@ def false_alarms(site: Site, runs: int) -> None:
     """Looks at a quiet system: what was ever bad though nothing was wrong."""
     record, alarms, answers = Record(), Counter[str](), Counter[str]()
     for turn in range(runs):
-        seen = look(site, record)
+        seen = ask(site, record)
         record = seen.record
         if turn:  # the first one tells what has never been: backup, drill
             alarms.update(f"{alert.finding.probe} {alert.kind}" for alert in seen.alerts)
@@ -106,7 +106,7 @@ def visited(what: str, names: list[str], opened: Callable[[str], Site], at_once:
     print(f"{what} {len(names)} environments, {at_once} at once")
     for first in range(0, len(names), 100):
         wall, cpu = time.perf_counter(), cpu_s()
-        found = visit(names[first : first + 100], opened, attend, at_once=at_once)
+        found = visit(names[first : first + 100], opened, recorded, at_once=at_once)
         count = len(found)
         wall, cpu = time.perf_counter() - wall, cpu_s() - cpu
         own = f"own processor {cpu / count * 1000:4.0f} ms each"

@@ -26,8 +26,8 @@ def once(environment: str, *, as_json: bool) -> int:
         if _ready():
             seen = runs.health(environment)
         else:
-            with _stranded(environment) as look:
-                seen = look()
+            with _without_server(environment) as ask:
+                seen = ask()
             if not as_json:
                 output.say("Prefect does not answer: nothing is remembered, and nobody told")
     _show(seen, as_json=as_json)
@@ -41,8 +41,8 @@ def watch(environment: str, *, every_s: float, as_json: bool) -> int:
     with suppress(KeyboardInterrupt), runs.server(environment), _shown(as_json=as_json) as show:
         while True:
             # Asked each time: what is watched may be what Prefect runs on.
-            with (_glancing if _ready() else _stranded)(environment) as look:
-                seen = look()
+            with (_peeking if _ready() else _without_server)(environment) as ask:
+                seen = ask()
             status = _status(seen)
             show(seen)
             pause(every_s)
@@ -81,24 +81,24 @@ def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
 
 
 @contextmanager
-def _glancing(environment: str) -> Generator[Callable[[], Any]]:
+def _peeking(environment: str) -> Generator[Callable[[], Any]]:
     from flows.parts.opening import unchanged
-    from tasks.probes.health.record import glance
+    from tasks.probes.health.record import peek
 
-    yield partial(glance, unchanged(environment))
+    yield partial(peek, unchanged(environment))
 
 
 @contextmanager
-def _stranded(environment: str) -> Generator[Callable[[], Any]]:
+def _without_server(environment: str) -> Generator[Callable[[], Any]]:
     """A look without Prefect: with the secrets the machine has, and no past."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from config.rules.health.record import Record
     from flows.parts.opening import unchanged
-    from tasks.probes.health.ask import look
+    from tasks.probes.health.ask import ask
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        yield partial(look, unchanged(environment), Record())
+        yield partial(ask, unchanged(environment), Record())
 
 
 def _show(seen: Any, *, as_json: bool) -> None:

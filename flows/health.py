@@ -22,10 +22,10 @@ def health(environment: str, record: bool = True) -> State[Any]:
         environment: A file of config/environments.
         record: Remember the answers, and tell people what changed.
     """
-    ask = tasks.ask_health if record else tasks.glance_at_health
+    ask = tasks.record_health if record else tasks.peek_at_health
     seen = Graph(unchanged(environment)).run(ask)
     publish(seen)
-    bad = [finding.probe for finding in seen.findings if finding.bad and not finding.because]
+    bad = [finding.probe for finding in seen.findings if finding.at_fault]
     return Completed(
         name=str(seen.status).capitalize(),
         message=f"{seen.status}: {', '.join(bad) or 'everything'}",

@@ -10,11 +10,11 @@ from config.pictures import timeline
 from config.rules.finding import Finding, Status
 from config.rules.health.record import DAY_S
 from flows.parts import recording
-from tasks.probes.health.ask import Look
+from tasks.probes.health.ask import Checkup
 from tasks.probes.health.fleet import Summary
 
 
-def rows(seen: Look) -> list[dict[str, Any]]:
+def rows(seen: Checkup) -> list[dict[str, Any]]:
     """What matters first: causes by how bad they are, then what they explain, then the rest."""
     return [
         {
@@ -30,12 +30,12 @@ def rows(seen: Look) -> list[dict[str, Any]]:
     ]
 
 
-def headline(seen: Look) -> str:
+def headline(seen: Checkup) -> str:
     during = f", during {seen.during}" if seen.during else ""
     return f"{seen.environment} is {seen.status}{during}"
 
 
-def publish(seen: Look) -> None:
+def publish(seen: Checkup) -> None:
     key = seen.environment.replace("_", "-")
     at = datetime.fromtimestamp(seen.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     recording.table(f"health-{key}", rows(seen), f"{headline(seen)}, {at}")
@@ -65,7 +65,7 @@ def publish_page(found: Sequence[Summary]) -> None:
     recording.table("health", page_rows(found), said)
 
 
-def pictures(seen: Look) -> str:
+def pictures(seen: Checkup) -> str:
     """A day and a month of every probe, and how fast people were answered."""
     known, series = seen.record.probes, seen.record.series
     answers = {name: series[name] for name in ("api", "web") if name in series}
@@ -81,7 +81,7 @@ def pictures(seen: Look) -> str:
     )
 
 
-def as_json(seen: Look) -> dict[str, Any]:
+def as_json(seen: Checkup) -> dict[str, Any]:
     return {
         "environment": seen.environment,
         "status": str(seen.status),

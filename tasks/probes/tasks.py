@@ -8,22 +8,22 @@ from tasks.core.tasks import task
 from tasks.probes.connections.all import connections
 from tasks.probes.connections.connection import state
 from tasks.probes.health import record
-from tasks.probes.health.ask import Look
+from tasks.probes.health.ask import Checkup
 from tasks.steps.table import HOUR_S
 
 log = logging.getLogger("rollout")
 
 
 @task("health", within_s=HOUR_S)
-def ask_health(site: Site) -> Look:
+def record_health(site: Site) -> Checkup:
     """Ask every part how it is, restart what may be, tell what changed, and remember it."""
-    return record.attend(site)
+    return record.record(site)
 
 
-@task("glance", within_s=HOUR_S)
-def glance_at_health(site: Site) -> Look:
+@task("peek", within_s=HOUR_S)
+def peek_at_health(site: Site) -> Checkup:
     """Ask every part how it is, and leave no trace."""
-    return record.glance(site)
+    return record.peek(site)
 
 
 @task("check", within_s=HOUR_S)

@@ -28,8 +28,8 @@ from config.rules.health.record import Record
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.site import Site
 from tasks.core.step import converge
-from tasks.probes.health.ask import Look, look
-from tasks.probes.health.record import attend
+from tasks.probes.health.ask import Checkup, ask
+from tasks.probes.health.record import record
 from tasks.server.alerts import OWNED, health_alerts
 from tasks.server.automations import Automations
 from tasks.steps.redis import dify_redis
@@ -75,25 +75,25 @@ def quiet(stack: Site) -> Site:
     return stack
 
 
-def settle(site: Site, within_s: float = 60) -> Look:
+def settle(site: Site, within_s: float = 60) -> Checkup:
     """Looked at until all is well, as after a repair."""
     deadline = time.monotonic() + within_s
-    while (seen := attend(site)).status is not Status.OK and time.monotonic() < deadline:
+    while (seen := record(site)).status is not Status.OK and time.monotonic() < deadline:
         time.sleep(0.5)
     assert causes(seen) == {}, told(seen)
     assert seen.status is Status.OK, told(seen)
     return seen
 
 
-def causes(seen: Look) -> dict[str, Status]:
+def causes(seen: Checkup) -> dict[str, Status]:
     return {f.probe: f.status for f in seen.findings if f.bad and not f.because}
 
 
-def told(seen: Look) -> list[str]:
+def told(seen: Checkup) -> list[str]:
     return [f"{f.probe} {f.status} [{f.because}] {f.said}" for f in seen.findings if f.bad]
 
 
-def find(seen: Look, probe: str) -> Finding:
+def find(seen: Checkup, probe: str) -> Finding:
     return next(finding for finding in seen.findings if finding.probe == probe)
 
 
@@ -133,7 +133,7 @@ def test_what_broke_is_named_and_nothing_else(quiet: Site, pager: Listener, case
     breaking, expected, advice = CASES[case]
     pager.heard.clear()
     with breaking(quiet):
-        seen = attend(quiet)
+        seen = record(quiet)
     assert causes(seen) == expected, told(seen)
     (probe,) = expected
     assert advice in find(seen, probe).advice
@@ -149,19 +149,19 @@ def test_what_broke_is_named_and_nothing_else(quiet: Site, pager: Listener, case
     assert not any(value.get_secret_value() in str(seen) for value in quiet.secrets.values())
 
 
-def recovery(site: Site) -> list[Look]:
-    looks = [attend(site)]
+def recovery(site: Site) -> list[Checkup]:
+    looks = [record(site)]
     deadline = time.monotonic() + 60
     while looks[-1].status is not Status.OK and time.monotonic() < deadline:
         time.sleep(0.5)
-        looks.append(attend(site))
+        looks.append(record(site))
     assert looks[-1].status is Status.OK, told(looks[-1])
     return looks
 
 
 def test_what_depends_on_the_database_says_so(quiet: Site):
     with stopped_postgres(quiet):
-        seen = attend(quiet)
+        seen = record(quiet)
     because = {f.probe: f.because for f in seen.findings if f.because}
     assert because["api"] == "postgres"
     assert set(because.values()) == {"postgres"}
@@ -170,19 +170,19 @@ def test_what_depends_on_the_database_says_so(quiet: Site):
 
 def test_a_sick_service_is_restarted_within_its_budget(quiet: Site):
     docker("kill", name(quiet, "web"))
-    first, second = attend(quiet), attend(quiet)
+    first, second = record(quiet), record(quiet)
     kinds = [alert.kind for seen in (first, second) for alert in seen.alerts]
     assert kinds.count("healed") == 1, kinds
     recovery(quiet)
     docker("kill", name(quiet, "web"))
-    kinds = [alert.kind for _ in range(3) for alert in attend(quiet).alerts]
+    kinds = [alert.kind for _ in range(3) for alert in record(quiet).alerts]
     assert kinds == ["failed", "not-healed"]
     docker("start", name(quiet, "web"))
     recovery(quiet)
 
 
 def test_metrics_are_what_prometheus_reads(quiet: Site):
-    attend(quiet)
+    record(quiet)
     path = Path(quiet.environment.health.metrics) / f"dify-{quiet.name}.prom"
     families = {each.name: each for each in text_string_to_metric_families(path.read_text())}
     probes = {sample.labels["probe"] for sample in families["dify_probe_status"].samples}
@@ -192,7 +192,7 @@ def test_metrics_are_what_prometheus_reads(quiet: Site):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_a_look_changes_nothing(quiet: Site):
+def test_asking_changes_nothing(quiet: Site):
     """Asking does not even leave a key in Redis or a row in PostgreSQL."""
 
     def state() -> tuple[object, ...]:
@@ -204,15 +204,15 @@ def test_a_look_changes_nothing(quiet: Site):
         return keys, sorted(ids), files
 
     before = state()
-    look(quiet, Record())
+    ask(quiet, Record())
     assert state() == before
 
 
 def test_people_hear_what_to_do_and_of_silence(quiet: Site, pager: Listener):
     pager.heard.clear()
     with stopped_redis(quiet):
-        attend(quiet)
-        attend(quiet)
+        record(quiet)
+        record(quiet)
         subjects(pager, "redis", 1)
     [failed] = [each for each in pager.heard if MISSING not in each["subject"]]
     assert failed["subject"] == f"{quiet.name}: redis failed"
@@ -229,7 +229,7 @@ def test_a_deploy_excuses_what_it_takes_down_and_no_more(quiet: Site, pager: Lis
         overdue_backup(quiet),
     ):
         with stopped_redis(quiet):
-            looks = [attend(quiet) for _ in range(3)]
+            looks = [record(quiet) for _ in range(3)]
         worker_is_back(quiet)  # as a deploy ends with a proof that all works
     assert [list(causes(seen)) for seen in looks] == [["restore point"]] * 3
     assert find(looks[0], "redis").because == "rollout"
@@ -249,7 +249,7 @@ def test_a_deploy_that_never_ends_excuses_nothing(quiet: Site):
         stopped_redis(site),
     ):
         time.sleep(1)
-        seen = attend(site)
+        seen = record(site)
     assert causes(seen) == {"rollout": Status.WARN, "redis": Status.FAIL}, told(seen)
     recovery(quiet)
 
@@ -258,16 +258,16 @@ def test_a_backup_takes_nothing_down(quiet: Site):
     lock = lock_file(quiet.environment)
     with rollout_lock(quiet.node, lock, environment=quiet.name, run=f"backup {quiet.name}"):
         docker("kill", name(quiet, "worker"))
-        seen = attend(quiet)
+        seen = record(quiet)
         docker("start", name(quiet, "worker"))
     assert causes(seen) == {"container worker": Status.FAIL}, told(seen)
     recovery(quiet)
 
 
 def test_a_record_is_kept_as_one_document(quiet: Site):
-    attend(quiet)
+    record(quiet)
     first = health_record.load(quiet.name)
-    attend(quiet)
+    record(quiet)
     second = health_record.load(quiet.name)
     assert first.document == second.document
     assert second.record.at > first.record.at

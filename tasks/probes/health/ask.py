@@ -1,4 +1,4 @@
-"""One look at an environment: every question asked at once, contradictions asked again."""
+"""One checkup of an environment: every question asked at once, contradictions asked again."""
 
 import logging
 import time
@@ -57,8 +57,8 @@ _BY_PART = ("disk",)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was found. `record` is for the next look, `alerts` are what people should hear."""
+class Checkup:
+    """What was found. `record` is for the next run, `alerts` are what people should hear."""
 
     environment: str
     at: float
@@ -99,7 +99,7 @@ def probes(site: Site, past: Past) -> list[Probe]:
     ]
 
 
-def look(site: Site, record: Record) -> Look:
+def ask(site: Site, record: Record) -> Checkup:
     """Ask everything; an answer that contradicts what is known is asked again before it counts."""
     began, health = time.monotonic(), site.environment.health
     asked = probes(site, _past(record))
@@ -117,11 +117,11 @@ def look(site: Site, record: Record) -> Look:
     told, after = alerts(record, after, findings, health, now)
     after = after.model_copy(update={"notes": _notes(answers)})
     after = forgotten(_drawn(after, findings, now), (f.probe for f in findings), now)
-    return Look(site.name, now, time.monotonic() - began, tuple(findings), tuple(told), after)
+    return Checkup(site.name, now, time.monotonic() - began, tuple(findings), tuple(told), after)
 
 
 def _past(record: Record) -> Past:
-    """What came since a look during a rollout counts for nothing: it restarted and logged."""
+    """What came since a run during a rollout counts for nothing: it restarted and logged."""
     if ROLLOUT in record.notes:
         return Past(time.time(), series=record.series)
     return Past(record.at, record.notes, record.series)

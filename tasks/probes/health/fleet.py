@@ -15,7 +15,7 @@ from config.errors import RolloutError
 from config.rules.finding import Status, worst
 from config.rules.health.record import Record
 from tasks.core.site import Site
-from tasks.probes.health.ask import Look
+from tasks.probes.health.ask import Checkup
 
 _BATCH = 20
 
@@ -35,7 +35,7 @@ class Summary:
 def visit(
     names: Sequence[str],
     opened: Callable[[str], Site],
-    attend: Callable[[Site, Kept], Look],
+    ask: Callable[[Site, Kept], Checkup],
     *,
     at_once: int,
     fresh_s: float = 0.0,
@@ -50,7 +50,7 @@ def visit(
         try:
             if time.time() - kept.record.at < fresh_s:
                 return _remembered(name, kept.record, time.monotonic() - began)
-            return _summary(attend(opened(name), kept))
+            return _summary(ask(opened(name), kept))
         except (RolloutError, HTTPError) as error:  # the latter of a Prefect server that is busy
             took = time.monotonic() - began
             return Summary(name, Status.UNKNOWN, time.time(), (), str(error), took)
@@ -69,7 +69,7 @@ def visit(
         return [future.result() for future in futures]
 
 
-def _summary(seen: Look) -> Summary:
+def _summary(seen: Checkup) -> Summary:
     causes = [f for f in seen.findings if f.bad and not f.because]
     causes.sort(key=lambda finding: -finding.status.rank)
     since = min((seen.since(finding) for finding in causes), default=seen.record.at)

@@ -9,13 +9,13 @@ from config.rules.health.healing import Healing, due, healed
 from config.rules.health.record import Alert, Record
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.site import Site
-from tasks.probes.health.ask import Look
+from tasks.probes.health.ask import Checkup
 from tasks.probes.subjects.containers import on_every_node
 
 log = logging.getLogger("rollout")
 
 
-def heal(site: Site, seen: Look) -> tuple[list[Alert], Record]:
+def heal(site: Site, seen: Checkup) -> tuple[list[Alert], Record]:
     """What was restarted, or could not be, to be told; and the record that counts it."""
     record, health = seen.record, site.environment.health
     wanted = due(record, seen.findings, health, seen.at)

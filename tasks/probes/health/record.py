@@ -11,7 +11,7 @@ from clients.files import File
 from config.rules.health import metrics
 from config.rules.health.record import Alert
 from tasks.core.site import Site
-from tasks.probes.health.ask import Look, look
+from tasks.probes.health.ask import Checkup, ask
 from tasks.probes.health.heal import heal
 
 PREFIX = "rollout.health."
@@ -25,28 +25,28 @@ _WORDS = {
 }
 
 
-def attend(site: Site, kept: Kept | None = None) -> Look:
-    """Look, heal within the budget, tell what changed, and keep it for the next run.
+def record(site: Site, kept: Kept | None = None) -> Checkup:
+    """Ask, heal within the budget, tell people what changed, and keep the record for the next run.
 
-    `kept`: what the last run left, if the caller has it. Told before kept: a run killed in
-    between tells twice, and none keeps silent.
+    `kept`: what the last run left, if the caller has it. People are told before it is kept: a run
+    that is killed in between tells them twice, and none keeps silent.
     """
     kept = kept or health_record.load(site.name)
-    seen = look(site, kept.record)
-    told, record = heal(site, seen)
-    seen = replace(seen, alerts=(*seen.alerts, *told), record=record)
+    seen = ask(site, kept.record)
+    healed, after = heal(site, seen)
+    seen = replace(seen, alerts=(*seen.alerts, *healed), record=after)
     emit(events(seen))
     health_record.save(site.name, kept, seen.record)
     measure(site, seen)
     return seen
 
 
-def glance(site: Site) -> Look:
-    """Look, and leave no trace."""
-    return look(site, health_record.load(site.name).record)
+def peek(site: Site) -> Checkup:
+    """Ask, and leave no trace."""
+    return ask(site, health_record.load(site.name).record)
 
 
-def measure(site: Site, seen: Look) -> None:
+def measure(site: Site, seen: Checkup) -> None:
     """The findings as a file for node_exporter, if the environment names its directory.
 
     Other users' process reads it, and never half of it.
@@ -62,7 +62,7 @@ def resource(environment: str) -> str:
     return f"{PREFIX}{environment}"
 
 
-def events(seen: Look) -> Iterator[Event]:
+def events(seen: Checkup) -> Iterator[Event]:
     """One for the run itself, whose absence is an alert, and one for each thing to tell."""
     about, name = resource(seen.environment), seen.environment
     labels = {"prefect.resource.name": name, "rollout.environment": name}
@@ -73,7 +73,7 @@ def events(seen: Look) -> Iterator[Event]:
         yield Event(PREFIX + alert.kind, about, told, _payload(seen, alert))
 
 
-def _payload(seen: Look, alert: Alert) -> dict[str, object]:
+def _payload(seen: Checkup, alert: Alert) -> dict[str, object]:
     finding = alert.finding
     what = _WORDS.get(alert.kind, alert.kind.replace("-", " "))
     lines = [

@@ -20,7 +20,7 @@ def probes(site: Site, past: Past) -> list[Probe]:
 
 
 def _ask(site: Site, _: Past) -> list[Reading]:
-    """The value is there while one goes on, the note tells the next look."""
+    """The value is there while one goes on, the note tells the next run."""
     holder = holding(site.node, lock_file(site.environment))
     if holder is None or holder.run.partition(" ")[0] not in _TAKES_DOWN:
         return [Reading(ROLLOUT, "none")]

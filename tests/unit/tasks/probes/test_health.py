@@ -11,7 +11,7 @@ from config.rules.health.record import Known, Record, overall
 from config.secrets import generate
 from tasks.core.site import Site
 from tasks.probes.health import celery, rollout
-from tasks.probes.health.ask import Look, probes
+from tasks.probes.health.ask import Checkup, probes
 from tasks.probes.health.postgres import behind, replication
 from tasks.probes.health.probe import Past
 from tasks.probes.health.record import CHECKED, events
@@ -85,7 +85,7 @@ def test_room_is_counted_as_df_does_and_each_filesystem_once():
 
 
 def test_a_run_tells_that_it_was(site: Site):
-    seen = Look("prod", 1.0, 0.2, (), (), Record(probes={"a": Known()}))
+    seen = Checkup("prod", 1.0, 0.2, (), (), Record(probes={"a": Known()}))
     (event,) = events(seen)
     assert event.name == CHECKED and event.resource == "rollout.health.prod"
 
