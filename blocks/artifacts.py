@@ -11,7 +11,7 @@ from blocks.prefect_api import api
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Artifact:
     """The newest artifact of a key; `rows` of a table."""
 
     at: datetime
@@ -22,8 +22,8 @@ class Kept:
         return json.loads(self.data) if isinstance(self.data, str) else self.data
 
 
-def newest(keys: list[str]) -> dict[str, Kept]:
+def newest(keys: list[str]) -> dict[str, Artifact]:
     """By key; those that were never made are missing."""
     wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=keys))
     found = api().read_latest_artifacts(artifact_filter=wanted)
-    return {each.key: Kept(each.updated, each.data) for each in found if each.updated}
+    return {each.key: Artifact(each.updated, each.data) for each in found if each.updated}

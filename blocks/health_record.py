@@ -52,25 +52,25 @@ print(health_record.load("prod").record)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Stored:
     """A record and the document it lies in, None before the first run."""
 
     record: Record
     document: UUID | None = None
 
 
-def load(environment: str) -> Kept:
+def load(environment: str) -> Stored:
     """The record of the environment, empty before its first run or if another version wrote it."""
     return load_all([environment])[environment]
 
 
-def load_all(environments: Sequence[str]) -> dict[str, Kept]:
+def load_all(environments: Sequence[str]) -> dict[str, Stored]:
     """By environment, with one request: asking for each takes the server ten times as long.
 
     Without a server nothing is known of any.
     """
     if not configured():
-        return {name: Kept(Record()) for name in environments}
+        return {name: Stored(Record()) for name in environments}
     wanted = {
         "block_documents": {"name": {"any_": [_name(name) for name in environments]}},
         "block_types": {"slug": {"any_": [HealthRecord.get_block_type_slug()]}},
@@ -81,17 +81,17 @@ def load_all(environments: Sequence[str]) -> dict[str, Kept]:
     return {name: _kept(found.get(_name(name))) for name in environments}
 
 
-def _kept(document: dict[str, Any] | None) -> Kept:
+def _kept(document: dict[str, Any] | None) -> Stored:
     if document is None:
-        return Kept(Record())
+        return Stored(Record())
     identity = UUID(document["id"])
     try:
-        return Kept(Record.model_validate_json(document["data"]["record"]), identity)
+        return Stored(Record.model_validate_json(document["data"]["record"]), identity)
     except (KeyError, ValueError):
-        return Kept(Record(), identity)
+        return Stored(Record(), identity)
 
 
-def save(environment: str, kept: Kept, record: Record) -> None:
+def save(environment: str, kept: Stored, record: Record) -> None:
     """One request: saving a block by its name takes six. Without a server nothing is saved."""
     if not configured():
         return

@@ -38,7 +38,7 @@ def brief(seen: Any) -> Group:
 
 def line(seen: Any) -> str:
     """The same in one line, for a log."""
-    causes = [f"{f.probe} {f.status} ({f.said})" for f in seen.findings if f.bad and not f.because]
+    causes = [f"{f.probe} {f.status} ({f.said})" for f in seen.findings if f.at_fault]
     return f"{_at(seen)}  {headline(seen)}: {'; '.join(causes) or 'nothing to do'}"
 
 

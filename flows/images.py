@@ -15,7 +15,7 @@ from flows.parts.transfers import transfers
 from tasks.core.site import Site, without_secrets
 from tasks.images import tasks
 from tasks.images.bundle_report import bundled
-from tasks.images.prune import Kept
+from tasks.images.prune import ReleaseImage
 
 Action = Literal["pull", "bundle", "verify", "load", "list", "prune"]
 Rows = list[dict[str, Any]]
@@ -90,7 +90,7 @@ def _load(graph: Graph, file: Path, extra_to: Path | None) -> Rows:
     return [{"node": node, "loaded": image} for node, images in sent.items() for image in images]
 
 
-def _kept(found: list[Kept]) -> Rows:
+def _kept(found: list[ReleaseImage]) -> Rows:
     return [
         {
             "node": kept.node,

@@ -19,7 +19,7 @@ VENDOR = "langgenius/"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ReleaseImage:
     """An image of some release on a node, and why it stays; unused has no reason to."""
 
     node: str
@@ -31,16 +31,16 @@ class Kept:
         return ", ".join(self.image.tags) or self.image.id[7:19]
 
 
-def look(site: Site) -> list[Kept]:
+def look(site: Site) -> list[ReleaseImage]:
     """Every image of any release, on every node."""
     return [kept for each in site.on_each() for kept in _on_node(each)]
 
 
-def unused(found: Iterable[Kept]) -> list[Kept]:
+def unused(found: Iterable[ReleaseImage]) -> list[ReleaseImage]:
     return [kept for kept in found if not kept.why]
 
 
-def prune(site: Site) -> list[Kept]:
+def prune(site: Site) -> list[ReleaseImage]:
     """The unused images are gone from every node; those that were.
 
     Raises:
@@ -58,14 +58,14 @@ def prune(site: Site) -> list[Kept]:
     return removed
 
 
-def _on_node(site: Site) -> list[Kept]:
+def _on_node(site: Site) -> list[ReleaseImage]:
     docker: Docker = site.docker
     if trouble := docker.trouble():
         raise StepError("images", trouble)
     running = docker.images_in_use()
     deployed = release_file.read(site.environment, site.node)
     wanted, versioned = _wanted(), _versioned()
-    found: list[Kept] = []
+    found: list[ReleaseImage] = []
     for image in docker.images():
         if not _of_a_release(image, wanted, versioned):
             continue
@@ -77,7 +77,7 @@ def _on_node(site: Site) -> list[Kept]:
             why = "kept for rollback"
         else:
             why = ""
-        found.append(Kept(site.node.name, image, why))
+        found.append(ReleaseImage(site.node.name, image, why))
     return found
 
 

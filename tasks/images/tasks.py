@@ -11,7 +11,7 @@ from tasks.images.bundle_loader import load
 from tasks.images.bundle_proof import prove
 from tasks.images.bundle_reader import opened
 from tasks.images.bundle_writer import write
-from tasks.images.prune import Kept
+from tasks.images.prune import ReleaseImage
 from tasks.steps.table import DAY_S, HOUR_S
 from tasks.tools.bundle import Contents
 
@@ -42,12 +42,12 @@ def load_bundle(site: Site, *, file: Path, extra_to: Path | None) -> dict[str, l
 
 
 @task("list images", within_s=HOUR_S)
-def list_images(site: Site) -> list[Kept]:
+def list_images(site: Site) -> list[ReleaseImage]:
     """List the images of all releases on every node, and why each is kept."""
     return housekeeping.look(site)
 
 
 @task("prune images", within_s=HOUR_S)
-def prune_images(site: Site) -> list[Kept]:
+def prune_images(site: Site) -> list[ReleaseImage]:
     """Remove the images of releases that nothing uses and no rollback needs."""
     return housekeeping.prune(site)

@@ -193,7 +193,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Suitable:
+class PostgresRequirements:
     """Dify's role finds a server and databases that its release can work with.
 
     Everything here is the administrator's to change: applying says what is missing. `pending`:

@@ -21,7 +21,7 @@ def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
 
 
 @dataclass(frozen=True, slots=True)
-class Suitable:
+class RedisRequirements:
     """Redis lets Dify in where Dify will ask, and forgets nothing when memory is short.
 
     `pending`: whether the parts before this one have still to make it; what is missing is theirs

@@ -86,7 +86,7 @@ def settle(site: Site, within_s: float = 60) -> Checkup:
 
 
 def causes(seen: Checkup) -> dict[str, Status]:
-    return {f.probe: f.status for f in seen.findings if f.bad and not f.because}
+    return {f.probe: f.status for f in seen.findings if f.at_fault}
 
 
 def told(seen: Checkup) -> list[str]:

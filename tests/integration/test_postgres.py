@@ -18,7 +18,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Outcome, converge
 from tasks.platforms.sandbox.postgres import Layout, Server, layout, stop
-from tasks.steps.pgsql import Suitable, admin, dify_database, prefect_database_steps
+from tasks.steps.pgsql import PostgresRequirements, admin, dify_database, prefect_database_steps
 from tasks.steps.rollout import carry_out
 from tasks.steps.table import PARTS
 
@@ -450,7 +450,7 @@ def test_a_superuser_or_a_server_too_new_is_refused(site: Site) -> None:
     needs = site.release.postgres.model_copy(update={"max": 15})
     release = site.release.model_copy(update={"postgres": needs})
     given = external(site)
-    found = Suitable(Site(given.environment, release, given.secrets)).observe()
+    found = PostgresRequirements(Site(given.environment, release, given.secrets)).observe()
     assert [error.cause for error in found] == [
         "the server is PostgreSQL 16; Dify 1.16.1 takes 13 to 15",
         "role dbuser_dify is a superuser; Dify must not be one",
@@ -464,7 +464,7 @@ def test_a_superuser_or_a_server_too_new_is_refused(site: Site) -> None:
 
 def test_a_refused_role_is_explained_once(site: Site) -> None:
     given = with_password(external(site), "wrong")
-    found = Suitable(given).observe()
+    found = PostgresRequirements(given).observe()
     assert len(found) == 1
     assert "password authentication failed" in found[0].cause
     assert found[0].advice.startswith('as administrator: CREATE ROLE "dbuser_dify" LOGIN;')

@@ -18,8 +18,8 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Platform
 from tasks.steps.docker import docker_steps
-from tasks.steps.pgsql import Suitable, owned_databases
-from tasks.steps.redis import Suitable as SuitableRedis
+from tasks.steps.pgsql import PostgresRequirements, owned_databases
+from tasks.steps.redis import RedisRequirements
 
 CONNECT_WITHIN_S = 2.0
 
@@ -118,12 +118,12 @@ class External:
 
 def _pgsql(site: Site) -> list[Step[Any]]:
     if site.environment.postgres.admin:
-        return [*owned_databases(site), Suitable(site, (PostgresRefused,))]
-    return [Suitable(site)]
+        return [*owned_databases(site), PostgresRequirements(site, (PostgresRefused,))]
+    return [PostgresRequirements(site)]
 
 
 def _redis(site: Site) -> list[Step[Any]]:
-    return [SuitableRedis(site)]
+    return [RedisRequirements(site)]
 
 
 def _answers(name: str, host: str, port: int, site: Site) -> Reading:

@@ -21,8 +21,8 @@ from tasks.platforms.pigsty.inventory import inventory_steps
 from tasks.platforms.pigsty.names import name_steps
 from tasks.platforms.pigsty.portal import entry_steps
 from tasks.platforms.pigsty.source import source_steps
-from tasks.steps.pgsql import Suitable, dify_database
-from tasks.steps.redis import Suitable as SuitableRedis
+from tasks.steps.pgsql import PostgresRequirements, dify_database
+from tasks.steps.redis import RedisRequirements
 
 
 class Pigsty(External):
@@ -81,12 +81,12 @@ def _docker(site: Site) -> list[Step[Any]]:
 def _pgsql(site: Site) -> list[Step[Any]]:
     main, plugin = dify_database(site), dify_database(site, plugin=True)
     unmade = (PostgresRefused, PostgresUnreachable)
-    return [*pgsql.pgsql_steps(site, main, plugin), Suitable(site, unmade)]
+    return [*pgsql.pgsql_steps(site, main, plugin), PostgresRequirements(site, unmade)]
 
 
 def _redis(site: Site) -> list[Step[Any]]:
     servers = redis.Instances(site, site.environment.pigsty.redis_cluster)
-    unmade = SuitableRedis(site, pending=lambda: bool(servers.observe()), within_s=0)
+    unmade = RedisRequirements(site, pending=lambda: bool(servers.observe()), within_s=0)
     return [*redis.redis_steps(site), unmade]
 
 

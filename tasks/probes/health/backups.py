@@ -6,7 +6,7 @@ and a drill only what was proved.
 
 from datetime import UTC, datetime
 
-from blocks.artifacts import Kept, newest
+from blocks.artifacts import Artifact, newest
 from blocks.prefect_api import configured
 from config.rules.finding import Reading, Status
 from config.rules.restore_point import BEFORE_RESTORE
@@ -34,7 +34,7 @@ def _ask(site: Site, _: Past) -> list[Reading]:
     return [_point(site, points, now), _drill(site, drill, now)]
 
 
-def _point(site: Site, kept: Kept | None, now: datetime) -> Reading:
+def _point(site: Site, kept: Artifact | None, now: datetime) -> Reading:
     advice = f"rollout backup {site.name}"
     if not site.environment.backup.repository:
         said = "no repository: nothing to restore from"
@@ -53,7 +53,7 @@ def _point(site: Site, kept: Kept | None, now: datetime) -> Reading:
     return Reading(POINT, max(names), hours, "h old", (window, 2 * window), advice=late)
 
 
-def _drill(site: Site, kept: Kept | None, now: datetime) -> Reading:
+def _drill(site: Site, kept: Artifact | None, now: datetime) -> Reading:
     advice = f"rollout drill {site.name}"
     if kept is None:
         return Reading(DRILL, "never", status=Status.UNKNOWN, advice=advice)

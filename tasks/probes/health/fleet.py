@@ -10,7 +10,7 @@ from threading import Semaphore
 from httpx import HTTPError
 
 from blocks import health_record
-from blocks.health_record import Kept
+from blocks.health_record import Stored
 from config.errors import RolloutError
 from config.rules.finding import Status, worst
 from config.rules.health.record import Record
@@ -35,7 +35,7 @@ class Summary:
 def visit(
     names: Sequence[str],
     opened: Callable[[str], Site],
-    ask: Callable[[Site, Kept], Checkup],
+    ask: Callable[[Site, Stored], Checkup],
     *,
     at_once: int,
     fresh_s: float = 0.0,
@@ -45,7 +45,7 @@ def visit(
     `fresh_s`: what a run of the last so many seconds left is as good as asking again.
     """
 
-    def one(name: str, kept: Kept) -> Summary:
+    def one(name: str, kept: Stored) -> Summary:
         began = time.monotonic()
         try:
             if time.time() - kept.record.at < fresh_s:
@@ -70,7 +70,7 @@ def visit(
 
 
 def _summary(seen: Checkup) -> Summary:
-    causes = [f for f in seen.findings if f.bad and not f.because]
+    causes = [f for f in seen.findings if f.at_fault]
     causes.sort(key=lambda finding: -finding.status.rank)
     since = min((seen.since(finding) for finding in causes), default=seen.record.at)
     return Summary(

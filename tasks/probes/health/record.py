@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blocks import health_record
 from blocks.events import Event, emit
-from blocks.health_record import Kept
+from blocks.health_record import Stored
 from clients.files import File
 from config.rules.health import metrics
 from config.rules.health.record import Alert
@@ -25,7 +25,7 @@ _WORDS = {
 }
 
 
-def record(site: Site, kept: Kept | None = None) -> Checkup:
+def record(site: Site, kept: Stored | None = None) -> Checkup:
     """Ask, heal within the budget, tell people what changed, and keep the record for the next run.
 
     `kept`: what the last run left, if the caller has it. People are told before it is kept: a run
