@@ -28,7 +28,7 @@ from config.load import load_environment
 from config.rules.finding import Status
 from config.rules.health.record import Record
 from flows.health import health
-from flows.parts.opening import unchanged
+from flows.parts.opening import read_only
 from tasks.core.site import Site
 from tasks.probes.health.ask import ask
 from tasks.probes.health.fleet import visit
@@ -45,7 +45,7 @@ def main() -> None:
     chosen = options.parse_args()
     own = own_server(load_environment(chosen.environment))
     with temporary_settings({**own, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        site = unchanged(chosen.environment)
+        site = read_only(chosen.environment)
         if chosen.single:
             one(site)
         if chosen.runs:

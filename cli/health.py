@@ -82,10 +82,10 @@ def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
 
 @contextmanager
 def _peeking(environment: str) -> Generator[Callable[[], Any]]:
-    from flows.parts.opening import unchanged
+    from flows.parts.opening import read_only
     from tasks.probes.health.record import peek
 
-    yield partial(peek, unchanged(environment))
+    yield partial(peek, read_only(environment))
 
 
 @contextmanager
@@ -94,11 +94,11 @@ def _without_server(environment: str) -> Generator[Callable[[], Any]]:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from config.rules.health.record import Record
-    from flows.parts.opening import unchanged
+    from flows.parts.opening import read_only
     from tasks.probes.health.ask import ask
 
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        yield partial(ask, unchanged(environment), Record())
+        yield partial(ask, read_only(environment), Record())
 
 
 def _show(seen: Any, *, as_json: bool) -> None:

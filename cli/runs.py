@@ -32,14 +32,14 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
     """What a deploy would change. Nothing is done, and no run is recorded."""
     check_steps(only)
     with server(environment):
-        from flows.parts.opening import opened
+        from flows.parts.opening import locked
         from flows.parts.report import report_on
         from tasks.steps import rollout
 
         tell_steps()
         collect_garbage_again()
         began = time.monotonic()
-        with opened(
+        with locked(
             environment, run="", release=release, promote_from=promote_from, dry_run=True
         ) as site:
             outcomes = rollout.plan(site, only=only)

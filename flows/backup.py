@@ -5,7 +5,7 @@ from typing import Literal
 from prefect import flow
 
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.points_report import PointsReport, publish
 from flows.parts.progress import progress
 from flows.parts.run import recorded, this_run
@@ -24,7 +24,7 @@ def backup(
         scheduled: Started by its schedule; the restore point says so.
         before: The change it is made for, which it is then kept for until that is proved.
     """
-    with opened(environment, run=this_run()) as site, progress("backup", environment) as told:
+    with locked(environment, run=this_run()) as site, progress("backup", environment) as told:
         reason = f"before-{before}" if before else "schedule" if scheduled else "asked"
         graph = Graph(site)
         repository = graph.run(tasks.open_repository, create=True)

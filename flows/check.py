@@ -11,7 +11,7 @@ from prefect.states import Completed, Failed
 from config.rules.finding import Finding
 from flows.parts import recording
 from flows.parts.graph import Graph
-from flows.parts.opening import asked
+from flows.parts.opening import known_secrets
 from flows.parts.run import recorded
 from tasks.probes import tasks
 from tasks.probes.connections.connection import State as Became
@@ -42,7 +42,7 @@ def check(environment: str) -> State[Any]:
         environment: A file of config/environments.
     """
     began = time.monotonic()
-    findings = Graph(asked(environment)).run(tasks.check_connections)
+    findings = Graph(known_secrets(environment)).run(tasks.check_connections)
     report = CheckReport(environment, tuple(findings), time.monotonic() - began)
     publish(report)
     if report.failed:

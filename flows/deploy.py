@@ -10,7 +10,7 @@ from flows.parts.approval import approval
 from flows.parts.artifacts import publish, publish_plan
 from flows.parts.forms import PlanName, Reason, ReleaseName, SourceName, StepNames
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.report import Report, report_on
 from flows.parts.run import recorded, this_run
 from flows.parts.transfers import transfers
@@ -44,7 +44,7 @@ def deploy(
         approved_plan: The plan that was approved already, as `rollout plan` names it.
     """
     run = this_run()
-    with opened(
+    with locked(
         environment, run=run, release=release, promote_from=promote_from, dry_run=dry_run
     ) as site:
         graph = Graph(site)

@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows.parts.drill_report import DrillReport, publish
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.progress import progress
 from flows.parts.run import recorded, this_run
 from tasks.points import tasks
@@ -19,7 +19,7 @@ def drill(environment: str, point: str = "latest") -> DrillReport:
         environment: A file of config/environments.
         point: A restore point, like 20261124T023000Z, or latest.
     """
-    with opened(environment, run=this_run(), half_restored=True) as site:
+    with locked(environment, run=this_run(), half_restored=True) as site:
         graph = Graph(site)
         choice = graph.run(tasks.choose, source=site, point=point, only=[])
         with progress("drill", environment) as told:

@@ -9,7 +9,7 @@ from prefect.states import Completed
 from config.load import environment_names
 from config.rules.finding import worst
 from flows.parts.health_report import publish_page
-from flows.parts.opening import unchanged
+from flows.parts.opening import read_only
 from flows.parts.run import recorded
 from tasks.probes.health.fleet import visit
 from tasks.probes.health.record import record
@@ -28,7 +28,7 @@ def fleet(
         fresh_s: Take what a health run of the last so many seconds left instead of asking again.
     """
     names = environments or environment_names()
-    found = visit(names, unchanged, record, at_once=at_once, fresh_s=fresh_s)
+    found = visit(names, read_only, record, at_once=at_once, fresh_s=fresh_s)
     publish_page(found)
     status = worst(each.status for each in found)
     bad = [each.environment for each in found if each.bad]

@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from flows.parts.graph import Graph
 from flows.parts.health_report import publish
-from flows.parts.opening import unchanged
+from flows.parts.opening import read_only
 from flows.parts.run import recorded
 from tasks.probes import tasks
 
@@ -23,7 +23,7 @@ def health(environment: str, record: bool = True) -> State[Any]:
         record: Remember the answers, and tell people what changed.
     """
     ask = tasks.record_health if record else tasks.peek_at_health
-    seen = Graph(unchanged(environment)).run(ask)
+    seen = Graph(read_only(environment)).run(ask)
     publish(seen)
     bad = [finding.probe for finding in seen.findings if finding.at_fault]
     return Completed(

@@ -5,7 +5,7 @@ import time
 from prefect import flow
 
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.points_report import PointsReport, publish
 from flows.parts.progress import progress
 from flows.parts.run import recorded, this_run
@@ -23,7 +23,7 @@ def points(environment: str, check: bool = False) -> PointsReport:
     """
     began = time.monotonic()
     with (
-        opened(environment, run=this_run(), dry_run=not check, half_restored=True) as site,
+        locked(environment, run=this_run(), dry_run=not check, half_restored=True) as site,
         progress("check", environment) as told,
     ):
         graph = Graph(site)

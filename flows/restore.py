@@ -11,7 +11,7 @@ from config.rules.finding import Finding
 from flows.parts.back_to import LossReport, back_to
 from flows.parts.forms import ReleaseName, SourceName
 from flows.parts.graph import Graph
-from flows.parts.opening import opened, reading
+from flows.parts.opening import beside, locked
 from flows.parts.progress import progress
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.run import recorded, this_run
@@ -63,8 +63,8 @@ def restore(
         raise StepError("restore", "preview shows what to_time undoes; expected to_time with it")
     require_confirmed(environment, confirm)
     with (
-        opened(environment, run=this_run(), release=release, half_restored=True) as site,
-        reading(source or environment, site) as origin,
+        locked(environment, run=this_run(), release=release, half_restored=True) as site,
+        beside(source or environment, site) as origin,
     ):
         graph = Graph(site)
         choice = graph.run(

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.parts.artifacts import publish
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.report import Report, report_on
 from flows.parts.run import recorded, this_run
 from tasks.steps import tasks
@@ -22,7 +22,7 @@ def verify(environment: str) -> Report:
     """
     began = time.monotonic()
     run = this_run()
-    with opened(environment, run=run) as site:
+    with locked(environment, run=run) as site:
         checks = Graph(site).run(tasks.verify, changed=True)
         report = report_on(site, began=began, checks=checks, run=run)
         publish(report, site)

@@ -6,7 +6,7 @@ from prefect import flow
 
 from config.rules.restore_point import Point
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.run import recorded
 from tasks.points import tasks
 
@@ -19,7 +19,7 @@ def watch(environment: str) -> Point:
     Args:
         environment: A file of config/environments.
     """
-    with opened(environment, run="watch", dry_run=True) as site:
+    with locked(environment, run="watch", dry_run=True) as site:
         graph = Graph(site)
         repository = graph.run(tasks.open_repository, create=False)
         return graph.run(tasks.require_recent, repository, now=datetime.now(UTC))

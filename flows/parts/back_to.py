@@ -8,7 +8,7 @@ from typing import Any
 from config.errors import StepError
 from flows.parts import recording
 from flows.parts.graph import Graph
-from flows.parts.opening import opened
+from flows.parts.opening import locked
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.second_half import second_half
 from tasks.points import tasks
@@ -45,7 +45,7 @@ def back_to(
 ) -> RestoreReport | LossReport:
     """State goes back first, then comes a rollout's second half. Read top to bottom."""
     if preview:
-        with opened(environment, run=run, dry_run=True) as site:
+        with locked(environment, run=run, dry_run=True) as site:
             loss = Graph(site).run(tasks.preview_loss, target=target)
         report = LossReport(environment, loss)
         key = environment.replace("_", "-")
@@ -54,7 +54,7 @@ def back_to(
         return report
     _require_confirmed(environment, confirm)
     began = time.monotonic()
-    with opened(environment, run=run, half_restored=True) as site:
+    with locked(environment, run=run, half_restored=True) as site:
         graph = Graph(site)
         done = graph.run(tasks.go_back, target=target)
         checks = second_half(graph)

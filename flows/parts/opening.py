@@ -11,23 +11,23 @@ from clients.node import Node
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.release import Release
+from tasks.core import secrets
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.open_node import open_node
 from tasks.core.owner_mark import require_own
 from tasks.core.promotion import promoted
 from tasks.core.release_file import Promoted
-from tasks.core.secrets import found_secrets, known_secrets, open_secrets
 from tasks.core.site import Site
 from tasks.points.interrupted_restore import require_ended
 
 Secrets = Callable[[Environment, Release, Node], dict[str, SecretStr]]
 
-_saved: Secrets = partial(open_secrets, save=True)
-_looked_up: Secrets = partial(open_secrets, save=False)
+_saved: Secrets = partial(secrets.open_secrets, save=True)
+_looked_up: Secrets = partial(secrets.open_secrets, save=False)
 
 
 @contextmanager
-def opened(
+def locked(
     environment: str,
     *,
     run: str,
@@ -65,19 +65,19 @@ def opened(
 
 
 @contextmanager
-def reading(environment: str, site: Site) -> Generator[Site]:
+def beside(environment: str, site: Site) -> Generator[Site]:
     """The site of an environment that is only read; the one that is open already, if it is that."""
     yield site if environment == site.name else _site(load_environment(environment), _looked_up)
 
 
-def unchanged(environment: str) -> Site:
-    """The environment's site with the secrets that are known, for a run that only looks."""
-    return _site(load_environment(environment), found_secrets)
+def read_only(environment: str) -> Site:
+    """The environment's site, unlocked, with all its secrets: the unknown ones are made up."""
+    return _site(load_environment(environment), secrets.found_secrets)
 
 
-def asked(environment: str) -> Site:
-    """The environment's site with the secrets that are known, for a run that only asks around."""
-    return _site(load_environment(environment), known_secrets)
+def known_secrets(environment: str) -> Site:
+    """The environment's site, unlocked, with the secrets that are known now and no others."""
+    return _site(load_environment(environment), secrets.known_secrets)
 
 
 def _site(environment: Environment, secrets: Secrets, source: Promoted | None = None) -> Site:
