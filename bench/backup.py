@@ -137,7 +137,7 @@ def measure(site: Site, folder: Path, storage: Path) -> None:
         for name in ("first", "unchanged"):
             note(f"{name}: restic, the files", timed(restic(plain, "backup", str(storage))))
             note(f"{name}: restic, the dumps", timed(partial(dumped, site, plain)))
-            point = partial(take, site, repository, reason="asked", told=silent)
+            point = partial(take, site, repository, reason="asked", on_progress=silent)
             note(f"{name}: a whole point", timed(point))
             time.sleep(1)
         part = subset(site, datetime.now(UTC))

@@ -24,13 +24,16 @@ def backup(
         scheduled: Started by its schedule; the restore point says so.
         before: The change it is made for, which it is then kept for until that is proved.
     """
-    with locked(environment, run=this_run()) as site, progress("backup", environment) as told:
+    with (
+        locked(environment, run=this_run()) as site,
+        progress("backup", environment) as on_progress,
+    ):
         reason = f"before-{before}" if before else "schedule" if scheduled else "asked"
         graph = Graph(site)
         repository = graph.run(tasks.open_repository, create=True)
-        manifest = graph.run(tasks.save_point, repository, reason=reason, told=told)
+        manifest = graph.run(tasks.save_point, repository, reason=reason, on_progress=on_progress)
         kit = graph.run(tasks.renew_kit, repository, manifest)
-        checked = graph.run(tasks.check_repository, repository, manifest, told=told)
+        checked = graph.run(tasks.check_repository, repository, manifest, on_progress=on_progress)
         done = graph.run(tasks.prune_points, repository, manifest, checked=checked, kit=kit)
         report = PointsReport.of(done)
         publish(report, kit=done.kit)

@@ -22,8 +22,8 @@ def drill(environment: str, point: str = "latest") -> DrillReport:
     with locked(environment, run=this_run(), half_restored=True) as site:
         graph = Graph(site)
         choice = graph.run(tasks.choose, source=site, point=point, only=[])
-        with progress("drill", environment) as told:
-            done = graph.run(tasks.drill, choice=choice, told=told)
+        with progress("drill", environment) as on_progress:
+            done = graph.run(tasks.drill, choice=choice, on_progress=on_progress)
         report = DrillReport(environment, done)
         publish(report)
         return report

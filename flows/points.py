@@ -24,12 +24,12 @@ def points(environment: str, check: bool = False) -> PointsReport:
     began = time.monotonic()
     with (
         locked(environment, run=this_run(), dry_run=not check, half_restored=True) as site,
-        progress("check", environment) as told,
+        progress("check", environment) as on_progress,
     ):
         graph = Graph(site)
         repository = graph.run(tasks.open_repository, create=False)
         if check:
-            graph.run(tasks.check_all, repository, told=told)
+            graph.run(tasks.check_all, repository, on_progress=on_progress)
         found, kept = graph.run(tasks.list_points, repository)
         report = PointsReport(
             environment,

@@ -104,8 +104,8 @@ def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list
     with transfers(site):
         graph.steps(STATE)
     graph.run(tasks.require_fits, choice=choice)
-    with progress("restore", site.name) as told:
-        done = graph.run(tasks.restore, choice=choice, told=told)
+    with progress("restore", site.name) as on_progress:
+        done = graph.run(tasks.restore, choice=choice, on_progress=on_progress)
     if choice.file:
         return done, []
     checks = proved(graph, done.way_back)

@@ -11,7 +11,7 @@ from config.errors import NotKnown, StepError, Unreachable
 log = logging.getLogger("rollout")
 log.setLevel(logging.INFO)
 
-TOLD = 9
+MAX_LOGGED = 9
 # A failover or a restart is over by then; what does not answer for longer is somebody's to mend.
 ANSWERS_WITHIN_S = 20.0
 
@@ -113,10 +113,10 @@ def converge(
 
 def _tell(step: str, same: Sequence[Change]) -> None:
     """A line each; a whole file's worth of differences is read in the report, not in the log."""
-    for change in same[:TOLD]:
+    for change in same[:MAX_LOGGED]:
         log.info("%s: %s", step, change.what)
-    if len(same) > TOLD:
-        log.info("%s: and %d more", step, len(same) - TOLD)
+    if len(same) > MAX_LOGGED:
+        log.info("%s: and %d more", step, len(same) - MAX_LOGGED)
 
 
 def _by_action(changes: Sequence[Change]) -> list[list[Change]]:

@@ -31,7 +31,7 @@ from tasks.points import buckets, replaced, uploads
 from tasks.points import recovery_kit as kit
 from tasks.points.databases import session_database
 from tasks.points.repository import Repository, points_of
-from tasks.points.snapshot_writer import Saving, Told
+from tasks.points.snapshot_writer import OnProgress, Saving
 from tasks.points.what_ran import what_ran
 from tasks.steps.redis import dify_redis
 
@@ -59,16 +59,20 @@ class Backup:
 
 
 def backup(
-    site: Site, repository: Repository, *, reason: Reason = "asked", told: Told = silent
+    site: Site,
+    repository: Repository,
+    *,
+    reason: Reason = "asked",
+    on_progress: OnProgress = silent,
 ) -> Backup:
     """Take a point, check the repository, and only then let go of what is too old.
 
     Raises:
         StepError: what went wrong; points made before are untouched.
     """
-    manifest = take(site, repository, reason=reason, told=told)
+    manifest = take(site, repository, reason=reason, on_progress=on_progress)
     recovery = kit.renew(site, repository, manifest.created)
-    checked = check(repository, subset(site, manifest.created), told)
+    checked = check(repository, subset(site, manifest.created), on_progress)
     return tidied(repository, manifest, checked=checked, kit=recovery)
 
 
@@ -87,11 +91,13 @@ def tidied(repository: Repository, manifest: Manifest, *, checked: str, kit: str
     return Backup(manifest, tuple(points), keep, pruned, held, checked, kit)
 
 
-def take(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:
+def take(
+    site: Site, repository: Repository, *, reason: Reason, on_progress: OnProgress
+) -> Manifest:
     """Save every part, all at once, and last the manifest that makes them a point."""
     began, created = time.monotonic(), datetime.now(UTC)
     name = created.strftime("%Y%m%dT%H%M%SZ")
-    saving = Saving(site, repository, name, told)
+    saving = Saving(site, repository, name, on_progress)
     archived = site.platform.archived(site, name)
     folders = saved_folders(site)
     main, plugin = session_database(site), session_database(site, plugin=True)
@@ -157,7 +163,7 @@ def subset(site: Site, at: datetime) -> str:
     return "all" if days == 1 else f"{at.toordinal() % days + 1}/{days}"
 
 
-def check(repository: Repository, part: str, told: Told = silent) -> str:
+def check(repository: Repository, part: str, on_progress: OnProgress = silent) -> str:
     """The repository's structure is sound and the data of this part reads back.
 
     Raises:
@@ -167,11 +173,11 @@ def check(repository: Repository, part: str, told: Told = silent) -> str:
 
     def note(line: str) -> None:
         if (share := restic.parse_check(line, unit)) is not None:
-            told("check", min(share, 1))
+            on_progress("check", min(share, 1))
 
-    told("check", 0)
+    on_progress("check", 0)
     repository.run(repository.tool.check(part), note, partial(_damage, repository))
-    told("check", 1)
+    on_progress("check", 1)
     return part
 
 

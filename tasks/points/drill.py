@@ -20,7 +20,7 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.images.copy_to_nodes import images_steps
 from tasks.points import buckets, databases, folders, restored
-from tasks.points.backup import Told, silent
+from tasks.points.backup import OnProgress, silent
 from tasks.points.choice import Choice
 from tasks.points.databases import twins
 from tasks.points.filling import fill_database, fill_folder
@@ -53,7 +53,7 @@ class Drill:
     checks: tuple[Finding, ...]
 
 
-def drill(site: Site, choice: Choice, *, told: Told = silent) -> Drill:
+def drill(site: Site, choice: Choice, *, on_progress: OnProgress = silent) -> Drill:
     """Restore the point aside, prove it, and leave nothing behind.
 
     Raises:
@@ -63,11 +63,11 @@ def drill(site: Site, choice: Choice, *, told: Told = silent) -> Drill:
     aside = rehearsal_of(site, choice.manifest)
     clear(site, aside)
     try:
-        _fill(site, aside, choice, told)
-        told("stack", 0)
+        _fill(site, aside, choice, on_progress)
+        on_progress("stack", 0)
         for step in (*images_steps(aside), *settings_steps(aside), *compose_steps(aside)):
             converge(step, patience=site.within(1))
-        told("stack", 1)
+        on_progress("stack", 1)
         checks = restored.verify(aside, choice.manifest)
         rto_s = time.monotonic() - began
     finally:
@@ -112,16 +112,16 @@ def clear(site: Site, aside: Site) -> None:
             ours.flushdb()
 
 
-def _fill(site: Site, aside: Site, choice: Choice, told: Told) -> None:
+def _fill(site: Site, aside: Site, choice: Choice, on_progress: OnProgress) -> None:
     for broker in (False, True):
         with dify_redis(aside, broker=broker).client() as client:
             client.set(MARK, choice.point.id)
     for twin in twins(site, DATABASES):
-        told(twin.part, 0)
+        on_progress(twin.part, 0)
         databases.make(site, twin.named(DRILL), twin.extensions)
         fill_database(site, choice, twin.named(DRILL), twin)
-        told(twin.part, 1)
-    told("files", 0)
+        on_progress(twin.part, 1)
+    on_progress("files", 0)
     state = {name: path for name, path in choice.manifest.folders.items() if name != "stack"}
     incoming = _root(site.environment) / "incoming"
     fill_folder(site, choice, incoming, list(state.values()))
@@ -135,7 +135,7 @@ def _fill(site: Site, aside: Site, choice: Choice, told: Told) -> None:
         if folders.exists(site.node, incoming / path.lstrip("/"))
     }
     folders.swap(site.node, moves)
-    told("files", 1)
+    on_progress("files", 1)
 
 
 def _root(environment: Environment) -> Path:

@@ -8,7 +8,7 @@ from config.errors import StepError
 from config.rules.restore_point import INCOMING
 from tasks.core.site import Site
 from tasks.points import buckets, databases, folders, interrupted_restore
-from tasks.points.backup import Told
+from tasks.points.backup import OnProgress
 from tasks.points.buckets import SavedBucket
 from tasks.points.choice import Choice, places
 from tasks.points.databases import Twin, twins
@@ -19,10 +19,10 @@ from tasks.steps.redis import dify_redis
 class Landing:
     """Where a point is restored to before it is exchanged for what is there."""
 
-    def __init__(self, site: Site, choice: Choice, told: Told) -> None:
+    def __init__(self, site: Site, choice: Choice, on_progress: OnProgress) -> None:
         self.site = site
         self.choice = choice
-        self.told = told
+        self.on_progress = on_progress
         self.twins = twins(site, choice.parts)
         self.folder = incoming(site)
         self.notes: list[str] = []
@@ -38,32 +38,32 @@ class Landing:
         """
         self.clear()
         for twin in self.twins:
-            self.told(twin.part, 0)
+            self.on_progress(twin.part, 0)
             if databases.administered(self.site):
                 target = twin.named(INCOMING)
                 databases.make(self.site, target, twin.extensions)
                 fill_database(self.site, self.choice, target, twin)
             else:
                 read_through(self.site, self.choice, twin)
-            self.told(twin.part, 1)
+            self.on_progress(twin.part, 1)
         if found := places(self.site, self.choice):
-            self.told("files", 0)
+            self.on_progress("files", 0)
             fill_folder(self.site, self.choice, self.folder, list(found))
-            self.told("files", 1)
+            self.on_progress("files", 1)
         for name in self.choice.parts:
             if name in buckets.buckets(self.site):
                 self._add_objects(name)
 
     def _add_objects(self, name: str) -> None:
         """Objects that are missing are there: nobody asks for them yet. None is taken away."""
-        self.told(name, 0)
+        self.on_progress(name, 0)
         saved = saved_bucket(self.choice, name)
         missing, other = buckets.lacking(saved.listing, buckets.listing(self.site, name).objects)
         buckets.put_back(self.site, self.choice.repository, saved, missing)
         self._replaced.append((saved, other))
         if other:
             self.notes.append(f"{name}: {len(other)} objects had another content, see *.previous")
-        self.told(name, 1)
+        self.on_progress(name, 1)
 
     def swap(self) -> None:
         moves = {

@@ -16,7 +16,7 @@ from tasks.core import secrets
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S
 from tasks.points import buckets, folders, interrupted_restore, replaced
-from tasks.points.backup import Told, silent, take
+from tasks.points.backup import OnProgress, silent, take
 from tasks.points.carried import adopt, silence
 from tasks.points.choice import Choice, places
 from tasks.points.landing import Landing
@@ -47,7 +47,7 @@ def restore(
     own: Callable[[], Repository],
     *,
     keep: Keep = secrets.keep,
-    told: Told = silent,
+    on_progress: OnProgress = silent,
 ) -> Restored:
     """The parts are the environment's, and the stack is down.
 
@@ -66,7 +66,7 @@ def restore(
     folders.mend(site.node, places(site, choice).values())
     if begun := interrupted_restore.pending(site):
         interrupted_restore.require_finishes(site, begun, choice.parts)
-    landing = Landing(site, choice, told)
+    landing = Landing(site, choice, on_progress)
     served = Served(site)
     way_back = WayBack(landing, served, own, keep, begun)
     try:
@@ -110,7 +110,7 @@ def save_current(site: Site, own: Callable[[], Repository]) -> str:
     """
     if revisions.in_database(site, ANSWERS_WITHIN_S) is None:
         return ""
-    point = take(site, own(), reason=BEFORE_RESTORE, told=silent).point
+    point = take(site, own(), reason=BEFORE_RESTORE, on_progress=silent).point
     log.info("restore: what is there now is saved as %s", point)
     return point
 

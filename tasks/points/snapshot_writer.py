@@ -16,24 +16,26 @@ from tasks.points import buckets
 from tasks.points.pg_client_tools import clients
 from tasks.points.repository import Repository
 
-Told = Callable[[str, float], None]
+OnProgress = Callable[[str, float], None]
 Kind = Literal["database", "folders", "listing", "objects"]
 
 
 class Saving:
     """Saves parts, from several threads at once. `listings` are of the buckets saved so far."""
 
-    def __init__(self, site: Site, repository: Repository, point: str, told: Told) -> None:
+    def __init__(
+        self, site: Site, repository: Repository, point: str, on_progress: OnProgress
+    ) -> None:
         self.listings: dict[str, Listing] = {}
         self._site = site
         self._repository = repository
         self._point = point
-        self._told = told
+        self._on_progress = on_progress
 
     def database(self, name: str, database: Postgres, view: View) -> list[Part]:
         """The archive of what the view shows, and its checksum as the repository gives it back."""
         began = time.monotonic()
-        self._told(name, 0)
+        self._on_progress(name, 0)
         file, tool = f"{name}.dump", self._repository.tool
         dump = clients(self._site, database).dump(database, view.snapshot)
         save = tool.backup_input(file, host=self._site.name, tags=self._tags(name))
@@ -42,15 +44,15 @@ class Saving:
         part = self._part(name, "database", f"/{file}", saved, began)
         read = tool.dump(part.snapshot, part.path)
         digest = self._repository.pipe([read, Command(("sha256sum",))]).split()[0]
-        self._told(name, 1)
+        self._on_progress(name, 1)
         return [part.model_copy(update={"sha256": digest})]
 
     def folders(self, folders: Mapping[str, Path]) -> list[Part]:
         began = time.monotonic()
-        self._told("files", 0)
+        self._on_progress("files", 0)
         tags, note = self._tags("files"), self._note("files")
         saved = self._repository.save_folders(list(folders.values()), tags, note)
-        self._told("files", 1)
+        self._on_progress("files", 1)
         return [self._part("files", "folders", "/", saved, began)]
 
     def buckets(self) -> list[Part]:
@@ -107,17 +109,17 @@ class Saving:
 
     def _objects(self, name: str) -> Part:
         began = time.monotonic()
-        self._told(name, 0)
+        self._on_progress(name, 0)
         with buckets.mounted(self._site, name) as place:
             tags = self._tags(name)
             saved = self._repository.save_folders([place], tags, self._note(name), mounted=True)
-        self._told(name, 1)
+        self._on_progress(name, 1)
         return self._part(name, "objects", str(place), saved, began)
 
     def _note(self, name: str) -> Callable[[str], None]:
         def note(line: str) -> None:
             if (share := restic.parse_progress(line)) is not None:
-                self._told(name, min(share, 1))
+                self._on_progress(name, min(share, 1))
 
         return note
 

@@ -11,7 +11,7 @@ from tasks.points import drill as drills
 from tasks.points import fits, pitr, recovery_kit
 from tasks.points import repository as repositories
 from tasks.points import restore as restores
-from tasks.points.backup import Backup, Told
+from tasks.points.backup import Backup, OnProgress
 from tasks.points.choice import Choice
 from tasks.points.choice import choose as choose_point
 from tasks.points.drill import Drill
@@ -29,9 +29,11 @@ def open_repository(site: Site, *, create: bool) -> Repository:
 
 
 @task("save", within_s=DAY_S)
-def save_point(site: Site, repository: Repository, *, reason: Reason, told: Told) -> Manifest:
+def save_point(
+    site: Site, repository: Repository, *, reason: Reason, on_progress: OnProgress
+) -> Manifest:
     """Save databases, files and secrets at once, and last the manifest that makes them a point."""
-    return backups.take(site, repository, reason=reason, told=told)
+    return backups.take(site, repository, reason=reason, on_progress=on_progress)
 
 
 @task("recovery kit", within_s=HOUR_S)
@@ -41,9 +43,11 @@ def renew_kit(site: Site, repository: Repository, manifest: Manifest) -> str:
 
 
 @task("check repository", within_s=DAY_S)
-def check_repository(site: Site, repository: Repository, manifest: Manifest, *, told: Told) -> str:
+def check_repository(
+    site: Site, repository: Repository, manifest: Manifest, *, on_progress: OnProgress
+) -> str:
     """Read back the part of the repository's data whose turn it is; which part that was."""
-    return backups.check(repository, backups.subset(site, manifest.created), told)
+    return backups.check(repository, backups.subset(site, manifest.created), on_progress)
 
 
 @task("prune points", within_s=DAY_S)
@@ -55,9 +59,9 @@ def prune_points(
 
 
 @task("check all", within_s=DAY_S)
-def check_all(site: Site, repository: Repository, *, told: Told) -> None:
+def check_all(site: Site, repository: Repository, *, on_progress: OnProgress) -> None:
     """Read and verify all data of the repository."""
-    backups.check(repository, "all", told)
+    backups.check(repository, "all", on_progress)
 
 
 @task("list points", within_s=HOUR_S)
@@ -95,10 +99,10 @@ def require_fits(site: Site, *, choice: Choice) -> None:
 
 
 @task("restore", within_s=DAY_S)
-def restore(site: Site, *, choice: Choice, told: Told) -> Restored:
+def restore(site: Site, *, choice: Choice, on_progress: OnProgress) -> Restored:
     """Save the state of now as a point, then exchange databases and files for the point's."""
     own = partial(repositories.open_repository, site, create=True)
-    return restores.restore(site, choice, own, told=told)
+    return restores.restore(site, choice, own, on_progress=on_progress)
 
 
 @task("settle", within_s=HOUR_S)
@@ -126,6 +130,6 @@ def go_back(site: Site, *, target: datetime) -> WentBack:
 
 
 @task("drill", within_s=DAY_S)
-def drill(site: Site, *, choice: Choice, told: Told) -> Drill:
+def drill(site: Site, *, choice: Choice, on_progress: OnProgress) -> Drill:
     """Restore a point beside the environment, use it, and throw it away."""
-    return drills.drill(site, choice, told=told)
+    return drills.drill(site, choice, on_progress=on_progress)

@@ -18,7 +18,7 @@ _DONE = re.compile(
     r"^\S+ \| \w+ \| rc=(?P<status>\d+) \| \(stdout\) ?(?P<out>.*?)(?: \(stderr\) (?P<err>.*))?$"
 )
 _NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
-TOLD = 8  # lines of a failure
+MAX_LOGGED = 8  # lines of a failure
 _ERROR = re.compile(r"^(?:ERROR!|\[ERROR\]:) (?P<text>.*)$")
 _ALL = "hostvars[inventory_hostname]"
 _SHOWN = re.compile(r"^(?P<host>\S+) \| SUCCESS => (?=\{)", re.MULTILINE)
@@ -179,7 +179,7 @@ def _why(lines: Sequence[str]) -> str:
     named = [line for text in said for line in _lines(text) if _ERRORS.search(line)]
     longest = max(said[:2], key=len, default=lines[0])
     kept = list(dict.fromkeys(named)) or _lines(longest)
-    return " ".join(kept[-TOLD:])
+    return " ".join(kept[-MAX_LOGGED:])
 
 
 def _result(lines: Sequence[str]) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def listens(port: int) -> Callable[[], bool]:
 def test_a_part_put_in_the_place_of_another_is_refused(
     site: Site, state: State, repository: Repository
 ) -> None:
-    manifest = take(site, repository, reason="asked", told=backups.silent)
+    manifest = take(site, repository, reason="asked", on_progress=backups.silent)
     repository.run(repository.tool.forget([manifest.part("files").snapshot]))
     tags = [f"point:{manifest.point}", "part:files"]
     repository.run(repository.tool.backup([state.storage], host=site.name, tags=tags))
@@ -281,7 +281,7 @@ def test_while_files_come_and_go_every_row_of_the_point_has_its_file(
     writer.start()
     try:
         time.sleep(0.3)
-        point = take(site, repository, reason="asked", told=backups.silent).point
+        point = take(site, repository, reason="asked", on_progress=backups.silent).point
     finally:
         writer.kill()
         writer.join()
@@ -301,12 +301,12 @@ def test_a_deletion_meanwhile_is_noted_and_no_failure(
         if (part, share) == ("files", 0):
             (state.storage / gone).unlink(missing_ok=True)
 
-    assert take(site, repository, reason="asked", told=told).without_file == [gone]
+    assert take(site, repository, reason="asked", on_progress=told).without_file == [gone]
 
 
 def test_parts_come_back_alone(site: Site, state: State, repository: Repository) -> None:
     before = state.whole()
-    point = take(site, repository, reason="asked", told=backups.silent).point
+    point = take(site, repository, reason="asked", on_progress=backups.silent).point
     one = next(iter(before))
     (state.storage / one).write_bytes(b"broken")
     other = state.upload()
@@ -361,7 +361,7 @@ def test_without_an_administrator_the_databases_are_filled_in_place(
     programs = postgres.layout(site).programs / "bin"
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     before = state.whole()
-    point = take(site, repository, reason="asked", told=backups.silent).point
+    point = take(site, repository, reason="asked", on_progress=backups.silent).point
     state.fill(2)
     with dify_database(site).connect() as connection:
         connection.execute("CREATE TABLE made_by_a_newer_release (id int)")
@@ -385,9 +385,12 @@ def test_without_an_administrator_the_databases_are_filled_in_place(
 def test_a_backup_killed_there_costs_nothing(
     site: Site, state: State, repository: Repository, part: str, share: float
 ) -> None:
-    first = take(site, repository, reason="asked", told=backups.silent).point
+    first = take(site, repository, reason="asked", on_progress=backups.silent).point
     before = state.whole()
-    assert in_child(lambda: backup(site, repository, told=killer(part, share))) == -signal.SIGKILL
+    assert (
+        in_child(lambda: backup(site, repository, on_progress=killer(part, share)))
+        == -signal.SIGKILL
+    )
     whole = [point.id for point in repository.points()]
     assert whole[0] == first and len(whole) == (2 if part == "check" else 1)
     assert state.whole() == before
@@ -403,7 +406,7 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     site: Site, state: State, repository: Repository, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = state.whole()
-    point = take(site, repository, reason="asked", told=backups.silent).point
+    point = take(site, repository, reason="asked", on_progress=backups.silent).point
     state.fill(5)
     now = state.whole()
     told = backups.silent
@@ -418,7 +421,7 @@ def test_a_restore_killed_there_is_finished_by_the_next(
     else:
         told = killer({"database": "plugin-database"}.get(where, where), 0)
     choice = choose(site, repository, point, [])
-    work = lambda: restore(site, choice, lambda: repository, told=told)  # noqa: E731
+    work = lambda: restore(site, choice, lambda: repository, on_progress=told)  # noqa: E731
     assert in_child(work) == -signal.SIGKILL
     monkeypatch.undo()
     if where in ("safety", "database", "files"):
@@ -568,7 +571,7 @@ def test_without_the_objects_the_point_tells_which_are_lost(
     store: Store, state: State, repository: Repository
 ) -> None:
     own = repository_of(store.site, repository)
-    manifest = take(store.site, own, reason="asked", told=backups.silent)
+    manifest = take(store.site, own, reason="asked", on_progress=backups.silent)
     assert [part.name for part in manifest.parts[3:]] == [
         "bucket-listing", "plugin-bucket-listing",
     ]  # fmt: skip
@@ -590,7 +593,7 @@ def test_a_backup_killed_while_it_reads_a_bucket_is_no_obstacle_to_the_next(
         "tasks.points.snapshot_writer.Saving._note",
         lambda _, name: die if name == "bucket" else str,
     )
-    work = lambda: take(chosen, own, reason="asked", told=backups.silent)  # noqa: E731
+    work = lambda: take(chosen, own, reason="asked", on_progress=backups.silent)  # noqa: E731
     assert in_child(work) == -signal.SIGKILL
     assert mounts(chosen)
     monkeypatch.undo()
@@ -702,7 +705,7 @@ def test_notes_of_progress_that_take_long_lose_and_delay_nothing(
     backup(site, made(repository_at(site, repository.tool.repository + "-quick")))
     plain, began = time.monotonic() - began, time.monotonic()
     with progress("backup", site.name) as told:
-        done = backup(site, repository, told=told)
+        done = backup(site, repository, on_progress=told)
     assert time.monotonic() - began < 1.5 * plain + 3
     assert done.manifest.part("files").files >= 40
     save = partial(repository.save_folders, [state.storage], ["part:files"])
@@ -873,7 +876,7 @@ def test_a_hundred_flipped_bytes_never_pass_unnoticed(
     """
     for _ in range(2):
         state.upload(30_000)
-        take(site, repository, reason="asked", told=backups.silent)
+        take(site, repository, reason="asked", on_progress=backups.silent)
         time.sleep(1)
     chance = random.Random(5)  # noqa: S311 - the same flips each time
     source = Path(repository.tool.repository)

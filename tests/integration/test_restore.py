@@ -77,7 +77,7 @@ def test_every_row_committed_while_a_restore_runs_is_in_the_point_or_the_kept_da
     with dify_database(site).connect() as connection:
         connection.execute("CREATE TABLE written (n bigint)")
     try:
-        point = take(site, repository, reason="asked", told=silent).point
+        point = take(site, repository, reason="asked", on_progress=silent).point
         choice = choose(keeping, repository, point, [])
         with writing(site) as committed:
             time.sleep(0.5)
@@ -101,7 +101,7 @@ def test_what_was_replaced_goes_after_the_days_that_are_stated(
     site: Site, state: State, repository: Repository
 ) -> None:
     keeping = changed(site, keep_replaced_days=7)
-    point = take(site, repository, reason="asked", told=silent).point
+    point = take(site, repository, reason="asked", on_progress=silent).point
     restore(keeping, choose(keeping, repository, point, []), lambda: repository)
     now = datetime.now(UTC)
     assert f"kept until {now + timedelta(days=7):%Y-%m-%d}: " in settle(keeping)
@@ -116,6 +116,6 @@ def test_what_was_replaced_goes_after_the_days_that_are_stated(
 def test_a_point_says_that_nothing_was_ever_deployed(
     site: Site, state: State, repository: Repository
 ) -> None:
-    found = take(site, repository, reason="asked", told=silent)
+    found = take(site, repository, reason="asked", on_progress=silent)
     assert found.release == ""
     assert found.notes == ["nothing ran, and nothing was deployed here: its release is not known"]

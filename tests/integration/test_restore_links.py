@@ -18,7 +18,7 @@ __all__ = ["repository", "site", "state"]
 def test_one_file_does_not_come_back_through_a_link_a_container_made(
     site: Site, state: State, repository: Repository, tmp_path: Path
 ) -> None:
-    point = take(site, repository, reason="asked", told=backups.silent).point
+    point = take(site, repository, reason="asked", on_progress=backups.silent).point
     one, uploads = next(iter(state.rows())), state.storage / "upload_files"
     secret = tmp_path / "of root"
     (secret / state.tenant).mkdir(parents=True)
@@ -39,4 +39,4 @@ def test_a_link_in_place_of_the_tenant_keys_is_not_read(
     keys = state.storage / "privkeys"
     keys.rename(keys.with_name("aside"))
     keys.symlink_to(tmp_path)
-    assert take(site, repository, reason="asked", told=backups.silent).keys == {}
+    assert take(site, repository, reason="asked", on_progress=backups.silent).keys == {}

@@ -60,7 +60,7 @@ def restored(site: Site, saved: Repository, point: str) -> Restored:
 def bad_point(site: Site, saved: Repository, change: tuple[str, str]) -> str:
     execute(site, change[0])
     try:
-        return take(site, saved, reason="asked", told=silent).point
+        return take(site, saved, reason="asked", on_progress=silent).point
     finally:
         execute(site, change[1])
 
@@ -112,7 +112,7 @@ def interrupted_when_it_starts(site: Site) -> None:
 def test_a_restore_that_is_cancelled_in_its_second_half_brings_back_what_served(
     dify: Site, saved: Repository, caplog: pytest.LogCaptureFixture
 ) -> None:
-    point = take(dify, saved, reason="asked", told=silent).point
+    point = take(dify, saved, reason="asked", on_progress=silent).point
     mark(dify, "later than the point")
     before, rows = states(dify), marks(dify)
     done = restored(dify, saved, point)
@@ -130,7 +130,7 @@ def test_a_way_back_that_is_killed_is_finished_by_the_next_restore(
     dify: Site, saved: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark(dify, "in the point")
-    point = take(dify, saved, reason="asked", told=silent).point
+    point = take(dify, saved, reason="asked", on_progress=silent).point
     rows = marks(dify)
     mark(dify, "later")
     way_back = restored(dify, saved, point).way_back

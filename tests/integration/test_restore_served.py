@@ -73,7 +73,9 @@ def test_a_restore_that_fails_after_the_exchange_brings_back_what_served(
     elsewhere = Site(serving.environment, serving.release, dict(serving.secrets), serving.node)
     elsewhere.secrets["secret_key"] = SecretStr("of the point")
     mark(serving, "in the point")
-    point = take(elsewhere, repository_of(elsewhere, saved), reason="asked", told=silent).point
+    point = take(
+        elsewhere, repository_of(elsewhere, saved), reason="asked", on_progress=silent
+    ).point
     mark(serving, "later")
     before, secret, keep = containers(serving), serving.secrets["secret_key"], Refuses()
     with pytest.raises(StepError) as failed:
@@ -108,7 +110,7 @@ def test_a_restore_that_cannot_save_what_it_replaces_starts_what_it_stopped(
     serving: Site, saved: Repository
 ) -> None:
     mark(serving, "kept")
-    point = take(serving, saved, reason="asked", told=silent).point
+    point = take(serving, saved, reason="asked", on_progress=silent).point
     before = containers(serving)
 
     def away() -> Repository:
@@ -134,11 +136,11 @@ def older(serving: Site) -> Site:
 def test_a_point_says_what_ran_and_not_what_the_file_says(
     serving: Site, older: Site, saved: Repository
 ) -> None:
-    found = take(serving, saved, reason="asked", told=silent)
+    found = take(serving, saved, reason="asked", on_progress=silent)
     assert found.notes == [] and found.release == "1.15.0"
     ran = {c.image for c in serving.docker.containers(serving.environment.dify.project)}
     assert set(found.images.values()) == ran
-    same = take(older, repository_of(older, saved), reason="before-restore", told=silent)
+    same = take(older, repository_of(older, saved), reason="before-restore", on_progress=silent)
     assert (same.release, same.images) == (found.release, found.images)
     assert same.versions["schema"] == found.versions["schema"] == "5eed00001150"
     assert same.notes == ["Dify 1.15.0 runs, this run is for 0.6.11"]
@@ -151,7 +153,7 @@ def test_a_point_says_what_is_not_as_the_files_have_it(serving: Site, saved: Rep
     env.write_text(before.replace("LOG_LEVEL=INFO", "LOG_LEVEL=DEBUG"))
     assert env.read_text() != before
     try:
-        edited, other = take(serving, saved, reason="asked", told=silent).notes
+        edited, other = take(serving, saved, reason="asked", on_progress=silent).notes
     finally:
         env.write_text(before)
     assert edited == "edited in .env since it was deployed: LOG_LEVEL"
@@ -162,7 +164,7 @@ def test_a_point_says_that_nothing_ran(serving: Site, saved: Repository) -> None
     services = list(serving.release.services)
     stop_services(serving, services)
     try:
-        found = take(serving, saved, reason="asked", told=silent)
+        found = take(serving, saved, reason="asked", on_progress=silent)
     finally:
         start_services(serving, services)
     assert found.release == "1.15.0"
@@ -172,7 +174,7 @@ def test_a_point_says_that_nothing_ran(serving: Site, saved: Repository) -> None
 def test_a_release_that_does_not_know_the_point_is_refused_before_anything_is_stopped(
     serving: Site, older: Site, saved: Repository
 ) -> None:
-    point = take(serving, saved, reason="asked", told=silent).point
+    point = take(serving, saved, reason="asked", on_progress=silent).point
     before = containers(serving)
     with pytest.raises(StepError, match=r"of Dify 1\.15\.0, sandbox runs 0\.6\.11, which cannot"):
         choose(older, saved, point, [])
@@ -194,7 +196,7 @@ def test_a_release_that_would_migrate_the_point_says_so_and_asks(
     with dify_database(serving).connect() as connection:
         connection.execute("UPDATE alembic_version SET version_num = '5eed00001130'")
     try:
-        point = take(serving, saved, reason="asked", told=silent).point
+        point = take(serving, saved, reason="asked", on_progress=silent).point
     finally:
         with dify_database(serving).connect() as connection:
             connection.execute("UPDATE alembic_version SET version_num = '5eed00001150'")

@@ -23,7 +23,7 @@ _ERRORS = re.compile(
 )
 _LINES = 2000
 _FIRST_S = 300.0
-_TOLD = ("DEBUG", "INFO")
+_HEARD_AT = ("DEBUG", "INFO")
 
 
 def container(service: str) -> str:
@@ -151,7 +151,7 @@ def _beat(
 ) -> Reading:
     """Dify's schedule has jobs every minute, and beat writes a line for each it sends."""
     level = site.environment.dify.log_level
-    if level not in _TOLD:
+    if level not in _HEARD_AT:
         said = f"dify.log_level {level} hides what beat does"
         return Reading(BEAT, said, status=Status.UNKNOWN, advice="set it to INFO")
     running = [(on, one) for on, one in found if one.service in names]

@@ -110,7 +110,7 @@ def test_by_choice_a_physical_backup_is_taken_each_time(site: Site, repository: 
     chosen = site.environment.backup.model_copy(update={"physical": True})
     environment = site.environment.model_copy(update={"backup": chosen})
     made = take(Site(environment, site.release, site.secrets, site.node), repository,
-                reason="asked", told=backups.silent)  # fmt: skip
+                reason="asked", on_progress=backups.silent)  # fmt: skip
     assert made.archived is not None and made.archived.label.endswith("I")
 
 
@@ -120,7 +120,7 @@ def test_without_a_stanza_the_point_is_made_and_says_so(
     catalog = double.path("/data/backups/info.json")
     catalog.rename(catalog.with_suffix(".away"))
     try:
-        made = take(site, repository, reason="asked", told=backups.silent)
+        made = take(site, repository, reason="asked", on_progress=backups.silent)
         with pytest.raises(StepError, match="has no physical backup: missing stanza path"):
             pitr.preview(site, repository, now())
     finally:
