@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli import images
+from cli import images, release
 from config.errors import RolloutError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, for the history")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 app.add_typer(images.app, name="images")
+app.add_typer(release.app, name="release")
 
 FINE, FAILED, CHANGES = 0, 1, 2
 END_WITHIN_S = 10.0

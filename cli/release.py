@@ -1,0 +1,50 @@
+"""`rollout release`: files of config/releases, made from what Dify's own tree says."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Prepare a file of config/releases.")
+
+MOST_BYTES = 1_000_000
+
+
+@app.command()
+def draft(
+    version: Annotated[str, typer.Argument(help="Dify's, like 1.18.0")],
+    source: Annotated[Path, typer.Option(help="An unpacked Dify, or its docker folder")],
+) -> None:
+    """Write a release file for the version, each point that is open marked."""
+    from config.errors import RolloutError
+    from config.load import RELEASES, load_release, release_names
+    from config.release_draft.differences import differences
+    from config.release_draft.source import read
+    from config.release_draft.text import MARK
+    from config.release_draft.text import draft as written
+    from config.rules.revisions import number
+
+    path = RELEASES / f"{version}.toml"
+    if path.exists():
+        raise RolloutError(f"{path} is there; expected a version without a release file")
+    older = [name for name in release_names() if number(name) <= number(version)]
+    nearest = (older or release_names()[:1])[-1]
+    found = differences(read(_files(source)), load_release(nearest))
+    text = written(version, nearest, (RELEASES / f"{nearest}.toml").read_text(), found)
+    path.write_text(text)
+    typer.echo(f"{path}: beside {nearest}, {text.count(MARK)} points to decide")
+
+
+def _files(folder: Path) -> dict[str, str]:
+    from config.errors import RolloutError
+    from config.release_draft.source import COMPOSE, wanted
+
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    found = {
+        name: path.read_text(encoding="utf-8", errors="replace")
+        for name, path in paths.items()
+        if wanted(name) and path.stat().st_size <= MOST_BYTES
+    }
+    if not any(name.endswith(COMPOSE) for name in found):
+        raise RolloutError(f"{folder} holds no {COMPOSE}; expected a Dify source tree")
+    return found

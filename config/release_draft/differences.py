@@ -1,0 +1,108 @@
+"""What a source tree has otherwise than the nearest release."""
+
+import re
+from dataclasses import dataclass
+
+from config.release import Release
+from config.release_draft.source import Described, Source
+from config.rules.sources import split
+
+VENDOR = "langgenius/"
+SECRET = re.compile(r"(SECRET|TOKEN|PASSWORD|_KEY)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """`images`: role → new reference, `roles`: service that is new → role of its image.
+
+    `added`: service → key → default, of services both have.
+    """
+
+    images: dict[str, str]
+    roles: dict[str, str]
+    services: dict[str, Described]
+    removed: tuple[str, ...]
+    added: dict[str, dict[str, str]]
+    unknown: tuple[str, ...]
+    routes: dict[str, str]
+    lost_routes: tuple[str, ...]
+    queues: tuple[str, ...]
+    head: str
+
+
+def differences(source: Source, release: Release) -> Differences:
+    """Only Dify's own services count, and those of an image the release has: not its databases.
+
+    Dify's own that are new have the version of its API.
+    """
+    roles = {split(image)[1]: role for role, image in release.images.items()}
+    api = source.services.get("api", Described(""))
+    ours = {
+        name: service
+        for name, service in source.services.items()
+        if split(service.image)[1] in roles or _of_the_vendor(service, split(api.image)[2])
+    }
+    new = {name: found for name, found in ours.items() if name not in release.services}
+    return Differences(
+        images=_images(ours, release, roles),
+        roles={name: roles.get(split(found.image)[1], name) for name, found in new.items()},
+        services=new,
+        removed=tuple(name for name in release.services if name not in source.services),
+        added=_added(ours, release),
+        unknown=_unknown(source, release),
+        routes={
+            path: service
+            for path, service in source.routes.items()
+            if path.rstrip("/") not in _paths(release)
+        },
+        lost_routes=tuple(
+            path for path in sorted(_paths(release)) if path not in _plain(source.routes)
+        ),
+        queues=source.queues,
+        head=source.head,
+    )
+
+
+def _of_the_vendor(service: Described, version: str) -> bool:
+    _, path, tag = split(service.image)
+    return path.startswith(VENDOR) and tag == version
+
+
+def _images(ours: dict[str, Described], release: Release, roles: dict[str, str]) -> dict[str, str]:
+    """What is of others, like nginx, keeps the version this project names."""
+    found: dict[str, str] = {}
+    for name, service in ours.items():
+        path = split(service.image)[1]
+        if path.startswith(VENDOR):
+            found[roles.get(path, name)] = service.image
+    return {role: image for role, image in found.items() if release.images.get(role) != image}
+
+
+def _added(ours: dict[str, Described], release: Release) -> dict[str, dict[str, str]]:
+    """Keys a service of Dify's is given there and not here; of others, the files are our own."""
+    found: dict[str, dict[str, str]] = {}
+    for name, service in release.services.items():
+        if not release.images[service.image].startswith(VENDOR):
+            continue
+        there = ours[name].environment if name in ours else {}
+        have = {key for group in service.env for key in release.env[group]} | set(
+            service.environment
+        )
+        if new := {key: value for key, value in there.items() if key not in have}:
+            found[name] = new
+    return found
+
+
+def _unknown(source: Source, release: Release) -> tuple[str, ...]:
+    """Keys handed to containers here that nothing there names: renamed, removed or in code."""
+    groups = {group for service in release.services.values() for group in service.env}
+    keys = {key for group in groups for key in release.env[group]}
+    return tuple(sorted(keys - source.known)) if source.known else ()
+
+
+def _paths(release: Release) -> set[str]:
+    return {route.path.rstrip("/") for route in release.routes}
+
+
+def _plain(routes: dict[str, str]) -> set[str]:
+    return {path.rstrip("/") for path in routes}
