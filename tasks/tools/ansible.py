@@ -18,6 +18,8 @@ _DONE = re.compile(
     r"^\S+ \| \w+ \| rc=(?P<status>\d+) \| \(stdout\) ?(?P<out>.*?)(?: \(stderr\) (?P<err>.*))?$"
 )
 _NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
+_SUDO = re.compile(r"\bsudo\b|become password|privilege escalation", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"temporary directory|No space left|Read-only file system|python", re.I)
 MAX_LOGGED = 8  # lines of a failure
 _ERROR = re.compile(r"^(?:ERROR!|\[ERROR\]:) (?P<text>.*)$")
 _ALL = "hostvars[inventory_hostname]"
@@ -50,12 +52,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One or several playbooks: tasks, hosts and failures, and what Ansible itself refused."""
+    """One or several playbooks: tasks, hosts and failures, and what Ansible itself refused.
+
+    `last`: the last task that began.
+    """
 
     tasks: int
     hosts: dict[str, Host]
     failures: tuple[Failure, ...]
     refusal: str = ""
+    last: str = ""
 
     @property
     def ran(self) -> bool:
@@ -65,6 +71,12 @@ class Played:
     @property
     def fatal(self) -> tuple[Failure, ...]:
         return tuple(failure for failure in self.failures if not failure.ignored)
+
+    @property
+    def reason(self) -> str:
+        """Task, host and reason of what stopped it; of what it went on after if nothing did."""
+        told = self.fatal or self.failures
+        return "; ".join(dict.fromkeys(map(str, told)))
 
     @property
     def unreachable(self) -> tuple[str, ...]:
@@ -103,7 +115,7 @@ def parse(output: str) -> Played:
             failures = _ignored(failures, task)
         elif match := _ERROR.match(line):
             refusals.append(match["text"])
-    return Played(tasks, hosts, tuple(failures), "; ".join(refusals))
+    return Played(tasks, hosts, tuple(failures), "; ".join(refusals), task)
 
 
 def variables(output: str) -> dict[str, dict[str, Any]]:
@@ -127,6 +139,27 @@ def variables(output: str) -> dict[str, dict[str, Any]]:
 class NoAnswer(ValueError):
     """A node did not run the command it was asked to; says why."""
 
+    def __init__(self, why: str, *, unreachable: bool = False) -> None:
+        super().__init__(why)
+        self.unreachable = unreachable
+
+
+def lacks_sudo(why: str) -> bool:
+    """Whether the user Ansible logs in as may not become root there."""
+    return bool(_SUDO.search(why))
+
+
+def way_on(why: str, login: str) -> str:
+    """What to do about a machine on which Ansible could run nothing.
+
+    `login`: from where Ansible logs in. Ansible words the reason for people only.
+    """
+    if lacks_sudo(why):
+        return "let the user Ansible logs in as become root by sudo without a password there"
+    if _ELSEWHERE.search(why):
+        return "mend that on the machine; the login itself went well"
+    return f"log in from {login} by ssh as Ansible does; then deploy again"
+
 
 def answer(output: str, host: str) -> Completed:
     """How one command ended on one of the nodes asked (`ansible NODE,NODE -m command -a … -o`).
@@ -141,7 +174,7 @@ def answer(output: str, host: str) -> Completed:
             return Completed(int(match["status"]), match["out"], match["err"] or "")
         if match := _NOT_DONE.match(line):
             if match["how"] == "UNREACHABLE":
-                raise NoAnswer(match["rest"].strip())
+                raise NoAnswer(match["rest"].strip(), unreachable=True)
             return _failed(match["rest"])
     refused = [match["text"] for line in output.splitlines() if (match := _ERROR.match(line))]
     raise NoAnswer(refused[0] if refused else "no such node in pigsty.yml")

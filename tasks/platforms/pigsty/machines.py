@@ -61,10 +61,11 @@ class Machine:
         try:
             return ansible.answer(output, self.address)
         except ansible.NoAnswer as error:
+            why = "does not reach" if error.unreachable else "runs nothing on"
             raise Unreached(
                 self.step,
-                f"Ansible does not reach {self.address}: {Mask(())(str(error))}",
-                advice=f"log in from {self.site.admin.name} by ssh as Ansible does",
+                f"Ansible {why} {self.address}: {Mask(())(str(error))}",
+                advice=ansible.way_on(str(error), self.site.admin.name),
             ) from None
 
     def look(self, paths: Sequence[Path]) -> Contents:

@@ -5,7 +5,7 @@ what the step observes afterwards. What Ansible reported only explains it.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from clients.command import PATIENCE, Command, CommandFailed
@@ -16,7 +16,7 @@ from tasks.core.step import Change, Step
 from tasks.platforms.pigsty.secrets import hide, mask
 from tasks.platforms.pigsty.tree import require_tree
 from tasks.tools import ansible
-from tasks.tools.ansible import Failure, Played
+from tasks.tools.ansible import Played
 from tasks.tools.pigsty import BUSY, Tree
 
 log = logging.getLogger("rollout")
@@ -54,12 +54,17 @@ def carry_out(
         raise StepError(
             step.name,
             f"{command} ended, and it is still to do: {change.what}",
-            tried=hide(site, _listed(played.failures)) or "no task reported a failure",
-            advice=advice,
+            tried=hide(site, played.reason) or "no task reported a failure",
+            advice=_sudo(played) or advice,
         )
     if played.fatal:
-        said = hide(site, _listed(played.fatal))
-        log.warning("%s: done, but a task failed: %s", step.name, said)
+        log.warning("%s: done, but a task failed: %s", step.name, hide(site, played.reason))
+
+
+def _sudo(played: Played) -> str:
+    """The advice where no task could become root; empty: another reason."""
+    why = next((failure.why for failure in played.fatal), "")
+    return ansible.way_on(why, "") if ansible.lacks_sudo(why) else ""
 
 
 def play(
@@ -91,15 +96,18 @@ def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
     played = ansible.parse(printed)
     if done.status == BUSY and not printed:
         return None
+    if not played.ran and played.tasks:
+        why = f"ended with status {done.status} in task {played.tasks}: {played.last}"
+        raise _broken_off(step, command, "; ".join(filter(None, (why, hide(site, played.reason)))))
     if not played.ran:
         raise _nobody(site, step, command, played, done.status)
     if played.unreachable:
         first = next(f for f in played.failures if f.host in played.unreachable)
         raise StepError(
             step,
-            f"Ansible does not reach {', '.join(played.unreachable)}: {hide(site, first.why)}",
+            f"Ansible does not reach {', '.join(played.unreachable)}: {hide(site, str(first))}",
             tried=str(command),
-            advice=f"log in from {site.admin.name} by ssh as Ansible does; then deploy again",
+            advice=ansible.way_on(first.why, site.admin.name),
         )
     return played
 
@@ -148,10 +156,6 @@ def _listener(site: Site, step: str) -> Callable[[str], None]:
             log.info("%s:   %s", step, text)
 
     return hear
-
-
-def _listed(failures: Iterable[Failure]) -> str:
-    return "; ".join(dict.fromkeys(map(str, failures)))
 
 
 def _nobody(site: Site, step: str, command: Command, played: Played, status: int) -> StepError:

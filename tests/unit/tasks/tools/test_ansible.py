@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clients.command import Completed
-from tasks.tools.ansible import Host, NoAnswer, answer, parse, plain, task_of, variables
+from tasks.tools.ansible import Host, NoAnswer, answer, parse, plain, task_of, variables, way_on
 
 RECORDED = Path(__file__).parents[2] / "recorded"
 
@@ -130,3 +130,31 @@ def test_variables_are_what_ansible_resolves(version: str) -> None:
 def test_variables_that_cannot_be_resolved_are_not_no_variables(printed: str) -> None:
     with pytest.raises(NoAnswer, match="no vault secrets found"):
         variables(printed)
+
+
+@pytest.mark.parametrize(
+    ("why", "advice"),
+    [
+        ("Missing sudo password", "become root by sudo without a password"),
+        ("sudo: a password is required", "become root by sudo"),
+        ("Failed to connect to the host via ssh: No route to host", "log in from admin by ssh"),
+        ("Permission denied (publickey,password).", "log in from admin by ssh"),
+        ("Failed to create temporary directory. … No space left", "the login itself went well"),
+    ],
+)
+def test_the_way_on_is_that_of_the_cause(why: str, advice: str) -> None:
+    assert advice in way_on(why, "admin")
+
+
+def test_what_stopped_a_run_is_told_before_what_it_passed_over() -> None:
+    failed = parse(
+        'TASK [first] ***\nfatal: [a]: FAILED! => {"msg": "passed over"}\n...ignoring\n'
+        'TASK [second] ***\nfatal: [a]: FAILED! => {"msg": "stopped"}\n'
+        "PLAY RECAP ***\na : ok=1 changed=0 unreachable=0 failed=1 ignored=1\n"
+    )
+    assert failed.reason == "second on a: stopped" and failed.last == "second"
+
+
+def test_a_run_that_was_cut_off_has_tasks_and_no_recap() -> None:
+    cut_off = parse("TASK [first] ***\nok: [a]\nTASK [second] ***\n")
+    assert (cut_off.ran, cut_off.tasks, cut_off.last) == (False, 2, "second")
