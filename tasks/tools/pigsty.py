@@ -73,6 +73,10 @@ class Tree:
         """Make the cluster. Only for one of which nothing exists: it restarts or purges."""
         return self._run("bin/pgsql-add", cluster, timeout_s=3600)
 
+    def pgsql_rest(self, cluster: str, tags: Sequence[str]) -> Command:
+        """The parts of a cluster that these tags make; what runs beside them goes on."""
+        return self._play("pgsql.yml", "-l", cluster, "-t", ",".join(tags), timeout_s=3600)
+
     def pgsql_user(self, cluster: str, user: str) -> Command:
         return self._run("bin/pgsql-user", cluster, user)
 
@@ -82,9 +86,9 @@ class Tree:
     def pgsql_hba(self, cluster: str) -> Command:
         return self._run("bin/pgsql-hba", cluster)
 
-    def redis_add(self, cluster: str) -> Command:
-        """Make or restart every instance of the cluster."""
-        return self._run("bin/redis-add", cluster, timeout_s=1800)
+    def redis_add(self, where: str, ports: Sequence[int] = ()) -> Command:
+        """Make or restart every instance of the cluster or machine, or only those of the ports."""
+        return self._run("bin/redis-add", where, *map(str, ports), timeout_s=1800)
 
     def docker(self, hosts: Sequence[str]) -> Command:
         """Install, configure and restart Docker Engine."""

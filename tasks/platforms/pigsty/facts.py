@@ -40,6 +40,12 @@ def nodes_of(site: Site, cluster: str) -> tuple[str, ...]:
     return _hosts(text, cluster) if text else ()
 
 
+def cluster(site: Site, name: str) -> Group | None:
+    """The cluster's group in pigsty.yml; None where it is not in there yet."""
+    text = inventory(site)
+    return _group(text, name) if text else None
+
+
 def primary_of(site: Site, cluster: str) -> str:
     """The machine of the PostgreSQL cluster that pigsty.yml calls its primary; empty: none."""
     return _primary(inventory(site) or "", cluster)

@@ -16,7 +16,9 @@ from config.errors import StepError
 from config.rules.restore_point import DRILL
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.platforms.pigsty.complete import complete_steps
 from tasks.platforms.pigsty.facts import desired, primary_of
+from tasks.platforms.pigsty.leader import require_leader
 from tasks.platforms.pigsty.machines import Unreached, look_on, look_on_reached
 from tasks.platforms.pigsty.members import machines, members
 from tasks.platforms.pigsty.playbook import RESUME, carry_out
@@ -133,6 +135,7 @@ class Files:
         if change.action != HBA:
             forget_password(self.site, self.login.user)
             return
+        require_leader(self.site, self.name)
         cluster = self.site.environment.pigsty.pg_cluster
         carry_out(self.site, self, change, require_tree(self.site, self.name).pgsql_hba(cluster))
 
@@ -286,6 +289,7 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
     needs = site.release.postgres
     steps: list[Step[Any]] = [
         Cluster(site, main),
+        *complete_steps(site),
         Files(site, main),
         Role(site, main),
     ]
@@ -334,9 +338,10 @@ def require_primary(site: Site) -> None:
     """Pigsty makes roles and databases where pigsty.yml says the primary is, which has to be so.
 
     Raises:
-        StepError: that machine is a replica since a failover; its playbooks would do nothing there
-            and end well.
+        StepError: no machine takes writes now, or that machine is a replica since a failover; its
+            playbooks would do nothing there and end well.
     """
+    require_leader(site, "pgsql")
     cluster = site.environment.pigsty.pg_cluster
     said = primary_of(site, cluster)
     known = members(site, "pgsql")

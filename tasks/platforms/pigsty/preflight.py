@@ -7,10 +7,11 @@ from config.desired.inventory.conflicts import open_rules
 from config.desired.inventory.document import read
 from config.desired.inventory.groups import find
 from config.desired.inventory.merge import merge
-from config.errors import ConfigError, RolloutError
+from config.errors import ConfigError, RolloutError, StepError
 from config.rules.finding import Reading, Status, bad, good
 from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import desired, instances_of, nodes_of
+from tasks.platforms.pigsty.leader import require_leader
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.tree import inventory, inventory_path, tree
 from tasks.platforms.pigsty.variables import variables
@@ -27,7 +28,7 @@ def readings(site: Site) -> list[Reading]:
         # Who is to be asked stands in the inventory, and how: one that is wrong tells neither.
         return [
             *known,
-            *(_machines(site) if all(each.status is Status.OK for each in known) else []),
+            *(_beyond(site) if all(each.status is Status.OK for each in known) else []),
         ]
     except RolloutError as error:
         detail = f"{site.admin.name} cannot be asked: {error}"
@@ -93,6 +94,19 @@ def _inventory(site: Site) -> Iterator[Reading]:
         yield bad("pigsty.yml", problem, advice=advice)
         return
     yield good("pigsty.yml", "; ".join(["sound", *open_rules(document, desired(site))]))
+
+
+def _beyond(site: Site) -> Iterator[Reading]:
+    yield from _leader(site)
+    yield from _machines(site)
+
+
+def _leader(site: Site) -> Iterator[Reading]:
+    """That a cluster which is there takes writes; a failover is waited for."""
+    try:
+        require_leader(site, "preflight")
+    except StepError as error:
+        yield bad("PostgreSQL", error.cause, advice=error.advice)
 
 
 def _machines(site: Site) -> Iterator[Reading]:

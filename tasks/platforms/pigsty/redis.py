@@ -1,10 +1,11 @@
 """Dify's Redis cluster of Pigsty's.
 
-`redis-add` restarts every instance each time and an old one purges it first, so it is only for
-nodes on which nothing of the cluster exists; what runs is told its settings while it runs.
+`redis-add` restarts what it is called for each time and an old one purges it first, so it is only
+for instances of which nothing exists or that a playbook which was cut off left half made; what
+runs is told its settings while it runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from tasks.platforms.pigsty.facts import instances_of, is_known
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import askable, require_tree
+from tasks.tools import redis_files
+from tasks.tools.redis_files import Files
 
 SETTLE_S = 20.0
 MB = 1024**2
@@ -24,12 +27,12 @@ MB = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """An instance that does not answer, why, and whether its configuration is on its node."""
+    """An instance that does not answer, why, and what of it is on its node."""
 
     address: str
     port: int
     why: str
-    exists: bool
+    files: Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Instances:
                 with instance(self.site, address, port).client():
                     continue
             except RedisUnreachable as error:
-                found.append(Silent(address, port, str(error), self._exists(address, port)))
+                found.append(Silent(address, port, str(error), self._files(address, port)))
             except RedisUnfit as error:
                 raise StepError("redis", str(error), advice=error.advice) from None
             except RedisRefused as error:
@@ -65,30 +68,56 @@ class Instances:
         if not actual:
             return []
         whole = len(actual) == len(instances_of(self.site, self.cluster))
-        if whole and not any(silent.exists for silent in actual):
+        if whole and not any(silent.files for silent in actual):
             what = f"make Redis cluster {self.cluster}"
-            return [Change(what, "absent", self._servers(), self.cluster)]
-        addresses = dict.fromkeys(silent.address for silent in actual)
-        return [self._on(address, actual) for address in addresses]
+            return [Change(what, "absent", self._servers(), (self.cluster, ()))]
+        return [
+            *(self._down(silent) for silent in actual if self._made(silent)),
+            *self._to_make([silent for silent in actual if not self._made(silent)]),
+        ]
 
     def apply(self, change: Change) -> None:
         if isinstance(change.action, StepError):
             raise change.action
-        command = require_tree(self.site, self.name).redis_add(change.action)
+        where, ports = change.action
+        command = require_tree(self.site, self.name).redis_add(where, ports)
         carry_out(self.site, self, change, command)
 
-    def _on(self, address: str, actual: list[Silent]) -> Change:
-        mine = [silent for silent in actual if silent.address == address]
-        what = f"make Redis of {self.cluster} on {address}"
-        if not any(silent.exists for silent in mine):
-            return Change(what, mine[0].why, "answers", address)
-        unit = _unit(self.cluster, mine[0].port)
+    def _made(self, silent: Silent) -> bool:
+        """Whether it was made once and may hold something. A Sentinel stores nothing.
+
+        An old playbook purges, so there nothing is made anew of which anything is left.
+        """
+        files, found = silent.files, askable(self.site)
+        if found and found.purges:
+            return bool(files)
+        stores = self.cluster != self.site.environment.pigsty.sentinel_cluster
+        return bool(files.configuration and files.unit and (files.data or not stores))
+
+    def _down(self, silent: Silent) -> Change:
+        address, unit = silent.address, silent.files.unit
+        start = f"systemctl status {unit} there, and start it"
         error = StepError(
             "redis",
-            f"Redis of {self.cluster} exists on {address} and does not answer: {mine[0].why}",
-            advice=f"systemctl status '{unit}' there, and start it; nothing was changed",
+            f"Redis of {self.cluster} exists on {address} and does not answer: {silent.why}",
+            advice=f"{start if unit else 'start it there by hand'}; nothing was changed",
         )
-        return Change(what, mine[0].why, "answers", error)
+        return Change(f"start Redis of {self.cluster} on {address}", silent.why, "answers", error)
+
+    def _to_make(self, lacking: list[Silent]) -> Iterator[Change]:
+        """Machine by machine; by port where another instance there must not be restarted."""
+        for address in dict.fromkeys(silent.address for silent in lacking):
+            mine = [silent for silent in lacking if silent.address == address]
+            ports = [silent.port for silent in mine]
+            known = [
+                port for host, port in instances_of(self.site, self.cluster) if host == address
+            ]
+            by_port = ports if len(ports) < len(known) else []
+            what = f"make Redis of {self.cluster} on {address}"
+            if by_port:
+                what += f", port {', '.join(map(str, by_port))}"
+            half = f"half made, {mine[0].files.lacks}: " if mine[0].files else ""
+            yield Change(what, f"{half}{mine[0].why}", "answers", (address, tuple(by_port)))
 
     def _servers(self) -> str:
         """Each instance, and what it is."""
@@ -102,13 +131,11 @@ class Instances:
         ]
         return "\n".join([*places, *([rest] if rest else [])])
 
-    def _exists(self, address: str, port: int) -> bool:
+    def _files(self, address: str, port: int) -> Files:
         found = askable(self.site)
         if found is None or not is_known(self.site, address):
-            return False
-        # The unit's name has the number of the node in it, which the inventory may renumber.
-        pattern = f"{_unit(self.cluster, port)}.conf"
-        words = ("find", "/etc/redis", "-maxdepth", "1", "-name", pattern)
+            return Files()
+        words = redis_files.words(self.cluster, port)
         done = Machine(self.site, found, address, self.name).run(words)
         if done.status != 0 and "No such file" not in done.stderr:
             raise StepError(
@@ -117,7 +144,8 @@ class Instances:
                 f"{done.stderr.strip()}",
                 advice="Pigsty needs sudo without password there; nothing was changed",
             )
-        return bool(done.stdout.strip())
+        listed = done.stdout.replace("\\n", "\n")
+        return redis_files.parse(listed, self.cluster, port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +290,3 @@ def _settings(client: Any) -> dict[str, str]:
         "maxmemory-policy": str(memory.get("maxmemory_policy", "")),
         "appendonly": "yes" if persistence.get("aof_enabled") else "no",
     }
-
-
-def _unit(cluster: str, port: int) -> str:
-    return f"{cluster}-*-{port}"

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from config.errors import ConfigError, StepError
 from config.rules.finding import judge
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.platforms.pigsty.complete import Complete
 from tasks.platforms.pigsty.pgsql import Cluster, Database, Files, Role
 from tasks.platforms.pigsty.playbook import play
 from tasks.platforms.pigsty.portal import Certificate, Entry
@@ -268,6 +271,46 @@ def test_a_cluster_that_is_there_and_down_is_never_made_again(site: Site, double
     assert deploy(site, [PARTS["pgsql"]]) == []
 
 
+def test_a_cluster_whose_playbook_was_cut_off_is_finished_by_the_rest_of_it(
+    site: Site, double: PigstyDouble
+):
+    """Only where the environment makes the cluster: somebody else's is not looked into."""
+    address = double.addresses[0]
+    ours = other(
+        site, double, pigsty={**site.environment.pigsty.model_dump(), "pg_nodes": [address]}
+    )
+    assert converge(Complete(ours)).changes == ()
+    for service in ("haproxy", "pg_exporter"):
+        double.kill(service)
+    before = double.pid("postgres"), double.pid("pgbouncer")
+    (change,) = deploy(ours, [PARTS["pgsql"]])
+    assert change == "finish PostgreSQL cluster pg-meta: HAProxy, pg_exporter"
+    assert (double.pid("postgres"), double.pid("pgbouncer")) == before
+    assert deploy(ours, [PARTS["pgsql"]]) == []
+
+
+def test_without_a_leader_no_playbook_runs_and_the_reason_is_said(site: Site, double: PigstyDouble):
+    said = double.path("/patroni.json")
+    asked(site, double, "DROP DATABASE dify_plugin")
+    try:
+        said.write_text('{"role": "replica", "pause": true}')
+        with pytest.raises(StepError) as refused:
+            deploy(site, [PARTS["pgsql"]])
+        where = double.addresses[0]
+        why = (
+            f"cluster pg-meta has no leader: Patroni is paused on {where}, so that none is elected"
+        )
+        assert str(refused.value).startswith(f"pgsql: {why}")
+        assert "patronictl resume pg-meta" in str(refused.value)
+        assert why in " ".join(str(reading.said) for reading in readings(site))
+        said.write_text('{"role": "replica"}')
+        timer = threading.Timer(2, said.unlink)
+        timer.start()
+        assert deploy(site, [PARTS["pgsql"]]) == ["make database dify_plugin"]
+    finally:
+        said.unlink(missing_ok=True)
+
+
 def test_a_redis_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
     double.kill("redis-dify-1-6379")
     journal = double.journal()
@@ -275,10 +318,36 @@ def test_a_redis_that_is_there_and_down_is_never_made_again(site: Site, double: 
         with pytest.raises(StepError) as refused:
             converge(Instances(site, "redis-dify"))
         assert "exists on" in str(refused.value) and "does not answer" in str(refused.value)
-        assert "redis-dify-*-6379" in str(refused.value)
+        assert "systemctl status redis-dify-1-6379.service there" in str(refused.value)
         assert double.journal() == journal
     finally:
         double.run("bin/redis-add", "redis-dify")
+
+
+def test_a_redis_whose_playbook_was_cut_off_is_made_to_the_end(site: Site, double: PigstyDouble):
+    """Killed before its unit was written; nothing was ever stored."""
+    double.kill("redis-dify-1-6379")
+    shutil.rmtree(double.path("/data/redis/redis-dify-1-6379"))
+    double.path("/etc/systemd/system/redis-dify-1-6379.service").unlink()
+    (change,) = converge(Instances(site, "redis-dify")).changes
+    assert change.what == f"make Redis of redis-dify on {double.addresses[0]}"
+    assert change.before.startswith("half made, no unit, no data: ")
+    assert deploy(site, [PARTS["redis"]]) == []
+
+
+def test_one_more_redis_restarts_no_neighbour(site: Site, double: PigstyDouble):
+    path, address = double.tree / "pigsty.yml", double.addresses[0]
+    text, pid = path.read_text(), double.pid("redis-dify-1-6379")
+    known = next(line for line in text.splitlines() if "redis_instances" in line)
+    assert "6379: {}" in known or "6379:" in text
+    path.write_text(text.replace("6379: {}", "6379: {}, 6380: {}"))
+    try:
+        (change,) = converge(Instances(site, "redis-dify")).changes
+        assert change.what == f"make Redis of redis-dify on {address}, port 6380"
+        assert double.pid("redis-dify-1-6379") == pid
+        assert double.pid("redis-dify-1-6380")
+    finally:
+        path.write_text(text)
 
 
 def test_settings_of_redis_are_set_while_it_runs(site: Site, double: PigstyDouble):
@@ -500,8 +569,9 @@ def test_a_machine_that_is_not_reached_or_gives_no_root_is_found_before_anything
         double.give_sudo()
         double.run("bin/redis-add", "redis-dify")
     assert failed == [
-        f"machine {double.addresses[0]}: Ansible does not reach {double.addresses[0]}: "
-        f"Missing sudo password\n  do: log in from local by ssh as Ansible does"
+        f"machine {double.addresses[0]}: Ansible runs nothing on {double.addresses[0]}: "
+        "Missing sudo password\n  do: let the user Ansible logs in as become root by sudo without "
+        "a password there"
     ]
 
 

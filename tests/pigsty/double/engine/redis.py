@@ -30,6 +30,8 @@ def _instance(port: int) -> list[Task]:
     return [
         Task(f"redis : render config for {port}", lambda host: _config(host, port),
              ("redis_config", "redis_instance", "redis")),
+        Task(f"redis : render systemd svc for {port}", lambda host: _unit(host, port),
+             ("redis_config", "redis_instance", "redis")),
         Task(f"redis : launch {port}", lambda host: _launch(host, port),
              ("redis_launch", "redis_instance", "redis")),
     ]  # fmt: skip
@@ -89,6 +91,13 @@ def _config(host: Host, port: int) -> Done:
         host.path(path).mkdir(parents=True, exist_ok=True)
     text = "".join(f"{line}\n" for line in _lines(host, port))
     return CHANGED if host.write(f"/etc/redis/{name(host, port)}.conf", text, 0o600) else OK
+
+
+def _unit(host: Host, port: int) -> Done:
+    if not _has(host, port):
+        return SKIPPED
+    path = f"/etc/systemd/system/{name(host, port)}.service"
+    return CHANGED if host.write(path, f"[Service]\n# {name(host, port)}\n") else OK
 
 
 def _lines(host: Host, port: int) -> list[str]:

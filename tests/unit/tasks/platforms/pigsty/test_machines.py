@@ -41,6 +41,10 @@ class Node:
         asked = str(command.words[1]).split(",")
         return Completed(0, "\n".join(map(self._said, asked)), "")
 
+    def reach(self, host: str, port: int) -> tuple[str, int]:
+        """Nobody answers there as Patroni."""
+        return "127.0.0.1", 1
+
     def _said(self, address: str) -> str:
         if address not in self.answers:
             return f"{address} | UNREACHABLE!: Connection timed out"
@@ -55,7 +59,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(**answers: str) -> Any:
         environment = SimpleNamespace(pigsty=SimpleNamespace(pg_cluster="pg-dify"))
         site: Any = SimpleNamespace(
-            admin=Node(**answers), prefetched=Prefetched(), environment=environment
+            admin=Node(**answers),
+            prefetched=Prefetched(),
+            environment=environment,
+            within=lambda limit_s: limit_s,
         )
         known = [Machine(site, TREE, address, "pgsql") for address in ("10.0.0.1", "10.0.0.2")]
         monkeypatch.setattr(members, "machines", lambda *_: known)

@@ -1,9 +1,14 @@
-"""Which Sentinels are told to watch what."""
+"""Which Sentinels are told to watch what, and which instances are made how."""
 
 from types import SimpleNamespace
 from typing import Any
 
-from tasks.platforms.pigsty.redis import Watched, Watching
+import pytest
+
+from config.errors import StepError
+from tasks.platforms.pigsty import redis
+from tasks.platforms.pigsty.redis import Instances, Silent, Watched, Watching
+from tasks.tools.redis_files import Files, parse
 
 PRIMARY, OTHER = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 FIRST, SECOND = ("10.0.0.3", 26379), ("10.0.0.4", 26379)
@@ -27,3 +32,84 @@ def test_who_watches_is_left_alone_whatever_he_takes_for_the_primary():
 
 def test_without_a_primary_nobody_is_told_anything():
     assert watched().plan(Watching({FIRST: None, SECOND: None}, None)) == []
+
+
+A, B = "10.0.0.1", "10.0.0.2"
+NOTHING = Files()
+MADE = Files("/etc/redis/redis-dify-1-6379.conf", "redis-dify-1-6379.service", data=True)
+
+
+@pytest.fixture
+def instances(monkeypatch: pytest.MonkeyPatch):
+    """A cluster of two instances on one machine and one on another."""
+    known = ((A, 6379), (A, 6380), (B, 6379))
+    monkeypatch.setattr(redis, "instances_of", lambda *_: known)
+
+    def make(purges: bool = False, cluster: str = "redis-dify") -> Instances:
+        monkeypatch.setattr(redis, "askable", lambda _: SimpleNamespace(purges=purges))
+        pigsty = SimpleNamespace(redis_cluster="redis-dify", sentinel_cluster="redis-dify-sentinel")
+        limits = SimpleNamespace(max_memory_mb=64)
+        site: Any = SimpleNamespace(environment=SimpleNamespace(pigsty=pigsty, redis=limits))
+        return Instances(site, cluster)
+
+    return make
+
+
+def silent(address: str, port: int, files: Files = NOTHING) -> Silent:
+    return Silent(address, port, "refused", files)
+
+
+def test_where_nothing_is_the_whole_cluster_is_made(instances):
+    (change,) = instances().plan([silent(A, 6379), silent(A, 6380), silent(B, 6379)])
+    assert change.action == ("redis-dify", ())
+
+
+def test_one_more_beside_a_neighbour_is_made_by_its_port(instances):
+    first, second = instances().plan([silent(A, 6380), silent(B, 6379)])
+    assert first.action == (A, (6380,)) and second.action == (B, ())
+    assert first.what == "make Redis of redis-dify on 10.0.0.1, port 6380"
+
+
+@pytest.mark.parametrize(
+    ("files", "lacks"),
+    [
+        (Files("x.conf"), "half made, no unit, no data: refused"),
+        (Files("", "x.service"), "half made, no configuration, no data: refused"),
+        (Files("x.conf", "x.service"), "half made, no data: refused"),
+        (Files("", "", data=True), "half made, no configuration, no unit: refused"),
+    ],
+)
+def test_what_a_playbook_left_half_made_is_made_to_the_end(instances, files: Files, lacks: str):
+    (change,) = instances().plan([silent(B, 6379, files)])
+    assert change.before == lacks and change.action == (B, ())
+
+
+def test_one_that_held_something_and_is_down_is_only_named_by_its_unit(instances):
+    (change,) = instances().plan([silent(A, 6379, MADE)])
+    assert isinstance(change.action, StepError)
+    assert "systemctl status redis-dify-1-6379.service there" in str(change.action)
+
+
+def test_a_sentinel_stores_nothing_and_was_made_all_the_same(instances):
+    files = Files("x.conf", "x.service")
+    (change,) = instances(cluster="redis-dify-sentinel").plan([silent(A, 6379, files)])
+    assert isinstance(change.action, StepError)
+
+
+def test_an_old_playbook_that_purges_is_not_run_over_anything(instances):
+    (change,) = instances(purges=True).plan([silent(B, 6379, Files("x.conf"))])
+    assert isinstance(change.action, StepError)
+    assert str(change.action).endswith("start it there by hand; nothing was changed")
+
+
+def test_files_are_told_apart_by_the_whole_name():
+    listed = """/etc/redis/redis-dify-1-6379.conf
+/etc/systemd/system/redis-dify-1-6379.service
+/etc/systemd/system/redis-dify-two-1-6379.service
+/data/redis/redis-dify-1-6379
+/data/redis/redis-dify-1-6379/appendonlydir
+/data/redis/redis-dify-1-63790/dump.rdb
+"""
+    assert parse(listed, "redis-dify", 6379) == MADE
+    assert parse(listed, "redis-dify-two", 6379) == Files("", "redis-dify-two-1-6379.service")
+    assert parse("/data/redis/redis-dify-1-6379\n", "redis-dify", 6379) == Files()
