@@ -26,7 +26,11 @@ class StoreRefused(RolloutError):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where it is, and what opens it. `endpoint` is empty for AWS."""
+    """Where it is, and what opens it. `endpoint` is empty for AWS.
+
+    `authority`: whom alone to trust (PEM); empty: whoever the node does. `address`: of the
+    endpoint's name, where DNS is not asked.
+    """
 
     endpoint: str
     region: str
@@ -35,6 +39,8 @@ class Bucket:
     access_key: SecretStr
     secret_key: SecretStr
     node: Node = field(default_factory=LocalNode)
+    authority: str = ""
+    address: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} at {self.endpoint or f'AWS {self.region}'}"
@@ -62,8 +68,12 @@ class Bucket:
             "header": _NO_BODY,
             "noproxy": "*",  # Dify goes there without one
         }
+        if self.address:
+            found = urlsplit(self.url)
+            port = found.port or (443 if found.scheme == "https" else 80)
+            request["resolve"] = f"{found.hostname}:{port}:{self.address}"
         try:
-            answer = curl.ask(self.node, request, TIMEOUT_S)
+            answer = curl.ask(self.node, request, TIMEOUT_S, self.authority)
         except curl.NoAnswer as error:
             raise StoreUnreachable(f"the object store {self} does not answer: {error}") from None
         if answer.status == HTTPStatus.OK:

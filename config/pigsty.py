@@ -187,14 +187,14 @@ def _portal(environment: Environment) -> Iterator[str]:
     if not environment.pigsty.certbot:
         return
     domain, email = environment.portal.domain, environment.dify.admin_email
-    if not _public(domain):
+    if not is_public(domain):
         yield (
             f"pigsty.certbot: {domain!r} is no public name, so Let's Encrypt cannot reach it; "
             "expected false, or a public portal.domain"
         )
     if not environment.portal.tls:
         yield "pigsty.certbot: portal.tls is false, so nothing would present the certificate"
-    if not _public(email.partition("@")[2]):
+    if not is_public(email.partition("@")[2]):
         yield (
             f"dify.admin_email: {email!r} cannot get mail, and Let's Encrypt registers it; "
             "expected an address of a public domain, or pigsty.certbot = false"
@@ -207,7 +207,8 @@ def _portal(environment: Environment) -> Iterator[str]:
         )
 
 
-def _public(name: str) -> bool:
+def is_public(name: str) -> bool:
+    """Whether a public authority can sign for the name."""
     return "." in name and name.rpartition(".")[2] not in PRIVATE
 
 

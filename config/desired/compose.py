@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from config.desired import storage_trust
 from config.desired.firewall import addresses
 from config.desired.services import active, processes, published
 from config.environment import Environment
@@ -94,6 +95,7 @@ def _service(
     release: Release,
     files: Mapping[str, str],
 ) -> dict[str, Any]:
+    variables, trusted, hosts = storage_trust.of_service(service, environment, files)
     described: dict[str, Any] = {
         "image": release.images[service.image],
         "pull_policy": "never",
@@ -101,7 +103,8 @@ def _service(
         "init": True,
         **_confined(service, processes(environment, service)),
         "stop_grace_period": f"{service.stop_s}s",
-        "environment": environment_of(service, release),
+        "environment": environment_of(service, release) | variables,
+        "extra_hosts": hosts,
         "labels": _labels(environment, service, files),
         "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
     }
@@ -111,7 +114,7 @@ def _service(
         described["command"] = [_literal(word) for word in service.command]
     if port := published(environment, service):
         described["ports"] = [f"{environment.dify.bind}:{port}:{service.port}"]
-    if mounts := _mounts(service, environment, release):
+    if mounts := [*_mounts(service, environment, release), *trusted]:
         described["volumes"] = mounts
     if service.health:
         described["healthcheck"] = _health(service.health)
@@ -164,10 +167,16 @@ def plain(text: str) -> str:
 def _labels(environment: Environment, service: Service, files: Mapping[str, str]) -> dict[str, str]:
     """Compose does not see into mounted files: their digest here recreates the container."""
     labels = {"dify-rollout.environment": environment.name}
-    if service.files:
-        content = "\0".join(files[name] for name in service.files)
+    named = [*service.files, *_trusting(service, files)]
+    if named:
+        content = "\0".join(files[name] for name in named)
         labels["dify-rollout.files"] = hashlib.sha256(content.encode()).hexdigest()
     return labels
+
+
+def _trusting(service: Service, files: Mapping[str, str]) -> list[str]:
+    known = storage_trust.NAME in files and service.image in storage_trust.IMAGES
+    return [storage_trust.NAME] if known else []
 
 
 def _mounts(service: Service, environment: Environment, release: Release) -> list[dict[str, Any]]:

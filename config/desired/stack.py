@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from config.desired import compose, env_file
+from config.desired import compose, env_file, storage_trust
 from config.desired.locations import location
 from config.desired.services import active, routes
 from config.desired.templates import render
@@ -23,10 +23,13 @@ class StackFile:
 
 
 def stack_files(
-    environment: Environment, release: Release, secrets: Mapping[str, SecretStr]
+    environment: Environment,
+    release: Release,
+    secrets: Mapping[str, SecretStr],
+    storage_authority: str = "",
 ) -> list[StackFile]:
     """`.env` first: it is the only one that holds secrets."""
-    mounted = mounted_files(environment, release)
+    mounted = mounted_files(environment, release, storage_authority)
     settings = env_file.settings(environment, release, secrets)
     return [
         StackFile(".env", env_file.render(settings), 0o600),
@@ -35,15 +38,20 @@ def stack_files(
     ]
 
 
-def mounted_files(environment: Environment, release: Release) -> dict[str, str]:
-    """Name → content of what active services mount; each is a template of the same name."""
+def mounted_files(
+    environment: Environment, release: Release, storage_authority: str = ""
+) -> dict[str, str]:
+    """Name → content of what active services mount; each is a template of the same name, beside
+    the certificate (PEM) that signs for the object store, where it needs one.
+    """
     running = active(environment, release)
     names = {name for service in running.values() for name in service.files}
     locations = [
         location(route, f"{route.service}:{running[route.service].port}", "$public_scheme")
         for route in routes(environment, release)
     ]
-    return {
+    rendered = {
         name: render(f"{name}.j2", environment=environment, locations=locations)
         for name in sorted(names)
     }
+    return rendered | ({storage_trust.NAME: storage_authority} if storage_authority else {})

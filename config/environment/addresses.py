@@ -105,3 +105,13 @@ Subnet = Annotated[
     str, AfterValidator(_network), AfterValidator(_private), AfterValidator(_large_enough)
 ]
 Senders = Annotated[list[str], AfterValidator(each(_sender))]
+AddressOrNone = Annotated[
+    str,
+    AfterValidator(
+        satisfies(
+            lambda value: not value or _parsed_by(IPv4Address)(value),
+            "{!r} is not an IPv4 address; expected four numbers 0-255, like '10.10.10.10', "
+            "or empty",
+        )
+    ),
+]

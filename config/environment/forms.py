@@ -77,6 +77,9 @@ _NO_URL = "{!r} is not a URL; expected 'http://…' or 'https://…'"
 Url = Annotated[str, _form(f"({_URL})?", _NO_URL)]
 Urls = Annotated[list[str], AfterValidator(each(matches(_URL, _NO_URL)))]
 
+FileOrNone = Annotated[
+    str, _form(r"(/[^\0]+)?", "{!r} is relative; expected the absolute path of a file, or empty")
+]
 Destination = Annotated[
     str,
     _form(

@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from config.environment.forms import Url
+from config.environment.addresses import AddressOrNone
+from config.environment.forms import FileOrNone, Url
 from config.environment.model import Strict, refuse
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -20,6 +21,8 @@ class Storage(Strict):
     bucket: str
     plugin_bucket: str
     address_style: Literal["auto", "virtual", "path"]
+    ca: FileOrNone
+    address: AddressOrNone
 
     @property
     def path_style(self) -> bool:

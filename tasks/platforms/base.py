@@ -117,6 +117,10 @@ class Platform(Protocol):
         """The certificate of the authority that signs the portal's; None: a public one."""
         ...
 
+    def private_authority(self, site: Site) -> bytes | None:
+        """The certificate of the platform's own authority, whoever signs the portal's."""
+        ...
+
     def leads_to_https(self, site: Site) -> bool:
         """Whether the portal can redirect http to https."""
         ...

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from clients.command import Command
 from clients.files import File
+from config.desired.storage_trust import NAME
 from config.errors import StepError
 from config.rules.restore_point import Listing, Object, differs
 from tasks.core.packages import program
 from tasks.core.site import Site
+from tasks.core.storage_authority import storage_authority
 from tasks.points import folders
 from tasks.points.repository import Repository
 from tasks.tools import rclone
@@ -132,4 +134,5 @@ def _tool(site: Site) -> Rclone:
         site.environment.storage,
         site.secret("s3_access_key"),
         site.secret("s3_secret_key"),
+        site.environment.dify.home / NAME if storage_authority(site) else None,
     )

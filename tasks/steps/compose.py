@@ -18,6 +18,7 @@ from tasks.core.masking import masked
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.core.storage_authority import storage_authority
 from tasks.images import held
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import Firewall, remove_rules
@@ -67,10 +68,11 @@ class Stack:
     def _hashes(self) -> dict[str, str]:
         """Of the wanted files, written or not: a plan knows what the settings step will change."""
         environment, release = self.site.environment, self.site.release
+        files = mounted_files(environment, release, storage_authority(self.site))
         command = compose.hashes(
             compose_prefix(self.site.node),
             environment.dify.home,
-            document=desired.render(environment, release, mounted_files(environment, release)),
+            document=desired.render(environment, release, files),
             settings=env_file.settings(environment, release, self.site.secrets),
         )
         try:

@@ -18,6 +18,7 @@ from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
+from tasks.core.storage_authority import storage_authority
 from tasks.steps.revisions import Served
 
 MASK = "***"
@@ -74,7 +75,8 @@ class Files:
             release_file.update(self.site.environment, self.site.node, settings=written)
 
     def _wanted(self) -> list[StackFile]:
-        return stack_files(self.site.environment, self.site.release, self.site.secrets)
+        site = self.site
+        return stack_files(site.environment, site.release, site.secrets, storage_authority(site))
 
     def _key(self) -> str:
         return self.site.secret("secret_key")

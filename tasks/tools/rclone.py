@@ -16,12 +16,13 @@ _PREFIX = f"RCLONE_CONFIG_{_REMOTE.upper()}_"
 
 @dataclass(frozen=True, slots=True)
 class Rclone:
-    """One S3 service as one program reaches it."""
+    """One S3 service as one program reaches it; `authority`: PEM file of whom alone it trusts."""
 
     program: str
     storage: Storage
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
+    authority: Path | None = None
 
     def list(self, bucket: str) -> Command:
         """Every object; the time is when it was stored, which costs no question an object."""
@@ -59,7 +60,9 @@ class Rclone:
         }
         if storage.address_style != "auto":
             settings["FORCE_PATH_STYLE"] = str(storage.address_style == "path").lower()
-        env = ((_PREFIX + name, value) for name, value in settings.items())
+        env = [(_PREFIX + name, value) for name, value in settings.items()]
+        if self.authority:
+            env.append(("RCLONE_CA_CERT", str(self.authority)))
         return Command(
             (self.program, *words),
             env=(("RCLONE_CONFIG", "/dev/null"), *env),

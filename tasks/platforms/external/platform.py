@@ -109,6 +109,9 @@ class External:
     def authority(self, site: Site) -> bytes | None:
         return None
 
+    def private_authority(self, site: Site) -> bytes | None:
+        return self.authority(site)
+
     def leads_to_https(self, site: Site) -> bool:
         return True
 

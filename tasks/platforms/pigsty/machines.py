@@ -61,10 +61,10 @@ class Machine:
         try:
             return ansible.answer(output, self.address)
         except ansible.NoAnswer as error:
-            why = "does not reach" if error.unreachable else "runs nothing on"
+            how = "Ansible does not reach" if error.unreachable else "Ansible runs nothing on"
             raise Unreached(
                 self.step,
-                f"Ansible {why} {self.address}: {Mask(())(str(error))}",
+                f"{how} {self.address}: {Mask(())(str(error))}",
                 advice=ansible.way_on(str(error), self.site.admin.name),
             ) from None
 

@@ -65,8 +65,10 @@ class Pigsty(External):
         return site.admin.reach(site.environment.pigsty.admin_ip, port)
 
     def authority(self, site: Site) -> bytes | None:
-        pigsty = site.environment.pigsty
-        return None if pigsty.certbot else site.admin.read(pigsty.home / AUTHORITY)
+        return None if site.environment.pigsty.certbot else self.private_authority(site)
+
+    def private_authority(self, site: Site) -> bytes | None:
+        return site.admin.read(site.environment.pigsty.home / AUTHORITY)
 
     def leads_to_https(self, site: Site) -> bool:
         """Portals of Pigsty before 3.0 serve both alike: an entry cannot ask for more."""
