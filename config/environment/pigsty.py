@@ -26,6 +26,7 @@ class Pigsty(Strict):
     pg_version: Annotated[int, Field(ge=0, le=30)]
     pg_nodes: Addresses
     pg_senders: Senders
+    narrow_world: bool
     redis_cluster: Cluster
     redis_mode: Literal["standalone", "replica", "sentinel"]
     redis_nodes: Addresses

@@ -8,9 +8,9 @@ from config.desired.inventory.document import Path
 from config.desired.inventory.fragment import Cluster, Fragment
 from config.desired.inventory.groups import Group, alias, find, groups
 from config.desired.inventory.kernel import unfit
+from config.desired.inventory.wanted import WORLD
 from config.pigsty import DIRECT, POOLED_PRIMARY, POOLER, PRIMARY
 
-WORLD = ("world", "all", "0.0.0.0/0")
 Conflict = tuple[Path, str]
 Tree = dict[str, Any]
 

@@ -98,7 +98,9 @@ class _Editor:
         else:
             if value.id != SCALAR:
                 raise self._not("a single value", value, path)
-            yield Edit(value.start_mark.index, self._end(value), _replacement(value, want))
+            yield Edit(
+                value.start_mark.index, self._end(value), _replacement(value, value_of(want))
+            )
 
     def _into_entries(
         self, node: Any, tree: list[Any], want: Entries, path: Path

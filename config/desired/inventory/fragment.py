@@ -55,6 +55,7 @@ class Fragment:
     databases: tuple[Entry, ...]
     hba_rules: tuple[Entry, ...]
     pooler_hba_rules: tuple[Entry, ...]
+    narrow_world: bool
     packages: tuple[str, ...]
     redis: Cluster
     redis_port: int
@@ -99,6 +100,7 @@ def fragment(
         databases=(*databases, *drills),
         hba_rules=rules,
         pooler_hba_rules=rules if pooled(environment) else (),
+        narrow_world=pigsty.narrow_world,
         packages=("pgvector",) if "vector" in release.postgres.extensions else (),
         redis=_redis(environment, secrets["redis_password"].get_secret_value(), generation),
         redis_port=environment.redis.port,

@@ -1,14 +1,17 @@
 """The fragment as wants, given what the file has already."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
 from config.desired.inventory.groups import Group, alias, find, groups
 from config.desired.inventory.kernel import version
-from config.desired.inventory.wants import Entries, Keep, Members, New
+from config.desired.inventory.wants import Entries, Instead, Keep, Members, New
 from config.desired.portal import MARK
 
+WORLD = ("world", "all", "0.0.0.0/0")
+INTRANET = "intra"  # 10/8, 172.16/12 and 192.168/16, unless node_firewall_intranet says more
 RULE = ("user", "db", "addr")
 FIRST_WITH_OWNED_PUBLIC = 15
 ADMIN_ROLE = "dbrole_admin"
@@ -69,7 +72,7 @@ def _databases(tree: dict[str, Any], fragment: Fragment, group: Group | None) ->
         want["pg_extensions"] = packages
     want["pg_users"] = Entries((_user(fragment, version(tree, fragment)),))
     want["pg_databases"] = Entries(tuple(map(_database, fragment.databases)))
-    want["pg_hba_rules"] = _rules(fragment.hba_rules)
+    want["pg_hba_rules"] = _rules(fragment.hba_rules, _narrowed(fragment, group))
     if fragment.pooler_hba_rules:
         want["pgb_hba_rules"] = _rules(fragment.pooler_hba_rules)
     return want
@@ -96,9 +99,19 @@ def _database(entry: Entry) -> Entry:
     return want | {"comment": New(entry["comment"])}
 
 
-def _rules(rules: tuple[Entry, ...]) -> Entries:
+def _rules(rules: tuple[Entry, ...], narrowed: Iterable[Entry] = ()) -> Entries:
     records = [{k: v if k in RULE else New(v) for k, v in rule.items()} for rule in rules]
-    return Entries(tuple(records), RULE)
+    return Entries((*records, *narrowed), RULE)
+
+
+def _narrowed(fragment: Fragment, group: Group | None) -> Iterator[Entry]:
+    """Rules of Dify's role that are there and let it in from everywhere."""
+    there = items(group.value("pg_hba_rules")) if group and fragment.narrow_world else []
+    for rule in map(mapping, there):
+        known = rule.get("user") == fragment.user["name"] and "db" in rule
+        if known and rule.get("addr") in WORLD:
+            place = {"user": rule["user"], "db": rule["db"]}
+            yield place | {"addr": Instead(rule["addr"], INTRANET)}
 
 
 def _packages(tree: dict[str, Any], fragment: Fragment, group: Group | None) -> Members | None:

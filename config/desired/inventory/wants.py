@@ -25,6 +25,14 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
+class Instead:
+    """A value in place of another one, by which its record is found."""
+
+    was: Any
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Entries:
     """Records of a list, found by what identifies them; others stay, ours that lack are added."""
 
@@ -33,7 +41,7 @@ class Entries:
 
     def place(self, item: dict[str, Any], there: list[Any]) -> int | None:
         """Where in the list the record is; a plain text is a record's name."""
-        identity = [value_of(item[key]) for key in self.by]
+        identity = [_known_by(item[key]) for key in self.by]
         for index, other in enumerate(there):
             record = other if is_mapping(other) else {"name": other}
             if [record.get(key) for key in self.by] == identity:
@@ -60,6 +68,8 @@ def laid(tree: Any, want: Any) -> Any:
     """`tree` with what is wanted."""
     if isinstance(want, Keep | New):
         return value_of(want) if tree is None else tree
+    if isinstance(want, Instead):
+        return want.value
     if isinstance(want, Entries):
         return _with_entries(list(items(tree)), want)
     if isinstance(want, Members):
@@ -70,6 +80,10 @@ def laid(tree: Any, want: Any) -> Any:
         applicable = needed(want) if is_mapping(tree) else want
         return there | {key: laid(there.get(key), value) for key, value in applicable.items()}
     return want
+
+
+def _known_by(want: Any) -> Any:
+    return want.was if isinstance(want, Instead) else value_of(want)
 
 
 def value_of(want: Any) -> Any:

@@ -19,6 +19,7 @@ from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.infra import infra_steps
 from tasks.platforms.pigsty.inventory import inventory_steps
 from tasks.platforms.pigsty.names import name_steps
+from tasks.platforms.pigsty.narrow import narrow_steps
 from tasks.platforms.pigsty.portal import entry_steps
 from tasks.platforms.pigsty.source import source_steps
 from tasks.steps.pgsql import PostgresRequirements, dify_database
@@ -83,7 +84,8 @@ def _docker(site: Site) -> list[Step[Any]]:
 def _pgsql(site: Site) -> list[Step[Any]]:
     main, plugin = dify_database(site), dify_database(site, plugin=True)
     unmade = (PostgresRefused, PostgresUnreachable)
-    return [*pgsql.pgsql_steps(site, main, plugin), PostgresRequirements(site, unmade)]
+    made = [*pgsql.pgsql_steps(site, main, plugin), *narrow_steps(site)]
+    return [*made, PostgresRequirements(site, unmade)]
 
 
 def _redis(site: Site) -> list[Step[Any]]:

@@ -93,7 +93,9 @@ def _inventory(site: Site) -> Iterator[Reading]:
         )
         yield bad("pigsty.yml", problem, advice=advice)
         return
-    yield good("pigsty.yml", "; ".join(["sound", *open_rules(document, desired(site))]))
+    opened = [] if site.environment.pigsty.narrow_world else open_rules(document, desired(site))
+    way = ["pigsty.narrow_world = true has a deploy narrow that"] if opened else []
+    yield good("pigsty.yml", "; ".join(["sound", *opened, *way]))
 
 
 def _beyond(site: Site) -> Iterator[Reading]:

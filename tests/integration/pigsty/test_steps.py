@@ -311,6 +311,32 @@ def test_without_a_leader_no_playbook_runs_and_the_reason_is_said(site: Site, do
         said.unlink(missing_ok=True)
 
 
+def test_a_rule_that_opens_the_role_to_everybody_is_narrowed(site: Site, double: PigstyDouble):
+    path, rules = double.tree / "pigsty.yml", double.path("/pg/data/pg_hba.conf")
+    text, user = path.read_text(), site.environment.postgres.user
+    opened = f"          - {{ user: {user}, db: all, addr: world, auth: pwd, title: recipe }}\n"
+    at = "        pg_hba_rules:\n"
+    assert text.count(at) == 1
+    path.write_text(text.replace(at, at + opened))
+    double.run("bin/pgsql-hba", "pg-meta")
+    pigsty = {**site.environment.pigsty.model_dump(), "narrow_world": True}
+    narrow = other(site, double, pigsty=pigsty)
+    try:
+        (said,) = [str(each.said) for each in readings(site) if each.probe == "pigsty.yml"]
+        assert "its rule 'recipe' lets dbuser_dify into every database from every address" in said
+        assert deploy(site, [PARTS["configure"], PARTS["pgsql"]]) == []
+        assert deploy(narrow, [PARTS["configure"], PARTS["pgsql"]]) == [
+            f"edit {path}",
+            f"narrow from where {user} is let in",
+        ]
+        assert not [line for line in rules.read_text().splitlines()
+                    if user in line and "0.0.0.0/0" in line]  # fmt: skip
+        assert deploy(narrow, [PARTS["configure"], PARTS["pgsql"]]) == []
+    finally:
+        path.write_text(text)
+        double.run("bin/pgsql-hba", "pg-meta")
+
+
 def test_a_redis_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
     double.kill("redis-dify-1-6379")
     journal = double.journal()

@@ -242,3 +242,14 @@ def test_a_machine_that_stands_there_under_another_name_is_not_entered_twice(our
         merge(text.replace("10.10.10.10: {", "pg-1: { ansible_host: 10.10.10.10,"), ours())
     ).tree
     assert list(tree["all"]["children"]["dify"]["hosts"]) == ["pg-1"]
+
+
+def test_such_a_rule_is_narrowed_where_that_is_asked_for_and_stays_where_it_stands(ours):
+    rule = "{ user: dbuser_dify, db: all, addr: world, auth: pwd, title: dify }  # the recipe's"
+    text = GOOD.replace("pg_users: []", f"pg_hba_rules:\n          - {rule}")
+    assert rule in merge(text, ours())
+    fragment = ours(pigsty={"narrow_world": True})
+    narrowed = merge(text, fragment)
+    assert rule.replace("world", "intra") in narrowed
+    assert merge(narrowed, fragment) == narrowed
+    assert open_rules(read(narrowed).tree, fragment) == []
