@@ -20,8 +20,20 @@ class Part:
     tags: tuple[str, ...]
 
 
+ROLE = "dbrole_readonly"  # the first that Pigsty makes in a new cluster
+INIT = Part(
+    "the roles of Pigsty",
+    (),
+    ("pg_init", "pg_pass", "pg_replica", "pg_hba", "pg_reload", "patroni_reload", "pg_patroni",
+     "pg_user", "pg_db"),
+)  # fmt: skip
+
+
 def parts(group: Group) -> list[Part]:
-    """What the inventory wants of the cluster, in the order of the playbook."""
+    """What the inventory wants of the cluster, in the order of the playbook.
+
+    The first part answers on no port: it is there with its role.
+    """
     known = [
         Part(
             "pgbouncer",
@@ -35,7 +47,8 @@ def parts(group: Group) -> list[Part]:
             ("pg_exporter", "pgbouncer_exporter", "pgbackrest_exporter", "pg_register"),
         ),
     ]
-    return [part for part in known if part.ports]
+    init = [INIT] if group.value("pg_default_roles") is None else []
+    return [*init, *(part for part in known if part.ports)]
 
 
 def rest(wanted: list[Part], lacking: list[Part]) -> tuple[str, ...]:

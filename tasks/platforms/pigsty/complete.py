@@ -1,58 +1,60 @@
 """A cluster that this environment made is whole: a playbook that was cut off leaves it without its
-pooler, its services or its monitoring, while PostgreSQL answers.
+roles, its pooler, its services or its monitoring, while PostgreSQL answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from clients.postgres import Postgres, PostgresRefused, PostgresUnreachable
 from config.desired.inventory.groups import Group
-from config.desired.inventory.parts import Part, parts, rest
+from config.desired.inventory.parts import INIT, ROLE, Part, parts, rest
 from tasks.core.site import Site
 from tasks.core.step import Change
 from tasks.platforms.pigsty.facts import cluster
+from tasks.platforms.pigsty.members import primary
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import require_tree
 
 KNOCK_S = 2.0
+_HAS_ROLE = f"SELECT count(*) FROM pg_roles WHERE rolname = '{ROLE}'"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
-    """A part on a machine whose PostgreSQL answers, and the first of its ports that does not."""
+class Lacking:
+    """A part that is not there, and where it should be."""
 
     part: Part
-    address: str
-    port: int
+    where: str
 
     def __str__(self) -> str:
-        return f"{self.part.name} at {self.address}:{self.port}"
+        return f"{self.part.name} {self.where}"
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Every part that the inventory wants answers on each machine whose PostgreSQL does."""
+    """Every part that the inventory wants is there on each machine whose PostgreSQL answers."""
 
     site: Site
+    login: Postgres
     name: str = "pgsql"
     settle_s: float = 30.0
 
-    def observe(self) -> list[Silent]:
+    def observe(self) -> list[Lacking]:
         group = self._group()
         if group is None:
             return []
         up = [host for host in map(str, group.hosts) if self._answers(host, _server(group))]
-        found = (self._silent(part, host) for part in parts(group) for host in up)
-        return [silent for silent in found if silent]
+        return list(self._lacking(group, up)) if up else []
 
-    def plan(self, actual: list[Silent]) -> Sequence[Change]:
+    def plan(self, actual: list[Lacking]) -> Sequence[Change]:
         group = self._group()
         if not actual or group is None:
             return []
         wanted = parts(group)
-        lacking = [part for part in wanted if part in [silent.part for silent in actual]]
+        lacking = [part for part in wanted if part in [each.part for each in actual]]
         names = ", ".join(part.name for part in lacking)
         what = f"finish PostgreSQL cluster {group.name}: {names}"
-        before = "half made, no answer of " + ", ".join(map(str, actual))
+        before = "half made, without " + ", ".join(map(str, actual))
         return [Change(what, before, "answers", rest(wanted, lacking))]
 
     def apply(self, change: Change) -> None:
@@ -60,21 +62,37 @@ class Complete:
         command = require_tree(self.site, self.name).pgsql_rest(name, change.action)
         carry_out(self.site, self, change, command)
 
+    def _lacking(self, group: Group, up: Sequence[str]) -> Iterator[Lacking]:
+        for part in parts(group):
+            if part is INIT:
+                if not self._has_roles():
+                    yield Lacking(part, f"in {group.name}")
+                continue
+            for host in up:
+                closed = (port for port in part.ports if not self._answers(host, port))
+                if (port := next(closed, None)) is not None:
+                    yield Lacking(part, f"at {host}:{port}")
+
+    def _has_roles(self) -> bool:
+        """As Dify's role says; where it is not let in yet, as the server's superuser does."""
+        try:
+            with self.login.connect() as connection:
+                return connection.execute(_HAS_ROLE.encode()).fetchone() == (1,)
+        except PostgresRefused:
+            return primary(self.site).ask(_HAS_ROLE) == "1"
+        except PostgresUnreachable:
+            return True  # the part before this one says so
+
     def _group(self) -> Group | None:
         return cluster(self.site, self.site.environment.pigsty.pg_cluster)
-
-    def _silent(self, part: Part, host: str) -> Silent | None:
-        closed = (port for port in part.ports if not self._answers(host, port))
-        port = next(closed, None)
-        return None if port is None else Silent(part, host, port)
 
     def _answers(self, host: str, port: int) -> bool:
         return not self.site.admin.knock(host, port, KNOCK_S)
 
 
-def complete_steps(site: Site) -> list[Complete]:
+def complete_steps(site: Site, login: Postgres) -> list[Complete]:
     """Whoever names the machines of the cluster has it made; another's is not looked into."""
-    return [Complete(site)] if site.environment.pigsty.pg_nodes else []
+    return [Complete(site, login)] if site.environment.pigsty.pg_nodes else []
 
 
 def _server(group: Group) -> int:

@@ -18,7 +18,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.platforms.pigsty.complete import complete_steps
 from tasks.platforms.pigsty.facts import desired, primary_of
-from tasks.platforms.pigsty.leader import require_leader
+from tasks.platforms.pigsty.leader import leaderless, require_leader
 from tasks.platforms.pigsty.machines import Unreached, look_on, look_on_reached
 from tasks.platforms.pigsty.members import machines, members
 from tasks.platforms.pigsty.playbook import RESUME, carry_out
@@ -289,7 +289,7 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
     needs = site.release.postgres
     steps: list[Step[Any]] = [
         Cluster(site, main),
-        *complete_steps(site),
+        *complete_steps(site, main),
         Files(site, main),
         Role(site, main),
     ]
@@ -316,9 +316,10 @@ def require_absent(site: Site, error: PostgresUnreachable) -> None:
     nodes = machines(site)
     found = zip(nodes, look_on(nodes, [DATA]), strict=True)
     if occupied := [machine.address for machine, there in found if there[DATA]]:
-        cluster = site.environment.pigsty.pg_cluster
+        cluster, missing = site.environment.pigsty.pg_cluster, leaderless(site)
+        why = missing.why if missing else str(error)
         raise PostgresUnreachable(
-            f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: {error}; look "
+            f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: {why}; look "
             "at `patronictl list` there and start it, or mend postgres.host and postgres.port"
         ) from None
 

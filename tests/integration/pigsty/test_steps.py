@@ -279,7 +279,7 @@ def test_a_cluster_whose_playbook_was_cut_off_is_finished_by_the_rest_of_it(
     ours = other(
         site, double, pigsty={**site.environment.pigsty.model_dump(), "pg_nodes": [address]}
     )
-    assert converge(Complete(ours)).changes == ()
+    assert converge(Complete(ours, dify_database(ours))).changes == ()
     for service in ("haproxy", "pg_exporter"):
         double.kill(service)
     before = double.pid("postgres"), double.pid("pgbouncer")
@@ -287,6 +287,12 @@ def test_a_cluster_whose_playbook_was_cut_off_is_finished_by_the_rest_of_it(
     assert change == "finish PostgreSQL cluster pg-meta: HAProxy, pg_exporter"
     assert (double.pid("postgres"), double.pid("pgbouncer")) == before
     assert deploy(ours, [PARTS["pgsql"]]) == []
+    asked(site, double, "DROP ROLE dbrole_readonly")
+    assert deploy(ours, [PARTS["pgsql"]]) == [
+        "finish PostgreSQL cluster pg-meta: the roles of Pigsty",
+        f"remove /pg/tmp/pg-user-dbuser_dify.sql on {address}",
+    ]
+    assert (double.pid("postgres"), double.pid("pgbouncer")) == before
 
 
 def test_without_a_leader_no_playbook_runs_and_the_reason_is_said(site: Site, double: PigstyDouble):

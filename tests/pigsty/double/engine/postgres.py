@@ -80,9 +80,14 @@ def launch(host: Host) -> Done:
         stop(host)
     start(host)
     host.note(f"started postgres {port(host)}")
+    init(host)
+    services.start(host, "patroni", 8008)
+    return CHANGED
+
+
+def init(host: Host) -> Done:
     for statement in INIT_SQL:
         sql(host, statement)
-    services.start(host, "patroni", 8008)
     return CHANGED
 
 
@@ -316,6 +321,7 @@ def cluster_tasks(hosts: Sequence[Host]) -> list[Task]:
         Task("skip non-pgsql hosts", _only_pgsql, ("always",)),
         Task("pgsql : install postgres packages", lambda _: OK, ("pg_install", "pg_pkg", "pgsql")),
         Task("pgsql : launch patroni primary", launch, ("pg_launch", "pg_primary", *boot)),
+        Task("pgsql : init postgres cluster", init, ("pg_launch", "pg_init", *boot)),
         Task("pgsql : wait for postgres primary", _wait, ("pg_launch", "pg_primary", *boot)),
         Task("pgsql : render postgres hba rules", hba_conf, ("pg_launch", "pg_hba", *boot)),
         Task("pgsql : reload postgres config", reload, ("pg_launch", "pg_reload", *boot)),

@@ -4,7 +4,7 @@ import pytest
 
 from config.desired.inventory.document import read
 from config.desired.inventory.groups import find
-from config.desired.inventory.parts import parts, rest
+from config.desired.inventory.parts import INIT, parts, rest
 
 TEXT = """\
 all:
@@ -19,7 +19,7 @@ all:
 def ports(variables: str = "") -> dict[str, tuple[int, ...]]:
     group = find(read(TEXT.replace(" VARS", variables)).tree, "pg-dify")
     assert group
-    return {part.name: part.ports for part in parts(group)}
+    return {part.name: part.ports for part in parts(group) if part.ports}
 
 
 USUAL = {"pgbouncer": (6432,), "HAProxy": (5433, 5434, 5436, 5438), "pg_exporter": (9630,)}
@@ -54,6 +54,12 @@ def test_the_rest_begins_with_the_first_part_that_lacks():
     assert group
     wanted = parts(group)
     assert rest(wanted, []) == ()
-    assert rest(wanted, wanted[1:2])[:3] == ("pg_vip", "pg_dns", "pg_service")
+    assert rest(wanted, wanted[2:3])[:3] == ("pg_vip", "pg_dns", "pg_service")
     assert rest(wanted, wanted[1:])[-1] == "pg_register"
-    assert rest(wanted, wanted)[0] == "pgbackrest"
+    assert rest(wanted, wanted[1:])[0] == "pgbackrest"
+    assert rest(wanted, wanted)[0] == "pg_init"
+
+
+def test_roles_of_ones_own_are_not_looked_for():
+    group = find(read(TEXT.replace(" VARS", ", pg_default_roles: []")).tree, "pg-dify")
+    assert group and INIT not in parts(group)
