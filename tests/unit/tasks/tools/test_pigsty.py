@@ -29,6 +29,9 @@ def test_commands_of_a_cluster():
     assert words(NEW.pgsql_db("pg-meta", "dify")) == "bin/pgsql-db pg-meta dify"
     assert words(NEW.pgsql_hba("pg-meta")) == "bin/pgsql-hba pg-meta"
     assert words(NEW.redis_add("redis-dify")) == "bin/redis-add redis-dify"
+    assert words(NEW.redis_add("10.0.0.1", [6380])) == "bin/redis-add 10.0.0.1 6380"
+    rest = NEW.pgsql_rest("pg-meta", ("pg_service", "pg_exporter"))
+    assert words(rest) == "./pgsql.yml -l pg-meta -t pg_service,pg_exporter"
     assert words(NEW.redis_config("redis-dify")) == "./redis.yml -l redis-dify -t redis_config"
     assert words(NEW.docker(["10.0.0.1", "10.0.0.2"])) == "./docker.yml -l 10.0.0.1,10.0.0.2"
 
@@ -75,6 +78,13 @@ def test_a_command_asked_of_a_node_is_quoted_once():
     command = NEW.ask(("10.0.0.1", "10.0.0.2"), ("cat", "/a b"), "postgres")
     assert command.words[-2] == "cat '/a b'"
     assert command.words[:2] == ("ansible", "10.0.0.1,10.0.0.2")
+
+
+def test_a_file_put_on_a_node_is_written_through_its_link():
+    command = NEW.put(Path("/root/new"), "10.0.0.1", Path("/etc/nginx/conf.d/dify.conf"), 0o644)
+    assert command.words[-2] == (
+        "src=/root/new dest=/etc/nginx/conf.d/dify.conf mode=0644 follow=yes"
+    )
 
 
 def test_the_version_a_tree_says_it_is():
