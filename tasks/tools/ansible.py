@@ -130,7 +130,8 @@ def variables(output: str) -> dict[str, dict[str, Any]]:
         found[shown["host"]] = content.get(_ALL, {})
     lines = [plain(line) for line in output.splitlines()]
     wrong = [match["rest"] for line in lines if (match := _NOT_DONE.match(line))]
-    wrong += [match["text"] for line in lines if (match := _ERROR.match(line))]
+    if not found:  # a template that fails somewhere is an error too, beside everything else
+        wrong += [match["text"] for line in lines if (match := _ERROR.match(line))]
     if wrong or not found:
         raise NoAnswer(wrong[0].strip() if wrong else "it names no machine")
     return found
