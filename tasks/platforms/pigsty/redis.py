@@ -14,7 +14,7 @@ from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachabl
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
-from tasks.platforms.pigsty.facts import instances_of, is_known
+from tasks.platforms.pigsty.facts import desired, instances_of, is_known
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import askable, require_tree
@@ -88,8 +88,8 @@ class Instances:
 
         An old playbook purges, so there nothing is made anew of which anything is left.
         """
-        files, found = silent.files, askable(self.site)
-        if found and found.purges:
+        files = silent.files
+        if desired(self.site).generation.removes_on_rerun:
             return bool(files)
         stores = self.cluster != self.site.environment.pigsty.sentinel_cluster
         return bool(files.configuration and files.unit and (files.data or not stores))

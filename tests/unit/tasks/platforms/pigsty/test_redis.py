@@ -46,7 +46,8 @@ def instances(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(redis, "instances_of", lambda *_: known)
 
     def make(purges: bool = False, cluster: str = "redis-dify") -> Instances:
-        monkeypatch.setattr(redis, "askable", lambda _: SimpleNamespace(purges=purges))
+        generation = SimpleNamespace(removes_on_rerun=purges)
+        monkeypatch.setattr(redis, "desired", lambda _: SimpleNamespace(generation=generation))
         pigsty = SimpleNamespace(redis_cluster="redis-dify", sentinel_cluster="redis-dify-sentinel")
         limits = SimpleNamespace(max_memory_mb=64)
         site: Any = SimpleNamespace(environment=SimpleNamespace(pigsty=pigsty, redis=limits))
