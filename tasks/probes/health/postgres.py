@@ -12,15 +12,14 @@ from tasks.core.site import Site
 from tasks.probes.engine import Probe, Wrong
 from tasks.probes.health.clock import clock_reading
 from tasks.probes.health.probe import Past, probe
+from tasks.probes.health.replication import POSTGRES, behind, replication
 from tasks.probes.subjects.postgres import vector_missing, writes
 from tasks.steps import pgsql_limits
 from tasks.steps.pgsql import dify_database
 
-POSTGRES = "postgres"
 NAMES = (
     "writes", "connections", "pools", "replication", "transactions", "size", "archive", "clock",
 )  # fmt: skip
-_PLACE, _SINCE = f"{POSTGRES} wal", f"{POSTGRES} wal since"
 _FULL = ("too many clients", "connection slots are reserved", "too many connections")
 # All of it is shown to every role. The lag in pg_stat_replication, and whose connections those of
 # others are, are not; how far a replica has written is, by the slot that Patroni gives each.
@@ -161,46 +160,6 @@ def _pools(site: Site, found: Limits) -> Reading:
         or f"Dify's pools may open {needed} of {found.room}",
         status=Status.WARN if hindrances else Status.OK,
         advice="; ".join(each.advice for each in hindrances),
-    )
-
-
-def behind(
-    past: Past, at: float, written: float | None, copied: float | None
-) -> tuple[float | None, dict[str, float | str]]:
-    """How long the replica furthest behind lacks a place in the WAL; the place to ask for next.
-
-    It stays the same until every replica has it. One ahead of all that is written is of another
-    server.
-    """
-    if written is None:
-        return None, {}
-    place, since = float(past.notes.get(_PLACE, written)), float(past.notes.get(_SINCE, at))
-    if copied is not None and copied < place <= written:
-        return at - since, {_PLACE: place, _SINCE: since}
-    return None if copied is None else 0.0, {_PLACE: written, _SINCE: at}
-
-
-def replication(site: Site, replicas: int, behind_s: float | None) -> Reading:
-    """Whom pigsty.pg_nodes names besides the primary should be one."""
-    probe, limits = f"{POSTGRES} replication", site.environment.limits
-    wanted = site.platform.replicas(site.environment)
-    if replicas < wanted:
-        return Reading(
-            probe,
-            f"{replicas} of {wanted} replicas",
-            status=Status.WARN,
-            advice="a failover has fewer to go to, or none: look at `patronictl list` on the "
-            "cluster's machines and start the one that is missing",
-        )
-    if replicas and behind_s is None:
-        return Reading(probe, f"{replicas} replicas, how far behind is not shown")
-    return Reading(
-        probe,
-        f"{replicas} replicas" if replicas else "no replica",
-        behind_s if replicas else 0.0,
-        "s",
-        limits.replication_lag_s,
-        advice="look at the replicas: disk, network, long queries",
     )
 
 

@@ -12,9 +12,9 @@ from config.secrets import generate
 from tasks.core.site import Site
 from tasks.probes.health import celery, rollout
 from tasks.probes.health.ask import Checkup, probes
-from tasks.probes.health.postgres import behind, replication
 from tasks.probes.health.probe import Past
 from tasks.probes.health.record import CHECKED, events
+from tasks.probes.health.replication import behind, replication
 from tasks.tools import space
 
 
