@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -29,6 +29,14 @@ class WebProxy:
     user: str = ""
     password: SecretStr | None = None
     node: Node = field(default_factory=LocalNode)
+
+    @classmethod
+    def of(cls, url: str, node: Node) -> "WebProxy":
+        """The proxy of a URL that may hold a user and a password, which `url` then does not."""
+        parts = urlsplit(url)
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        password = SecretStr(unquote(parts.password)) if parts.password else None
+        return cls(bare, unquote(parts.username or ""), password, node)
 
     def check(self, target: str) -> str:
         """Go through it to the URL `target`; what answered.

@@ -13,6 +13,8 @@ from config.rules.sources import HUB, Source, split
 if TYPE_CHECKING:
     from clients.docker import Docker
 
+# For everything that is asked of it in one go; times the patience.
+ANSWER_S = 10.0
 HUB_ADDRESS = "registry-1.docker.io"
 HUB_LOGIN = "https://index.docker.io/v1/"
 KINDS = (

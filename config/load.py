@@ -10,7 +10,8 @@ import tomllib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -203,16 +204,24 @@ def _lay_variables(layers: Layers) -> None:
 
 def _value(at: At, text: str) -> Any:
     """As TOML reads it where the key takes a number, truth value or list; else the text itself."""
-    model: Any = Environment
+    kind: Any = Environment
     for part in at:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field else None
-    if model not in (int, float, bool) and get_origin(model) is not list:
+        field = getattr(kind, "model_fields", {}).get(part)
+        entry = get_args(kind)[1] if get_origin(kind) is dict else None
+        kind = field.annotation if field else entry
+    if not _is_written_bare(kind):
         return text
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def _is_written_bare(kind: Any) -> bool:
+    """Whether TOML writes such a value without quotes."""
+    if get_origin(kind) in (Annotated, Union, UnionType):
+        return any(_is_written_bare(part) for part in get_args(kind))
+    return kind in (int, float, bool) or get_origin(kind) is list
 
 
 def _merged(below: Tree, above: Tree) -> Tree:
@@ -244,9 +253,6 @@ def _with_absolute_paths(environment: Environment) -> Environment:
             "dify": dify.model_copy(update={"home": home / dify.home, "data": home / dify.data}),
             "backup": environment.backup.model_copy(
                 update={"repository": _repository(environment, home)}
-            ),
-            "images": environment.images.model_copy(
-                update={"rehearsal": ROOT / environment.images.rehearsal}
             ),
         }
     )

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from config.environment.model import PROBLEMS
+from config.environment.moved import MOVED
 
 Path = tuple[str, ...]
 Model = type[BaseModel]
@@ -64,6 +65,8 @@ def complaints(error: ValidationError, model: Model) -> Iterator[Complaint]:
 
 def unknown_key(path: Path, model: Model) -> str:
     """What to say of a key the model does not have; its value may be a secret and is not shown."""
+    if moved := MOVED.get(".".join(path)):
+        return moved
     section = _section(model, path)
     keys = list(section.model_fields) if section else []
     if close := get_close_matches(path[-1], keys, n=1):
@@ -73,13 +76,14 @@ def unknown_key(path: Path, model: Model) -> str:
     return f"unknown key; expected one of: {', '.join(keys)}"
 
 
-def known_keys(model: Model, at: Path = ()) -> Iterator[str]:
-    """Every dotted path of the model's own sections."""
+def known_keys(model: Model) -> Iterator[str]:
+    """Every dotted path that has a line of its own in base.toml: a table in a section is one."""
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from known_keys(field.annotation, (*at, name))
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from (f"{name}.{key}" for key in section.model_fields)
         else:
-            yield ".".join((*at, name))
+            yield name
 
 
 def _sentence(issue: Mapping[str, Any], path: Path, model: Model) -> str:

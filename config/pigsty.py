@@ -1,5 +1,6 @@
 """What an environment on Pigsty must hold for its parts to work together."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
@@ -32,10 +33,14 @@ def migration_variables(environment: Environment) -> dict[str, str]:
 
 def sentinels(environment: Environment) -> list[str]:
     """Where Dify asks for Redis' primary; empty if there is only one address."""
-    pigsty = environment.pigsty
-    if environment.platform.kind != "pigsty" or pigsty.redis_mode != "sentinel":
+    if environment.platform.kind != "pigsty" or environment.pigsty.redis_mode != "sentinel":
         return []
-    return [f"{address}:{SENTINEL_PORT}" for address in pigsty.sentinel_nodes]
+    return environment.redis.sentinels
+
+
+def sentinel_nodes(environment: Environment) -> list[str]:
+    """The machines that get a Sentinel."""
+    return [place.rpartition(":")[0] for place in environment.redis.sentinels]
 
 
 def by_hand(environment: Environment) -> bool:
@@ -120,23 +125,29 @@ def _redis(environment: Environment) -> Iterator[str]:
 
 def _sentinels(environment: Environment) -> Iterator[str]:
     pigsty = environment.pigsty
-    sentinels = pigsty.sentinel_nodes
+    sentinels = sentinel_nodes(environment)
+    for place in environment.redis.sentinels:
+        if not re.fullmatch(rf"[0-9.]+:{SENTINEL_PORT}", place):
+            yield (
+                f"redis.sentinels: {place!r} is none that Pigsty makes; "
+                f"expected address:{SENTINEL_PORT}"
+            )
     if pigsty.redis_mode != "sentinel":
         if sentinels:
             yield (
-                f"pigsty.sentinel_nodes: redis_mode is {pigsty.redis_mode!r}; "
+                f"redis.sentinels: redis_mode is {pigsty.redis_mode!r}; "
                 "expected none, or redis_mode 'sentinel'"
             )
         return
     if len(sentinels) < FEWEST_SENTINELS:
         yield (
-            f"pigsty.sentinel_nodes: {len(sentinels)} cannot outvote a lost one; "
+            f"redis.sentinels: {len(sentinels)} cannot outvote a lost one; "
             f"expected {FEWEST_SENTINELS} or more machines"
         )
     # Pigsty keeps redis_cluster and redis_instances by machine: it can be in one cluster only.
     for address in sorted(set(sentinels) & set(pigsty.redis_nodes)):
         yield (
-            f"pigsty.sentinel_nodes: {address!r} is also in redis_nodes; Pigsty keeps one Redis "
+            f"redis.sentinels: {address!r} is also in redis_nodes; Pigsty keeps one Redis "
             "cluster a machine, expected another machine"
         )
 
@@ -163,21 +174,21 @@ def _inside(environment: Environment) -> Iterator[str]:
     """The containers' network belongs to no machine."""
     pigsty, network = environment.pigsty, IPv4Network(environment.dify.subnet)
     addresses = {
-        "admin_ip": [pigsty.admin_ip],
-        "pg_nodes": pigsty.pg_nodes,
-        "redis_nodes": pigsty.redis_nodes,
-        "sentinel_nodes": pigsty.sentinel_nodes,
+        "pigsty.admin_ip": [pigsty.admin_ip],
+        "pigsty.pg_nodes": pigsty.pg_nodes,
+        "pigsty.redis_nodes": pigsty.redis_nodes,
+        "redis.sentinels": [node for node in sentinel_nodes(environment) if node[-1].isdigit()],
     }
     for key, values in addresses.items():
         for value in values:
             if IPv4Address(value) in network:
                 yield (
-                    f"pigsty.{key}: {value!r} is inside dify.subnet, which belongs to the "
+                    f"{key}: {value!r} is inside dify.subnet, which belongs to the "
                     "containers; expected an address outside it"
                 )
             if IPv4Address(value).is_loopback:
                 yield (
-                    f"pigsty.{key}: {value!r} is each machine itself; expected the address the "
+                    f"{key}: {value!r} is each machine itself; expected the address the "
                     "other machines reach it by"
                 )
 

@@ -89,6 +89,8 @@ def takes(field: FieldInfo) -> str:
 
 def _words(kind: Any, rules: Sequence[Any]) -> str:
     """What a value of this type under these rules may be; of a list, what each entry may be."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return f"table: {', '.join(kind.model_fields)}"
     if get_origin(kind) is Annotated:
         inner, *rules = get_args(kind)
         return _words(inner, rules)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from config import environment
 from config.environment.addresses import Port
+from config.environment.dify import Direct
 from config.environment.model import Strict, refuse
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -53,10 +54,11 @@ class PostgresNeeds(Strict):
 
 
 class RedisNeeds(Strict):
-    """Which parts of the release ask Sentinel where the primary is."""
+    """Which parts ask Sentinel where the primary is, and which queues nothing consumes."""
 
     sentinel: bool
     event_bus_sentinel: bool
+    ignored_queues: list[str] = []
 
 
 class Health(Strict):
@@ -94,7 +96,7 @@ class Service(Strict):
     entrypoint: list[str] | None = None
     command: list[str] | None = None
     port: Port | None = None
-    publish: Literal["port", "web_port", "api_port", "plugin_port", "websocket_port"] | None = None
+    publish: Literal["port"] | Direct | None = None
     networks: list[Literal["default", "ssrf", "agent", "agent_proxy"]] = ["default"]
     volumes: dict[str, str] = {}
     files: dict[str, str] = {}

@@ -31,7 +31,7 @@ def pg_hba_conf(environment: Environment, owner: str) -> str:
     postgres = environment.postgres
     # From this machine to the bridge a connection may carry any address of the machine.
     rules = [("local", "all", owner, "", "trust")]
-    stack, drill = environment.dify.subnet, environment.backup.drill_subnet
+    stack, drill = environment.dify.subnet, environment.drill.subnet
     reach = {"": ("samehost", stack), INCOMING: ("samehost",), DRILL: ("samehost", drill)}
     for suffix, networks in reach.items():
         for database in (postgres.database, postgres.plugin_database):

@@ -38,7 +38,8 @@ def published(environment: Environment, service: Service) -> int | None:
     direct = environment.portal.route == "services"
     if service.publish is None or (service.publish != "port" and not direct):
         return None
-    return int(getattr(environment.dify, service.publish))
+    dify = environment.dify
+    return dify.port if service.publish == "port" else dify.direct_port(service.publish)
 
 
 def processes(environment: Environment, service: Service) -> int:

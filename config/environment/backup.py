@@ -5,9 +5,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from config.environment.addresses import Port, Subnet
+from config.environment.drill import DrillPlace
 from config.environment.forms import Recipient
 from config.environment.model import Strict
+
+
+class Keep(Strict):
+    """How long restore points stay, and what a restore replaced.
+
+    The newest points, and the last one of so many days, weeks and months; those made before a
+    restore, upgrade or adoption for `before_days` and until that was proved. Databases and folders
+    that a restore replaced stay beside the new ones for `replaced_days`; 0: until that is proved.
+    """
+
+    last: Annotated[int, Field(ge=1, le=1000)]
+    daily: Annotated[int, Field(ge=0, le=1000)]
+    weekly: Annotated[int, Field(ge=0, le=1000)]
+    monthly: Annotated[int, Field(ge=0, le=1000)]
+    before_days: Annotated[int, Field(ge=0, le=3650)]
+    replaced_days: Annotated[int, Field(ge=0, le=3650)]
 
 
 class Backup(Strict):
@@ -18,20 +34,11 @@ class Backup(Strict):
     recipients: list[Recipient]
     objects: bool
     physical: bool
-    keep_last: Annotated[int, Field(ge=1, le=1000)]
-    keep_daily: Annotated[int, Field(ge=0, le=1000)]
-    keep_weekly: Annotated[int, Field(ge=0, le=1000)]
-    keep_monthly: Annotated[int, Field(ge=0, le=1000)]
-    keep_before_days: Annotated[int, Field(ge=0, le=3650)]
-    keep_replaced_days: Annotated[int, Field(ge=0, le=3650)]
+    keep: Keep
     shrink: Annotated[float, Field(ge=0, le=1)]
     verify_days: Annotated[int, Field(ge=1, le=256)]
     window_h: Annotated[float, Field(gt=0, le=8760)]
-    lock_within_s: Annotated[int, Field(ge=0, le=86_400)]
-    drill_subnet: Subnet
-    drill_port: Port
-    drill_redis: Annotated[int, Field(ge=0, le=15)]
-    drill_broker: Annotated[int, Field(ge=0, le=15)]
+    drill: DrillPlace
 
     @property
     def remote(self) -> bool:

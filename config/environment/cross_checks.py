@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from config.environment.dify import DIRECT_PORTS
 from config.environment.nodes import LOCAL
 from config.environment.sections import Sections
 
@@ -33,10 +34,11 @@ def _paths(environment: Sections) -> Iterator[str]:
 def _ports(environment: Sections) -> Iterator[str]:
     dify, portal = environment.dify, environment.portal
     ports = {"portal.http_port": portal.http_port, "portal.https_port": portal.https_port}
-    ports["backup.drill_port"] = environment.backup.drill_port
-    direct = ("web_port", "api_port", "plugin_port", "websocket_port")
-    for key in ("port",) if portal.route == "stack" else direct:
-        ports[f"dify.{key}"] = getattr(dify, key)
+    if portal.route == "stack":
+        ports["dify.port"] = dify.port
+    else:
+        ports |= {f"dify.direct_ports.{name}": dify.direct_port(name) for name in DIRECT_PORTS}
+    ports["backup.drill.port"] = environment.drill.port
     if environment.platform.kind == "sandbox":
         ports["postgres.port"] = environment.postgres.port
         ports["redis.port"] = environment.redis.port
@@ -121,9 +123,13 @@ def _nodes(environment: Sections) -> Iterator[str]:
 
 def _proxy(environment: Sections) -> Iterator[str]:
     docker = environment.docker
-    if docker.proxy and environment.platform.kind == "pigsty":
-        yield "docker.proxy: Pigsty configures Docker Engine; expected pigsty.proxy instead"
-    if "@" in docker.proxy:
+    if environment.platform.kind == "pigsty":
+        if docker.proxy_login:
+            yield (
+                "docker.proxy_login: Pigsty keeps the login in its pigsty.yml; "
+                "expected it in docker.proxy, like http://user:password@host:port"
+            )
+    elif "@" in docker.proxy:
         yield (
             "docker.proxy: holds a user name or password; "
             "expected them in a Prefect block that docker.proxy_login names"
@@ -131,24 +137,21 @@ def _proxy(environment: Sections) -> Iterator[str]:
 
 
 def _drill(environment: Sections) -> Iterator[str]:
-    backup, redis = environment.backup, environment.redis
-    if IPv4Network(backup.drill_subnet).overlaps(IPv4Network(environment.dify.subnet)):
+    drill, redis = environment.drill, environment.redis
+    if IPv4Network(drill.subnet).overlaps(IPv4Network(environment.dify.subnet)):
         yield (
-            f"backup.drill_subnet: {backup.drill_subnet!r} overlaps dify.subnet; "
+            f"backup.drill.subnet: {drill.subnet!r} overlaps dify.subnet; "
             "expected a network of its own"
         )
     numbers = {
         "redis.database": redis.database,
         "redis.broker_database": redis.broker_database,
-        "backup.drill_redis": backup.drill_redis,
+        "backup.drill.redis": drill.redis,
     }
-    for key, number in {
-        "drill_redis": backup.drill_redis,
-        "drill_broker": backup.drill_broker,
-    }.items():
+    for key, number in {"redis": drill.redis, "broker": drill.broker}.items():
         for other, taken in numbers.items():
-            if number == taken and other != f"backup.{key}":
+            if number == taken and other != f"backup.drill.{key}":
                 yield (
-                    f"backup.{key}: {number} is also {other}; expected another number, "
+                    f"backup.drill.{key}: {number} is also {other}; expected another number, "
                     "since a drill empties it"
                 )

@@ -8,6 +8,9 @@ from config.environment.addresses import Bind, Port, Subnet
 from config.environment.forms import Email, Language, Name
 from config.environment.model import Folder, Strict
 
+Direct = Literal["web", "api", "plugin", "websocket"]
+DIRECT_PORTS: dict[Direct, int] = {"web": 3000, "api": 5001, "plugin": 5002, "websocket": 5003}
+
 
 class Dify(Strict):
     """What runs of Dify and how: release, ports, first account, size, time it may take."""
@@ -18,10 +21,7 @@ class Dify(Strict):
     data: Folder
     bind: Bind
     port: Port
-    web_port: Port
-    api_port: Port
-    plugin_port: Port
-    websocket_port: Port
+    direct_ports: dict[Direct, Port]
     subnet: Subnet
     services: list[str]
     admin_email: Email
@@ -33,3 +33,7 @@ class Dify(Strict):
     upload_limit_mb: Annotated[int, Field(ge=1, le=10_240)]
     start_within_s: Annotated[int, Field(ge=10, le=3600)]
     migrate_within_s: Annotated[int, Field(ge=10, le=86_400)]
+
+    def direct_port(self, service: Direct) -> int:
+        """The port of a service that the portal reaches without the stack's nginx."""
+        return self.direct_ports.get(service, DIRECT_PORTS[service])

@@ -18,6 +18,12 @@ class Environment(Sections):
         return self
 
     @property
+    def sentinel_master(self) -> str:
+        """The name under which Sentinels know Redis; Pigsty gives them that of its cluster."""
+        pigsty = self.platform.kind == "pigsty"
+        return self.pigsty.redis_cluster if pigsty else self.redis.sentinel_master
+
+    @property
     def public_url(self) -> str:
         """Where people open Dify, without a trailing slash."""
         scheme, port, usual = (

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from config.environment.check import each, matches
+from config.environment.check import matches
 
 
 def _form(pattern: str, sentence: str) -> AfterValidator:
@@ -75,7 +75,6 @@ BlockSlug = Annotated[
 _URL = r"https?://[^\s/]+(/\S*)?"
 _NO_URL = "{!r} is not a URL; expected 'http://…' or 'https://…'"
 Url = Annotated[str, _form(f"({_URL})?", _NO_URL)]
-Urls = Annotated[list[str], AfterValidator(each(matches(_URL, _NO_URL)))]
 
 FileOrNone = Annotated[
     str, _form(r"(/[^\0]+)?", "{!r} is relative; expected the absolute path of a file, or empty")

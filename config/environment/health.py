@@ -8,29 +8,29 @@ from pydantic import Field, model_validator
 from config.environment.forms import BlockSlug
 from config.environment.model import Strict, refuse
 
+Answers = Annotated[int, Field(ge=1, le=20)]
+
 
 class Health(Strict):
     """When an answer counts, whom an alert tells, and which services are restarted."""
 
     deadline_s: Annotated[float, Field(gt=0, le=60)]
     again_after_s: Annotated[float, Field(ge=0, le=60)]
-    confirm: Annotated[int, Field(ge=1, le=20)]
-    confirm_of: Annotated[int, Field(ge=1, le=20)]
+    confirm: Annotated[list[Answers], Field(min_length=2, max_length=2)]
     repeat_h: Annotated[float, Field(gt=0, le=8760)]
     missing_after_s: Annotated[int, Field(ge=10, le=604_800)]
     quiet_s: Annotated[int, Field(ge=0, le=86_400)]
     notify: list[BlockSlug]
     skip: list[str]
-    ignored_queues: list[str]
     metrics: str
     heal: list[str]
-    heal_after: Annotated[int, Field(ge=1, le=20)]
     heal_per_hour: Annotated[int, Field(ge=1, le=60)]
 
     @model_validator(mode="after")
     def confirms_within_its_window(self) -> Self:
-        if self.confirm > self.confirm_of:
-            refuse([f"confirm: {self.confirm} is more than confirm_of; expected at most that"])
+        bad, answers = self.confirm
+        if bad > answers:
+            refuse([f"confirm: {bad} of {answers} cannot be; expected the smaller number first"])
         if self.metrics and not Path(self.metrics).is_absolute():
             refuse([f"metrics: {self.metrics!r} is relative; expected an absolute path"])
         return self

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.environment.forms import Registry
-from config.environment.model import Folder, Strict
+from config.environment.model import Strict
 
 
 class Images(Strict):
@@ -15,7 +15,5 @@ class Images(Strict):
     archive: str
     registries: Annotated[list[Registry], Field(min_length=1)]
     logins: dict[str, str]
-    registry_timeout_s: Annotated[int, Field(ge=1, le=600)]
     stalled_after_s: Annotated[int, Field(ge=1, le=3600)]
     pull_within_s: Annotated[int, Field(ge=10, le=86_400)]
-    rehearsal: Folder

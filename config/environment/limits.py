@@ -20,7 +20,6 @@ class Limits(Strict):
     redis_memory_pct: Pair
     evictions: Pair
     queue_jobs: Pair
-    queue_growth: Pair
     waiting_s: Pair
     beat_s: Pair
     restarts: Pair
@@ -28,7 +27,6 @@ class Limits(Strict):
     answer_s: Pair
     certificate_days: Pair
     disk_pct: Pair
-    inodes_pct: Pair
     disk_days: Pair
     clock_s: Pair
     drill_days: Pair

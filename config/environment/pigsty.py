@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.environment.addresses import Address, Addresses, Senders
-from config.environment.forms import Cluster, Name, PigstyTemplate, PigstyVersion, Url, Urls
+from config.environment.forms import Cluster, PigstyTemplate, PigstyVersion
 from config.environment.model import Folder, Strict
 
 
@@ -30,12 +30,8 @@ class Pigsty(Strict):
     redis_cluster: Cluster
     redis_mode: Literal["standalone", "replica", "sentinel"]
     redis_nodes: Addresses
-    sentinel_nodes: Addresses
-    portal_entry: Name
     certbot: bool
     domain_record: Literal["dnsmasq", "hosts", "none"]
-    proxy: Url
-    registry_mirrors: Urls
 
     @property
     def sentinel_cluster(self) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field
 from config.environment.backup import Backup
 from config.environment.dify import Dify
 from config.environment.docker import Docker
+from config.environment.drill import Drill, derived
 from config.environment.forms import Name
 from config.environment.health import Health
 from config.environment.images import Images
@@ -46,3 +47,13 @@ class Sections(Strict):
     health: Health
     limits: Limits
     preflight: Preflight
+
+    @property
+    def drill(self) -> Drill:
+        """Where a drill runs."""
+        return derived(
+            self.backup.drill,
+            subnet=self.dify.subnet,
+            port=self.dify.port,
+            taken={self.redis.database, self.redis.broker_database},
+        )

@@ -22,7 +22,7 @@ def kept(
     """Id of each point to keep → why.
 
     The newest of all is always kept. Points made before a change have a rule of their own: the
-    change is proved and `keep_before_days` have gone by. The others are kept by age: the newest,
+    change is proved and `keep.before_days` have gone by. The others are kept by age: the newest,
     and the last one of each day, week and month.
     """
     newest = sorted(points, key=lambda point: point.created, reverse=True)
@@ -30,12 +30,12 @@ def kept(
     changes = {point.id: waits(point, backup, now, proof) for point in newest if point.before}
     found = {name: why for name, why in changes.items() if why}
     found |= {
-        point.id: f"one of the last {backup.keep_last}" for point in by_age[: backup.keep_last]
+        point.id: f"one of the last {backup.keep.last}" for point in by_age[: backup.keep.last]
     }
     rules: list[tuple[int, str, Callable[[datetime], object]]] = [
-        (backup.keep_daily, "the last of its day", lambda at: at.date()),
-        (backup.keep_weekly, "the last of its week", lambda at: at.isocalendar()[:2]),
-        (backup.keep_monthly, "the last of its month", lambda at: (at.year, at.month)),
+        (backup.keep.daily, "the last of its day", lambda at: at.date()),
+        (backup.keep.weekly, "the last of its week", lambda at: at.isocalendar()[:2]),
+        (backup.keep.monthly, "the last of its month", lambda at: (at.year, at.month)),
     ]
     for count, why, period in rules:
         last_of: dict[object, str] = {}
@@ -52,15 +52,15 @@ def waits(point: Point, backup: Backup, now: datetime, proof: Proof | None) -> s
     """What a point made before a change is still kept for, empty if for nothing more."""
     if not _proved(point, proof):
         return f"until the {point.before} is proved"
-    until = point.created + timedelta(days=backup.keep_before_days)
+    until = point.created + timedelta(days=backup.keep.before_days)
     return f"{point.reason}, until {until:%Y-%m-%d}" if now < until else ""
 
 
 def let_go(point: Point, backup: Backup) -> str:
     """Why a point that is not kept goes."""
     if point.before:
-        return f"the {point.before} is proved, and {backup.keep_before_days} days have gone by"
-    return "newer points serve keep_last, keep_daily, keep_weekly and keep_monthly"
+        return f"the {point.before} is proved, and {backup.keep.before_days} days have gone by"
+    return "newer points serve backup.keep"
 
 
 def _proved(point: Point, proof: Proof | None) -> bool:

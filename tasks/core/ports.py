@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clients.processes import Process
+from config.environment.dify import Direct
 from tasks.core.site import Site
 
 _PROXY = re.compile(r"docker-proxy .*-host-port (\d+) .*-container-ip (\S+)")
@@ -24,10 +25,12 @@ class Taken:
 def ports(site: Site) -> dict[str, int]:
     """Every port the rollout opens, by the setting that names it."""
     dify, portal = site.environment.dify, site.environment.portal
-    keys = ["port"] if portal.route == "stack" else ["web_port", "api_port", "plugin_port"]
-    if portal.route == "services" and "api_websocket" in dify.services:
-        keys.append("websocket_port")
-    found: dict[str, int] = {f"dify.{key}": getattr(dify, key) for key in keys}
+    if portal.route == "stack":
+        return {"dify.port": dify.port} | site.platform.ports(site.environment)
+    names: list[Direct] = ["web", "api", "plugin"]
+    if "api_websocket" in dify.services:
+        names.append("websocket")
+    found = {f"dify.direct_ports.{name}": dify.direct_port(name) for name in names}
     return found | site.platform.ports(site.environment)
 
 

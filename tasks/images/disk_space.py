@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from blocks import login
-from clients.registry import packed_size
+from clients.registry import ANSWER_S, packed_size
 from config.errors import RolloutError
 from config.rules.finding import Reading, bad, good
 from config.rules.sources import sources
@@ -68,7 +68,7 @@ def _in_registries(site: Site, missing: list[str], architecture: str) -> int | N
     def size(reference: str) -> int | None:
         for source in sources(reference, known_digests.get(reference), config.registries):
             known = logins.get(source.registry)
-            found = packed_size(source, known, architecture, config.registry_timeout_s)
+            found = packed_size(source, known, architecture, site.within(ANSWER_S))
             if found is not None:
                 return found
         return None

@@ -88,7 +88,7 @@ def _wanted() -> dict[str, str]:
         environment = load_environment(name)
         release = load_release(environment.dify.release)
         found |= dict.fromkeys(images(environment, release).values(), name)
-        found |= dict.fromkeys(stand_ins.base_images(environment.images.rehearsal), name)
+        found |= dict.fromkeys(stand_ins.base_images(), name)
     return found
 
 

@@ -17,12 +17,14 @@ from clients.command import Command
 from clients.docker import Docker
 from clients.node import Node
 from config.errors import StepError
+from config.load import ROOT
 from tasks.tools import debootstrap
 
 log = logging.getLogger("rollout")
 
 LABEL = "dify-rollout.rehearsal"
 RECIPE = "dify-rollout.recipe"
+FOLDER = ROOT / "rehearsal"
 TRIM = ("var/lib/apt/lists", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale")
 
 
@@ -49,7 +51,7 @@ class Recipe:
         return hashlib.sha256(repr(sorted(self.base.items())).encode()).hexdigest()[:16]
 
 
-def read_recipe(folder: Path) -> Recipe:
+def read_recipe(folder: Path = FOLDER) -> Recipe:
     """The recipe of the folder. Raises StepError if there is none."""
     try:
         content = tomllib.loads((folder / "recipe.toml").read_text())
@@ -57,12 +59,12 @@ def read_recipe(folder: Path) -> Recipe:
     except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
         raise StepError(
             "images",
-            f"images.rehearsal: no usable recipe.toml in {folder}: {error}",
+            f"no usable recipe.toml in {folder}: {error}",
             advice="use the folder rehearsal of the checkout",
         ) from None
 
 
-def base_images(folder: Path) -> list[str]:
+def base_images(folder: Path = FOLDER) -> list[str]:
     """What the base is called while the folder's recipe is as it is; nothing without a recipe."""
     if not (folder / "recipe.toml").is_file():
         return []

@@ -216,7 +216,7 @@ def _suspicion(site: Site, points: list[Point]) -> str:
     """Why nothing may be pruned now, empty if nothing speaks against it."""
     share = site.environment.backup.shrink
     *before, newest = points
-    largest = max((point.size for point in before[-site.environment.backup.keep_last :]), default=0)
+    largest = max((point.size for point in before[-site.environment.backup.keep.last :]), default=0)
     if shrunk(newest.size, largest, share):
         return (
             f"{newest.id} is {newest.size} bytes where {largest} were before, less than "

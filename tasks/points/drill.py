@@ -107,7 +107,7 @@ def clear(site: Site, aside: Site) -> None:
                 raise StepError(
                     STEP,
                     f"Redis database {server.database} is in use",
-                    advice="give backup.drill_redis and backup.drill_broker numbers nobody uses",
+                    advice="give redis and broker of backup.drill numbers nobody uses",
                 )
             ours.flushdb()
 
@@ -143,7 +143,7 @@ def _root(environment: Environment) -> Path:
 
 
 def _environment(environment: Environment, manifest: Manifest) -> Environment:
-    dify, postgres, backup = environment.dify, environment.postgres, environment.backup
+    dify, postgres, drill = environment.dify, environment.postgres, environment.drill
     root = _root(environment)
     return environment.model_copy(
         update={
@@ -152,8 +152,8 @@ def _environment(environment: Environment, manifest: Manifest) -> Environment:
                     "project": f"{dify.project}-drill",
                     "home": root / "stack",
                     "data": root / "data",
-                    "subnet": backup.drill_subnet,
-                    "port": backup.drill_port,
+                    "subnet": drill.subnet,
+                    "port": drill.port,
                     "services": [],
                     "admin_email": manifest.admin_email,
                 }
@@ -165,14 +165,14 @@ def _environment(environment: Environment, manifest: Manifest) -> Environment:
                 }
             ),
             "redis": environment.redis.model_copy(
-                update={"database": backup.drill_redis, "broker_database": backup.drill_broker}
+                update={"database": drill.redis, "broker_database": drill.broker}
             ),
             "storage": environment.storage.model_copy(update={"kind": "local"}),
             "portal": environment.portal.model_copy(
                 update={
                     "domain": "drill.invalid",
                     "route": "stack",
-                    "http_port": backup.drill_port,
+                    "http_port": drill.port,
                     "tls": False,
                 }
             ),

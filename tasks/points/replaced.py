@@ -18,8 +18,8 @@ DATABASES = ("database", "plugin-database")
 
 
 def keep(site: Site, now: datetime) -> str:
-    """What is kept until when, as a sentence; with `keep_replaced_days = 0` it goes at once."""
-    days = site.environment.backup.keep_replaced_days
+    """What is kept until when, as a sentence; with `replaced_days = 0` it goes at once."""
+    days = site.environment.backup.keep.replaced_days
     if not days:
         drop(site)
         return ""
@@ -31,12 +31,12 @@ def keep(site: Site, now: datetime) -> str:
 
 
 def expire(site: Site, now: datetime) -> None:
-    """What was replaced longer than `keep_replaced_days` ago is gone."""
+    """What was replaced longer than `replaced_days` ago is gone."""
     content = site.node.read(_mark(site))
     if content is None:
         return
     since = datetime.fromisoformat(json.loads(content)["at"])
-    if now - since.astimezone(UTC) < timedelta(days=site.environment.backup.keep_replaced_days):
+    if now - since.astimezone(UTC) < timedelta(days=site.environment.backup.keep.replaced_days):
         return
     log.info("backup: let go of what was replaced on %s: %s", since.date(), ", ".join(_names(site)))
     drop(site)

@@ -26,6 +26,7 @@ log = logging.getLogger("rollout")
 OnLine = Callable[[str], None]
 Explain = Callable[[CommandFailed], RolloutError]
 RETRY_S = 5.0
+LOCK_WITHIN_S = 900.0
 STEP = "backup"
 
 
@@ -180,7 +181,7 @@ class Repository:
             return despite(
                 lambda error: isinstance(error, CommandFailed) and bool(holder),
                 unlocked,
-                within_s=self.site.environment.backup.lock_within_s,
+                within_s=self.site.within(LOCK_WITHIN_S),
                 every_s=RETRY_S,
                 waiting=lambda: f"backup: waiting for {holder} to leave the repository",
             )

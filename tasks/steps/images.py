@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from clients.docker import Image
-from clients.registry import address
+from clients.registry import ANSWER_S, address
 from config.desired.services import images
 from config.rules.sources import sources
 from tasks.core.engine import usable
@@ -87,21 +87,21 @@ class Images:
         config = self.site.environment.images
         if config.source not in ("auto", "rehearsal"):
             return False
-        recipe = read_recipe(config.rehearsal)
+        recipe = read_recipe()
         digest = recipe.digest(role, stand_ins.version_of(self._wanted()[role]))
         return image.labels.get(stand_ins.RECIPE) == digest
 
     def _reachable(self, missing: dict[str, str]) -> bool:
-        """Whether for every image some registry answers within `images.registry_timeout_s`."""
+        """Whether for every image some registry answers within `ANSWER_S` times the patience."""
         config = self.site.environment.images
         asked = [sources(reference, None, config.registries) for reference in missing.values()]
         hosts = {source.registry for some in asked for source in some}
-        up = {host for host in hosts if answers(host, config.registry_timeout_s)}
+        up = {host for host in hosts if answers(host, self.site.within(ANSWER_S))}
         return all(any(source.registry in up for source in some) for some in asked)
 
     def _rehearse(self, missing: dict[str, str]) -> None:
         log.info("images: no registry answers, building rehearsal images")
-        recipe = read_recipe(self.site.environment.images.rehearsal)
+        recipe = read_recipe()
         for role, reference in missing.items():
             stand_ins.build(self.site.docker, self.site.node, recipe, role, reference)
             log.info("images: built %s (rehearsal)", reference)

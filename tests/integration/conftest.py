@@ -38,7 +38,7 @@ class MakeSite(Protocol):
 
 def _environment(home: Path, sections: Mapping[str, Mapping[str, Any]]) -> Environment:
     tree = load_environment("sandbox").model_dump()
-    ports = free_ports(10)
+    ports = free_ports(11)
     private: dict[str, dict[str, Any]] = {
         "sandbox": {"home": home, "prefect_port": ports[0]},
         "postgres": {"host": "127.0.0.1", "port": ports[1]},
@@ -49,11 +49,11 @@ def _environment(home: Path, sections: Mapping[str, Mapping[str, Any]]) -> Envir
             "home": home / "stack",
             "data": home / "data",
             "port": ports[5],
-            "web_port": ports[6],
-            "api_port": ports[7],
-            "plugin_port": ports[8],
-            "websocket_port": ports[9],
+            "direct_ports": dict(
+                zip(("web", "api", "plugin", "websocket"), ports[6:10], strict=True)
+            ),
         },
+        "backup": {"drill": {"port": ports[10]}},
     }
     for layer in (private, sections):
         for section, values in layer.items():

@@ -185,9 +185,18 @@ def killer(part: str, share: float) -> Callable[[str, float], None]:
 @pytest.fixture(scope="module")
 def site(module_sandbox_site: Any) -> Site:
     made: Site = module_sandbox_site(
-        backup={"lock_within_s": 20, "keep_last": 2, "keep_daily": 0, "keep_weekly": 0,
-                "keep_monthly": 0, "verify_days": 1, "keep_replaced_days": 0},
-    )  # fmt: skip
+        backup={
+            "keep": {
+                "last": 2,
+                "daily": 0,
+                "weekly": 0,
+                "monthly": 0,
+                "before_days": 14,
+                "replaced_days": 0,
+            },
+            "verify_days": 1,
+        },
+    )
     for step in (*PARTS["pgsql"](made), *PARTS["redis"](made)):
         converge(step)
     home = made.environment.dify.home
@@ -667,7 +676,7 @@ def test_a_wrong_password_is_one_sentence(site: Site, repository: Repository) ->
 
 
 def test_a_dead_lock_is_removed_and_a_living_one_waited_for(
-    site: Site, state: State, repository: Repository
+    site: Site, state: State, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = {**os.environ, "RESTIC_REPOSITORY": repository.tool.repository, "RESTIC_PASSWORD": "pa55"}
     words = ["restic", "backup", "--stdin", "--host", "elsewhere"]
@@ -675,11 +684,10 @@ def test_a_dead_lock_is_removed_and_a_living_one_waited_for(
     locks = Path(repository.tool.repository) / "locks"
     while not list(locks.iterdir()):
         time.sleep(0.05)
-    impatient = site.environment.backup.model_copy(update={"lock_within_s": 0})
-    hasty = Site(site.environment.model_copy(update={"backup": impatient}), site.release,
-                 site.secrets, site.node)  # fmt: skip
-    with pytest.raises(StepError, match=f"is in use by PID {holder.pid} on"):
-        check(Repository(hasty, repository.tool, repository.access), "")
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.points.repository.LOCK_WITHIN_S", 0.0)
+        with pytest.raises(StepError, match=f"is in use by PID {holder.pid} on"):
+            check(repository, "")
     holder.kill()
     holder.wait()
     assert list(locks.iterdir())
@@ -805,9 +813,7 @@ def test_retention_lets_go_of_the_oldest_and_the_rest_comes_back(
         time.sleep(1)
         done = backup(site, repository)
         names.append(done.manifest.point)
-    assert done.pruned == {
-        names[0]: "newer points serve keep_last, keep_daily, keep_weekly and keep_monthly"
-    }
+    assert done.pruned == {names[0]: "newer points serve backup.keep"}
     assert [point.id for point in repository.points()] == names[1:]
     before = state.whole()
     state.fill(1)
@@ -831,7 +837,7 @@ def test_the_point_before_an_upgrade_stays_until_that_is_proved(
     release_file.update(site.environment, site.node, proved_at=proved, proved_release="1.16.0")
     try:
         assert " before-upgrade, until " in f" {backup(site, repository).kept[way_back]}"
-        later = retaining(site, keep_before_days=0)
+        later = retaining(site, before_days=0)
         done = backup(later, repository_of(later, repository))
         assert done.pruned[way_back] == "the upgrade is proved, and 0 days have gone by"
     finally:
@@ -840,7 +846,8 @@ def test_the_point_before_an_upgrade_stays_until_that_is_proved(
 
 def retaining(site: Site, **rules: int) -> Site:
     """The site with other rules of retention."""
-    own = site.environment.backup.model_copy(update=rules)
+    backup = site.environment.backup
+    own = backup.model_copy(update={"keep": backup.keep.model_copy(update=rules)})
     environment = site.environment.model_copy(update={"backup": own})
     return Site(environment, site.release, site.secrets, site.node)
 

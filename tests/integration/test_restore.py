@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from tasks.core.site import Site
 from tasks.points import databases, folders, replaced
@@ -25,8 +24,9 @@ from tests.integration.test_backup import (
 __all__ = ["repository", "site", "state"]
 
 
-def changed(site: Site, **backup: Any) -> Site:
-    own = site.environment.backup.model_copy(update=backup)
+def changed(site: Site, **keep: int) -> Site:
+    backup = site.environment.backup
+    own = backup.model_copy(update={"keep": backup.keep.model_copy(update=keep)})
     environment = site.environment.model_copy(update={"backup": own})
     return Site(environment, site.release, dict(site.secrets), site.node)
 
@@ -73,7 +73,7 @@ def written(site: Site, database: str) -> set[int]:
 def test_every_row_committed_while_a_restore_runs_is_in_the_point_or_the_kept_database(
     site: Site, state: State, repository: Repository
 ) -> None:
-    keeping = changed(site, keep_replaced_days=7)
+    keeping = changed(site, replaced_days=7)
     with dify_database(site).connect() as connection:
         connection.execute("CREATE TABLE written (n bigint)")
     try:
@@ -100,7 +100,7 @@ def test_every_row_committed_while_a_restore_runs_is_in_the_point_or_the_kept_da
 def test_what_was_replaced_goes_after_the_days_that_are_stated(
     site: Site, state: State, repository: Repository
 ) -> None:
-    keeping = changed(site, keep_replaced_days=7)
+    keeping = changed(site, replaced_days=7)
     point = take(site, repository, reason="asked", on_progress=silent).point
     restore(keeping, choose(keeping, repository, point, []), lambda: repository)
     now = datetime.now(UTC)

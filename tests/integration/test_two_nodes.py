@@ -119,10 +119,10 @@ def test_each_machine_gets_the_stack_and_the_schema_is_migrated_once(
 
 def test_each_answers_at_its_own_address(two: Site, first: list[str]) -> None:
     for address in two.environment.nodes.addresses:
-        url = f"http://{address}:{two.environment.dify.api_port}/health"
+        url = f"http://{address}:{two.environment.dify.direct_port('api')}/health"
         assert httpx.get(url, trust_env=False, timeout=10).status_code == 200
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{two.environment.dify.api_port}", trust_env=False)
+        httpx.get(f"http://127.0.0.1:{two.environment.dify.direct_port('api')}", trust_env=False)
 
 
 def test_the_checks_look_at_both(two: Site, first: list[str]) -> None:

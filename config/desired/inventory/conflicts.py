@@ -26,9 +26,7 @@ def conflicts(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
     yield from _cluster(tree, fragment.postgres, "pigsty.pg_cluster", "pigsty.pg_nodes")
     yield from _cluster(tree, fragment.redis, "pigsty.redis_cluster", "pigsty.redis_nodes")
     if fragment.sentinel:
-        yield from _cluster(
-            tree, fragment.sentinel, "pigsty.redis_cluster", "pigsty.sentinel_nodes"
-        )
+        yield from _cluster(tree, fragment.sentinel, "pigsty.redis_cluster", "redis.sentinels")
     group = find(tree, fragment.postgres.name)
     if group or fragment.postgres.hosts:
         yield from unfit(tree, fragment)
@@ -164,21 +162,20 @@ def _portal(portal: Tree, fragment: Fragment) -> Iterator[Conflict]:
         yield (
             (*at, key),
             f"would overwrite the file written for portal.route 'services', {key}.conf; "
-            "expected no entry of this name, or another pigsty.portal_entry",
+            "expected no entry of this name, or another dify.project",
         )
     elif entry is not None:
         if entry.get("domain", domain) != domain:
             yield (
                 (*at, key, "domain"),
                 f"{entry['domain']!r} is another site; expected {domain!r}, "
-                "or another pigsty.portal_entry",
+                "or another dify.project",
             )
         for instead in ("path", "conf"):
             if entry.get(instead):
                 yield (
                     (*at, key, instead),
-                    "serves this instead of Dify; expected no such key, "
-                    "or another pigsty.portal_entry",
+                    "serves this instead of Dify; expected no such key, or another dify.project",
                 )
     for name, other in portal.items():
         if name != key and domain in [
@@ -188,7 +185,7 @@ def _portal(portal: Tree, fragment: Fragment) -> Iterator[Conflict]:
             yield (
                 (*at, name),
                 f"serves {domain!r} already; expected one entry for a domain: "
-                f"set pigsty.portal_entry to {name!r}, or another portal.domain",
+                f"set dify.project to {name!r}, or another portal.domain",
             )
 
 

@@ -12,7 +12,7 @@ from config.desired.nodes import upstreams
 from config.desired.portal import entry_config
 from config.environment import Environment
 from config.errors import ConfigError
-from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled
+from config.pigsty import SENTINEL_PORT, by_hand, dify_addresses, pooled, sentinel_nodes
 from config.release import PostgresNeeds, Release
 from config.rules.restore_point import DRILL
 
@@ -66,7 +66,6 @@ class Fragment:
     ports: dict[str, int]
     docker_group: str
     docker_hosts: tuple[str, ...]
-    registry_mirrors: tuple[str, ...]
     proxy: Entry = field(repr=False)
     domain: str
     domain_record: str
@@ -105,7 +104,7 @@ def fragment(
         redis=_redis(environment, secrets["redis_password"].get_secret_value(), generation),
         redis_port=environment.redis.port,
         sentinel=_sentinel(environment, secrets["redis_password"].get_secret_value()),
-        portal_entry=pigsty.portal_entry,
+        portal_entry=dify.project,
         portal=_portal(environment, generation),
         certbot_email=environment.dify.admin_email if pigsty.certbot else "",
         ports={
@@ -114,9 +113,8 @@ def fragment(
         },
         docker_group=dify.project,
         docker_hosts=tuple(dify_addresses(environment)),
-        registry_mirrors=tuple(pigsty.registry_mirrors),
-        proxy=dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), pigsty.proxy)
-        if pigsty.proxy
+        proxy=dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), environment.docker.proxy)
+        if environment.docker.proxy
         else {},
         domain=environment.portal.domain,
         domain_record=pigsty.domain_record,
@@ -182,7 +180,7 @@ def _rules(environment: Environment, databases: tuple[Entry, ...]) -> Iterable[E
 
 def _drill_rules(environment: Environment, databases: tuple[Entry, ...]) -> Iterable[Entry]:
     if databases:
-        yield from _admitted(environment, databases, environment.backup.drill_subnet, "a drill")
+        yield from _admitted(environment, databases, environment.drill.subnet, "a drill")
 
 
 def _admitted(
@@ -245,14 +243,14 @@ def _sentinel(environment: Environment, password: str) -> Cluster | None:
         "host": pigsty.redis_nodes[0] if pigsty.redis_nodes else redis.host,
         "port": redis.port,
         "password": password,
-        "quorum": len(pigsty.sentinel_nodes) // 2 + 1,
+        "quorum": len(redis.sentinels) // 2 + 1,
     }
     return Cluster(
         name=pigsty.sentinel_cluster,
         identity="redis_cluster",
         hosts={
             host: {"redis_node": number, "redis_instances": {SENTINEL_PORT: {}}}
-            for number, host in enumerate(pigsty.sentinel_nodes, start=1)
+            for number, host in enumerate(sentinel_nodes(environment), start=1)
         },
         fixed={"redis_password": password, "redis_mode": "sentinel"},
         settings={"redis_sentinel_monitor": Entries((watched,))},

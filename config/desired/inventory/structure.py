@@ -7,7 +7,7 @@ from config.desired.inventory.data import is_list, is_mapping, items, mapping
 from config.desired.inventory.document import Path
 
 LISTS_OF_RECORDS = ("pg_users", "pg_databases", "pg_hba_rules", "pgb_hba_rules")
-LISTS = ("pg_extensions", "dns_records", "node_etc_hosts", "docker_registry_mirrors")
+LISTS = ("pg_extensions", "dns_records", "node_etc_hosts")
 MAPPINGS = ("infra_portal", "proxy_env")
 
 Found = Iterator[tuple[Path, str]]

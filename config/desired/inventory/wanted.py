@@ -143,8 +143,6 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
     want: Entry = {}
     if fragment.proxy:
         want["proxy_env"] = {"no_proxy": Keep(generation.no_proxy), **fragment.proxy}
-    if fragment.registry_mirrors:
-        want["docker_registry_mirrors"] = Members(fragment.registry_mirrors, _same)
     if fragment.portal:
         others = {} if there.get("infra_portal") else generation.infra_portal
         entry = mapping(mapping(there.get("infra_portal")).get(fragment.portal_entry))
@@ -159,10 +157,6 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
     elif fragment.domain_record == "hosts":
         want["node_etc_hosts"] = Members((line,), names_domain)
     return want
-
-
-def _same(item: Any, ours: str) -> bool:
-    return item == ours
 
 
 def _same_name(item: Any, ours: str) -> bool:

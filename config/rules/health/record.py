@@ -1,8 +1,8 @@
 """What is remembered from run to run: what is known of each probe, and what that makes an alert.
 
-A single answer proves little: a probe becomes bad when `confirm` of its last `confirm_of` answers
-are, and good again after as many good ones in a row. An answer that another bad probe explains
-says nothing about this one, and is not counted.
+A single answer proves little: a probe becomes bad when `confirm[0]` of its last `confirm[1]`
+answers are, and good again after as many good ones in a row. An answer that another bad probe
+explains says nothing about this one, and is not counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -143,9 +143,9 @@ def _new(now: float) -> Known:
 
 
 def _answered(known: Known, finding: Finding, health: Health, now: float) -> Known:
-    answers = (*known.answers, finding.status)[-health.confirm_of :]
+    answers = (*known.answers, finding.status)[-health.confirm[1] :]
     fails = known.fails + 1 if finding.status is Status.FAIL else 0
-    status = settled(known.status, answers, health.confirm)
+    status = settled(known.status, answers, health.confirm[0])
     said = "" if status is Status.OK else finding.said if finding.bad else known.said
     counted = known.model_copy(update={"answers": answers, "fails": fails, "said": said})
     if status is known.status:

@@ -90,15 +90,11 @@ class Engine:
             node.run(Command(("chmod", f"{PRIVATE:o}", str(DAEMON)), user="root"))
 
     def _lacking(self, settings: dict[str, Any]) -> list[str]:
-        pigsty = self.site.environment.pigsty
+        proxy = self.site.environment.docker.proxy
         proxies: dict[str, str] = settings.get("proxies") or {}
-        mirrors: list[str] = settings.get("registry-mirrors") or []
-        lacking = [
-            f"mirror {mirror}" for mirror in pigsty.registry_mirrors if mirror not in mirrors
-        ]
-        if pigsty.proxy and pigsty.proxy not in proxies.values():
-            lacking.append(f"proxy {_CREDENTIALS.sub('://***@', pigsty.proxy)}")
-        return lacking
+        if not proxy or proxy in proxies.values():
+            return []
+        return [f"proxy {_CREDENTIALS.sub('://***@', proxy)}"]
 
 
 @dataclass(frozen=True, slots=True)

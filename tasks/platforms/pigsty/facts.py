@@ -31,7 +31,7 @@ def portal_config(site: Site) -> str:
     text = inventory(site)
     values = mapping(mapping(read(text).tree["all"]).get("vars")) if text else {}
     portal = mapping(values.get("infra_portal"))
-    return str(mapping(portal.get(site.environment.pigsty.portal_entry)).get("config") or "")
+    return str(mapping(portal.get(site.environment.dify.project)).get("config") or "")
 
 
 def nodes_of(site: Site, cluster: str) -> tuple[str, ...]:

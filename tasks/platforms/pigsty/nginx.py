@@ -50,7 +50,7 @@ def unserved(site: Site) -> str:
 
 
 def conf_path(site: Site) -> Path:
-    return CONF / f"{site.environment.pigsty.portal_entry}.conf"
+    return CONF / f"{site.environment.dify.project}.conf"
 
 
 def machine(site: Site) -> Machine:

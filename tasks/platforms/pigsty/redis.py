@@ -195,7 +195,7 @@ class Watched:
     def apply(self, change: Change) -> None:
         address, port, primary = change.action
         pigsty = self.site.environment.pigsty
-        quorum = len(pigsty.sentinel_nodes) // 2 + 1
+        quorum = len(self.site.environment.redis.sentinels) // 2 + 1
         told = (
             ("MONITOR", pigsty.redis_cluster, *primary, quorum),
             ("SET", pigsty.redis_cluster, "auth-pass", self.site.secret("redis_password")),

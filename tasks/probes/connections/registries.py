@@ -46,9 +46,10 @@ def moved_tags(site: Site) -> list[Probe]:
 
 def proxy(site: Site) -> list[Probe]:
     """The one Docker Engine pulls through."""
-    url = site.environment.docker.proxy
-    ask = partial(_ask_proxy, site)
-    return [connection("proxy", "docker.proxy", url, ask, PROXY)] if url else []
+    if not site.environment.docker.proxy:
+        return []
+    shown = WebProxy.of(site.environment.docker.proxy, site.node).url
+    return [connection("proxy", "docker.proxy", shown, partial(_ask_proxy, site), PROXY)]
 
 
 def _ask_registry(site: Site, host: str) -> str:
@@ -56,7 +57,7 @@ def _ask_registry(site: Site, host: str) -> str:
     known: Login | None = None
     if host in settings.logins:
         known = login.load(settings.logins[host], f"images.logins.{host}")
-    return registry.check(host, known, Docker(site.node), settings.registry_timeout_s)
+    return registry.check(host, known, Docker(site.node), site.within(registry.ANSWER_S))
 
 
 def _ask_moved(site: Site) -> str:
@@ -83,7 +84,7 @@ def _digest(site: Site, reference: str) -> str | None:
     for source in sources(reference, None, settings.registries):
         name = settings.logins.get(source.registry)
         known = login.load(name, f"images.logins.{source.registry}") if name else None
-        if found := registry.digest(source, known, settings.registry_timeout_s):
+        if found := registry.digest(source, known, site.within(registry.ANSWER_S)):
             return found
     return None
 
@@ -95,6 +96,6 @@ def _ask_proxy(site: Site) -> str:
     first = sources(wanted, None, [*site.environment.images.registries, ORIGIN])[0]
     target = f"{registry.address(first.registry)}/v2/"
     if not docker.proxy_login:
-        return WebProxy(docker.proxy, node=site.node).check(target)
+        return WebProxy.of(docker.proxy, site.node).check(target)
     known = login.load(docker.proxy_login, "docker.proxy_login")
     return WebProxy(docker.proxy, known.username, known.password, site.node).check(target)

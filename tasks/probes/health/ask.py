@@ -110,7 +110,7 @@ def ask(site: Site, record: Record) -> Checkup:
         answers = ask_all(asked, patience=site.within(1))
         findings = _findings(site, answers, after)
         after = counted(after, findings, health, now)
-        if turn == health.confirm or not _new(findings, record):
+        if turn == health.confirm[0] or not _new(findings, record):
             break
         turn += 1
         time.sleep(health.again_after_s)

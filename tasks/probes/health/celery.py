@@ -46,7 +46,7 @@ def _ask(site: Site, past: Past) -> list[Reading]:
             for each in known.client_list()
         )
         names = _queues(known.scan_iter(match=f"{_BINDING}*", count=1000))
-        asked = sorted(set(names) - set(site.environment.health.ignored_queues))
+        asked = sorted(set(names) - set(site.release.redis.ignored_queues))
         with known.pipeline(transaction=False) as pipe:
             for name in asked:
                 pipe.llen(name)
@@ -99,7 +99,7 @@ def _lengths(site: Site, lengths: dict[str, float], past: Past) -> list[Reading]
             f"{most} grows" if grown.get(most, 0.0) > 0 else "no queue grows",
             max(0.0, grown.get(most, 0.0)),
             "jobs since the last run",
-            limits.queue_growth,
+            limits.queue_jobs,
             advice=f"queue {most}: {advice}",
             notes={f"queue {name}": size for name, size in lengths.items()},
         ),

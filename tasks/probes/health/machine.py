@@ -71,7 +71,7 @@ def _space(site: Site, rooms: dict[str, Room], past: Past) -> list[Reading]:
             densest,
             inodes[densest],
             "%",
-            limits.inodes_pct,
+            limits.disk_pct,
             advice=f"too many small files on {densest}",
             parts=inodes,
         ),

@@ -57,7 +57,7 @@ def _view(site: Site, place: str) -> View | str:
         server = RedisServer(host, int(port), password, node=site.node)
         try:
             with server.client() as client:
-                return _told(client, site.environment.redis.sentinel_master)
+                return _told(client, site.environment.sentinel_master)
         except RedisRefused as error:
             said = str(error)
         except (RedisUnreachable, ResponseError) as error:

@@ -53,8 +53,8 @@ def test_another_domain_is_served_though_the_tree_knows_no_reload(
 ):
     nginx = old_double.pid("nginx")
     portal = site.environment.portal.model_copy(update={"domain": "new.pigsty"})
-    pigsty = site.environment.pigsty.model_copy(update={"portal_entry": "new"})
-    environment = site.environment.model_copy(update={"portal": portal, "pigsty": pigsty})
+    dify = site.environment.dify.model_copy(update={"project": "new"})
+    environment = site.environment.model_copy(update={"portal": portal, "dify": dify})
     new = Site(environment, site.release, site.secrets)
     assert deploy(new, [PARTS["configure"], PARTS["portal"]])[1:] == [
         "issue the portal's certificate for new.pigsty",

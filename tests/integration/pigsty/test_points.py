@@ -39,7 +39,11 @@ def site(double: PigstyDouble, tmp_path_factory: pytest.TempPathFactory) -> Gene
     repository = tmp_path_factory.mktemp("points") / "repository"
     made = double.site(
         portal={"domain": "dify.pigsty"},
-        backup={"repository": str(repository), "verify_days": 1, "drill_subnet": "172.30.62.0/24"},
+        backup={
+            "repository": str(repository),
+            "verify_days": 1,
+            "drill": {"subnet": "172.30.62.0/24"},
+        },
     )
     with pytest.MonkeyPatch.context() as patch:
         programs = double.folder / "pgsql/x/pginstall/bin"

@@ -477,7 +477,7 @@ def test_a_domain_that_came_later_gets_into_the_certificate(site: Site, double: 
     pair = double.tree / "files/pki/nginx/pigsty.crt"
     old = pair.read_bytes()
     later = other(site, double, portal={"domain": "later.pigsty"},
-                  pigsty={"home": double.tree, "portal_entry": "later"})  # fmt: skip
+                  pigsty={"home": double.tree}, dify={"project": "later"})  # fmt: skip
     later = Site(_with(later, double), later.release, site.secrets)
     assert deploy(later, [PARTS["configure"], PARTS["portal"]])[1:] == [
         "issue the portal's certificate for later.pigsty",

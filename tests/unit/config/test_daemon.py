@@ -83,8 +83,5 @@ def test_a_password_in_the_file_is_refused(problems) -> None:
     assert "pw" not in problem
 
 
-def test_on_pigsty_the_proxy_is_pigstys(problems) -> None:
-    [problem] = problems('[docker]\nproxy = "http://proxy:1"')
-    assert problem == (
-        "mine.toml: docker.proxy: Pigsty configures Docker Engine; expected pigsty.proxy instead"
-    )
+def test_on_pigsty_the_login_may_stand_in_the_address(problems) -> None:
+    assert all("proxy" not in said for said in problems('[docker]\nproxy = "http://me:pw@proxy:1"'))

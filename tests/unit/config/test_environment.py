@@ -145,8 +145,8 @@ BAD = [
     ("portal.https_port = 80", "portal.https_port: 80 is also portal.http_port; expected a port of its own"),
     ("dify.port = 443", "dify.port: 443 is also portal.https_port; expected a port of its own"),
     (
-        "portal.route = 'services'\ndify.api_port = 3000",
-        "dify.api_port: 3000 is also dify.web_port; expected a port of its own",
+        "portal.route = 'services'\ndify.direct_ports = { api = 3000 }",
+        "dify.direct_ports.api: 3000 is also dify.direct_ports.web; expected a port of its own",
     ),
 ]  # fmt: skip
 
@@ -171,5 +171,5 @@ def test_all_disagreements_of_sections_are_said_at_once(problems):
 
 
 def test_a_port_that_is_not_used_may_be_anything(folder, problems):
-    said = problems(f"{OURS}dify.api_port = 3000\nportal.https_port = 80\n")
+    said = problems(f"{OURS}dify.direct_ports.api = 3000\nportal.https_port = 80\n")
     assert [line.split(": ")[1] for line in said] == ["portal.https_port"]

@@ -7,6 +7,7 @@ import pytest
 from config.desired import env_file
 from config.desired.stack import stack_files
 from config.environment import Environment
+from config.environment.moved import MOVED
 from config.load import (
     ENVIRONMENTS,
     RELEASES,
@@ -18,19 +19,31 @@ from config.load import (
 from config.messages import known_keys
 from config.secrets import generate
 
+HOSTS = "platform.kind = 'external'\npostgres.host = '10.0.0.1'\nredis.host = '10.0.0.1'\n"
 BASE = (ENVIRONMENTS / "base.toml").read_text(encoding="utf-8")
 
 
-def keys(tree, at=""):
+MOST_KEYS = 125
+
+
+def keys(tree):
+    """A table in a section is one key: it has one line."""
     for name, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from keys(value, f"{at}{name}.")
-        else:
-            yield f"{at}{name}"
+        yield from ([f"{name}.{key}" for key in value] if isinstance(value, dict) else [name])
 
 
 def test_base_holds_every_key_of_an_environment():
     assert set(keys(tomllib.loads(BASE))) == set(known_keys(Environment)) - {"name"}
+
+
+def test_the_surface_stays_small():
+    assert len(set(known_keys(Environment)) - {"name"}) <= MOST_KEYS
+
+
+@pytest.mark.parametrize("key", sorted(MOVED))
+def test_a_key_of_before_is_told_what_it_is_now(problems, key):
+    assert problems(f"{HOSTS}{key} = 1") == [f"mine.toml: {key}: {MOVED[key]}"]
+    assert key not in set(known_keys(Environment))
 
 
 def test_every_key_of_base_has_a_comment():

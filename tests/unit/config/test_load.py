@@ -151,7 +151,7 @@ WRONG_VARIABLES = [
         "DIFY__",
         "x",
         "dify.: unknown key; expected one of: release, project, home, data, bind, port, "
-        "web_port, api_port, plugin_port, websocket_port, subnet, services, admin_email, "
+        "direct_ports, subnet, services, admin_email, "
         "admin_name, language, log_level, api_workers, celery_workers, upload_limit_mb, "
         "start_within_s, migrate_within_s",
     ),
@@ -212,3 +212,16 @@ def test_a_file_that_is_too_much_is_a_sentence(folder, text, said):
     (folder / "mine.toml").write_text(text)
     [problem] = refused(folder)
     assert problem.startswith("mine.toml: ") and said in problem
+
+
+def test_a_variable_reaches_into_a_table(folder, monkeypatch):
+    (folder / "mine.toml").write_text(HOSTS)
+    for name, value in (
+        ("BACKUP__DRILL__PORT", "8123"),
+        ("DIFY__DIRECT_PORTS__WEB", "3100"),
+        ("BACKUP__KEEP__DAILY", "9"),
+    ):
+        monkeypatch.setenv(f"ROLLOUT__{name}", value)
+    found = load_environment("mine", folder)
+    assert (found.drill.port, found.dify.direct_port("web")) == (8123, 3100)
+    assert (found.backup.keep.daily, found.backup.keep.last) == (9, 3)

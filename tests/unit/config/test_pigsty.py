@@ -15,7 +15,7 @@ CLUSTER = (
 )
 SENTINEL = (
     "pigsty.redis_mode = 'sentinel'\npigsty.redis_nodes = ['10.0.0.1', '10.0.0.2']\n"
-    "pigsty.sentinel_nodes = ['10.0.0.3', '10.0.0.4', '10.0.0.5']\n"
+    "redis.sentinels = ['10.0.0.3:26379', '10.0.0.4:26379', '10.0.0.5:26379']\n"
 )
 
 PUBLIC = (
@@ -115,16 +115,16 @@ BAD = [
         "redis.host: '10.0.0.1' is not in pigsty.redis_nodes; expected '10.0.0.2'",
     ),
     (
-        "pigsty.sentinel_nodes = ['10.0.0.3']",
-        "pigsty.sentinel_nodes: redis_mode is 'standalone'; expected none, or redis_mode 'sentinel'",
+        "redis.sentinels = ['10.0.0.3:26379']",
+        "redis.sentinels: redis_mode is 'standalone'; expected none, or redis_mode 'sentinel'",
     ),
     (
-        "pigsty.redis_mode = 'sentinel'\npigsty.sentinel_nodes = ['10.0.0.3', '10.0.0.4']",
-        "pigsty.sentinel_nodes: 2 cannot outvote a lost one; expected 3 or more machines",
+        "pigsty.redis_mode = 'sentinel'\nredis.sentinels = ['10.0.0.3:26379', '10.0.0.4:26379']",
+        "redis.sentinels: 2 cannot outvote a lost one; expected 3 or more machines",
     ),
     (
         SENTINEL.replace("10.0.0.1", "10.0.0.7").replace("10.0.0.5", "10.0.0.2"),
-        "pigsty.sentinel_nodes: '10.0.0.2' is also in redis_nodes; Pigsty keeps one Redis cluster "
+        "redis.sentinels: '10.0.0.2' is also in redis_nodes; Pigsty keeps one Redis cluster "
         "a machine, expected another machine",
     ),
     (
@@ -155,10 +155,14 @@ BAD = [
         "pigsty.certbot: Pigsty's certbot knows entries of infra_portal only, and this portal's "
         "file is written by hand (portal.route 'services', or several nodes.dify); expected false",
     ),
-    ("pigsty.proxy = 'proxy:3128'", "pigsty.proxy: 'proxy:3128' is not a URL; expected 'http://…' or 'https://…'"),
+    ("docker.proxy = 'proxy:3128'", "docker.proxy: 'proxy:3128' is not a URL; expected 'http://…' or 'https://…'"),
     (
-        "pigsty.registry_mirrors = ['mirror']",
-        "pigsty.registry_mirrors: 'mirror' is not a URL; expected 'http://…' or 'https://…'",
+        "docker.proxy_login = 'robot'",
+        "docker.proxy_login: Pigsty keeps the login in its pigsty.yml; expected it in docker.proxy, like http://user:password@host:port",
+    ),
+    (
+        SENTINEL.replace("10.0.0.1", "10.0.0.7").replace("10.0.0.5:26379", "10.0.0.5:26380"),
+        "redis.sentinels: '10.0.0.5:26380' is none that Pigsty makes; expected address:26379",
     ),
     (
         "nodes.dify = ['web-1']",

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from config.environment import Environment, Limits, Nodes, Pigsty, Postgres
+from config.environment import Docker, Environment, Limits, Nodes, Pigsty, Postgres
 from config.load import ROOT
 from config.messages import known_keys
 from config.reference import page, takes
@@ -31,7 +31,7 @@ def test_every_key_has_a_row() -> None:
         (Pigsty, "region", "`default`, `china`"),
         (Pigsty, "certbot", "`true`, `false`"),
         (Pigsty, "pg_nodes", "list: four numbers 0-255, like '10.10.10.10'"),
-        (Pigsty, "proxy", "'http://…' or 'https://…'; or empty"),
+        (Docker, "proxy", "'http://…' or 'https://…'; or empty"),
         (Limits, "disk_pct", "list of 2: number"),
         (Nodes, "ssh_config", "text"),
     ],

@@ -103,19 +103,19 @@ REFUSED = [
     ),
     (
         "i.pigsty }\n", "i.pigsty }\n      dify: { domain: old.pigsty, endpoint: 'x:1' }\n",
-        f"17: {PORTAL}.dify.domain: 'old.pigsty' is another site; expected 'dify.pigsty', or another pigsty.portal_entry",
+        f"17: {PORTAL}.dify.domain: 'old.pigsty' is another site; expected 'dify.pigsty', or another dify.project",
     ),
     (
         "i.pigsty }\n", "i.pigsty }\n      dify: { domain: dify.pigsty, path: /www/x }\n",
-        f"17: {PORTAL}.dify.path: serves this instead of Dify; expected no such key, or another pigsty.portal_entry",
+        f"17: {PORTAL}.dify.path: serves this instead of Dify; expected no such key, or another dify.project",
     ),
     (
         "i.pigsty }\n", "i.pigsty }\n      ai: { domain: dify.pigsty, endpoint: 'x:1' }\n",
-        f"17: {PORTAL}.ai: serves 'dify.pigsty' already; expected one entry for a domain: set pigsty.portal_entry to 'ai', or another portal.domain",
+        f"17: {PORTAL}.ai: serves 'dify.pigsty' already; expected one entry for a domain: set dify.project to 'ai', or another portal.domain",
     ),
     (
         "i.pigsty }\n", "i.pigsty }\n      ai: { domain: a.pigsty, domains: [ dify.pigsty ], endpoint: 'x:1' }\n",
-        f"17: {PORTAL}.ai: serves 'dify.pigsty' already; expected one entry for a domain: set pigsty.portal_entry to 'ai', or another portal.domain",
+        f"17: {PORTAL}.ai: serves 'dify.pigsty' already; expected one entry for a domain: set dify.project to 'ai', or another portal.domain",
     ),
     (
         "    infra_portal", "    nginx_ssl_port: 8443\n    infra_portal",
@@ -166,18 +166,18 @@ SETTINGS = [
         "2: all.children: no cluster 'redis-dify'; expected pigsty.redis_nodes to make it on, or pigsty.redis_cluster to be one of: redis-x",
     ),
     (
-        {"portal": {"route": "services"}, "pigsty": {"portal_entry": "home"}},
-        f"16: {PORTAL}.home: would overwrite the file written for portal.route 'services', home.conf; expected no entry of this name, or another pigsty.portal_entry",
+        {"portal": {"route": "services"}, "dify": {"project": "home"}},
+        f"16: {PORTAL}.home: would overwrite the file written for portal.route 'services', home.conf; expected no entry of this name, or another dify.project",
     ),
     (
         {
             "pigsty": {
                 "redis_mode": "sentinel",
                 "redis_nodes": ["10.10.10.31", "10.10.10.32"],
-                "sentinel_nodes": ["10.10.10.20", "10.10.10.33", "10.10.10.34"],
-            }
+            },
+            "redis": {"sentinels": [f"10.10.10.{last}:26379" for last in (20, 33, 34)]},
         },
-        "11: all.children.redis-x.hosts.10.10.10.20: is a machine of 'redis-x' already, and Pigsty keeps one such cluster a machine; expected another machine in pigsty.sentinel_nodes, or pigsty.redis_cluster to be 'redis-x'",
+        "11: all.children.redis-x.hosts.10.10.10.20: is a machine of 'redis-x' already, and Pigsty keeps one such cluster a machine; expected another machine in redis.sentinels, or pigsty.redis_cluster to be 'redis-x'",
     ),
 ]  # fmt: skip
 

@@ -16,8 +16,8 @@ MADE = {"pg_cluster": "pg-dify", "pg_nodes": ["10.10.10.11", "10.10.10.12", "10.
 SENTINEL = {
     "redis_mode": "sentinel",
     "redis_nodes": ["10.10.10.31", "10.10.10.32"],
-    "sentinel_nodes": ["10.10.10.33", "10.10.10.34", "10.10.10.35"],
 }
+WATCHED = {"sentinels": [f"10.10.10.{last}:26379" for last in (33, 34, 35)]}
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_replica_follows_the_first_machine(said):
 
 def test_sentinels_are_a_cluster_of_their_own_that_watches_the_other(said, secrets):
     password = secrets["redis_password"].get_secret_value()
-    groups = said(pigsty=SENTINEL)["children"]
+    groups = said(pigsty=SENTINEL, redis=WATCHED)["children"]
     sentinel = groups["redis-dify-sentinel"]
     assert [host["redis_instances"] for host in sentinel["hosts"].values()] == [{26379: {}}] * 3
     assert sentinel["vars"]["redis_mode"] == "sentinel"
@@ -148,7 +148,7 @@ def test_sentinels_that_are_there_are_told_whom_to_watch(said, secrets):
         f"{EMPTY}    redis-dify-sentinel: {{ hosts: {{ {hosts} }}, vars: {{ redis_mode: sentinel, "
         f"redis_password: {password}, redis_sentinel_monitor: {watched} }} }}\n"
     )
-    sentinel = said(text=text, pigsty=SENTINEL)["children"]["redis-dify-sentinel"]
+    sentinel = said(text=text, pigsty=SENTINEL, redis=WATCHED)["children"]["redis-dify-sentinel"]
     other, ours = sentinel["vars"]["redis_sentinel_monitor"]
     assert other == {"name": "other", "host": "1.2.3.4"}
     assert (ours["quorum"], ours["port"], ours["password"]) == (2, 6379, password)
@@ -232,12 +232,10 @@ def test_who_named_the_domain_decides_where_it_is(said):
     assert said(text=text)["vars"]["dns_records"] == ["10.9.9.9 x.pigsty dify.pigsty"]
 
 
-def test_proxy_and_mirrors_reach_docker(said):
-    pigsty = {"proxy": "http://p:3128", "registry_mirrors": ["https://m.example"]}
-    values = said(pigsty=pigsty)["vars"]
+def test_the_proxy_reaches_docker(said):
+    values = said(docker={"proxy": "http://p:3128"})["vars"]
     assert values["proxy_env"]["http_proxy"] == values["proxy_env"]["all_proxy"] == "http://p:3128"
     assert values["proxy_env"]["no_proxy"] == V4.no_proxy
-    assert values["docker_registry_mirrors"] == ["https://m.example"]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +306,7 @@ def test_a_password_that_templates_break_on_is_refused(password, ours, secrets):
 
 
 def test_no_password_is_in_a_fragments_text(ours, secrets):
-    shown = repr(ours(pigsty=SENTINEL, redis={"host": "10.10.10.9"}))
+    shown = repr(ours(pigsty=SENTINEL, redis={"host": "10.10.10.9", **WATCHED}))
     assert not any(value.get_secret_value() in shown for value in secrets.values())
 
 
@@ -343,7 +341,7 @@ def test_pigsty_3_purges_on_a_rerun_as_pigsty_2_does(generation, said):
 
 
 def test_where_points_are_made_a_drill_has_databases_and_rules_of_its_own(said):
-    made = said(backup={"repository": "/backup", "drill_subnet": "172.30.99.0/24"})
+    made = said(backup={"repository": "/backup", "drill": {"subnet": "172.30.99.0/24"}})
     cluster = made["children"]["pg-dify"]["vars"]
     names = [entry["name"] for entry in cluster["pg_databases"]]
     assert names == ["dify", "dify_plugin", "dify_drill", "dify_plugin_drill"]

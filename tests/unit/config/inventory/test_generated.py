@@ -127,7 +127,7 @@ def test_a_damaged_file_is_merged_or_refused_in_sentences(name, seed):
 def test_any_inventory(generation, seed):
     rng = Random(seed)  # noqa: S311 - shapes of files, no secrets
     text = inventory(rng, groups(rng), variables(rng))
-    ours = fragment(other(pigsty={"proxy": "http://u:pw@p:1"}), RELEASE, SECRETS, generation)
+    ours = fragment(other(docker={"proxy": "http://u:pw@p:1"}), RELEASE, SECRETS, generation)
     want = wanted(yaml.safe_load(text), ours)
     merged = merge(text, ours)
 
@@ -139,7 +139,7 @@ def test_any_inventory(generation, seed):
     assert applied(text, edits) == merged
     assert undone(text, edits) == text
 
-    grown = other(redis={"max_memory_mb": 999}, dify={"port": 8123}, pigsty={"proxy": "http://q:1"})
+    grown = other(redis={"max_memory_mb": 999}, dify={"port": 8123}, docker={"proxy": "http://q:1"})
     changed = merge(merged, fragment(grown, RELEASE, SECRETS, generation))
     assert changed != merged
     assert merge(changed, ours) == merged

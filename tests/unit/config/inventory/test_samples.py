@@ -24,7 +24,7 @@ SETTINGS = {
     "odd": {},
     "app": {},
     "v2": {"pigsty": {**ELSEWHERE["pigsty"], "pg_version": 16}, "redis": ELSEWHERE["redis"]},
-    "bare": {"pigsty": {"proxy": "http://proxy:3128", "registry_mirrors": ["https://m.example"]}},
+    "bare": {"docker": {"proxy": "http://proxy:3128"}},
 }
 
 

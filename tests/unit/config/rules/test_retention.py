@@ -18,9 +18,9 @@ def point(created: datetime, reason: str = "schedule", release: str = "1.15.0") 
 @pytest.fixture
 def backup(environment, changed):
     def rules(last=1, daily=0, weekly=0, monthly=0):
-        keys = {"keep_last": last, "keep_daily": daily, "keep_weekly": weekly,
-                "keep_monthly": monthly}  # fmt: skip
-        return changed(environment, backup=keys).backup
+        keep = environment.backup.model_dump()["keep"]
+        keep |= {"last": last, "daily": daily, "weekly": weekly, "monthly": monthly}
+        return changed(environment, backup={"keep": keep}).backup
 
     return rules
 
@@ -52,9 +52,9 @@ def test_a_gap_does_not_use_up_what_is_kept(backup):
     st.integers(0, 9),
 )
 def test_the_newest_is_never_let_go_and_keeping_is_stable(ages, last, daily):
-    backup = load_environment("prod").backup.model_copy(
-        update={"keep_last": last, "keep_daily": daily, "keep_weekly": 1, "keep_monthly": 1}
-    )
+    backup = load_environment("prod").backup
+    rules = {"last": last, "daily": daily, "weekly": 1, "monthly": 1}
+    backup = backup.model_copy(update={"keep": backup.keep.model_copy(update=rules)})
     points = [point(NOON - timedelta(minutes=age)) for age in ages]
     keep = kept(points, backup, NOON, None)
     assert max(points, key=lambda p: p.created).id in keep

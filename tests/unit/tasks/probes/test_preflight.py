@@ -165,13 +165,13 @@ def test_no_docker_is_fine_only_where_we_can_install_it(environment, monkeypatch
 
 def test_which_ports_are_asked_for_follows_the_route(environment):
     assert "dify.port" in ports(site(environment))
-    assert "dify.api_port" not in ports(site(environment))
+    assert "dify.direct_ports.api" not in ports(site(environment))
     direct = changed(environment, "portal", route="services", tls=False)
     direct = changed(direct, "dify", services=[])
     assert set(ports(site(direct))) == {
-        "dify.web_port",
-        "dify.api_port",
-        "dify.plugin_port",
+        "dify.direct_ports.web",
+        "dify.direct_ports.api",
+        "dify.direct_ports.plugin",
         "postgres.port",
         "redis.port",
         "portal.http_port",

@@ -19,7 +19,7 @@ from config.rules.health.record import (
 )
 from config.rules.health.series import Series
 
-HEALTH = load_environment("sandbox").health.model_copy(update={"confirm": 2, "confirm_of": 3})
+HEALTH = load_environment("sandbox").health.model_copy(update={"confirm": [2, 3]})
 OK, UNKNOWN, WARN, FAIL = Status.OK, Status.UNKNOWN, Status.WARN, Status.FAIL
 NAMES = {"o": OK, "u": UNKNOWN, "w": WARN, "f": FAIL}
 
