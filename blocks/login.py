@@ -53,5 +53,5 @@ def load(name: str, key: str) -> Login:
     except ValueError:
         raise RolloutError(
             f"{key}: no Prefect block login/{name}; expected one: "
-            "add it in the UI under Blocks, or from a file: rollout blocks FILE"
+            "add it in the UI under Blocks, or from a file: rollout server blocks FILE"
         ) from None

@@ -32,7 +32,7 @@ class BackupRepository(Block):
     _documentation_url = GUIDE
     _code_example = """```console
 $ rollout check prod    # opens backup.repository of the environment with this block
-$ rollout points prod
+$ rollout backup list prod
 ```
 ```python
 from blocks.repository import BackupRepository

@@ -89,7 +89,7 @@ def _field(said: str, where: str) -> str:
         found: Any = Block.load(slug)  # pyright: ignore[reportUnknownMemberType]
     except ValueError:
         raise RolloutError(
-            f"{said}: no such Prefect block; add it in the UI, or: rollout blocks FILE"
+            f"{said}: no such Prefect block; add it in the UI, or: rollout server blocks FILE"
         ) from None
     except UnknownBlockType:
         raise RolloutError(f"{said}: no package here knows this type of block") from None

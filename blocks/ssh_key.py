@@ -58,5 +58,5 @@ def load(name: str) -> Identity:
     except ValueError:
         raise RolloutError(
             f"nodes.ssh_key: no Prefect block ssh-key/{name}; expected one: "
-            "add it in the UI under Blocks, or from a file: rollout blocks FILE"
+            "add it in the UI under Blocks, or from a file: rollout server blocks FILE"
         ) from None

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.options import Environment, Json, Yes
+
 app = typer.Typer(no_args_is_help=True, help="Fetch, bundle, load and clear away images.")
 
-Environment = Annotated[str, typer.Argument(help="A file of config/environments, without .toml")]
 File = Annotated[Path, typer.Argument(help="The bundle")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout")]
 Extra = Annotated[
     list[Path] | None,
     typer.Option("--extra", help="Also these: plugins, wheels, or a folder of them; repeatable"),
@@ -77,7 +77,7 @@ def list_(environment: Environment, json: Json = False) -> None:
 @app.command()
 def prune(
     environment: Environment,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Remove the images of releases that nothing uses and no rollback needs."""

@@ -4,30 +4,31 @@ import gc
 import os
 import sys
 import threading
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from cli import images, release
+from cli import backup, images, release, server
+from cli.groups import Commands
+from cli.options import Environment, Json, Yes
 from config.errors import RolloutError
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Run Dify in production on your own machines.",
 )
 
-Environment = Annotated[str, typer.Argument(help="A file of config/environments, without .toml")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this step; repeatable")]
 Version = Annotated[str, typer.Option("--release", help="Dify's version instead of the file's")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the history")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
+app.add_typer(backup.app, name="backup")
 app.add_typer(images.app, name="images")
 app.add_typer(release.app, name="release")
+app.add_typer(server.app, name="server")
 
 FINE, FAILED, CHANGES = 0, 1, 2
 END_WITHIN_S = 10.0
@@ -101,64 +102,30 @@ def verify(environment: Environment, json: Json = False) -> None:
 
 @app.command()
 def health(
-    environment: Environment,
+    environments: Annotated[list[str] | None, typer.Argument(help="One, or several")] = None,
+    every_one: Annotated[
+        bool, typer.Option("--all", help="All environments, and a status page of them")
+    ] = False,
     json: Json = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again and again until interrupted")
     ] = False,
     every: Annotated[float, typer.Option(help="Seconds between two looks", min=0)] = 5.0,
+    at_once: Annotated[int, typer.Option(help="How many are asked side by side")] = 4,
 ) -> None:
     """Ask every part how it is. Exit status: 0 ok, 3 warning or unknown, 4 something fails."""
     from cli import health
 
+    names = environments or []
+    if not names and not every_one:
+        raise RolloutError("rollout health: of what; expected an environment, or --all")
+    if every_one or len(names) > 1:
+        if watch:
+            raise RolloutError("--watch: looks at one environment; expected its name alone")
+        raise typer.Exit(health.fleet(names, at_once=at_once, as_json=json))
     if watch:
-        raise typer.Exit(health.watch(environment, every_s=every, as_json=json))
-    raise typer.Exit(health.once(environment, as_json=json))
-
-
-@app.command()
-def fleet(
-    environments: Annotated[list[str] | None, typer.Argument(help="All of them if none")] = None,
-    at_once: Annotated[int, typer.Option(help="How many are asked side by side")] = 4,
-    json: Json = False,
-) -> None:
-    """The health of many environments, and a status page of them. Exit status as of health."""
-    from cli import health
-
-    raise typer.Exit(health.fleet(environments or [], at_once=at_once, as_json=json))
-
-
-@app.command()
-def backup(
-    environment: Environment,
-    json: Json = False,
-    before: Annotated[
-        Literal["upgrade", "adoption"] | None,
-        typer.Option(help="The change it is made for; kept until that is proved"),
-    ] = None,
-) -> None:
-    """Take a restore point: database, files, secrets and what ran, while Dify goes on running."""
-    from cli import point_output, runs
-    from cli.bars import bars
-
-    with bars(shares=True):
-        report = runs.backup(environment, before=before or "")
-    point_output.points(report, as_json=json)
-
-
-@app.command()
-def points(
-    environment: Environment,
-    json: Json = False,
-    check: Annotated[bool, typer.Option("--check", help="Read and verify all data")] = False,
-) -> None:
-    """List the restore points."""
-    from cli import point_output, runs
-    from cli.bars import bars
-
-    with bars(shares=True):
-        report = runs.points(environment, check=check)
-    point_output.points(report, as_json=json)
+        raise typer.Exit(health.watch(names[0], every_s=every, as_json=json))
+    raise typer.Exit(health.once(names[0], as_json=json))
 
 
 @app.command()
@@ -249,29 +216,6 @@ def history(
     from cli import history
 
     history.history(environment, limit=limit, as_json=json)
-
-
-@app.command()
-def setup(
-    json: Json = False,
-    dry_run: Annotated[bool, typer.Option(help="Only show what would change")] = False,
-) -> None:
-    """Give the configured Prefect server its work pool, block types, deployments, automations."""
-    from cli import setup
-
-    setup.setup(dry_run=dry_run, as_json=json)
-
-
-@app.command()
-def blocks(
-    file: Annotated[Path, typer.Argument(help="TOML, mode 0600: [type.name] and the fields")],
-    json: Json = False,
-    dry_run: Annotated[bool, typer.Option(help="Only show what would change")] = False,
-) -> None:
-    """Save Prefect blocks from a file, like logins and notification targets."""
-    from cli import blocks
-
-    blocks.apply(file, dry_run=dry_run, as_json=json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from cli import output, runs
-from cli.setup import apply_setup
+from cli.server_setup import apply_setup
 from clients.waiting import until
 from config.errors import RolloutError
 from config.load import load_environment, load_release

@@ -21,7 +21,7 @@ def restore_file(site: Site, choice: Choice) -> None:
             raise StepError(
                 STEP,
                 f"{choice.point.id} has no {choice.file}",
-                advice=f"rollout points {choice.source} lists other points",
+                advice=f"rollout backup list {choice.source} lists other points",
             )
         folders.put(site.node, restored, root, path)
     finally:

@@ -239,7 +239,7 @@ def _playbook(site: Site) -> Tree:
         raise StepError(
             STEP,
             f"{site.name} is not on Pigsty: only its clusters have an archive of every moment",
-            advice=f"take the restore point before it: rollout points {site.name}",
+            advice=f"take the restore point before it: rollout backup list {site.name}",
         )
     tree = require_tree(site, STEP)
     if not tree.goes_back:

@@ -83,7 +83,7 @@ class Repository:
                 raise StepError(
                     "restore",
                     f"{point.id}: the {part.name} part is not what its manifest says",
-                    advice="take another point; `rollout points ENV --check` tells what is damaged",
+                    advice="take another point; `rollout backup check ENV` tells what is damaged",
                 )
         return found
 
@@ -110,7 +110,7 @@ class Repository:
             "restore",
             f"no restore point {wanted!r}; the newest are: "
             + ", ".join(point.id for point in points[-5:]),
-            advice=f"rollout points {self.site.name}",
+            advice=f"rollout backup list {self.site.name}",
         )
 
     def save_folders(

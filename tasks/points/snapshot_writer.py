@@ -92,7 +92,7 @@ class Saving:
             raise StepError(
                 "backup",
                 f"the manifest of {manifest.point} reads back otherwise than it was saved",
-                advice="look at its disk; `rollout points ENV --check` reads all of the repository",
+                advice="look at its disk; `rollout backup check ENV` reads all of the repository",
             )
 
     def _listing(self, name: str, listing: Listing) -> Part:

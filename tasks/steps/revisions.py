@@ -117,7 +117,7 @@ def refusal(site: Site, revision: str) -> StepError:
         f"the database is at revision {at}, which Dify {version} does not know",
         advice=f"a schema does not go back: deploy that release again ({again}) and set "
         f"dify.release in config/environments/{name}.toml; or restore a point from before it: "
-        f"rollout points {name}, rollout restore {name} POINT",
+        f"rollout backup list {name}, rollout restore {name} POINT",
     )
 
 

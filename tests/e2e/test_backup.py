@@ -46,8 +46,8 @@ def kept(new_machine: Any, deployed: Any, tmp_path_factory: Any) -> Generator[An
         "backup", "172.30.80.0/24", **deployed.client,
         ROLLOUT__BACKUP__REPOSITORY=str(folder / "repository"),
         ROLLOUT__BACKUP__RECIPIENTS=json.dumps([public]),
-        ROLLOUT__BACKUP__DRILL_SUBNET="172.30.81.0/24",
-        ROLLOUT__BACKUP__DRILL_PORT="24109",
+        ROLLOUT__BACKUP__DRILL__SUBNET="172.30.81.0/24",
+        ROLLOUT__BACKUP__DRILL__PORT="24109",
     )  # fmt: skip
     try:
         made.rollout("deploy", "sandbox")

@@ -74,7 +74,7 @@ def test_a_second_deploy_has_nothing_to_do(made: Any) -> None:
 def test_the_first_point_opens_with_what_the_kit_holds_and_with_nothing_else(made: Any) -> None:
     """This shell would have given restic another password."""
     made.rollout("backup", "sandbox")
-    made.rollout("points", "sandbox", "--check")
+    made.rollout("backup", "check", "sandbox")
     folder = Path(made.variables["ROLLOUT__BACKUP__REPOSITORY"]).parent
     file = made.home / "sandbox" / "recovery-kit-sandbox.age"
     words = ["age", "--decrypt", "-i", folder / "key.txt", file]

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Machine
 from tests.e2e.prefect_server import ENDED, Worker
 
 START = "from cli import runs, sandbox; runs.tell_steps(); sandbox._own_server('sandbox')"
-SETUP = "from cli.setup import apply_setup; apply_setup(['sandbox'])"
+SETUP = "from cli.server_setup import apply_setup; apply_setup(['sandbox'])"
 STRANGER = {"Origin": "http://evil.test"}
 
 

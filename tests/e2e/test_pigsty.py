@@ -28,8 +28,8 @@ def pigsty(
     more = {
         "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
         "ROLLOUT__BACKUP__REPOSITORY": str(made.home / "repository"),
-        "ROLLOUT__BACKUP__DRILL_SUBNET": "172.30.68.0/24",
-        "ROLLOUT__BACKUP__DRILL_PORT": str(free_ports(1)[0]),
+        "ROLLOUT__BACKUP__DRILL__SUBNET": "172.30.68.0/24",
+        "ROLLOUT__BACKUP__DRILL__PORT": str(free_ports(1)[0]),
         "PATH": f"{double.programs}:{programs}:{os.environ['PATH']}",
     }
     site = Machine(made.home, {**made.variables, **variables(double, made.home), **more})

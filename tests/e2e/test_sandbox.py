@@ -165,7 +165,7 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 def test_setup_finds_the_sandbox_s_own_as_they_should_be_and_offers_the_others(
     deployed: Any,
 ) -> None:
-    done = deployed.rollout("setup", "--dry-run", "--json", **deployed.client)
+    done = deployed.rollout("server", "setup", "--dry-run", "--json", **deployed.client)
     changes = [change["what"] for change in json.loads(done.stdout)["changes"]]
     assert "create deployment deploy/prod" in changes
     assert "create deployment backup/recipe" in changes

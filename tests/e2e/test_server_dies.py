@@ -154,7 +154,7 @@ def test_a_backup_goes_on_when_its_server_is_killed(team: Team, server: int) -> 
     require_told_once(text)
     assert seconds < BOUND_S
     with prefect_server.server(team.folder, team.port):
-        assert len(team.machine.json("points", "sandbox", "--check")["points"]) == 2
+        assert len(team.machine.json("backup", "check", "sandbox")["points"]) == 2
 
 
 def test_a_server_that_is_back_in_time_gets_the_whole_record(team: Team, server: int) -> None:

@@ -63,7 +63,9 @@ def test_a_value_that_differs_stops_the_run_until_somebody_decides(alone: Machin
 def test_points_are_kept_and_come_back(alone: Machine) -> None:
     made = alone.json("backup", "sandbox")
     assert made["made"]
-    assert [each["point"] for each in alone.json("points", "sandbox")["points"]] == [made["made"]]
+    assert [each["point"] for each in alone.json("backup", "list", "sandbox")["points"]] == [
+        made["made"]
+    ]
     assert alone.json("drill", "sandbox")["point"] == made["made"]
 
 

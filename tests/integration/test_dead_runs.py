@@ -205,7 +205,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Gener
 
 def setup(place: Place, folder: Path) -> None:
     log = folder / "setup.log"
-    assert place.start("-m", "cli.main", "setup", log=log).wait(180) == 0, log.read_text()
+    assert place.start("-m", "cli.main", "server", "setup", log=log).wait(180) == 0, log.read_text()
 
 
 @pytest.fixture

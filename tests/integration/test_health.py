@@ -114,7 +114,7 @@ def subjects(listener: Listener, about: str, count: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pager(stack: Site, listener: Listener) -> Generator[Listener]:
-    """Who is told of the stack, by automations as `rollout setup` makes them."""
+    """Who is told of the stack, by automations as `rollout server setup` makes them."""
     listener.block().save("pager", overwrite=True)
     environment = with_health(stack.environment, notify=["custom-webhook/pager"])
     with get_client(sync_client=True) as client:

@@ -73,7 +73,7 @@ def test_a_release_that_does_not_know_the_revision_is_refused_by_plan_and_prefli
         in (str(refused.value))
     )
     assert "rollout deploy sandbox --release 1.15.0" in refused.value.advice
-    assert "rollout points sandbox" in refused.value.advice
+    assert "rollout backup list sandbox" in refused.value.advice
     found = revisions.reading(older)
     assert found.status is Status.FAIL
     assert "5eed00001150" in found.said

@@ -32,7 +32,9 @@ def failing(request: pytest.FixtureRequest) -> Generator[str]:
     server.shutdown()
 
 
-@pytest.mark.parametrize("words", ["plan prod", "deploy prod --yes", "history prod", "setup"])
+@pytest.mark.parametrize(
+    "words", ["plan prod", "deploy prod --yes", "history prod", "server setup"]
+)
 def test_a_server_that_fails_is_one_sentence(failing: str, words: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / "rollout"), *words.split()],

@@ -157,7 +157,7 @@ def portal(folder: Path, port: int) -> Generator[tuple[str, Path]]:
     [
         (["deploy", "sandbox", "--only", "hosts"], "", "asks for a login; expected "),
         (["health", "sandbox"], "ada:wrong", "refuses the name and password of "),
-        (["setup", "--dry-run"], "ada:wrong", "refuses the name and password of "),
+        (["server", "setup", "--dry-run"], "ada:wrong", "refuses the name and password of "),
     ],
 )
 def test_without_the_password_there_is_one_sentence(
@@ -172,7 +172,7 @@ def test_without_the_password_there_is_one_sentence(
 @pytest.fixture(scope="module")
 def working(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
     """Everything set up, and the pid of a worker as its unit starts it."""
-    done = team.rollout("setup")
+    done = team.rollout("server", "setup")
     assert done.returncode == 0, done.stderr
     limit = {"concurrency_limit": AT_ONCE}
     team.api.patch("/work_pools/dify-rollout", json=limit).raise_for_status()

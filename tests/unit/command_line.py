@@ -6,6 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from cli.groups import BackupCommands
 from cli.main import app
 
 
@@ -13,7 +14,9 @@ def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from _commands(command, f"{before}{name} ")
-        else:
+            if isinstance(command, BackupCommands):
+                yield before + name, command.commands[command.default]
+        elif not (isinstance(group, BackupCommands) and name == group.default):
             yield before + name, command
 
 

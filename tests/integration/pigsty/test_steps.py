@@ -408,7 +408,7 @@ def test_a_redis_with_another_password_is_not_taken_over(site: Site, double: Pig
 
 def test_somebodys_bad_file_stops_us_before_nginx_notices(site: Site, double: PigstyDouble):
     bad, before = double.path("/etc/nginx/conf.d/zz.conf"), processes(double)
-    entry = double.path("/etc/nginx/conf.d/dify.conf")
+    entry = double.path(f"/etc/nginx/conf.d/{site.environment.dify.project}.conf")
     text = entry.read_text()
     bad.write_text("server { listen nonsense nonsense; }\n")
     entry.write_text(text.replace("server_name dify.pigsty", "server_name old.pigsty"))
@@ -447,7 +447,7 @@ def test_the_portal_sends_headers_and_takes_good_ciphers_only(site: Site, double
 
 
 def test_the_entrys_directives_are_written_again(site: Site, double: PigstyDouble):
-    entry = double.path("/etc/nginx/conf.d/dify.conf")
+    entry = double.path(f"/etc/nginx/conf.d/{site.environment.dify.project}.conf")
     text = entry.read_text()
     entry.write_text(text.replace("add_header X-Content-Type-Options nosniff always;", ""))
     assert entry.read_text() != text

@@ -28,7 +28,7 @@ Steps = Callable[[Site], list[Step[Any]]]
 REDIS = "redis-dify-1-6379"
 CLEAN = (
     f"systemctl stop {REDIS}; rm -rf /data/redis/{REDIS} /etc/redis/{REDIS}.conf"
-    f" /etc/systemd/system/{REDIS}.service /etc/nginx/conf.d/dify.conf; systemctl reload nginx"
+    f" /etc/systemd/system/{REDIS}.service /etc/nginx/conf.d/{PROJECT}.conf; systemctl reload nginx"
 )
 
 
@@ -58,7 +58,7 @@ class LabSite:
             "ROLLOUT__DIFY__SUBNET": "172.30.72.0/24",
             "ROLLOUT__DIFY__BIND": self.gateway,
             "ROLLOUT__DIFY__PORT": "28871",  # the usual ones may be those of a sandbox here
-            "ROLLOUT__DIFY__PLUGIN_PORT": "28872",
+            "ROLLOUT__DIFY__DIRECT_PORTS__PLUGIN": "28872",
             "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
             "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
         }

@@ -67,8 +67,9 @@ class Machines:
 def machines() -> Generator[Machines]:
     with lab_site() as site, further(site, 4) as more:
         made = Machines(site, more)
-        lists = {"REDIS_NODES": made.redis, "SENTINEL_NODES": made.sentinels}
-        site.set({name: json.dumps(value) for name, value in lists.items()}, "PIGSTY")
+        site.set({"REDIS_NODES": json.dumps(made.redis)}, "PIGSTY")
+        places = [f"{address}:{SENTINEL_PORT}" for address in made.sentinels]
+        site.set({"SENTINELS": json.dumps(places)}, "REDIS")
         site.set({"REDIS_MODE": "sentinel"}, "PIGSTY")
         site.set({"HOST": made.sentinels[0]}, "REDIS")
         balance(made)

@@ -16,19 +16,21 @@ from tests.unit.command_line import COMMANDS
 FLOWS = {
     "plan": ("deploy", {"dry_run": True}),
     "promote": ("deploy", {}),
+    "backup list": ("points", {}),
+    "backup check": ("points", {"check": True}),
     **{
         name: ("images", {"action": name.removeprefix("images ")})
         for name in COMMANDS
         if name.startswith("images ")
     },
 }
-RENAMED = {("promote", "source"): "promote_from"}
+RENAMED = {("promote", "source"): "promote_from", ("health", "environments"): "environment"}
 NOT_IN_THE_UI = {
     "sandbox": "starts the very server and worker that have the UI",
-    "setup": "creates the deployments",
+    "server setup": "creates the deployments",
     "down": "stops, in a sandbox, the server that has the UI",
     "secrets": "a secret is never a parameter; the UI has Blocks for them",
-    "blocks": "the UI's Blocks page; a secret is never a parameter",
+    "server blocks": "the UI's Blocks page; a secret is never a parameter",
     "release draft": "writes a file of the checkout, from a folder of the machine it is typed on",
     "history": "the UI's Runs page, and the labels of each run",
 }
@@ -37,6 +39,8 @@ NO_PARAMETER = {
     "yes": "the UI asks by suspending the run, or for the environment's name",
     "watch": "the schedule looks again",
     "every": "the schedule says when",
+    "every_one": "the deployment fleet/all asks all of them",
+    "at_once": "the deployment fleet/all has it",
 }
 
 

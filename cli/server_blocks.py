@@ -1,9 +1,9 @@
-"""`rollout blocks`: save Prefect blocks from a file, instead of typing them into the UI."""
+"""`rollout server blocks`: save Prefect blocks from a file, instead of typing them into the UI."""
 
 from pathlib import Path
 
 from cli import output
-from cli.setup import configured_server
+from cli.server_setup import configured_server
 
 
 def apply(file: Path, *, dry_run: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`rollout setup`: bring a Prefect server to what prefect.yaml and config/environments say."""
+"""`rollout server setup`: a Prefect server has what prefect.yaml and the environments say."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
