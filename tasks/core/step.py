@@ -4,8 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import not_
 from typing import Any, Protocol, TypeVar
 
+from clients.waiting import despite, until
 from config.errors import NotKnown, StepError, Unreachable
 
 log = logging.getLogger("rollout")
@@ -131,20 +133,20 @@ def _by_action(changes: Sequence[Change]) -> list[list[Change]]:
 
 def _seen(step: Step[Any]) -> Any:
     """What the step observes; what does not answer is asked again for a while."""
-    deadline = time.monotonic() + ANSWERS_WITHIN_S
-    while True:
-        try:
-            return step.observe()
-        except NotKnown as error:
-            if not isinstance(error, Unreachable) or time.monotonic() > deadline:
-                advice = "nothing was changed by this step; mend that and deploy again"
-                raise StepError(step.name, str(error), advice=advice) from None
-        log.info("%s: no answer, asking again", step.name)
-        time.sleep(1)
+    try:
+        return despite(
+            lambda error: isinstance(error, Unreachable),
+            step.observe,
+            within_s=ANSWERS_WITHIN_S,
+            every_s=1,
+            waiting=f"{step.name}: no answer, asking again",
+        )
+    except NotKnown as error:
+        advice = "nothing was changed by this step; mend that and deploy again"
+        raise StepError(step.name, str(error), advice=advice) from None
 
 
 def _settled(step: Step[Any], patience: float) -> Sequence[Change]:
-    deadline = time.monotonic() + step.settle_s * patience
-    while (left := step.plan(_seen(step))) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return left
+    return until(
+        lambda: step.plan(_seen(step)), not_, within_s=step.settle_s * patience, every_s=0.2
+    )

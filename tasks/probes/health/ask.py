@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from clients.running import pause
 from config.errors import ConfigError
 from config.rules.finding import Finding, Status
 from config.rules.health.record import (
@@ -113,7 +114,7 @@ def ask(site: Site, record: Record) -> Checkup:
         if turn == health.confirm[0] or not _new(findings, record):
             break
         turn += 1
-        time.sleep(health.again_after_s)
+        pause(health.again_after_s)
     told, after = alerts(record, after, findings, health, now)
     after = after.model_copy(update={"notes": _notes(answers)})
     after = forgotten(_drawn(after, findings, now), (f.probe for f in findings), now)

@@ -16,8 +16,6 @@ from config.load import ROOT
 
 SLEEPS = {
     "clients/running.py": "ends the processes of a cancelled run, when nothing may break it off",
-    "tasks/core/step.py": "is being rewritten",
-    "tasks/probes/health/ask.py": "is being rewritten",
 }
 
 
