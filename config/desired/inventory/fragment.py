@@ -113,12 +113,14 @@ def fragment(
         },
         docker_group=dify.project,
         docker_hosts=tuple(dify_addresses(environment)),
-        proxy=dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), environment.docker.proxy)
-        if environment.docker.proxy
-        else {},
+        proxy=_proxy(environment.docker.proxy),
         domain=environment.portal.domain,
         domain_record=pigsty.domain_record,
     )
+
+
+def _proxy(url: str) -> Entry:
+    return dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), url) if url else {}
 
 
 def _postgres(environment: Environment, generation: Generation) -> Cluster:
