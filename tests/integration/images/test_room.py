@@ -87,7 +87,7 @@ def test_a_missing_archive_is(pushed, tmp_path) -> None:
     site = site_of(pushed, source="archive", archive=str(tmp_path / "none"))
     [found] = room(site, FREE, "x86_64")
     assert found.status is Status.FAIL
-    assert str(found).startswith("images: images.archive: no file ")
+    assert found.said.startswith("images.archive: no file ")
 
 
 def test_a_password_and_a_token_are_given_where_asked_for(registry, pushed, token_registry) -> None:
