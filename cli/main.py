@@ -38,12 +38,15 @@ END_WITHIN_S = 10.0
 def plan(
     environment: Environment, json: Json = False, only: Only = None, release: Version = ""
 ) -> None:
-    """Show every change a deploy would make; nothing is applied. Exit status 2: there are some."""
+    """Show every change a deploy would make; nothing is applied.
+
+    Exit status: 0 none, 2 there are some, 1 something is in the way of a deploy.
+    """
     from cli import output, runs
 
     report = runs.plan(environment, only=only or [], release=release)
     output.plan(report, as_json=json)
-    raise typer.Exit(CHANGES if report.changes else FINE)
+    raise typer.Exit(FAILED if report.blocked else CHANGES if report.changes else FINE)
 
 
 @app.command()

@@ -8,19 +8,20 @@ from rich.console import Console
 from rich.table import Table
 
 from config.load import load_environment
-from flows.parts.report import Report, check_rows, plan_rows, step_rows
+from flows.parts.report import Report, blocked_rows, check_rows, plan_rows, step_rows
 
 # Nobody wraps lines where no terminal is: a log or a pager shows them whole.
 PIPED_WIDTH = 160
 
 
 def plan(report: Report, *, as_json: bool) -> None:
-    rows = plan_rows(report.outcomes)
+    rows, blocked = plan_rows(report.outcomes), blocked_rows(report.outcomes)
     if as_json:
         json_line(
             {
                 "environment": report.environment,
                 "changes": rows,
+                "in_the_way": blocked,
                 "notes": list(report.notes),
                 "seconds": in_s(report.seconds),
             }
@@ -28,9 +29,11 @@ def plan(report: Report, *, as_json: bool) -> None:
         return
     if rows:
         table(rows, f"What a deploy of {report.environment} would change")
+    if blocked:
+        table(blocked, f"What is in the way of a deploy of {report.environment}")
     note(report)
     took = f"{report.seconds:.1f} s"
-    say(f"{len(rows)} changes; nothing was applied ({took}); plan {report.fingerprint}")
+    say(f"{report.counted}; nothing was applied ({took}); plan {report.fingerprint}")
 
 
 def deploy(report: Report, *, as_json: bool) -> None:

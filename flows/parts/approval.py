@@ -11,6 +11,7 @@ from config.errors import StepError
 from flows.parts.report import Report, plan_rows
 from tasks.core.origin import operator
 from tasks.core.site import Site
+from tasks.core.step import in_the_way
 
 SHOWN = 40
 
@@ -38,8 +39,10 @@ def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
     has changed meanwhile the plan is another one, under another key, and is asked for again.
 
     Raises:
-        StepError: the approved plan is not this one, or nobody can be asked.
+        StepError: the approved plan is not this one, something is in the way of it, or nobody can
+            be asked.
     """
+    require_nothing_in_the_way(plan)
     identity = plan.fingerprint
     if given:
         if given != identity:
@@ -64,6 +67,17 @@ def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
         key=f"approve-{identity}",
     )
     return Approved(answer.approved_by, answer.reason)
+
+
+def require_nothing_in_the_way(plan: Report) -> None:
+    """Nobody is asked to approve what would stop half-way.
+
+    Raises:
+        StepError: of the first step that cannot be carried out.
+    """
+    for outcome in plan.outcomes:
+        if outcome.blocked:
+            raise in_the_way(outcome.step, outcome.blocked)
 
 
 def _shown(plan: Report, identity: str) -> str:

@@ -1,14 +1,17 @@
 """What people look at after a run: tables and links, as Prefect artifacts."""
 
 from flows.parts import recording
-from flows.parts.report import Report, check_rows, plan_rows, step_rows
+from flows.parts.report import Report, blocked_rows, check_rows, plan_rows, step_rows
 from tasks.core.site import Site
 
 
 def publish_plan(report: Report) -> None:
     key = report.environment.replace("_", "-")
-    what = ". ".join([f"What a deploy of {key} would change", *report.notes])
+    what = ". ".join([f"What a deploy of {key} would change: {report.counted}", *report.notes])
     recording.table(f"plan-{key}", plan_rows(report.outcomes), what)
+    if report.blocked:
+        rows = blocked_rows(report.outcomes)
+        recording.table(f"in-the-way-{key}", rows, f"What is in the way of a deploy of {key}")
 
 
 def publish(report: Report, site: Site) -> None:

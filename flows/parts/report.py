@@ -33,9 +33,23 @@ class Report:
         return sum(len(outcome.changes) for outcome in self.outcomes)
 
     @property
+    def blocked(self) -> int:
+        """How many things are in the way of a deploy."""
+        return sum(len(outcome.blocked) for outcome in self.outcomes)
+
+    @property
+    def counted(self) -> str:
+        """As people read it: `3 changes, 1 thing in the way`."""
+        things = "thing" if self.blocked == 1 else "things"
+        way = f", {self.blocked} {things} in the way" if self.blocked else ""
+        return f"{self.changes} changes{way}"
+
+    @property
     def fingerprint(self) -> str:
         """A plan's identity: the same changes of the same values, not when they were found."""
-        rows = json.dumps([self.environment, self.release, plan_rows(self.outcomes)])
+        rows = json.dumps(
+            [self.environment, self.release, plan_rows(self.outcomes), blocked_rows(self.outcomes)]
+        )
         return hashlib.sha256(rows.encode()).hexdigest()[:12]
 
 
@@ -59,6 +73,15 @@ def report_on(
         rehearsal=tuple(rehearsal_images(site)),
         notes=tuple(running_release.notes(site)),
     )
+
+
+def blocked_rows(outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
+    """One row for each thing that is in the way of a deploy, in the order of the steps."""
+    return [
+        {"step": outcome.step, "what": each.what, "why": each.why, "do": each.do}
+        for outcome in outcomes
+        for each in outcome.blocked
+    ]
 
 
 def plan_rows(outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:

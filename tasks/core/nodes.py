@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Planned, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,11 @@ class OnNode:
     def observe(self) -> Any:
         return self.part.observe()
 
-    def plan(self, actual: Any) -> Sequence[Change]:
-        return [replace(c, what=self._prefix() + c.what) for c in self.part.plan(actual)]
+    def plan(self, actual: Any) -> Sequence[Planned]:
+        return [replace(each, what=f"{self.node}: {each}") for each in self.part.plan(actual)]
 
     def apply(self, change: Change) -> None:
-        self.part.apply(replace(change, what=change.what.removeprefix(self._prefix())))
-
-    def _prefix(self) -> str:
-        return f"{self.node}: "
+        self.part.apply(change)
 
 
 def on_each(site: Site, build: Callable[[Site], Sequence[Step[Any]]]) -> list[Step[Any]]:

@@ -9,7 +9,7 @@ from clients.files import File
 from clients.node import Node
 from config.rules.finding import Reading, bad, good
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 MARK = Path("/var/lib/dify-rollout/environment.json")
 
@@ -68,7 +68,16 @@ class Owned:
         if actual == mine or shared or not self.site.node.is_root():
             return []
         what = f"mark {self.site.node.name} as {mine.environment}'s"
-        return [Change(what, str(actual or "nobody's"), str(mine), mine)]
+        return [
+            Change(
+                Kind.CHANGE,
+                f"mark of {self.site.node.name}",
+                what,
+                str(actual or "nobody's"),
+                str(mine),
+                mine,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         mine: Owner = change.action

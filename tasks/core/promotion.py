@@ -10,7 +10,7 @@ from tasks.core import release_file
 from tasks.core.engine import usable
 from tasks.core.release_file import Promoted, ReleaseFile
 from tasks.core.site import Site, without_secrets
-from tasks.core.step import Change
+from tasks.core.step import Blocked, Change, Planned
 from tasks.core.verified_mark import definition, holds
 
 
@@ -59,24 +59,21 @@ class SameImages:
         found = {reference: self.site.docker.image(reference) for reference in wanted}
         return {reference: image.id for reference, image in found.items() if image}
 
-    def plan(self, actual: dict[str, str]) -> Sequence[Change]:
+    def plan(self, actual: dict[str, str]) -> Sequence[Planned]:
         source = self.site.promoted
         if source is None:
             return []
         return [
-            Change(
-                f"{reference} is another image than {source.source} was verified with",
-                identity[7:19],
-                source.images[reference][7:19],
+            Blocked(
+                f"run {reference} as {source.source} does",
+                f"{reference} is another image than {source.source} was verified with "
+                f"({identity[7:19]}, not {source.images[reference][7:19]})",
+                "the tag was moved since: load the image from a bundle of the source, "
+                "or deploy the new one there first",
             )
             for reference, identity in actual.items()
             if source.images.get(reference, identity) != identity
         ]
 
     def apply(self, change: Change) -> None:
-        raise StepError(
-            "promote",
-            f"{change.what} ({change.before}, not {change.after})",
-            advice="the tag was moved since: load the image from a bundle of the source, "
-            "or deploy the new one there first",
-        )
+        """Nothing is ever planned that could be applied."""

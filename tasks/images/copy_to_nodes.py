@@ -37,7 +37,7 @@ class Spread:
         changes: list[Change] = []
         for each, seen in zip(self._others(), actual, strict=True):
             for change in Images(each).plan(seen):
-                what, after = f"{each.node.name}: {change.what}", f"as {self.site.node.name} has it"
+                what, after = f"{each.node.name}: {change}", f"as {self.site.node.name} has it"
                 changes.append(replace(change, what=what, after=after))
         return changes
 

@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectNotFound
 
 from config.rules.deployments import OURS
 from config.rules.heartbeat import SILENT_S
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
 
@@ -111,16 +111,34 @@ class Automations:
     def plan(self, actual: dict[str, list[AutomationCore]]) -> Sequence[Change]:
         names = {wanted.name for wanted in self.wanted}
         changes = [
-            Change(f"delete automation {name!r}", "there", "absent", name)
+            Change(Kind.REMOVE, name, f"delete automation {name!r}", "there", "absent", name)
             for name in actual
             if name not in names
         ]
         for wanted in self.wanted:
             have = actual.get(wanted.name, [])
             if not have:
-                changes.append(Change(f"create automation {wanted.name!r}", "absent", "", wanted))
+                changes.append(
+                    Change(
+                        Kind.MAKE,
+                        wanted.name,
+                        f"create automation {wanted.name!r}",
+                        "absent",
+                        "",
+                        wanted,
+                    )
+                )
             elif len(have) > 1 or not _same(have[0], wanted):
-                changes.append(Change(f"replace automation {wanted.name!r}", "other", "", wanted))
+                changes.append(
+                    Change(
+                        Kind.CHANGE,
+                        wanted.name,
+                        f"replace automation {wanted.name!r}",
+                        "other",
+                        "",
+                        wanted,
+                    )
+                )
         return changes
 
     def apply(self, change: Change) -> None:

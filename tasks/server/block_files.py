@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from blocks.sources import private_text
 from config.errors import ConfigError
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.server.setup import BLOCKS
 
 _NAME = re.compile(r"[a-z0-9-]+")
@@ -42,10 +42,10 @@ class Blocks:
         for slug, block in self.wanted.items():
             have = actual[slug]
             if have is None:
-                changes.append(Change(f"create block {slug}", "absent", "", slug))
+                changes.append(Change(Kind.MAKE, slug, f"create block {slug}", "absent", "", slug))
             elif fields := [n for n in _fields(block) if getattr(have, n) != getattr(block, n)]:
                 what = f"change {', '.join(fields)} of block {slug}"
-                changes.append(Change(what, "other", "", slug))
+                changes.append(Change(Kind.CHANGE, slug, what, "other", "", slug))
         return changes
 
     def apply(self, change: Change) -> None:

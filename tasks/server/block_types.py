@@ -10,6 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import BlockType
 
 from tasks.core.step import Change
+from tasks.core.step import Kind as To
 
 Kind = type[Block]
 
@@ -41,7 +42,14 @@ class BlockTypes:
 
     def plan(self, actual: dict[str, Known]) -> Sequence[Change]:
         return [
-            Change(f"register block type {_slug(kind)}", before, "as this version has it", kind)
+            Change(
+                To.CHANGE,
+                _slug(kind),
+                f"register block type {_slug(kind)}",
+                before,
+                "as this version has it",
+                kind,
+            )
             for kind in self.kinds
             if (before := self._stale(kind, actual))
         ]

@@ -15,7 +15,7 @@ from prefect.utilities.callables import parameter_schema
 
 from config.load import ROOT
 from config.rules.deployments import Deployment
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 GRACE = timedelta(minutes=10)
 
@@ -61,12 +61,30 @@ class Deployments:
         for wanted in self.wanted:
             want, have = _want(wanted), actual.get(wanted.name)
             if have is None:
-                changes.append(Change(f"create deployment {wanted.name}", "absent", "", wanted))
+                changes.append(
+                    Change(
+                        Kind.MAKE,
+                        wanted.name,
+                        f"create deployment {wanted.name}",
+                        "absent",
+                        "",
+                        wanted,
+                    )
+                )
                 continue
             for key, value in want.items():
                 if have[key] != value:
                     what = f"change {key} of deployment {wanted.name}"
-                    changes.append(Change(what, _short(have[key]), _short(value), wanted))
+                    changes.append(
+                        Change(
+                            Kind.CHANGE,
+                            f"{key} of {wanted.name}",
+                            what,
+                            _short(have[key]),
+                            _short(value),
+                            wanted,
+                        )
+                    )
         return changes
 
     def apply(self, change: Change) -> None:

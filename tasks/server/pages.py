@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_UI_STATIC_DIRECTORY
 from blocks.icons import FOLDER, GUIDE_FILE, ICONS
 from clients.files import File, write
 from config.load import ROOT
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,21 @@ class Pages:
         if actual is None:
             return []
         return [
-            Change(f"show {name}", "absent" if actual[name] is None else "other", name, content)
+            Change(
+                Kind.CHANGE,
+                name,
+                f"show {name}",
+                "absent" if actual[name] is None else "other",
+                name,
+                (name, content),
+            )
             for name, content in _wanted().items()
             if actual[name] != content
         ]
 
     def apply(self, change: Change) -> None:
-        write(File(self.folder / FOLDER / change.after, change.action))
+        name, content = change.action
+        write(File(self.folder / FOLDER / name, content))
 
 
 def pages() -> Pages:

@@ -7,7 +7,7 @@ from typing import Any
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 KIND = "process"
 # No job variable: neither a deployment nor a run sets command, directory or variables of the
@@ -36,11 +36,22 @@ class Pool:
 
     def plan(self, actual: dict[str, dict[str, Any]]) -> Sequence[Change]:
         if self.pool not in actual:
-            return [Change(f"create work pool {self.pool}", "absent", f"type {KIND}", "create")]
+            return [
+                Change(
+                    Kind.MAKE,
+                    self.pool,
+                    f"create work pool {self.pool}",
+                    "absent",
+                    f"type {KIND}",
+                    "create",
+                )
+            ]
         if actual[self.pool] == TEMPLATE:
             return []
         what = f"let no run of work pool {self.pool} choose its command"
-        return [Change(what, "other template", "no job variables", "update")]
+        return [
+            Change(Kind.CHANGE, self.pool, what, "other template", "no job variables", "update")
+        ]
 
     def apply(self, change: Change) -> None:
         if change.action == "update":

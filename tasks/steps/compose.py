@@ -17,7 +17,7 @@ from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.core.storage_authority import storage_authority
 from tasks.images import held
 from tasks.steps.docker import compose_prefix
@@ -87,7 +87,10 @@ class Stack:
             image = actual.images.get(self.site.release.images[service.image])
             changes += _gap(name, actual.containers.get(name, []), actual.hashes.get(name), image)
         orphans = [name for name in actual.containers if name not in running]
-        changes += [_change(f"remove {name}", "running", "not wanted") for name in orphans]
+        changes += [
+            _change(Kind.REMOVE, name, f"remove {name}", "running", "not wanted")
+            for name in orphans
+        ]
         return changes
 
     def apply(self, change: Change) -> None:
@@ -176,19 +179,29 @@ def _gap(
     name: str, containers: list[Container], wanted_hash: str | None, image: str | None
 ) -> list[Change]:
     if not containers:
-        return [_change(f"start {name}", "absent", "running")]
+        return [_change(Kind.START, name, f"start {name}", "absent", "running")]
     found = containers[0]
     if image is not None and found.image != image:
-        return [_change(f"recreate {name}", found.image[7:19], image[7:19])]
+        return [_change(Kind.CHANGE, name, f"recreate {name}", found.image[7:19], image[7:19])]
     if wanted_hash is not None and found.config_hash != wanted_hash:
-        return [_change(f"recreate {name}", "other settings", "as config says")]
+        return [_change(Kind.CHANGE, name, f"recreate {name}", "other settings", "as config says")]
     if not found.ready:
-        return [_change(f"recover {name}", found.health or found.state, "running")]
+        return [
+            _change(Kind.RESTART, name, f"recover {name}", found.health or found.state, "running")
+        ]
     if len(containers) > 1:
-        return [_change(f"remove {len(containers) - 1} extra {name}", "running", "one")]
+        return [
+            _change(
+                Kind.REMOVE,
+                f"extra {name}",
+                f"remove {len(containers) - 1} extra {name}",
+                "running",
+                "one",
+            )
+        ]
     return []
 
 
-def _change(what: str, before: str, after: str) -> Change:
+def _change(kind: Kind, target: str, what: str, before: str, after: str) -> Change:
     """One `up` serves every change."""
-    return Change(what, before, after, action="up")
+    return Change(kind, target, what, before, after, action="up")

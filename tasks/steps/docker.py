@@ -18,7 +18,7 @@ from tasks.core.engine import PIDFILE, startable
 from tasks.core.nodes import on_each
 from tasks.core.packages import install
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.steps.proxy import proxy_steps, variables, wanted_proxies
 from tasks.tools import compose
 
@@ -70,32 +70,40 @@ class Compose:
     name: str = "docker"
     settle_s: float = 0.0
 
-    def observe(self) -> StepError | None:
+    def observe(self) -> tuple[StepError, bool] | None:
+        """Why none is at hand, and whether ours would run there."""
+        node = self.site.node
         try:
-            compose_prefix(self.site.node)
+            compose_prefix(node)
         except StepError as error:
-            return error
+            machine = node.run(Command(("uname", "-m"), changes=False)).strip()
+            fits = _carried() is not None and machine == platform.machine() and node.is_root()
+            return error, fits
         return None
 
-    def plan(self, actual: StepError | None) -> list[Change]:
+    def plan(self, actual: tuple[StepError, bool] | None) -> list[Planned]:
         if actual is None:
             return []
-        return [Change("bring Compose", actual.tried or "absent", str(CARRIED), action=actual)]
+        error, fits = actual
+        if not fits:
+            return [Blocked("bring Compose", error.cause, error.advice)]
+        return [
+            Change(Kind.MAKE, "Compose", "bring Compose", error.tried or "absent", str(CARRIED))
+        ]
 
     def apply(self, change: Change) -> None:
-        node, binary = self.site.node, _carried()
-        ours, theirs = platform.machine(), node.run(Command(("uname", "-m"), changes=False)).strip()
-        if binary is None or ours != theirs or not node.is_root():
-            raise change.action
-        node.write(File(CARRIED, binary.read_bytes(), mode=0o755, keep_previous=False))
+        if binary := _carried():
+            content = binary.read_bytes()
+            self.site.node.write(File(CARRIED, content, mode=0o755, keep_previous=False))
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Whether the engine is installed, and why it cannot be used."""
+    """Whether the engine is installed, why it cannot be used, and whether we may change that."""
 
     installed: bool
     trouble: str | None
+    root: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +117,38 @@ class Engine:
     def observe(self) -> Seen:
         trouble = startable(self.site)
         installed = trouble is None or self.site.node.which("dockerd") is not None
-        return Seen(installed, trouble)
+        return Seen(installed, trouble, trouble is None or self.site.node.is_root())
 
-    def plan(self, actual: Seen) -> list[Change]:
+    def plan(self, actual: Seen) -> list[Planned]:
         if actual.trouble is None:
             return []
-        start = Change("start Docker Engine", actual.trouble, "answers", action="start")
+        if not actual.root:
+            do = "install and start it as root, or log in anew"
+            return [Blocked("use Docker Engine", actual.trouble, do)]
+        start = Change(
+            Kind.START,
+            "Docker Engine",
+            "start Docker Engine",
+            actual.trouble,
+            "answers",
+            action="start",
+        )
         if actual.installed:
             return [start]
         what = f"install {' '.join(PACKAGES)}"
-        return [Change(what, "absent", "from the distribution", action="install"), start]
+        return [
+            Change(
+                Kind.MAKE,
+                "Docker Engine",
+                what,
+                "absent",
+                "from the distribution",
+                action="install",
+            ),
+            start,
+        ]
 
     def apply(self, change: Change) -> None:
-        if not self.site.node.is_root():
-            raise StepError(
-                "docker", change.before, advice="install and start it as root, or log in anew"
-            )
         if change.action == "install":
             self._install()
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from config.desired import firewall
 from config.rules.finding import Reading, good
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.tools import iptables
 
 log = logging.getLogger("rollout")
@@ -51,7 +51,16 @@ class Firewall:
         names = ", ".join(firewall.addresses(self.site.environment, self.site.release))
         what = f"close this machine's other ports for {names}" if jumps else "remove old rules"
         before = f"{len(actual.rules)} rules, {len(actual.jumps)} lead there"
-        return [Change(what, before, f"{len(wanted)} rules, {len(jumps)} lead there", actual)]
+        return [
+            Change(
+                Kind.CHANGE,
+                "packet filter",
+                what,
+                before,
+                f"{len(wanted)} rules, {len(jumps)} lead there",
+                actual,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         seen: Seen = change.action

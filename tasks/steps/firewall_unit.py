@@ -7,7 +7,7 @@ from clients.command import Command
 from clients.files import File
 from config.desired import firewall
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.steps.firewall import Firewall, starts_units
 from tasks.tools import iptables
 
@@ -48,7 +48,16 @@ class RulesAtStart:
             return []
         what = f"{'keep' if wanted else 'forget'} the rules when the machine starts"
         before = "absent" if not actual.text else "not enabled" if not actual.enabled else "another"
-        return [Change(what, before, str(self._unit) if wanted else "absent", wanted)]
+        return [
+            Change(
+                Kind.CHANGE,
+                str(self._unit),
+                what,
+                before,
+                str(self._unit) if wanted else "absent",
+                wanted,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         node = self.site.node

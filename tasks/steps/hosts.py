@@ -10,7 +10,7 @@ from clients.node import Node
 from config.desired.hosts import with_entry, without_entry
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 HOSTS = Path("/etc/hosts")
 ADDRESS = "127.0.0.1"
@@ -38,7 +38,9 @@ class Hosts:
         old = set(actual.splitlines()) - set(others.splitlines())
         after = desired.splitlines()[-1]
         what = f"name {self.domain} in {self.path}"
-        return [Change(what, "\n".join(old) or "absent", after, desired)]
+        return [
+            Change(Kind.CHANGE, str(self.path), what, "\n".join(old) or "absent", after, desired)
+        ]
 
     def apply(self, change: Change) -> None:
         replace(self.node, self.path, change.action)

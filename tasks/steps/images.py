@@ -13,7 +13,7 @@ from config.desired.services import images
 from config.rules.sources import sources
 from tasks.core.engine import usable
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.images import held, stand_ins
 from tasks.images.bundle_loader import accepts
 from tasks.images.image_file import load_archive
@@ -51,7 +51,14 @@ class Images:
     def plan(self, actual: Seen) -> list[Change]:
         source = self.site.environment.images.source
         return [
-            Change(f"get {reference}", self._state(reference, actual), source, action=role)
+            Change(
+                Kind.MAKE,
+                reference,
+                f"get {reference}",
+                self._state(reference, actual),
+                source,
+                action=role,
+            )
             for role, reference in self._wanted().items()
             if not self._accepts(role, actual.present.get(reference), actual.pins)
         ]

@@ -12,7 +12,7 @@ from config.release import Run
 from tasks.core.engine import one_shot
 from tasks.core.masking import masked
 from tasks.core.site import Site
-from tasks.core.step import ANSWERS_WITHIN_S, Change, Step
+from tasks.core.step import ANSWERS_WITHIN_S, Change, Kind, Step
 from tasks.steps import revisions
 from tasks.steps.compose import start_services, stop_services
 from tasks.steps.docker import compose_prefix
@@ -53,7 +53,7 @@ class Migrate:
             return []
         before = actual.database or "empty"
         after = actual.newest or f"newest of Dify {self.site.release.version}"
-        return [Change("migrate the schema", before, after)]
+        return [Change(Kind.CHANGE, "schema", "migrate the schema", before, after)]
 
     def apply(self, change: Change) -> None:
         self._clear_leftovers()

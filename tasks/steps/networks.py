@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from config.desired import compose as desired
 from tasks.core.engine import usable
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 
@@ -32,7 +32,14 @@ class Networks:
     def plan(self, actual: dict[str, Options]) -> list[Change]:
         wanted = {name: desired.options(name) for name in actual}
         return [
-            Change(f"remake the network {name}", str(found or "open"), str(wanted[name]), "down")
+            Change(
+                Kind.CHANGE,
+                f"network {name}",
+                f"remake the network {name}",
+                str(found or "open"),
+                str(wanted[name]),
+                "down",
+            )
             for name, found in actual.items()
             if found != wanted[name]
         ]

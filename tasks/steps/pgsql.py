@@ -21,7 +21,7 @@ from clients.postgres import (
 )
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.steps.pgsql_limits import Workable
 
 CONNECT_WITHIN_S = 10.0
@@ -84,13 +84,40 @@ class Role:
         role = self.login.user
         if not actual.exists:
             words = ", ".join(ATTRIBUTES.values()).lower()
-            return [Change(f"create role {role}", "absent", f"{words}, password ***", "CREATE")]
+            return [
+                Change(
+                    Kind.MAKE,
+                    f"role {role}",
+                    f"create role {role}",
+                    "absent",
+                    f"{words}, password ***",
+                    "CREATE",
+                )
+            ]
         changes: list[Change] = []
         if actual.wrong:
             words = ", ".join(actual.wrong).lower()
-            changes.append(Change(f"restrict role {role}", "otherwise", words, "ALTER"))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    f"powers of role {role}",
+                    f"restrict role {role}",
+                    "otherwise",
+                    words,
+                    "ALTER",
+                )
+            )
         if not actual.password_works:
-            changes.append(Change(f"set password of {role}", "another one", "***", "PASSWORD"))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    f"password of role {role}",
+                    f"set password of {role}",
+                    "another one",
+                    "***",
+                    "PASSWORD",
+                )
+            )
         return changes
 
     def apply(self, change: Change) -> None:
@@ -136,6 +163,14 @@ class DatabaseActual:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """What is executed as administrator, connected to this database."""
+
+    sql: sql.Composed
+    database: str = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
     """The database belongs to the role, has its extensions and admits nobody else."""
 
@@ -169,34 +204,68 @@ class Database:
         if actual.owner is None:
             create = sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner)
             what = f"create database {self.database}"
-            changes.append(Change(what, "absent", f"owner {self.owner}", create))
+            changes.append(
+                Change(
+                    Kind.MAKE,
+                    f"database {self.database}",
+                    what,
+                    "absent",
+                    f"owner {self.owner}",
+                    Statement(create),
+                )
+            )
         elif actual.owner != self.owner:
             alter = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner)
             what = f"change owner of database {self.database}"
-            changes.append(Change(what, actual.owner, self.owner, alter))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    f"owner of database {self.database}",
+                    what,
+                    actual.owner,
+                    self.owner,
+                    Statement(alter),
+                )
+            )
         if actual.owner is None or actual.public:
             revoke = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
             what = f"close database {self.database} to other roles"
-            changes.append(Change(what, "open to every role", f"only {self.owner}", revoke))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    f"access to database {self.database}",
+                    what,
+                    "open to every role",
+                    f"only {self.owner}",
+                    Statement(revoke),
+                )
+            )
         missing = [name for name in self.extensions if name not in actual.extensions]
         changes += [self._add(extension) for extension in missing]
         return changes
 
     def apply(self, change: Change) -> None:
-        inside = change.what.startswith("add extension")
-        with admin(self.site, self.database if inside else "postgres") as connection:
-            connection.execute(change.action)
+        where: Statement = change.action
+        with admin(self.site, where.database) as connection:
+            connection.execute(where.sql)
 
     def _add(self, extension: str) -> Change:
         create = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(extension))
-        return Change(f"add extension {extension} to {self.database}", "absent", "", create)
+        return Change(
+            Kind.MAKE,
+            f"extension {extension} of {self.database}",
+            f"add extension {extension} to {self.database}",
+            "absent",
+            "",
+            Statement(create, self.database),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresRequirements:
     """Dify's role finds a server and databases that its release can work with.
 
-    Everything here is the administrator's to change: applying says what is missing. `pending`:
+    Everything here is the administrator's to change. `pending`:
     how a server answers for which the parts before this one have still to make what Dify needs;
     what is missing is theirs to say then.
     """
@@ -227,11 +296,11 @@ class PostgresRequirements:
                     break
         return found
 
-    def plan(self, actual: list[StepError]) -> Sequence[Change]:
-        return [Change(error.cause, "", error.advice, error) for error in actual]
+    def plan(self, actual: list[StepError]) -> Sequence[Planned]:
+        return [Blocked("use PostgreSQL", error.cause, error.advice) for error in actual]
 
     def apply(self, change: Change) -> None:
-        raise change.action
+        """Nothing is ever planned that could be applied."""
 
     def _of_server(self, connection: Connection) -> list[StepError]:
         needs = self.site.release.postgres

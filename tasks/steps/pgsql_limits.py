@@ -8,11 +8,11 @@ import psycopg
 
 from clients.postgres import Connection, Postgres
 from config.cross_checks import connections_by_database
-from config.errors import NotKnown, StepError
+from config.errors import NotKnown
 from config.pigsty import pooled
 from config.rules.postgres_limits import Hindrance, Limits, cannot_write, too_few
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Blocked, Change, Planned
 
 _ASKED = """
 SELECT current_setting('default_transaction_read_only')::bool,
@@ -71,8 +71,8 @@ def write(connection: Connection) -> str:
 class Workable:
     """Dify's role may write, and open as many connections as Dify does.
 
-    All of it is the administrator's to change, who may have had a reason: applying says what is in
-    the way. Where it cannot be asked, the parts before say why.
+    All of it is the administrator's to change, who may have had a reason. Where it
+    cannot be asked, the parts before say why.
     """
 
     site: Site
@@ -88,11 +88,8 @@ class Workable:
             return []
         return [*cannot_write(found), *connections(self.site, found)]
 
-    def plan(self, actual: list[Hindrance]) -> Sequence[Change]:
-        return [
-            Change(each.cause, "", each.advice, StepError("pgsql", each.cause, advice=each.advice))
-            for each in actual
-        ]
+    def plan(self, actual: list[Hindrance]) -> Sequence[Planned]:
+        return [Blocked("use PostgreSQL", each.cause, each.advice) for each in actual]
 
     def apply(self, change: Change) -> None:
-        raise change.action
+        """Nothing is ever planned that could be applied."""

@@ -16,7 +16,7 @@ from config.desired.daemon import Proxies
 from config.errors import StepError
 from tasks.core.engine import usable
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 IN_FILE_SINCE = 23
 WITHIN_S = 60.0
@@ -80,18 +80,36 @@ class Proxy:
         if not actual.usable:
             return []
         changes = [
-            Change(f"write {file.path}", "other content", f"proxy {self.wanted.masked}", file)
+            Change(
+                Kind.CHANGE,
+                str(file.path),
+                f"write {file.path}",
+                "other content",
+                f"proxy {self.wanted.masked}",
+                file,
+            )
             for file in self._files(actual)
             if not _as_wanted(actual.entries[file.path], file)
         ]
         if not self._in_effect(actual):
             if not actual.info.get("LiveRestoreEnabled"):
                 changes.append(
-                    Change("let containers outlive Docker Engine", "off", "live-restore", "reload")
+                    Change(
+                        Kind.CHANGE,
+                        "live-restore",
+                        "let containers outlive Docker Engine",
+                        "off",
+                        "live-restore",
+                        "reload",
+                    )
                 )
             before = str(actual.info.get("HttpProxy") or "no proxy")
             after = f"proxy {self.wanted.masked}"
-            changes.append(Change("restart Docker Engine", before, after, "restart"))
+            changes.append(
+                Change(
+                    Kind.RESTART, "Docker Engine", "restart Docker Engine", before, after, "restart"
+                )
+            )
         return changes
 
     def apply(self, change: Change) -> None:

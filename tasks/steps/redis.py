@@ -7,7 +7,7 @@ from typing import Any
 from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Blocked, Change, Planned
 
 CONNECT_WITHIN_S = 10.0
 
@@ -58,8 +58,8 @@ class RedisRequirements:
                 return [StepError("redis", cause, advice=advice)]
         return []
 
-    def plan(self, actual: list[StepError]) -> Sequence[Change]:
-        return [Change(error.cause, "", error.advice, error) for error in actual]
+    def plan(self, actual: list[StepError]) -> Sequence[Planned]:
+        return [Blocked("use Redis", error.cause, error.advice) for error in actual]
 
     def apply(self, change: Change) -> None:
-        raise change.action
+        """Nothing is ever planned that could be applied."""

@@ -23,7 +23,7 @@ from tasks.core import release_file
 from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.steps.pgsql import dify_database
 
 log = logging.getLogger("rollout")
@@ -173,6 +173,8 @@ class Served:
         maker = _maker(self.site, actual.revision)
         return [
             Change(
+                Kind.CHANGE,
+                "what the image knows",
                 f"ask the image of Dify {release} whether it knows revision {actual.revision}",
                 f"of Dify {maker}" if maker else "",
                 "before anything is written or stopped",

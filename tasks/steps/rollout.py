@@ -7,7 +7,7 @@ from functools import partial
 from config.errors import NotKnown
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
-from tasks.core.step import Change, Outcome, converge
+from tasks.core.step import Change, Kind, Outcome, converge
 from tasks.core.verified_mark import unmark
 from tasks.steps.table import PARTS
 
@@ -23,7 +23,7 @@ def carry_out(site: Site, name: str, *, dry_run: bool = False) -> Outcome:
                 part, dry_run=dry_run, patience=site.within(1), before=partial(unmark, site)
             )
         except NotKnown as error:
-            if not dry_run or not total.changes:
+            if not dry_run or not (total.changes or total.blocked):
                 raise
             total += later(name, error)
             break
@@ -47,7 +47,7 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
     for name, seen in zip(wanted, found, strict=True):
         if not isinstance(seen, NotKnown):
             outcomes.append(seen)
-        elif any(outcome.changes for outcome in outcomes):
+        elif any(outcome.changes or outcome.blocked for outcome in outcomes):
             outcomes.append(later(name, seen))
         else:
             raise seen
@@ -57,7 +57,9 @@ def plan(site: Site, *, only: Sequence[str]) -> list[Outcome]:
 def later(name: str, error: NotKnown) -> Outcome:
     """What a plan says of a step that sees nothing until earlier changes are made."""
     what = f"look at {name} again once the changes above are made"
-    return Outcome(name, (Change(what, str(error), "not known yet"),), 0.0, applied=False)
+    return Outcome(
+        name, (Change(Kind.CHANGE, name, what, str(error), "not known yet"),), 0.0, applied=False
+    )
 
 
 def _looked(site: Site, name: str) -> Outcome | NotKnown:

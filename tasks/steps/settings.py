@@ -17,7 +17,7 @@ from tasks.core.nodes import on_each
 from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.core.storage_authority import storage_authority
 from tasks.steps.revisions import Served
 
@@ -63,7 +63,16 @@ class Files:
                 )
             elif mode != file.mode:
                 what = f"restore the mode of {file.name}"
-                changes.append(Change(what, f"{mode or 0:04o}", f"{file.mode:04o}", action=file))
+                changes.append(
+                    Change(
+                        Kind.CHANGE,
+                        f"mode of {file.name}",
+                        what,
+                        f"{mode or 0:04o}",
+                        f"{file.mode:04o}",
+                        action=file,
+                    )
+                )
         return changes
 
     def apply(self, change: Change) -> None:
@@ -95,8 +104,21 @@ class Files:
             before, after = (
                 _shown(key, values, secret, known=key in want) for values in (have, want)
             )
-            changes.append(Change(f"{verb} {key} in .env", before, after, action=file))
-        return changes or [Change("rewrite .env", "other comments or order", "", action=file)]
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    f"{key} in {file.name}",
+                    f"{verb} {key} in .env",
+                    before,
+                    after,
+                    action=file,
+                )
+            )
+        return changes or [
+            Change(
+                Kind.CHANGE, file.name, "rewrite .env", "other comments or order", "", action=file
+            )
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +136,14 @@ class Folders:
 
     def plan(self, actual: dict[Path, int | None]) -> list[Change]:
         return [
-            Change(f"prepare {path}", _uid(actual[path]), _uid(owner), action=(path, owner))
+            Change(
+                Kind.MAKE,
+                str(path),
+                f"prepare {path}",
+                _uid(actual[path]),
+                _uid(owner),
+                action=(path, owner),
+            )
             for path, owner in self._wanted().items()
             if actual[path] != owner
         ]
@@ -154,14 +183,21 @@ def settings_steps(site: Site) -> list[Step[Any]]:
 def _file(file: StackFile, content: str | None) -> Change:
     if content is None:
         return Change(
-            f"write {file.name}", "absent", f"{len(file.content.splitlines())} lines", action=file
+            Kind.MAKE,
+            file.name,
+            f"write {file.name}",
+            "absent",
+            f"{len(file.content.splitlines())} lines",
+            action=file,
         )
     diff = list(
         difflib.unified_diff(content.splitlines(), file.content.splitlines(), n=0, lineterm="")
     )[2:]
     before = [line[1:].strip() for line in diff if line.startswith("-")]
     after = [line[1:].strip() for line in diff if line.startswith("+")]
-    return Change(f"update {file.name}", _some(before), _some(after), action=file)
+    return Change(
+        Kind.CHANGE, file.name, f"update {file.name}", _some(before), _some(after), action=file
+    )
 
 
 def _some(lines: list[str]) -> str:

@@ -284,8 +284,9 @@ def test_what_keeps_dify_from_working_is_seen_by_plan_deploy_verify_and_health(
     site: Site, words: str, back: str, said: str
 ) -> None:
     with altered(site, words, back):
-        (change,) = rollout.carry_out(site, "pgsql", dry_run=True).changes
-        assert change.what.startswith(said)
+        planned = rollout.carry_out(site, "pgsql", dry_run=True)
+        (blocked,) = planned.blocked
+        assert blocked.why.startswith(said) and not planned.changes
         with pytest.raises(StepError, match=said):
             rollout.carry_out(site, "pgsql")
         wrong = [f for f in ask_all(probes(site, deep=False), patience=1) if f.at_fault]

@@ -16,7 +16,7 @@ from clients.postgres import DatabaseMissing, Postgres, PostgresRefused, Postgre
 from clients.processes import process, processes
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Outcome, converge
+from tasks.core.step import Change, Kind, Outcome, converge
 from tasks.platforms.sandbox.postgres import Layout, Server, layout, stop
 from tasks.steps.pgsql import PostgresRequirements, admin, dify_database, prefect_database_steps
 from tasks.steps.rollout import carry_out
@@ -237,7 +237,7 @@ def test_a_restart_that_a_killed_run_left_out_is_made_up_for(site: Site) -> None
     other = with_setting(site, max_connections=140)
     server = Server(other)
     server.apply(server.plan(server.observe())[0])
-    server.apply(Change("reload", action="reload"))
+    server.apply(Change(Kind.RELOAD, "PostgreSQL", "reload", action="reload"))
     assert said(deploy(other)) == ["restart PostgreSQL"]
     assert ask(dify_database(site), "SHOW max_connections") == "140"
     deploy(site)

@@ -13,7 +13,7 @@ from config.rules.finding import Status
 from config.rules.revisions import Fit
 from tasks.core import release_file
 from tasks.core.site import Site
-from tasks.core.step import Change, converge
+from tasks.core.step import Change, Kind, converge
 from tasks.steps import revisions, rollout
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import dify_database
@@ -95,7 +95,7 @@ def test_what_the_image_does_not_list_is_refused_whatever_the_files_say(newer: S
         with pytest.raises(StepError, match=r"revision 7b45942e39bb of Dify 0\.6\.11, which"):
             served.plan(served.observe())
         with pytest.raises(StepError, match="does not know"):
-            Migrate(newer).apply(Change("migrate the schema"))
+            Migrate(newer).apply(Change(Kind.CHANGE, "schema", "migrate the schema"))
     finally:
         at(newer, HEAD)
     assert all(" running " in state for state in states(newer).values())

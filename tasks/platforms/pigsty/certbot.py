@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.platforms.pigsty import answers
 from tasks.platforms.pigsty.answers import Silent
 from tasks.platforms.pigsty.nginx import SETTLE_S, machine, reload, require_sound
@@ -53,12 +53,39 @@ class Certbot:
         changes: list[Change] = []
         if actual.fault:
             what = f"have certbot ask for a certificate for {domain}"
-            changes.append(Change(what, actual.fault, "publicly trusted", "ask"))
+            changes.append(
+                Change(
+                    Kind.MAKE,
+                    f"certificate of {domain}",
+                    what,
+                    actual.fault,
+                    "publicly trusted",
+                    "ask",
+                )
+            )
         elif not actual.presented:
             what = f"have nginx present certbot's certificate for {domain}"
-            changes.append(Change(what, "another one", str(issued_at(self.site)), "link"))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    f"certificate nginx presents for {domain}",
+                    what,
+                    "another one",
+                    str(issued_at(self.site)),
+                    "link",
+                )
+            )
         if not actual.renews:
-            changes.append(Change("reload nginx after each renewal", "absent", str(HOOK), "hook"))
+            changes.append(
+                Change(
+                    Kind.MAKE,
+                    str(HOOK),
+                    "reload nginx after each renewal",
+                    "absent",
+                    str(HOOK),
+                    "hook",
+                )
+            )
         return changes
 
     def apply(self, change: Change) -> None:

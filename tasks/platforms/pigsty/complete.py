@@ -9,7 +9,7 @@ from clients.postgres import Postgres, PostgresRefused, PostgresUnreachable
 from config.desired.inventory.groups import Group
 from config.desired.inventory.parts import INIT, ROLE, Part, parts, rest
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.platforms.pigsty.facts import cluster
 from tasks.platforms.pigsty.members import primary
 from tasks.platforms.pigsty.playbook import carry_out
@@ -55,7 +55,11 @@ class Complete:
         names = ", ".join(part.name for part in lacking)
         what = f"finish PostgreSQL cluster {group.name}: {names}"
         before = "half made, without " + ", ".join(map(str, actual))
-        return [Change(what, before, "answers", rest(wanted, lacking))]
+        return [
+            Change(
+                Kind.CHANGE, f"cluster {group.name}", what, before, "answers", rest(wanted, lacking)
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         name = self.site.environment.pigsty.pg_cluster

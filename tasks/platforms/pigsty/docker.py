@@ -16,7 +16,7 @@ from clients.files import File
 from config.errors import StepError
 from tasks.core.engine import startable
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty.facts import desired, named
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.secrets import hide
@@ -55,13 +55,31 @@ class Engine:
 
     def plan(self, actual: Seen) -> Sequence[Change]:
         if actual.trouble is not None:
-            return [Change("install Docker Engine", actual.trouble, "answers", actual)]
+            return [
+                Change(
+                    Kind.MAKE,
+                    "Docker Engine",
+                    "install Docker Engine",
+                    actual.trouble,
+                    "answers",
+                    actual,
+                )
+            ]
         lacking = self._lacking(actual.settings)
         if not lacking:
             return []
         after = hide(self.site, "\n".join(lacking))
         what = "set proxy and mirrors of Docker Engine and restart it"
-        return [Change(what, "without them", after, actual)]
+        return [
+            Change(
+                Kind.CHANGE,
+                "proxy and mirrors of Docker Engine",
+                what,
+                "without them",
+                after,
+                actual,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         settings: dict[str, Any] = change.action.settings
@@ -114,7 +132,15 @@ class Private:
     def plan(self, actual: int | None) -> Sequence[Change]:
         if actual is None or not actual & 0o077:
             return []
-        return [Change(f"close {DAEMON} to others", f"mode {actual:04o}", f"mode {PRIVATE:04o}")]
+        return [
+            Change(
+                Kind.CHANGE,
+                f"mode of {DAEMON}",
+                f"close {DAEMON} to others",
+                f"mode {actual:04o}",
+                f"mode {PRIVATE:04o}",
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         self.site.node.run(Command(("chmod", f"{PRIVATE:o}", str(DAEMON)), user="root"))

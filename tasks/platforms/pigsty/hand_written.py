@@ -12,7 +12,7 @@ from clients.command import Command
 from config.desired.portal import portal_file
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.platforms.pigsty.nginx import CONF, SETTLE_S, conf_path, machine, require_sound, unserved
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import askable, require_tree, tree
@@ -36,7 +36,20 @@ class OwnCertificate:
 
     def plan(self, actual: str) -> Sequence[Change]:
         domain = self.site.environment.portal.domain
-        return [Change(f"issue a certificate for {domain}", actual, "", "")] if actual else []
+        return (
+            [
+                Change(
+                    Kind.MAKE,
+                    f"certificate of {domain}",
+                    f"issue a certificate for {domain}",
+                    actual,
+                    "",
+                    "",
+                )
+            ]
+            if actual
+            else []
+        )
 
     def apply(self, change: Change) -> None:
         """The playbook leaves alone what is there, so the old one is moved aside."""
@@ -73,7 +86,16 @@ class HandWritten:
             return []
         before = ", ".join(str(path) for path in differ) or not_served
         what = f"serve {self.site.environment.portal.domain} by {conf_path(self.site)}"
-        return [Change(what, before, "routes and nodes of [portal] and [nodes]", "files")]
+        return [
+            Change(
+                Kind.CHANGE,
+                str(conf_path(self.site)),
+                what,
+                before,
+                "routes and nodes of [portal] and [nodes]",
+                "files",
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         """Certificate and key first; a file nginx refuses is taken back before anybody reads it."""

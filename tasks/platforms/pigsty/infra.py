@@ -8,7 +8,7 @@ from clients.command import Command
 from clients.files import File
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.platforms.pigsty.playbook import play
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import require_tree
@@ -43,22 +43,25 @@ class Install:
         authority, begun = (found[home / name] is not None for name in (AUTHORITY, MARKER))
         return Seen(authority, begun, () if authority or begun else self._answering())
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Seen) -> Sequence[Planned]:
         if actual.authority and not actual.begun:
             return []
+        if actual.answering:
+            home = self.site.environment.pigsty.home
+            return [
+                Blocked(
+                    "install Pigsty on its nodes",
+                    f"{', '.join(actual.answering)} answers already, and the tree in {home} has "
+                    "installed nothing yet (it has no certificate authority)",
+                    "mend pigsty.home: it must be the tree that installed what is there",
+                )
+            ]
         before = "was interrupted" if actual.begun else "absent"
-        return [Change("install Pigsty on its nodes", before, "installed", actual.answering)]
+        return [Change(Kind.MAKE, "Pigsty", "install Pigsty on its nodes", before, "installed")]
 
     def apply(self, change: Change) -> None:
         """Run again over what is installed, the playbook restarts it, and an old one purges it."""
         found = require_tree(self.site, self.name)
-        if change.action:
-            raise StepError(
-                "install",
-                f"{', '.join(change.action)} answers already, and the tree in {found.home} has "
-                "installed nothing yet (it has no certificate authority)",
-                advice="mend pigsty.home: it must be the tree that installed what is there",
-            )
         marker = found.home / MARKER
         self.site.admin.write(File(marker, b"", 0o600, keep_previous=False))
         played = play(self.site, self.name, found, found.install())

@@ -14,7 +14,7 @@ from config.desired.inventory.merge import merge, seed
 from config.desired.inventory.wanted import wanted
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step, log
+from tasks.core.step import Change, Kind, Step, log
 from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import inventory, inventory_path, require_tree
@@ -40,7 +40,16 @@ class New:
             return []
         pigsty = self.site.environment.pigsty
         what = f"configure {inventory_path(self.site)}"
-        return [Change(what, "absent", f"{pigsty.template} for {pigsty.admin_ip}", "configure")]
+        return [
+            Change(
+                Kind.MAKE,
+                str(inventory_path(self.site)),
+                what,
+                "absent",
+                f"{pigsty.template} for {pigsty.admin_ip}",
+                "configure",
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         """It ends with status 0 although its checks failed: only the file counts."""
@@ -102,10 +111,11 @@ class Edited:
         if merged != actual.text:
             before, after = self._difference(actual.text, merged)
             what = f"edit {inventory_path(self.site)}"
-            found.append(Change(what, before, after, file))
+            found.append(Change(Kind.CHANGE, str(file.path), what, before, after, file))
         elif actual.mode != file.mode:
             what = f"close {inventory_path(self.site)} to others"
-            found.append(Change(what, f"mode {actual.mode:04o}", f"mode {file.mode:04o}", file))
+            modes = f"mode {actual.mode:04o}", f"mode {file.mode:04o}"
+            found.append(Change(Kind.CHANGE, f"mode of {file.path}", what, *modes, file))
         return found
 
     def apply(self, change: Change) -> None:
@@ -121,7 +131,13 @@ class Edited:
         ours = desired(self.site)
         document = read(seed(ours))
         _, after = self._difference(document.text, edited(document, wanted(document.tree, ours)))
-        return Change(f"edit {inventory_path(self.site)}", "as configure makes it", after)
+        return Change(
+            Kind.CHANGE,
+            str(inventory_path(self.site)),
+            f"edit {inventory_path(self.site)}",
+            "as configure makes it",
+            after,
+        )
 
     def _file(self, text: str, mode: int) -> File:
         """The file is its owner's, with the rights he gives himself and his group."""

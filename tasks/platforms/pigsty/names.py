@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.playbook import carry_out
@@ -39,7 +39,16 @@ class Name:
         domain, record = desired(self.site).domain, desired(self.site).domain_record
         where = "Pigsty's DNS" if record == "dnsmasq" else "the hosts files"
         address = self.site.environment.pigsty.admin_ip
-        return [Change(f"name {domain} in {where}", "absent", f"{address} {domain}", record)]
+        return [
+            Change(
+                Kind.MAKE,
+                f"{domain} in {where}",
+                f"name {domain} in {where}",
+                "absent",
+                f"{address} {domain}",
+                record,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)

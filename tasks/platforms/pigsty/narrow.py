@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.platforms.pigsty.leader import require_leader
 from tasks.platforms.pigsty.machines import look_on_reached
 from tasks.platforms.pigsty.members import machines
@@ -39,7 +39,20 @@ class Narrowed:
 
     def plan(self, actual: list[str]) -> Sequence[Change]:
         what = f"narrow from where {self.site.environment.postgres.user} is let in"
-        return [Change(what, "\n".join(actual), "private networks", "hba")] if actual else []
+        return (
+            [
+                Change(
+                    Kind.CHANGE,
+                    "who may log in",
+                    what,
+                    "\n".join(actual),
+                    "private networks",
+                    "hba",
+                )
+            ]
+            if actual
+            else []
+        )
 
     def apply(self, change: Change) -> None:
         require_leader(self.site, self.name)

@@ -15,7 +15,7 @@ from clients.postgres import DatabaseMissing, Postgres, PostgresRefused, Postgre
 from config.errors import StepError
 from config.rules.restore_point import DRILL
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.platforms.pigsty.complete import complete_steps
 from tasks.platforms.pigsty.facts import desired, primary_of
 from tasks.platforms.pigsty.leader import leaderless, require_leader
@@ -81,7 +81,8 @@ class Cluster:
         what = f"make PostgreSQL cluster {pigsty.pg_cluster}"
         where = ", ".join(pigsty.pg_nodes) or "its nodes in pigsty.yml"
         kind = f"PostgreSQL {pigsty.pg_version}" if pigsty.pg_version else "made"
-        return [Change(what, "absent", f"{kind} on {where}", actual)]
+        target = f"cluster {pigsty.pg_cluster}"
+        return [Change(Kind.MAKE, target, what, "absent", f"{kind} on {where}", actual)]
 
     def apply(self, change: Change) -> None:
         cluster = self.site.environment.pigsty.pg_cluster
@@ -122,13 +123,29 @@ class Files:
 
     def plan(self, actual: FilesSeen) -> Sequence[Change]:
         changes = [
-            Change(f"remove {self._password} on {address}", "password in clear", "", address)
+            Change(
+                Kind.REMOVE,
+                f"{self._password} on {address}",
+                f"remove {self._password} on {address}",
+                "password in clear",
+                "",
+                address,
+            )
             for address in actual.left
         ]
         if actual.lacking or actual.refused:
             what = f"admit {self.login.user} in pg_hba.conf"
             rules = "\n".join(actual.lacking)
-            changes.append(Change(what, actual.refused or "absent", rules or "admitted", HBA))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    "pg_hba.conf",
+                    what,
+                    actual.refused or "absent",
+                    rules or "admitted",
+                    HBA,
+                )
+            )
         return changes
 
     def apply(self, change: Change) -> None:
@@ -186,24 +203,28 @@ class Role:
         held = tuple(w for w, is_set in zip(POWERS.values(), row, strict=True) if is_set)
         return RoleSeen(powers=held)
 
-    def plan(self, actual: RoleSeen) -> Sequence[Change]:
+    def plan(self, actual: RoleSeen) -> Sequence[Planned]:
         role = self.login.user
         if actual.refused:
             what = f"make role {role} and set its password"
-            return [Change(what, actual.refused, "logs in, password ***", "user")]
+            return [
+                Change(
+                    Kind.MAKE, f"role {role}", what, actual.refused, "logs in, password ***", "user"
+                )
+            ]
         if actual.powers:
+            without = " ".join(f"NO{word}" for word in actual.powers)
             what = f"take {', '.join(actual.powers)} from role {role}"
-            return [Change(what, "has more power than Dify needs", "", "powers")]
+            return [
+                Blocked(
+                    what,
+                    f"{what}: pgsql-user leaves an existing role what it has",
+                    f'as administrator: ALTER ROLE "{role}" {without};',
+                )
+            ]
         return []
 
     def apply(self, change: Change) -> None:
-        if change.action == "powers":
-            without = " ".join(f"NO{word}" for word in self.observe().powers)
-            raise StepError(
-                "pgsql",
-                f"{change.what}: pgsql-user leaves an existing role what it has",
-                advice=f'as administrator: ALTER ROLE "{self.login.user}" {without};',
-            )
         run_pgsql_user(self.site, self, change, self.login.user)
 
 
@@ -219,6 +240,13 @@ class DatabaseSeen:
     extensions: frozenset[str] = field(default_factory=frozenset[str])
     creates: bool = True
     trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Extensions that a database which is there lacks."""
+
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,14 +279,44 @@ class Database:
         if not actual.exists:
             before, extensions = actual.trouble or "absent", ", ".join(self.extensions)
             after = f"owner {owner}, extensions {extensions}" if extensions else f"owner {owner}"
-            return [Change(f"make database {name}", before, after, "db")]
+            return [
+                Change(
+                    Kind.MAKE, f"database {name}", f"make database {name}", before, after, Lacking()
+                )
+            ]
         if actual.owner != owner:
-            return [Change(f"give database {name} to {owner}", actual.owner, owner, "db")]
+            return [
+                Change(
+                    Kind.CHANGE,
+                    f"owner of database {name}",
+                    f"give database {name} to {owner}",
+                    actual.owner,
+                    owner,
+                    Lacking(),
+                )
+            ]
         missing = [extension for extension in self.extensions if extension not in actual.extensions]
         if missing:
-            return [Change(f"add extension {', '.join(missing)} to {name}", "absent", "", "db")]
+            return [
+                Change(
+                    Kind.MAKE,
+                    f"extensions of database {name}",
+                    f"add extension {', '.join(missing)} to {name}",
+                    "absent",
+                    "",
+                    Lacking(tuple(missing)),
+                )
+            ]
         what = f"let {owner} create in schema public of {name}"
-        return [] if actual.creates else [Change(what, "it may not", "it may", "user")]
+        return (
+            []
+            if actual.creates
+            else [
+                Change(
+                    Kind.CHANGE, f"schema public of {name}", what, "it may not", "it may", "user"
+                )
+            ]
+        )
 
     def apply(self, change: Change) -> None:
         if change.action == "user":
@@ -274,9 +332,12 @@ class Database:
         carry_out(self.site, self, change, command, advice=self._advice(change))
 
     def _advice(self, change: Change) -> str:
-        if "extension" not in change.what:
+        lacking: Lacking = change.action
+        if not lacking.extensions:
             return f"pgsql-db says `complete` all the same; is role {self.login.user} there?"
-        package = "pgvector, in pg_extensions" if "vector" in change.what else "of the extension"
+        package = (
+            "pgvector, in pg_extensions" if "vector" in lacking.extensions else "of the extension"
+        )
         cluster = self.site.environment.pigsty.pg_cluster
         return (
             f"pgsql-db says `complete` all the same; install the package ({package}) with "

@@ -46,14 +46,14 @@ def carry_out(
     tree = require_tree(site, step.name)
     played = play(site, step.name, tree, command, lambda: _needed(step, change))
     if played is None:
-        log.info("%s: %s was done meanwhile", step.name, change.what)
+        log.info("%s: %s was done meanwhile", step.name, change)
         return
     then()
     left = _still_needed(step, change)
     if left:
         raise StepError(
             step.name,
-            f"{command} ended, and it is still to do: {change.what}",
+            f"{command} ended, and it is still to do: {change}",
             tried=hide(site, played.reason) or "no task reported a failure",
             advice=_sudo(played) or advice,
         )
@@ -130,7 +130,7 @@ def _await_turn(site: Site, step: str, tree: Tree) -> None:
 
 
 def _needed(step: Step[Any], change: Change) -> bool:
-    return any(other.what == change.what for other in step.plan(step.observe()))
+    return change in step.plan(step.observe())
 
 
 def _still_needed(step: Step[Any], change: Change) -> bool:

@@ -14,7 +14,7 @@ from clients.command import Command
 from config.errors import StepError
 from config.pigsty import by_hand
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty import answers
 from tasks.platforms.pigsty.answers import Silent
 from tasks.platforms.pigsty.certbot import Certbot, presents_issued
@@ -68,7 +68,16 @@ class Certificate:
             return []
         domain = self.site.environment.portal.domain
         what = f"issue the portal's certificate for {domain}"
-        return [Change(what, of_file or presented, f"for {domain}", bool(of_file))]
+        return [
+            Change(
+                Kind.MAKE,
+                f"certificate of {domain}",
+                what,
+                of_file or presented,
+                f"for {domain}",
+                bool(of_file),
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)
@@ -135,7 +144,16 @@ class Entry:
         before = "absent" if actual.lacks is None else ", ".join(actual.lacks) or actual.unserved
         portal = desired(self.site).portal or {}
         what = f"serve {self.site.environment.portal.domain}"
-        return [Change(what, before, f"leads to {portal.get('endpoint')}", "entry")]
+        return [
+            Change(
+                Kind.MAKE,
+                f"portal of {self.site.environment.portal.domain}",
+                what,
+                before,
+                f"leads to {portal.get('endpoint')}",
+                "entry",
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)

@@ -13,7 +13,7 @@ from typing import Any
 from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.platforms.pigsty.facts import desired, instances_of, is_known
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.playbook import carry_out
@@ -64,21 +64,20 @@ class Instances:
                 ) from None
         return found
 
-    def plan(self, actual: list[Silent]) -> Sequence[Change]:
+    def plan(self, actual: list[Silent]) -> Sequence[Planned]:
         if not actual:
             return []
         whole = len(actual) == len(instances_of(self.site, self.cluster))
         if whole and not any(silent.files for silent in actual):
             what = f"make Redis cluster {self.cluster}"
-            return [Change(what, "absent", self._servers(), (self.cluster, ()))]
+            target = f"cluster {self.cluster}"
+            return [Change(Kind.MAKE, target, what, "absent", self._servers(), (self.cluster, ()))]
         return [
             *(self._down(silent) for silent in actual if self._made(silent)),
             *self._to_make([silent for silent in actual if not self._made(silent)]),
         ]
 
     def apply(self, change: Change) -> None:
-        if isinstance(change.action, StepError):
-            raise change.action
         where, ports = change.action
         command = require_tree(self.site, self.name).redis_add(where, ports)
         carry_out(self.site, self, change, command)
@@ -94,15 +93,14 @@ class Instances:
         stores = self.cluster != self.site.environment.pigsty.sentinel_cluster
         return bool(files.configuration and files.unit and (files.data or not stores))
 
-    def _down(self, silent: Silent) -> Change:
+    def _down(self, silent: Silent) -> Blocked:
         address, unit = silent.address, silent.files.unit
         start = f"systemctl status {unit} there, and start it"
-        error = StepError(
-            "redis",
+        return Blocked(
+            f"start Redis of {self.cluster} on {address}",
             f"Redis of {self.cluster} exists on {address} and does not answer: {silent.why}",
-            advice=f"{start if unit else 'start it there by hand'}; nothing was changed",
+            f"{start if unit else 'start it there by hand'}; nothing was changed",
         )
-        return Change(f"start Redis of {self.cluster} on {address}", silent.why, "answers", error)
 
     def _to_make(self, lacking: list[Silent]) -> Iterator[Change]:
         """Machine by machine; by port where another instance there must not be restarted."""
@@ -117,7 +115,9 @@ class Instances:
             if by_port:
                 what += f", port {', '.join(map(str, by_port))}"
             half = f"half made, {mine[0].files.lacks}: " if mine[0].files else ""
-            yield Change(what, f"{half}{mine[0].why}", "answers", (address, tuple(by_port)))
+            action = address, tuple(by_port)
+            target = f"{self.cluster} on {address}"
+            yield Change(Kind.MAKE, target, what, f"{half}{mine[0].why}", "answers", action)
 
     def _servers(self) -> str:
         """Each instance, and what it is."""
@@ -183,6 +183,8 @@ class Watched:
         primary = "{}:{}".format(*actual.primary)
         return [
             Change(
+                Kind.MAKE,
+                f"watch of Sentinel at {address}:{port}",
                 f"have Sentinel at {address}:{port} watch {cluster}",
                 "does not know it",
                 f"primary {primary}",
@@ -250,7 +252,16 @@ class Settings:
                 before = "\n".join(f"{name} {live[name]}" for name in wrong)
                 after = "\n".join(f"{name} {value}" for name, value in wrong.items())
                 what = f"set {', '.join(wrong)} of Redis at {address}:{port}"
-                changes.append(Change(what, before, after, (address, port, wrong)))
+                changes.append(
+                    Change(
+                        Kind.CHANGE,
+                        f"settings of Redis at {address}:{port}",
+                        what,
+                        before,
+                        after,
+                        (address, port, wrong),
+                    )
+                )
         return changes
 
     def apply(self, change: Change) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from clients.command import Command, CommandFailed
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import INVENTORY, require_tree, tree
 from tasks.tools import pigsty as tool
@@ -33,7 +33,16 @@ class Source:
             return []
         pigsty = self.site.environment.pigsty
         origin = pigsty.source or tool.url(pigsty.version, pigsty.region)
-        return [Change(f"put Pigsty at {pigsty.home}", "absent", origin, origin)]
+        return [
+            Change(
+                Kind.MAKE,
+                str(pigsty.home),
+                f"put Pigsty at {pigsty.home}",
+                "absent",
+                origin,
+                origin,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         """Unpacked beside its place and moved there whole.
@@ -59,7 +68,7 @@ class Source:
         except CommandFailed as error:
             raise StepError(
                 "bootstrap",
-                f"{change.what}: {error.reason}: {error.output.strip().splitlines()[-1:]}",
+                f"{change}: {error.reason}: {error.output.strip().splitlines()[-1:]}",
                 tried=str(error.command),
                 advice="give a tarball of Pigsty's tree on the admin node as pigsty.source",
             ) from None
@@ -91,7 +100,16 @@ class Ansible:
         if actual:
             return []
         packages = self.site.environment.pigsty.packages
-        return [Change("install Ansible", "absent", packages or "Pigsty's repositories", packages)]
+        return [
+            Change(
+                Kind.MAKE,
+                "Ansible",
+                "install Ansible",
+                "absent",
+                packages or "Pigsty's repositories",
+                packages,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)

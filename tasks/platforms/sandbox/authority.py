@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from clients.files import File
 from clients.node import Node
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 CA_DAYS = 3650
 SERVER_DAYS = 397  # browsers take no longer one
@@ -67,10 +67,23 @@ class Authority:
     def plan(self, actual: Faults) -> Sequence[Change]:
         changes: list[Change] = []
         if actual.ca:
-            changes.append(Change("create the sandbox's CA", actual.ca, str(self.paths.ca), "ca"))
+            changes.append(
+                Change(
+                    Kind.MAKE, "CA", "create the sandbox's CA", actual.ca, str(self.paths.ca), "ca"
+                )
+            )
         if actual.server:
             what = f"issue the certificate of {self.domain}"
-            changes.append(Change(what, actual.server, str(self.paths.certificate), "server"))
+            changes.append(
+                Change(
+                    Kind.MAKE,
+                    f"certificate of {self.domain}",
+                    what,
+                    actual.server,
+                    str(self.paths.certificate),
+                    "server",
+                )
+            )
         return changes
 
     def apply(self, change: Change) -> None:

@@ -9,7 +9,7 @@ from clients.command import Command
 from clients.node import Node
 from config.errors import StepError
 from tasks.core.packages import install
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,16 @@ class Program:
         if actual:
             return []
         what = f"install {self.package}"
-        return [Change(what, "absent", "from the distribution", self.package)]
+        return [
+            Change(
+                Kind.MAKE,
+                f"package {self.package}",
+                what,
+                "absent",
+                "from the distribution",
+                self.package,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         if os.geteuid() != 0 or self.node.which("apt-get") is None:

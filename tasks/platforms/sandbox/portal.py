@@ -16,7 +16,7 @@ from config.desired.portal import server_block
 from config.desired.sandbox import nginx_conf
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.sandbox import nginx
 from tasks.platforms.sandbox.answers import require_answer
 from tasks.platforms.sandbox.authority import Authority, Paths
@@ -44,7 +44,16 @@ class Home:
         if not actual:
             return []
         names = [path.name for path in actual]
-        return [Change(f"create {actual[0].parent}", "absent", ", ".join(names), names)]
+        return [
+            Change(
+                Kind.MAKE,
+                str(actual[0].parent),
+                f"create {actual[0].parent}",
+                "absent",
+                ", ".join(names),
+                names,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         prepare_home(self.site)
@@ -87,10 +96,23 @@ class Portal:
             if actual.contents.get(path) != content
         ]
         if actual.running is None:
-            changes.append(Change("start nginx", "not running", str(actual.prefix), "start"))
+            changes.append(
+                Change(
+                    Kind.START, "nginx", "start nginx", "not running", str(actual.prefix), "start"
+                )
+            )
         elif changes or actual.unread:
             why = ", ".join(path.name for path in actual.unread) or "files above"
-            changes.append(Change("reload nginx", f"serves without {why}", "serves it", "reload"))
+            changes.append(
+                Change(
+                    Kind.RELOAD,
+                    "nginx",
+                    "reload nginx",
+                    f"serves without {why}",
+                    "serves it",
+                    "reload",
+                )
+            )
         return changes
 
     def apply(self, change: Change) -> None:
@@ -159,13 +181,20 @@ def _newer(path: Path, moment: float) -> bool:
 def _write(path: Path, old: bytes | None, new: bytes) -> Change:
     action = File(path, new)
     if old is None:
-        return Change(f"write {path.name}", "absent", f"{len(new.splitlines())} lines", action)
+        return Change(
+            Kind.MAKE,
+            path.name,
+            f"write {path.name}",
+            "absent",
+            f"{len(new.splitlines())} lines",
+            action,
+        )
     lines = list(
         difflib.ndiff(old.decode(errors="replace").splitlines(), new.decode().splitlines())
     )
     before = "\n".join(line[2:] for line in lines if line.startswith("- "))
     after = "\n".join(line[2:] for line in lines if line.startswith("+ "))
-    return Change(f"rewrite {path.name}", before, after, action)
+    return Change(Kind.CHANGE, path.name, f"rewrite {path.name}", before, after, action)
 
 
 def _refused(complaint: Complaint, site: Site, prefix: Path, *, serving: bool) -> StepError:

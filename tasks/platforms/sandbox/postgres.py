@@ -27,7 +27,7 @@ from clients.postgres import Connection, Postgres, PostgresRefused, PostgresUnre
 from config.desired.sandbox import addresses, pg_hba_conf, postgresql_conf
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.platforms.sandbox.daemons import (
     Daemon,
     listens,
@@ -135,7 +135,16 @@ class Programs:
         wanted = _version()
         if actual == wanted:
             return []
-        return [Change(f"install PostgreSQL {MAJOR}", actual or "absent", wanted, wanted)]
+        return [
+            Change(
+                Kind.MAKE,
+                "programs",
+                f"install PostgreSQL {MAJOR}",
+                actual or "absent",
+                wanted,
+                wanted,
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         prepare_home(self.site)
@@ -164,20 +173,23 @@ class Cluster:
     def observe(self) -> str:
         return _text(self.site, layout(self.site).data / "PG_VERSION").strip()
 
-    def plan(self, actual: str) -> Sequence[Change]:
+    def plan(self, actual: str) -> Sequence[Planned]:
         if actual == str(MAJOR):
             return []
-        what = "initialise PostgreSQL" if not actual else "upgrade PostgreSQL's data directory"
-        return [Change(what, actual or "absent", str(MAJOR), actual)]
+        if not actual:
+            what = "initialise PostgreSQL"
+            return [Change(Kind.MAKE, "data directory", what, "absent", str(MAJOR))]
+        data = layout(self.site).data
+        return [
+            Blocked(
+                "upgrade PostgreSQL's data directory",
+                f"{data} belongs to PostgreSQL {actual}, the sandbox brings {MAJOR}",
+                "dump its databases with the old version and move the directory away",
+            )
+        ]
 
     def apply(self, change: Change) -> None:
         place = layout(self.site)
-        if change.action:
-            raise StepError(
-                "pgsql",
-                f"{place.data} belongs to PostgreSQL {change.action}, the sandbox brings {MAJOR}",
-                advice="dump its databases with the old version and move the directory away",
-            )
         fresh = place.root / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         make_owned(fresh)
@@ -245,11 +257,22 @@ class Server:
             before = _shown(tool.parse_conf(actual.conf or ""), changed)
             action = Text(conf, tool.conf(settings))
             what = "write postgresql.conf"
-            changes.append(Change(what, before or "absent", _shown(settings, changed), action))
+            changes.append(
+                Change(
+                    Kind.CHANGE,
+                    conf.name,
+                    what,
+                    before or "absent",
+                    _shown(settings, changed),
+                    action,
+                )
+            )
         if actual.hba != rules:
             before = "absent" if actual.hba is None else _only_in(actual.hba, rules)
             after = _only_in(rules, actual.hba or "")
-            changes.append(Change("write pg_hba.conf", before, after, Text(hba, rules)))
+            changes.append(
+                Change(Kind.CHANGE, hba.name, "write pg_hba.conf", before, after, Text(hba, rules))
+            )
         return [*changes, *self._moves(actual.running, changed, written=bool(changes))]
 
     def apply(self, change: Change) -> None:
@@ -269,16 +292,56 @@ class Server:
     ) -> list[Change]:
         """What makes the server follow its files."""
         if running is None:
-            return [Change("start PostgreSQL", "not running", "running", "start")]
+            return [
+                Change(
+                    Kind.START, "PostgreSQL", "start PostgreSQL", "not running", "running", "start"
+                )
+            ]
         if not running.from_here:
-            return [Change("restart PostgreSQL", "runs replaced programs", "", "restart")]
+            return [
+                Change(
+                    Kind.RESTART,
+                    "PostgreSQL",
+                    "restart PostgreSQL",
+                    "runs replaced programs",
+                    "",
+                    "restart",
+                )
+            ]
         if names := sorted(running.pending | (running.fixed & {*changed})):
-            return [Change("restart PostgreSQL", "runs without " + ", ".join(names), "", "restart")]
+            return [
+                Change(
+                    Kind.RESTART,
+                    "PostgreSQL",
+                    "restart PostgreSQL",
+                    "runs without " + ", ".join(names),
+                    "",
+                    "restart",
+                )
+            ]
         if not running.listens:
             wanted = ", ".join(self._addresses())
-            return [Change("restart PostgreSQL", "does not listen everywhere", wanted, "restart")]
+            return [
+                Change(
+                    Kind.RESTART,
+                    "PostgreSQL",
+                    "restart PostgreSQL",
+                    "does not listen everywhere",
+                    wanted,
+                    "restart",
+                )
+            ]
         if written or not running.known or not running.loaded:
-            return [Change("reload PostgreSQL", "runs without what its files say", "", "reload")]
+            return [
+                Change(
+                    Kind.RELOAD,
+                    "PostgreSQL",
+                    "reload PostgreSQL",
+                    "runs without what its files say",
+                    "",
+                    "reload",
+                )
+            ]
         return []
 
     def _running(self, place: Layout) -> Running | None:

@@ -17,7 +17,7 @@ from config.environment import Environment
 from config.errors import StepError
 from config.load import ROOT
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.sandbox import prefect_processes as daemons
 from tasks.platforms.sandbox.daemons import require_free
 from tasks.platforms.sandbox.prefect_secrets import known_login, prefect_home
@@ -64,7 +64,14 @@ class PrefectDaemons:
 
     def plan(self, actual: dict[str, str]) -> list[Change]:
         return [
-            Change(f"start the Prefect {name}", state, "running", action=name)
+            Change(
+                Kind.START,
+                f"Prefect {name}",
+                f"start the Prefect {name}",
+                state,
+                "running",
+                action=name,
+            )
             for name, state in actual.items()
             if state != "running"
         ]

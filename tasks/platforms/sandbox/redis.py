@@ -15,7 +15,7 @@ from clients.redis import RedisRefused, RedisServer, RedisUnreachable
 from config.desired.sandbox import addresses, redis_conf
 from config.errors import StepError
 from tasks.core.site import Site
-from tasks.core.step import Change, Step
+from tasks.core.step import Change, Kind, Step
 from tasks.platforms.sandbox.daemons import Daemon, end, listens, require_address, require_free
 from tasks.platforms.sandbox.home import make_owned, prepare_home, server_uid, service_user
 from tasks.platforms.sandbox.package import Program
@@ -82,7 +82,7 @@ class Server:
         if stops:
             others = ", ".join(sorted(tool.FIXED & {*differing}))
             why = f"runs with another {others}" if others else "does not let us in"
-            changes.append(Change("stop Redis", why, "", "stop"))
+            changes.append(Change(Kind.STOP, "Redis", "stop Redis", why, "", "stop"))
         elif actual.live is not None:
             port = int(actual.live["port"])
             changes += [self._tell(actual, desired, name, port) for name in differing]
@@ -90,9 +90,13 @@ class Server:
             names = sorted(n for n in {*desired, *stored} if desired.get(n) != stored.get(n))
             before = tool.shown(stored, names) or ("absent" if actual.conf is None else "otherwise")
             after = tool.shown(desired, names)
-            changes.append(Change("write redis.conf", before, after, Secret(text)))
+            changes.append(
+                Change(Kind.CHANGE, "redis.conf", "write redis.conf", before, after, Secret(text))
+            )
         if stops or not actual.runs:
-            changes.append(Change("start Redis", "not running", "running", "start"))
+            changes.append(
+                Change(Kind.START, "Redis", "start Redis", "not running", "running", "start")
+            )
         return changes
 
     def apply(self, change: Change) -> None:
@@ -114,7 +118,9 @@ class Server:
         live = actual.live or {}
         action = Setting(_here(port, actual.password), name, desired[name])
         before, after = tool.shown(live, [name]), tool.shown(desired, [name])
-        return Change(f"set {name} of Redis", before, after, action)
+        return Change(
+            Kind.CHANGE, f"{name} of Redis", f"set {name} of Redis", before, after, action
+        )
 
     def _start(self) -> None:
         ours = daemon(self.site)

@@ -29,7 +29,7 @@ def _files(site: Site, _: Past) -> list[Reading]:
     wrong: list[str] = []
     for each in site.on_each():
         steps: list[Step[Any]] = [Files(each), Networks(each), Firewall(each), RulesAtStart(each)]
-        wrong += [change.what for step in steps for change in step.plan(step.observe())]
+        wrong += [str(change) for step in steps for change in step.plan(step.observe())]
     return [_reading(site, FILES, "as config says", wrong)]
 
 

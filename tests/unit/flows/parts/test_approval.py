@@ -10,9 +10,10 @@ from flows.parts.approval import Approved, approval
 from flows.parts.report import Report
 from tasks.core.origin import operator
 from tasks.core.site import Site
-from tasks.core.step import Change, Outcome
+from tasks.core.step import Blocked, Change, Kind, Outcome
 
-CHANGE = Change("set LOG_LEVEL in .env", "INFO", "DEBUG")
+CHANGE = Change(Kind.CHANGE, "LOG_LEVEL", "set LOG_LEVEL in .env", "INFO", "DEBUG")
+IN_THE_WAY = Blocked("use Redis", "it evicts jobs", "forbid it")
 
 
 def plan(*changes: Change, release: str = "1.15.0", seconds: float = 1.0) -> Report:
@@ -53,6 +54,15 @@ def test_an_approval_is_void_once_the_plan_is_another(site: Site) -> None:
     given = plan(CHANGE).fingerprint
     with pytest.raises(StepError, match=f"prod has changed since plan {given} was approved"):
         approval(plan(CHANGE, CHANGE), site, given=given, reason="release day")
+
+
+def test_nobody_is_asked_to_approve_what_would_stop_half_way(site: Site) -> None:
+    blocked = Outcome("redis", (), 1.0, applied=False, blocked=(IN_THE_WAY,))
+    made = replace(plan(CHANGE), outcomes=(*plan(CHANGE).outcomes, blocked))
+    assert made.counted == "1 changes, 1 thing in the way"
+    assert made.fingerprint != plan(CHANGE).fingerprint
+    with pytest.raises(StepError, match="redis: it evicts jobs\n  do: forbid it"):
+        approval(made, site, given=made.fingerprint, reason="release day")
 
 
 def test_a_plan_without_changes_needs_nobody(site: Site) -> None:

@@ -9,7 +9,7 @@ from config.load import load_environment, load_release
 from tasks.core.nodes import on_each
 from tasks.core.open_node import open_node
 from tasks.core.site import Site
-from tasks.core.step import Change, converge
+from tasks.core.step import Change, Kind, converge
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ class Marked:
         return self.done.get(self.node)
 
     def plan(self, actual: str | None) -> list[Change]:
-        return [] if actual else [Change("mark")]
+        return [] if actual else [Change(Kind.MAKE, "mark", "mark")]
 
     def apply(self, change: Change) -> None:
-        self.done[self.node] = change.what
+        self.done[self.node] = change.target
 
 
 def test_each_node_is_opened_once_as_what_it_is(environment: Environment) -> None:

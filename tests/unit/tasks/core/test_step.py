@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from config.errors import StepError
-from tasks.core.step import Change, NotConverged, Outcome, converge
+from tasks.core.step import Blocked, Change, Kind, NotConverged, Outcome, Planned, converge
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Shelf:
         return set(self.there)
 
     def plan(self, actual: set[str]) -> list[Change]:
-        return [Change(f"add {b}", "absent", b, action=b) for b in "abc" if b not in actual]
+        return [Change(Kind.MAKE, b, f"add {b}", "absent", b, b) for b in "abc" if b not in actual]
 
     def apply(self, change: Change) -> None:
         if change.action == "x":
@@ -65,9 +65,31 @@ def test_the_world_may_take_its_time_up_to_the_deadline() -> None:
     assert slow.looks == 4
 
 
+class Nailed(Shelf):
+    """A shelf to which a person has to get a key first."""
+
+    def plan(self, actual: set[str]) -> list[Planned]:
+        return [*super().plan(actual), Blocked("add d", "d is locked away", "get the key")]
+
+
+def test_what_is_in_the_way_is_said_before_anything_is_changed() -> None:
+    shelf = Nailed(set())
+    with pytest.raises(StepError) as refused:
+        converge(shelf)
+    assert str(refused.value) == "shelf: d is locked away\n  do: get the key"
+    assert not shelf.applied
+
+
+def test_a_dry_run_shows_it_apart_from_the_changes() -> None:
+    outcome = converge(Nailed({"a"}), dry_run=True)
+    assert [change.target for change in outcome.changes] == ["b", "c"]
+    assert [str(each) for each in outcome.blocked] == ["add d"]
+    assert len((outcome + outcome).blocked) == 2
+
+
 def test_outcomes_of_parts_add_up() -> None:
-    one = Outcome("pgsql", (Change("a"),), 1.0, applied=True)
-    two = Outcome("pgsql", (Change("b"),), 0.5, applied=False)
+    one = Outcome("pgsql", (Change(Kind.MAKE, "a", "a"),), 1.0, applied=True)
+    two = Outcome("pgsql", (Change(Kind.MAKE, "b", "b"),), 0.5, applied=False)
     total = one + two
     assert [c.what for c in total.changes] == ["a", "b"]
     assert (total.seconds, total.applied) == (1.5, True)

@@ -10,7 +10,7 @@ import pytest
 from config.load import ROOT, load_environment, load_release
 from tasks.core.ports import ports
 from tasks.core.site import Site
-from tasks.core.step import Change
+from tasks.core.step import Change, Kind
 from tasks.platforms.base import Build, Platform
 from tasks.platforms.external.platform import External
 from tasks.steps.table import PARTS
@@ -30,7 +30,7 @@ class Flag:
         return False
 
     def plan(self, actual: bool) -> list[Change]:
-        return [] if actual else [Change("put up the flag")]
+        return [] if actual else [Change(Kind.MAKE, "flag", "put up the flag")]
 
     def apply(self, change: Change) -> None:
         raise AssertionError("a plan applies nothing")

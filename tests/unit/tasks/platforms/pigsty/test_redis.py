@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config.errors import StepError
+from tasks.core.step import Blocked
 from tasks.platforms.pigsty import redis
 from tasks.platforms.pigsty.redis import Instances, Silent, Watched, Watching
 from tasks.tools.redis_files import Files, parse
@@ -87,20 +87,20 @@ def test_what_a_playbook_left_half_made_is_made_to_the_end(instances, files: Fil
 
 def test_one_that_held_something_and_is_down_is_only_named_by_its_unit(instances):
     (change,) = instances().plan([silent(A, 6379, MADE)])
-    assert isinstance(change.action, StepError)
-    assert "systemctl status redis-dify-1-6379.service there" in str(change.action)
+    assert isinstance(change, Blocked)
+    assert "systemctl status redis-dify-1-6379.service there" in change.do
 
 
 def test_a_sentinel_stores_nothing_and_was_made_all_the_same(instances):
     files = Files("x.conf", "x.service")
     (change,) = instances(cluster="redis-dify-sentinel").plan([silent(A, 6379, files)])
-    assert isinstance(change.action, StepError)
+    assert isinstance(change, Blocked)
 
 
 def test_an_old_playbook_that_purges_is_not_run_over_anything(instances):
     (change,) = instances(purges=True).plan([silent(B, 6379, Files("x.conf"))])
-    assert isinstance(change.action, StepError)
-    assert str(change.action).endswith("start it there by hand; nothing was changed")
+    assert isinstance(change, Blocked)
+    assert change.do.endswith("start it there by hand; nothing was changed")
 
 
 def test_files_are_told_apart_by_the_whole_name():
