@@ -21,7 +21,7 @@ from clients.lines import OnLine
 from clients.processes import Listener, Process
 from clients.variables import search_path, variables
 from config.environment.nodes import LOCAL
-from config.errors import NotKnown, RolloutError, Unreachable
+from config.errors import NotKnown, Passing, RolloutError, Unreachable
 
 log = logging.getLogger("rollout")
 
@@ -47,7 +47,7 @@ class NodeRefused(NodeError):
     """The node answered and we may not do there what we have to."""
 
 
-class ConnectionLost(NodeError):
+class ConnectionLost(NodeError, Passing):
     """It broke off in the middle. What was running there is killed."""
 
 

@@ -8,16 +8,16 @@ from pydantic import SecretStr
 
 from clients import curl
 from clients.node import LocalNode, Node
-from config.errors import RolloutError
+from config.errors import Passing, Refusal, RolloutError
 
 TIMEOUT_S = 10.0
 
 
-class ProxyUnreachable(RolloutError):
+class ProxyUnreachable(RolloutError, Passing):
     """Nobody answered: asking again may help."""
 
 
-class ProxyRefused(RolloutError):
+class ProxyRefused(RolloutError, Refusal):
     """The proxy answered and does not let us through: asking again changes nothing."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 
 from clients.credentials import Credentials
-from config.errors import RolloutError
+from config.errors import Passing, Refusal, RolloutError
 from config.rules.sources import HUB, Source, split
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def address(registry: str) -> str:
     return f"{'http' if loopback else 'https'}://{host}"
 
 
-class RegistryUnreachable(RolloutError):
+class RegistryUnreachable(RolloutError, Passing):
     """Nobody answered: asking again may help."""
 
 
-class RegistryRefused(RolloutError):
+class RegistryRefused(RolloutError, Refusal):
     """The registry answered and does not let us in: asking again changes nothing."""
 
 

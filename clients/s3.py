@@ -9,18 +9,18 @@ from pydantic import SecretStr
 
 from clients import curl
 from clients.node import LocalNode, Node
-from config.errors import RolloutError
+from config.errors import Passing, Refusal, RolloutError
 
 TIMEOUT_S = 10.0
 # S3 wants the digest of the body signed, that of no body too.
 _NO_BODY = "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-class StoreUnreachable(RolloutError):
+class StoreUnreachable(RolloutError, Passing):
     """Nobody answered: asking again may help."""
 
 
-class StoreRefused(RolloutError):
+class StoreRefused(RolloutError, Refusal):
     """The service answered and does not let us at the bucket: asking again changes nothing."""
 
 

@@ -24,14 +24,27 @@ class NotKnown(RolloutError):
     """What is there could not be asked: it is neither there nor absent, and nothing is changed."""
 
 
-class Unreachable(NotKnown):
+class Passing:
+    """Of an error: its trouble passes by itself, so that trying again may help."""
+
+
+class Refusal:
+    """Of an error: somebody was asked and said no, so that trying again changes nothing."""
+
+
+class Unreachable(NotKnown, Passing):
     """No answer, or none yet: asking again may help."""
 
 
 class StepError(RolloutError):
-    """A step that stopped: which one, why, what was tried, what to do about it."""
+    """A step that stopped: which one, why, what was tried, what to do about it.
 
-    def __init__(self, step: str, cause: str, *, tried: str = "", advice: str = "") -> None:
+    `passes`: by itself, so that trying again may help.
+    """
+
+    def __init__(
+        self, step: str, cause: str, *, tried: str = "", advice: str = "", passes: bool = False
+    ) -> None:
         parts = [f"{step}: {cause}"]
         if tried:
             parts.append(f"  tried: {tried}")
@@ -42,3 +55,4 @@ class StepError(RolloutError):
         self.cause = cause
         self.tried = tried
         self.advice = advice
+        self.passes = passes

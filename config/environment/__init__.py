@@ -18,6 +18,7 @@ from config.environment.portal import Portal
 from config.environment.postgres import Postgres
 from config.environment.preflight import Preflight
 from config.environment.redis import Redis
+from config.environment.retries import Retries
 from config.environment.sandbox import Sandbox
 from config.environment.secrets import Secrets
 from config.environment.storage import Storage
@@ -37,6 +38,7 @@ __all__ = [
     "Postgres",
     "Preflight",
     "Redis",
+    "Retries",
     "Sandbox",
     "Secrets",
     "Storage",

@@ -11,6 +11,7 @@ from prefect.tasks import Task
 
 from blocks.run_messages import failed
 from tasks.core.site import Site
+from tasks.core.tasks import unrecorded
 
 
 class Unrecorded:
@@ -38,7 +39,7 @@ class Unrecorded:
 
     def _outcome(self) -> State[Any]:
         try:
-            return Completed(data=self._task.fn(self._site))
+            return Completed(data=unrecorded(self._task, self._site))
         except Exception as error:  # noqa: BLE001 - raised where the run collects the results
             return failed(error)
 

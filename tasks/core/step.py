@@ -15,8 +15,9 @@ log = logging.getLogger("rollout")
 log.setLevel(logging.INFO)
 
 MAX_LOGGED = 9
-# A failover or a restart is over by then; what does not answer for longer is somebody's to mend.
-ANSWERS_WITHIN_S = 20.0
+# What is asked too early after a change answers by then. A longer outage is for the step's retries,
+# which people see, and which look at everything anew.
+ANSWERS_WITHIN_S = 5.0
 
 Actual = TypeVar("Actual")
 

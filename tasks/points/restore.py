@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from config.rules.restore_point import BEFORE_RESTORE, Manifest
 from tasks.core import secrets
 from tasks.core.site import Site
-from tasks.core.step import ANSWERS_WITHIN_S
 from tasks.points import buckets, folders, interrupted_restore, replaced
 from tasks.points.backup import OnProgress, silent, take
 from tasks.points.carried import adopt, silence
@@ -27,6 +26,8 @@ from tasks.points.way_back import Keep, WayBack
 from tasks.steps import revisions
 
 log = logging.getLogger("rollout")
+
+DATABASE_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def save_current(site: Site, own: Callable[[], Repository]) -> str:
     Raises:
         PostgresUnreachable, PostgresRefused: whether there is some could not be asked.
     """
-    if revisions.in_database(site, ANSWERS_WITHIN_S) is None:
+    if revisions.in_database(site, site.within(DATABASE_WITHIN_S)) is None:
         return ""
     point = take(site, own(), reason=BEFORE_RESTORE, on_progress=silent).point
     log.info("restore: what is there now is saved as %s", point)

@@ -22,7 +22,12 @@ log = logging.getLogger("rollout")
 def _step(name: str) -> Callable[[OfSite[P, R]], SiteTask[P, R]]:
     """The task of a row of the table."""
     found = row(name)
-    return task(name, within_s=found.within_s, description=found.description)
+    return task(
+        name,
+        within_s=found.within_s,
+        description=found.description,
+        retries=found.retries,
+    )
 
 
 @task("plan", within_s=30 * MINUTE_S)

@@ -16,6 +16,7 @@ from config.load import ROOT
 from tests.integration import prefect_server
 from tests.ports import free_ports
 
+QUICK = {"ROLLOUT__RETRIES__FIRST_S": "0.2", "ROLLOUT__RETRIES__LONGEST_S": "0.4"}
 SENTENCE = "pgsql: it broke\n  do: mend it"
 # Tasks of the table's names that do something else; the graph is the product's.
 PROGRAM = """
@@ -23,7 +24,8 @@ import sys, time
 from cli import runs
 from clients.command import Command
 from clients.node import LocalNode
-from config.errors import StepError
+from clients.postgres import PostgresRefused, PostgresUnreachable
+from config.errors import RolloutError, StepError
 from flows.parts import graph
 from flows.parts.graph import Graph
 from flows.parts.run import recorded
@@ -32,15 +34,22 @@ from tasks.core.site import without_secrets
 from tasks.core.step import Outcome
 from tasks.core.tasks import task
 
-what = sys.argv[1]
+what, tried = sys.argv[1], []
 
 def of(name):
-    @task(name, within_s=1 if what == "hangs" else 60, description=f"Do {name}.")
+    within_s = 1 if what == "hangs" else 60
+    @task(name, within_s=within_s, description=f"Do {name}.", retries=True)
     def work(site):
         if name == "pgsql" and what == "fails":
             raise StepError("pgsql", "it broke", advice="mend it")
         if name == "pgsql" and what == "hangs":
             LocalNode().run(Command(("sleep", "600.27"), timeout_s=3600))
+        if name == "pgsql" and what in ("away", "refused"):
+            tried.append(name)
+            if what == "refused":
+                raise PostgresRefused("PostgreSQL refuses dify: the password is wrong")
+            if len(tried) < 3:
+                raise PostgresUnreachable("PostgreSQL at 10.0.0.2:5432 does not answer")
         return Outcome(name, (), 0.0, applied=False)
     return work
 
@@ -60,7 +69,7 @@ def worked(environment: str):
 
 try:
     print(runs._run(worked, environment="sandbox"))
-except StepError as error:
+except RolloutError as error:
     sys.exit(str(error))
 """
 
@@ -74,6 +83,7 @@ class Run:
     seconds: float
     state: dict[str, Any]
     tasks: dict[str, dict[str, Any]]
+    states: set[str]
     logs: str
 
     def waits(self, name: str) -> set[str]:
@@ -91,9 +101,10 @@ def run(tmp_path: Path) -> Generator[Callable[[str], Run]]:
 
 def recorded(api: httpx.Client, url: str, home: Path, what: str) -> Run:
     began = time.monotonic()
+    env = os.environ | QUICK | {"PREFECT_API_URL": url, "PREFECT_HOME": str(home / "own")}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, what], cwd=ROOT, capture_output=True, text=True,
-        timeout=300, env={**os.environ, "PREFECT_API_URL": url, "PREFECT_HOME": str(home / "own")},
+        [sys.executable, "-c", PROGRAM, what],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, env=env,
     )  # fmt: skip
     seconds = time.monotonic() - began
     [flow] = api.post("/flow_runs/filter", json={}).json()
@@ -101,7 +112,12 @@ def recorded(api: httpx.Client, url: str, home: Path, what: str) -> Run:
     logs = api.post("/logs/filter", json={}).json()
     text = "\n".join(each["message"] for each in logs)
     by_name = {each["name"].removesuffix(" sandbox"): each for each in tasks}
-    return Run(done.stdout, done.stderr, seconds, flow["state"], by_name, text)
+    states = {
+        state["name"]
+        for task in tasks
+        for state in api.get("/task_run_states/", params={"task_run_id": task["id"]}).json()
+    }
+    return Run(done.stdout, done.stderr, seconds, flow["state"], by_name, states, text)
 
 
 def settled(api: httpx.Client) -> list[dict[str, Any]]:
@@ -141,6 +157,27 @@ def test_what_failed_says_its_one_sentence_everywhere(run: Callable[[str], Run])
     for text in (done.logs, done.said):
         assert "Traceback" not in text and "encountered an exception" not in text
     assert SENTENCE in done.logs
+
+
+def test_what_is_away_for_a_moment_is_tried_again_where_people_see_it(
+    run: Callable[[str], Run],
+) -> None:
+    done = run("away")
+    assert done.printed == "1\n", done.said
+    assert done.tasks["pgsql"]["run_count"] == 3
+    assert done.tasks["settings"]["run_count"] == 1
+    assert {"AwaitingRetry", "Retrying", "Completed"} <= done.states
+    for text in (done.logs, done.said):
+        for number in (2, 3):
+            assert f"attempt {number} of 5 in 0 s: PostgreSQL at 10.0.0.2:5432 does not" in text
+        assert "Traceback" not in text
+
+
+def test_a_password_that_is_refused_is_sent_once(run: Callable[[str], Run]) -> None:
+    done = run("refused")
+    assert done.tasks["pgsql"]["run_count"] == 1
+    assert done.state["message"] == "PostgreSQL refuses dify: the password is wrong"
+    assert "attempt" not in done.logs + done.said
 
 
 def test_what_hangs_is_ended_and_the_run_says_so(run: Callable[[str], Run]) -> None:

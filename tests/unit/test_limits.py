@@ -16,7 +16,6 @@ FIXED = {
     ("cli/runs.py", "ANSWER_S"): "the record waits that long, no work does",
     ("clients/waiting.py", "SAY_EVERY_S"): "how often a wait is logged",
     ("clients/ssh.py", "IDLE_S"): "how long an unused connection stays",
-    ("tasks/core/step.py", "ANSWERS_WITHIN_S"): "an outage longer than that is somebody's to mend",
     ("tasks/points/folders.py", "DAY_S"): "a length of time in a computation",
     ("tasks/probes/health/backups.py", "_DAY_S"): "a length of time in a computation",
     ("tasks/probes/health/backups.py", "_HOUR_S"): "a length of time in a computation",

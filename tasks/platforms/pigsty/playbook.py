@@ -108,6 +108,7 @@ def _try(site: Site, step: str, tree: Tree, command: Command) -> Played | None:
             f"Ansible does not reach {', '.join(played.unreachable)}: {hide(site, str(first))}",
             tried=str(command),
             advice=ansible.way_on(first.why, site.admin.name),
+            passes=True,
         )
     return played
 

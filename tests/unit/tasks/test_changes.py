@@ -24,6 +24,7 @@ OTHERS = {
     "tasks/platforms/pigsty/inventory.py": "Difference of an inventory",
     "tasks/points/interrupted_restore.py": "Exchange",
     "tasks/server/failures.py": "the trigger of an automation",
+    "tasks/steps/reference.py": "Row",
     "tasks/steps/table.py": "Row",
 }
 

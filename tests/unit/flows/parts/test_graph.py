@@ -21,6 +21,7 @@ class Recorded:
     def __init__(self, name: str) -> None:
         self.name = name
         self.timeout_seconds = 60.0
+        self.retries = 0
         self.waits: list[str] = []
         self.state = Completed(data=Outcome(name, (), 0.0, applied=False))
 
