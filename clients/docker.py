@@ -3,7 +3,6 @@
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from requests import Request, RequestException
 
 from clients.command import Command
 from clients.credentials import Credentials
+from clients.docker_objects import ONE_OFF, Container, Image, Running
 from clients.node import LocalNode, Node
 from clients.waiting import until
 from config.errors import RolloutError, Unreachable
@@ -30,7 +30,6 @@ ANSWERS_WITHIN_S = 20
 WORKS_WITHIN_S = 600
 _HEAD = Struct(">4xL")
 _FEW = 200
-_ONE_OFF = "com.docker.compose.oneoff"
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
 
@@ -44,66 +43,6 @@ class NotRunning(RolloutError):
 
 class NoEnd(RolloutError):
     """A container did not end in its time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image the engine has."""
-
-    id: str
-    labels: dict[str, str]
-    layers: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    repositories: tuple[str, ...] = ()
-    size: int = 0
-
-    @classmethod
-    def of(cls, seen: dict[str, Any]) -> "Image":
-        """From what the engine says of it; `repositories` are those its digests are of."""
-        config = cast(dict[str, Any], seen.get("Config") or {})
-        return cls(
-            id=str(seen["Id"]),
-            labels=dict(config.get("Labels") or {}),
-            layers=tuple(seen["RootFS"].get("Layers") or ()),
-            digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
-            tags=tuple(seen.get("RepoTags") or ()),
-            repositories=tuple(name.partition("@")[0] for name in seen.get("RepoDigests") or ()),
-            size=int(seen["Size"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container of a compose project. `health` is empty where no check is defined.
-
-    `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
-    """
-
-    id: str
-    name: str
-    service: str
-    image: str
-    config_hash: str
-    state: str
-    health: str
-    one_off: bool
-    restarts: int = 0
-    oom: bool = False
-    status: int = 0
-
-    @property
-    def ready(self) -> bool:
-        return self.state == "running" and self.health in ("", "healthy")
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What a list of containers says of one."""
-
-    id: str
-    name: str
-    service: str
 
 
 class Docker:
@@ -269,7 +208,7 @@ class Docker:
     def running(self, project: str) -> list[Running]:
         """Every running container of the project that is no one-off, by one request."""
         found = self.client.api.containers(
-            filters={"label": [f"com.docker.compose.project={project}", f"{_ONE_OFF}=False"]}
+            filters={"label": [f"com.docker.compose.project={project}", f"{ONE_OFF}=False"]}
         )
         return [
             Running(
@@ -410,21 +349,7 @@ class Docker:
             self.client.api.remove_container(container, force=True, v=True)
 
     def _describe(self, identity: str) -> Container:
-        seen: dict[str, Any] = json.loads(self._get(f"/containers/{identity}/json"))
-        labels = cast(dict[str, str], seen["Config"]["Labels"])
-        return Container(
-            id=identity,
-            name=str(seen["Name"]).lstrip("/"),
-            service=labels.get("com.docker.compose.service", ""),
-            image=str(seen["Image"]),
-            config_hash=labels.get("com.docker.compose.config-hash", ""),
-            state=str(seen["State"]["Status"]),
-            health=str(seen["State"].get("Health", {}).get("Status", "")),
-            one_off=labels.get(_ONE_OFF) == "True",
-            restarts=int(seen.get("RestartCount", 0)),
-            oom=bool(seen["State"].get("OOMKilled")),
-            status=int(seen["State"].get("ExitCode", 0)),
-        )
+        return Container.of(json.loads(self._get(f"/containers/{identity}/json")))
 
     @contextmanager
     def _asked(self) -> Generator[None]:

@@ -67,14 +67,8 @@ def restore(
         beside(source or environment, site) as origin,
     ):
         graph = Graph(site)
-        choice = graph.run(
-            tasks.choose,
-            source=origin,
-            point=point,
-            only=only or [],
-            release=release,
-            migrate=migrate,
-        )
+        asked = {"point": point, "only": only or [], "release": release, "migrate": migrate}
+        choice = graph.run(tasks.choose, source=origin, **asked)
         done, checks = bring_back(graph, site, choice)
         report = RestoreReport(
             environment,

@@ -8,7 +8,8 @@ from typing import IO
 from docker.errors import DockerException
 from requests import RequestException
 
-from clients.docker import Docker, Image
+from clients.docker import Docker
+from clients.docker_objects import Image
 from config.errors import RolloutError, StepError
 from tasks.core.progress import Arrived, tell
 from tasks.core.side_by_side import side_by_side

@@ -5,7 +5,7 @@ A newer image of that name is taken by writing its digest into `digests` of the 
 
 from collections.abc import Mapping
 
-from clients.docker import Image
+from clients.docker_objects import Image
 from config.desired.services import digests
 from tasks.core import release_file
 from tasks.core.site import Site

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from docker.errors import APIError
 
-from clients.docker import Docker, Image
+from clients.docker import Docker
+from clients.docker_objects import Image
 from config.desired.services import images
 from config.errors import StepError
 from config.load import environment_names, load_environment, load_release, release_names

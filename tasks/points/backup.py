@@ -19,7 +19,7 @@ from typing import Any
 
 from clients import beneath, restic
 from clients.command import Command, CommandFailed
-from clients.postgres import Postgres
+from clients.postgres import Postgres, View
 from config.desired.services import active
 from config.errors import StepError
 from config.rules.restore_point import Listing, Manifest, Part, Point, Reason, shrunk
@@ -104,13 +104,8 @@ def take(
     with main.frozen() as view, plugin.frozen() as plugin_view:
         rows, files = uploads.rows(view.connection), uploads.keys(view.connection)
         schema, ran = uploads.revision(view.connection), what_ran(site)
-        works: list[Callable[[], list[Part]]] = [
-            partial(saving.database, "database", main, view),
-            partial(saving.database, "plugin-database", plugin, plugin_view),
-            partial(saving.folders, folders),
-            saving.buckets,
-        ]
-        parts = [part for done in answers(call, works, len(works)) for part in done]
+        databases = {"database": (main, view), "plugin-database": (plugin, plugin_view)}
+        parts = _saved(saving, folders, databases)
     manifest = Manifest(
         point=name,
         environment=site.name,
@@ -136,6 +131,18 @@ def take(
     saving.manifest(manifest, time.monotonic() - began)
     log.info("backup: %s is whole, %.1f s", name, time.monotonic() - began)
     return manifest
+
+
+def _saved(
+    saving: Saving, folders: dict[str, Path], databases: dict[str, tuple[Postgres, View]]
+) -> list[Part]:
+    """Every part, all at once."""
+    works: list[Callable[[], list[Part]]] = [
+        *(partial(saving.database, name, *place) for name, place in databases.items()),
+        partial(saving.folders, folders),
+        saving.buckets,
+    ]
+    return [part for done in answers(call, works, len(works)) for part in done]
 
 
 def saved_folders(site: Site) -> dict[str, Path]:

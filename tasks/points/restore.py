@@ -7,7 +7,7 @@ aside and kept, and serves again where the restore fails.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -79,11 +79,7 @@ def restore(
         clock.lap("safety point")
         way_back.begin()
         landing.swap()
-        notes += landing.notes
-        if _cloned(site, choice):
-            notes += silence(site)
-        if "database" in choice.parts:
-            notes += adopt(site, choice, keep)
+        notes += [*landing.notes, *_own(site, choice, keep)]
         interrupted_restore.end(site)
     except BaseException as error:
         if (said := way_back.failed(error)) is not error:
@@ -93,6 +89,14 @@ def restore(
     return Restored(
         choice.manifest, choice.parts, way_back.safety, clock.laps, tuple(notes), way_back
     )
+
+
+def _own(site: Site, choice: Choice, keep: Keep) -> Iterator[str]:
+    """What came is made this environment's own; notes on it."""
+    if _cloned(site, choice):
+        yield from silence(site)
+    if "database" in choice.parts:
+        yield from adopt(site, choice, keep)
 
 
 def settle(site: Site) -> str:

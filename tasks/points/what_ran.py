@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clients.docker import Container
+from clients.docker_objects import Container
 from config.desired import env_file
 from config.desired.services import images
 from config.load import load_release, release_names

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clients.command import CommandFailed
-from clients.docker import Container, Image
+from clients.docker_objects import Container, Image
 from config.desired import compose as desired
 from config.desired import env_file
 from config.desired.services import active, images

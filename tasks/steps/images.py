@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from clients.docker import Image
+from clients.docker_objects import Image
 from clients.registry import ANSWER_S, address
 from config.desired.services import images
 from config.rules.sources import sources

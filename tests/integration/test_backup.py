@@ -37,7 +37,7 @@ from tasks.core import release_file
 from tasks.core.owner_mark import MARK
 from tasks.core.site import Site
 from tasks.core.step import converge
-from tasks.platforms.sandbox import postgres
+from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.points import backup as backups
 from tasks.points import databases, folders, interrupted_restore, recovery_kit
 from tasks.points.backup import backup, check, take
@@ -367,7 +367,7 @@ def test_another_environment_keeps_its_secrets_but_those_of_the_data(
 def test_without_an_administrator_the_databases_are_filled_in_place(
     site: Site, state: State, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    programs = postgres.layout(site).programs / "bin"
+    programs = layout(site).programs / "bin"
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     before = state.whole()
     point = take(site, repository, reason="asked", on_progress=backups.silent).point

@@ -21,6 +21,7 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.core.verified_mark import prove
 from tasks.platforms.sandbox import postgres, redis
+from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.probes.engine import ask_all
 from tasks.probes.health import postgres as health
 from tasks.probes.health.probe import Past
@@ -63,7 +64,7 @@ def held(pid: int, seconds: float = 0.0) -> Generator[None]:
 
 
 def server(site: Site) -> int:
-    found = postgres.layout(site).daemon.running()
+    found = layout(site).daemon.running()
     assert found
     return found.pid
 

@@ -17,7 +17,8 @@ from clients.processes import process, processes
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome, converge
-from tasks.platforms.sandbox.postgres import Layout, Server, layout, stop
+from tasks.platforms.sandbox.postgres import Server, stop
+from tasks.platforms.sandbox.postgres_layout import Layout, layout
 from tasks.steps.pgsql import PostgresRequirements, admin, dify_database, prefect_database_steps
 from tasks.steps.rollout import carry_out
 from tasks.steps.table import PARTS

@@ -83,7 +83,7 @@ def fragment(
         ConfigError: a password that Pigsty's templates would break on.
     """
     _refuse_passwords(secrets)
-    pigsty, dify = environment.pigsty, environment.dify
+    pigsty, dify, portal = environment.pigsty, environment.dify, environment.portal
     databases = tuple(_databases(environment, release))
     drills = tuple(_drill_databases(environment, databases))
     rules = (*_rules(environment, databases), *_drill_rules(environment, drills))
@@ -107,14 +107,11 @@ def fragment(
         portal_entry=dify.project,
         portal=_portal(environment, generation),
         certbot_email=environment.dify.admin_email if pigsty.certbot else "",
-        ports={
-            "nginx_port": environment.portal.http_port,
-            "nginx_ssl_port": environment.portal.https_port,
-        },
+        ports={"nginx_port": portal.http_port, "nginx_ssl_port": portal.https_port},
         docker_group=dify.project,
         docker_hosts=tuple(dify_addresses(environment)),
         proxy=_proxy(environment.docker.proxy),
-        domain=environment.portal.domain,
+        domain=portal.domain,
         domain_record=pigsty.domain_record,
     )
 

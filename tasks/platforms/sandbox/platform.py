@@ -17,6 +17,7 @@ from tasks.platforms.external.platform import External
 from tasks.platforms.sandbox import nginx, portal, postgres, prefect, redis
 from tasks.platforms.sandbox.authority import Paths
 from tasks.platforms.sandbox.home import prepare_home
+from tasks.platforms.sandbox.postgres_layout import MAJOR, layout
 from tasks.steps.docker import docker_steps
 from tasks.steps.hosts import Hosts, hosts_of
 from tasks.steps.pgsql import owned_databases, unfit
@@ -65,7 +66,7 @@ class Sandbox(External):
         return any(name.startswith(tuple(folders)) for name in open_files(process.pid))
 
     def preflight(self, site: Site) -> list[Reading]:
-        needs, major = site.release.postgres, postgres.MAJOR
+        needs, major = site.release.postgres, MAJOR
         detail = (
             f"Dify {site.release.version} takes PostgreSQL {needs.min} to {needs.max}, "
             f"the sandbox brings {major}"
@@ -87,7 +88,7 @@ class Sandbox(External):
         return True
 
     def postgres_absent(self, site: Site) -> bool:
-        return site.node.read(postgres.layout(site).data / "PG_VERSION") is None
+        return site.node.read(layout(site).data / "PG_VERSION") is None
 
     def postgres_host(self, environment: Environment) -> str:
         """Over loopback: what a process of this machine sends to the docker bridge, Docker's
@@ -96,7 +97,7 @@ class Sandbox(External):
         return LOOPBACK
 
     def postgres_programs(self, site: Site) -> list[Path]:
-        return [postgres.layout(site).programs / "bin"]
+        return [layout(site).programs / "bin"]
 
     def portal(self, site: Site, port: int) -> Address | None:
         return LOOPBACK, port
@@ -110,8 +111,8 @@ class Sandbox(External):
 
 def _pgsql(site: Site) -> list[Step[Any]]:
     needs = site.release.postgres
-    if not needs.takes(postgres.MAJOR):
-        raise unfit(site, postgres.MAJOR)
+    if not needs.takes(MAJOR):
+        raise unfit(site, MAJOR)
     return [*postgres.server_steps(site), *owned_databases(site)]
 
 

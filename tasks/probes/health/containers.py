@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from clients.docker import Container, Running
+from clients.docker_objects import Container, Running
 from config.desired.services import active
 from config.rules.finding import Reading, Status
 from tasks.core.site import Site

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from clients.docker import Container
+from clients.docker_objects import Container
 from config.rules.finding import Reading, Status
 from tasks.core import release_file
 from tasks.core.site import Site

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 from clients.postgres import Connection, PostgresRefused, PostgresUnreachable
 from config.cross_checks import needed_connections
@@ -46,6 +46,25 @@ SELECT current_setting('server_version'),
 """
 
 
+class Facts(NamedTuple):
+    """A row of `_FACTS`, in its order."""
+
+    version: str
+    clock: float
+    room: int
+    used: int
+    oldest_s: float
+    replica: bool
+    replicas: int
+    written: float | None
+    copied: float | None
+    size: float
+    vector: str | None
+    archive: str
+    archived_s: float | None
+    archive_fails: bool | None
+
+
 def probes(site: Site, past: Past) -> list[Probe]:
     needs = (POSTGRES,)
     answers: dict[str, tuple[str, ...]] = {POSTGRES: ("machine",)}
@@ -71,50 +90,49 @@ def _ask(site: Site, past: Past) -> list[Reading]:
             ) from None
         raise
     written = writes(f"{POSTGRES} writes", found, trouble)
-    return [*_readings(site, past, at, *facts), written, _pools(site, found)]
+    return [*_readings(site, past, at, facts), written, _pools(site, found)]
 
 
-def _facts(connection: Connection) -> tuple[tuple[Any, ...], float]:
+def _facts(connection: Connection) -> tuple[Facts, float]:
     """What it says of itself, and our clock when it did."""
     asked = time.time()
     row = connection.execute(_FACTS).fetchone()
     at = (asked + time.time()) / 2
     assert row is not None  # noqa: S101 - a SELECT without FROM
-    return row, at
+    return Facts(*row), at
 
 
-def _readings(
-    site: Site,
-    past: Past,
-    at: float,
-    version: str,
-    clock: float,
-    room: int,
-    used: int,
-    oldest_s: float,
-    replica: bool,
-    replicas: int,
-    written: float | None,
-    copied: float | None,
-    size: float,
-    vector: str | None,
-    archive: str,
-    archived_s: float | None,
-    archive_fails: bool | None,
-) -> list[Reading]:
-    limits, database = site.environment.limits, site.environment.postgres.database
-    found = [
-        Reading(
-            POSTGRES,
-            f"PostgreSQL {version.partition(' ')[0]}"
-            + (" is a replica" if replica else ", primary"),
-            status=Status.FAIL if replica else Status.OK,
-            advice="Dify cannot write: point postgres.host and port at the primary",
-        ),
+def _readings(site: Site, past: Past, at: float, facts: Facts) -> list[Reading]:
+    behind_s, notes = behind(past, at, facts.written, facts.copied)
+    failing = bool(facts.archive_fails)
+    return [
+        _primary(facts),
+        *_use(site, facts),
+        _vector(site, facts),
+        replace(replication(site, facts.replicas, behind_s), notes=notes),
+        clock_reading(f"{POSTGRES} clock", facts.clock - at, site),
+        _archive(site, facts.archive, facts.archived_s, failing=failing),
+    ]
+
+
+def _primary(facts: Facts) -> Reading:
+    version = facts.version.partition(" ")[0]
+    return Reading(
+        POSTGRES,
+        f"PostgreSQL {version}" + (" is a replica" if facts.replica else ", primary"),
+        status=Status.FAIL if facts.replica else Status.OK,
+        advice="Dify cannot write: point postgres.host and port at the primary",
+    )
+
+
+def _use(site: Site, facts: Facts) -> list[Reading]:
+    """How much of it is used: connections, time, room."""
+    limits = site.environment.limits
+    return [
         Reading(
             f"{POSTGRES} connections",
-            f"{used} of {room} used",
-            100 * used / room,
+            f"{facts.used} of {facts.room} used",
+            100 * facts.used / facts.room,
             "%",
             limits.connections_pct,
             advice="look who holds them: SELECT usename, state, count(*) FROM pg_stat_activity "
@@ -123,7 +141,7 @@ def _readings(
         Reading(
             f"{POSTGRES} transactions",
             "oldest transaction",
-            oldest_s,
+            facts.oldest_s,
             "s",
             limits.transaction_s,
             advice="it keeps dead rows from being removed: find it in pg_stat_activity by "
@@ -131,24 +149,22 @@ def _readings(
         ),
         Reading(
             f"{POSTGRES} size",
-            f"database {database}",
-            size / 1e9,
+            f"database {site.environment.postgres.database}",
+            facts.size / 1e9,
             "GB",
             limits.database_gb,
             advice="remove old workflow runs, or give it more room and raise limits.database_gb",
         ),
-        Reading(
-            "pgvector",
-            vector or "not installed",
-            status=Status.OK if vector else Status.FAIL,
-            advice=vector_missing(database),
-        ),
     ]
-    behind_s, notes = behind(past, at, written, copied)
-    found.append(replace(replication(site, replicas, behind_s), notes=notes))
-    found.append(clock_reading(f"{POSTGRES} clock", clock - at, site))
-    found.append(_archive(site, archive, archived_s, failing=bool(archive_fails)))
-    return found
+
+
+def _vector(site: Site, facts: Facts) -> Reading:
+    return Reading(
+        "pgvector",
+        facts.vector or "not installed",
+        status=Status.OK if facts.vector else Status.FAIL,
+        advice=vector_missing(site.environment.postgres.database),
+    )
 
 
 def _pools(site: Site, found: Limits) -> Reading:

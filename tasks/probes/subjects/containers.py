@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from clients.docker import Container
+from clients.docker_objects import Container
 from config.desired.services import active
 from tasks.core.site import Site
 from tasks.probes.engine import Wrong

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clients.docker import Docker, Image
+from clients.docker import Docker
+from clients.docker_objects import Image
 from config.errors import StepError
 from config.load import load_environment, load_release
 from tasks.core import release_file

@@ -1,0 +1,84 @@
+"""What an engine says of its images and containers."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+ONE_OFF = "com.docker.compose.oneoff"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image the engine has."""
+
+    id: str
+    labels: dict[str, str]
+    layers: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, seen: dict[str, Any]) -> "Image":
+        """From what the engine says of it; `repositories` are those its digests are of."""
+        config = cast(dict[str, Any], seen.get("Config") or {})
+        return cls(
+            id=str(seen["Id"]),
+            labels=dict(config.get("Labels") or {}),
+            layers=tuple(seen["RootFS"].get("Layers") or ()),
+            digests=tuple(name.partition("@")[2] for name in seen.get("RepoDigests") or ()),
+            tags=tuple(seen.get("RepoTags") or ()),
+            repositories=tuple(name.partition("@")[0] for name in seen.get("RepoDigests") or ()),
+            size=int(seen["Size"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a compose project. `health` is empty where no check is defined.
+
+    `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
+    """
+
+    id: str
+    name: str
+    service: str
+    image: str
+    config_hash: str
+    state: str
+    health: str
+    one_off: bool
+    restarts: int = 0
+    oom: bool = False
+    status: int = 0
+
+    @classmethod
+    def of(cls, seen: dict[str, Any]) -> "Container":
+        """From what the engine says when it is asked for the container alone."""
+        labels = cast(dict[str, str], seen["Config"]["Labels"])
+        return cls(
+            id=str(seen["Id"]),
+            name=str(seen["Name"]).lstrip("/"),
+            service=labels.get("com.docker.compose.service", ""),
+            image=str(seen["Image"]),
+            config_hash=labels.get("com.docker.compose.config-hash", ""),
+            state=str(seen["State"]["Status"]),
+            health=str(seen["State"].get("Health", {}).get("Status", "")),
+            one_off=labels.get(ONE_OFF) == "True",
+            restarts=int(seen.get("RestartCount", 0)),
+            oom=bool(seen["State"].get("OOMKilled")),
+            status=int(seen["State"].get("ExitCode", 0)),
+        )
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "running" and self.health in ("", "healthy")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a list of containers says of one."""
+
+    id: str
+    name: str
+    service: str
