@@ -116,29 +116,13 @@ class Automations:
             if name not in names
         ]
         for wanted in self.wanted:
-            have = actual.get(wanted.name, [])
+            have, name = actual.get(wanted.name, []), wanted.name
             if not have:
-                changes.append(
-                    Change(
-                        Kind.MAKE,
-                        wanted.name,
-                        f"create automation {wanted.name!r}",
-                        "absent",
-                        "",
-                        wanted,
-                    )
-                )
+                what = f"create automation {name!r}"
+                changes.append(Change(Kind.MAKE, name, what, "absent", "", wanted))
             elif len(have) > 1 or not _same(have[0], wanted):
-                changes.append(
-                    Change(
-                        Kind.CHANGE,
-                        wanted.name,
-                        f"replace automation {wanted.name!r}",
-                        "other",
-                        "",
-                        wanted,
-                    )
-                )
+                what = f"replace automation {name!r}"
+                changes.append(Change(Kind.CHANGE, name, what, "other", "", wanted))
         return changes
 
     def apply(self, change: Change) -> None:

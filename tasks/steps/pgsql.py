@@ -199,50 +199,36 @@ class Database:
             return DatabaseActual(row[0], row[1], frozenset(name for (name,) in found))
 
     def plan(self, actual: DatabaseActual) -> Sequence[Change]:
-        name, owner = sql.Identifier(self.database), sql.Identifier(self.owner)
-        changes: list[Change] = []
-        if actual.owner is None:
-            create = sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner)
-            what = f"create database {self.database}"
-            changes.append(
-                Change(
-                    Kind.MAKE,
-                    f"database {self.database}",
-                    what,
-                    "absent",
-                    f"owner {self.owner}",
-                    Statement(create),
-                )
-            )
-        elif actual.owner != self.owner:
-            alter = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner)
-            what = f"change owner of database {self.database}"
-            changes.append(
-                Change(
-                    Kind.CHANGE,
-                    f"owner of database {self.database}",
-                    what,
-                    actual.owner,
-                    self.owner,
-                    Statement(alter),
-                )
-            )
-        if actual.owner is None or actual.public:
-            revoke = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
-            what = f"close database {self.database} to other roles"
-            changes.append(
-                Change(
-                    Kind.CHANGE,
-                    f"access to database {self.database}",
-                    what,
-                    "open to every role",
-                    f"only {self.owner}",
-                    Statement(revoke),
-                )
-            )
         missing = [name for name in self.extensions if name not in actual.extensions]
-        changes += [self._add(extension) for extension in missing]
-        return changes
+        return [
+            *self._owned(actual.owner),
+            *([self._close()] if actual.owner is None or actual.public else []),
+            *map(self._add, missing),
+        ]
+
+    def _owned(self, now: str | None) -> list[Change]:
+        database, owner = sql.Identifier(self.database), sql.Identifier(self.owner)
+        if now is None:
+            create = sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner)
+            what, target = f"create database {self.database}", f"database {self.database}"
+            after = f"owner {self.owner}"
+            return [Change(Kind.MAKE, target, what, "absent", after, Statement(create))]
+        if now == self.owner:
+            return []
+        alter = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, owner)
+        target = f"owner of database {self.database}"
+        return [Change(Kind.CHANGE, target, f"change {target}", now, self.owner, Statement(alter))]
+
+    def _close(self) -> Change:
+        revoke = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
+        return Change(
+            Kind.CHANGE,
+            f"access to database {self.database}",
+            f"close database {self.database} to other roles",
+            "open to every role",
+            f"only {self.owner}",
+            Statement(revoke.format(sql.Identifier(self.database))),
+        )
 
     def apply(self, change: Change) -> None:
         where: Statement = change.action

@@ -122,30 +122,15 @@ class Files:
         return FilesSeen(tuple(lacking), self._refused(), tuple(left))
 
     def plan(self, actual: FilesSeen) -> Sequence[Change]:
+        files = [(f"{self._password} on {address}", address) for address in actual.left]
         changes = [
-            Change(
-                Kind.REMOVE,
-                f"{self._password} on {address}",
-                f"remove {self._password} on {address}",
-                "password in clear",
-                "",
-                address,
-            )
-            for address in actual.left
+            Change(Kind.REMOVE, file, f"remove {file}", "password in clear", "", address)
+            for file, address in files
         ]
         if actual.lacking or actual.refused:
             what = f"admit {self.login.user} in pg_hba.conf"
-            rules = "\n".join(actual.lacking)
-            changes.append(
-                Change(
-                    Kind.CHANGE,
-                    "pg_hba.conf",
-                    what,
-                    actual.refused or "absent",
-                    rules or "admitted",
-                    HBA,
-                )
-            )
+            before, after = actual.refused or "absent", "\n".join(actual.lacking) or "admitted"
+            changes.append(Change(Kind.CHANGE, "pg_hba.conf", what, before, after, HBA))
         return changes
 
     def apply(self, change: Change) -> None:
@@ -207,11 +192,8 @@ class Role:
         role = self.login.user
         if actual.refused:
             what = f"make role {role} and set its password"
-            return [
-                Change(
-                    Kind.MAKE, f"role {role}", what, actual.refused, "logs in, password ***", "user"
-                )
-            ]
+            after = "logs in, password ***"
+            return [Change(Kind.MAKE, f"role {role}", what, actual.refused, after, "user")]
         if actual.powers:
             without = " ".join(f"NO{word}" for word in actual.powers)
             what = f"take {', '.join(actual.powers)} from role {role}"
@@ -279,44 +261,20 @@ class Database:
         if not actual.exists:
             before, extensions = actual.trouble or "absent", ", ".join(self.extensions)
             after = f"owner {owner}, extensions {extensions}" if extensions else f"owner {owner}"
-            return [
-                Change(
-                    Kind.MAKE, f"database {name}", f"make database {name}", before, after, Lacking()
-                )
-            ]
+            what, target = f"make database {name}", f"database {name}"
+            return [Change(Kind.MAKE, target, what, before, after, Lacking())]
         if actual.owner != owner:
-            return [
-                Change(
-                    Kind.CHANGE,
-                    f"owner of database {name}",
-                    f"give database {name} to {owner}",
-                    actual.owner,
-                    owner,
-                    Lacking(),
-                )
-            ]
+            what, target = f"give database {name} to {owner}", f"owner of database {name}"
+            return [Change(Kind.CHANGE, target, what, actual.owner, owner, Lacking())]
         missing = [extension for extension in self.extensions if extension not in actual.extensions]
         if missing:
-            return [
-                Change(
-                    Kind.MAKE,
-                    f"extensions of database {name}",
-                    f"add extension {', '.join(missing)} to {name}",
-                    "absent",
-                    "",
-                    Lacking(tuple(missing)),
-                )
-            ]
-        what = f"let {owner} create in schema public of {name}"
-        return (
-            []
-            if actual.creates
-            else [
-                Change(
-                    Kind.CHANGE, f"schema public of {name}", what, "it may not", "it may", "user"
-                )
-            ]
-        )
+            target = f"extensions of database {name}"
+            what = f"add extension {', '.join(missing)} to {name}"
+            return [Change(Kind.MAKE, target, what, "absent", "", Lacking(tuple(missing)))]
+        if actual.creates:
+            return []
+        what, target = f"let {owner} create in schema public of {name}", f"schema public of {name}"
+        return [Change(Kind.CHANGE, target, what, "it may not", "it may", "user")]
 
     def apply(self, change: Change) -> None:
         if change.action == "user":

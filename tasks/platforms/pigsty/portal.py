@@ -67,17 +67,9 @@ class Certificate:
         if not of_file and not presented:
             return []
         domain = self.site.environment.portal.domain
-        what = f"issue the portal's certificate for {domain}"
-        return [
-            Change(
-                Kind.MAKE,
-                f"certificate of {domain}",
-                what,
-                of_file or presented,
-                f"for {domain}",
-                bool(of_file),
-            )
-        ]
+        what, target = f"issue the portal's certificate for {domain}", f"certificate of {domain}"
+        before, after = of_file or presented, f"for {domain}"
+        return [Change(Kind.MAKE, target, what, before, after, bool(of_file))]
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)
@@ -142,18 +134,10 @@ class Entry:
         if actual.lacks == () and not actual.unserved:
             return []
         before = "absent" if actual.lacks is None else ", ".join(actual.lacks) or actual.unserved
-        portal = desired(self.site).portal or {}
-        what = f"serve {self.site.environment.portal.domain}"
-        return [
-            Change(
-                Kind.MAKE,
-                f"portal of {self.site.environment.portal.domain}",
-                what,
-                before,
-                f"leads to {portal.get('endpoint')}",
-                "entry",
-            )
-        ]
+        after = f"leads to {(desired(self.site).portal or {}).get('endpoint')}"
+        domain = self.site.environment.portal.domain
+        what, target = f"serve {domain}", f"portal of {domain}"
+        return [Change(Kind.MAKE, target, what, before, after, "entry")]
 
     def apply(self, change: Change) -> None:
         found = require_tree(self.site, self.name)

@@ -139,6 +139,11 @@ class Text:
     content: str
 
 
+def _move(kind: Kind, before: str, after: str = "") -> Change:
+    """The server is started, restarted or reloaded."""
+    return Change(kind, "PostgreSQL", f"{kind} PostgreSQL", before, after, str(kind))
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """The server runs with our settings and admits whom our rules name."""
@@ -202,56 +207,16 @@ class Server:
     ) -> list[Change]:
         """What makes the server follow its files."""
         if running is None:
-            return [
-                Change(
-                    Kind.START, "PostgreSQL", "start PostgreSQL", "not running", "running", "start"
-                )
-            ]
+            return [_move(Kind.START, "not running", "running")]
         if not running.from_here:
-            return [
-                Change(
-                    Kind.RESTART,
-                    "PostgreSQL",
-                    "restart PostgreSQL",
-                    "runs replaced programs",
-                    "",
-                    "restart",
-                )
-            ]
+            return [_move(Kind.RESTART, "runs replaced programs")]
         if names := sorted(running.pending | (running.fixed & {*changed})):
-            return [
-                Change(
-                    Kind.RESTART,
-                    "PostgreSQL",
-                    "restart PostgreSQL",
-                    "runs without " + ", ".join(names),
-                    "",
-                    "restart",
-                )
-            ]
+            return [_move(Kind.RESTART, "runs without " + ", ".join(names))]
         if not running.listens:
             wanted = ", ".join(self._addresses())
-            return [
-                Change(
-                    Kind.RESTART,
-                    "PostgreSQL",
-                    "restart PostgreSQL",
-                    "does not listen everywhere",
-                    wanted,
-                    "restart",
-                )
-            ]
+            return [_move(Kind.RESTART, "does not listen everywhere", wanted)]
         if written or not running.known or not running.loaded:
-            return [
-                Change(
-                    Kind.RELOAD,
-                    "PostgreSQL",
-                    "reload PostgreSQL",
-                    "runs without what its files say",
-                    "",
-                    "reload",
-                )
-            ]
+            return [_move(Kind.RELOAD, "runs without what its files say")]
         return []
 
     def _running(self, place: Layout) -> Running | None:
