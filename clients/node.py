@@ -21,7 +21,7 @@ from clients.lines import OnLine
 from clients.processes import Listener, Process
 from clients.variables import search_path, variables
 from config.environment.nodes import LOCAL
-from config.errors import NotKnown, Passing, RolloutError, Unreachable
+from config.errors import NotKnown, Passing, Refusal, RolloutError, Unreachable
 
 log = logging.getLogger("rollout")
 
@@ -49,6 +49,10 @@ class NodeRefused(NodeError):
 
 class ConnectionLost(NodeError, Passing):
     """It broke off in the middle. What was running there is killed."""
+
+
+class LockLost(ConnectionLost, Refusal):
+    """It broke off, and with it the lock of this run: another one may hold it by now."""
 
 
 class Held(RolloutError):

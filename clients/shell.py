@@ -14,7 +14,7 @@ from clients import script
 from clients.command import Command, CommandFailed, Completed
 from clients.files import File
 from clients.lines import OnLine, handed_on
-from clients.node import ConnectionLost, Entry, Held, NodeError, failed
+from clients.node import ConnectionLost, Entry, Held, LockLost, NodeError, failed
 from clients.processes import Listener, Process
 from clients.relay import Relay
 from clients.running import require_not_cancelled, waited_for
@@ -182,7 +182,7 @@ class ShellNode:
         on_line: OnLine | None = None,
     ) -> Said:
         if not all(shell.alive() for shell in self._locks):
-            raise ConnectionLost(
+            raise LockLost(
                 f"{self.name}: the connection broke off, and with it the lock of this run\n"
                 "  do: run it again when the node is back, it resumes"
             )

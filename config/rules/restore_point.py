@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 MANIFEST = "/manifest.json"
 FORMAT = 1
@@ -20,7 +20,7 @@ DATA_SECRETS = ("secret_key", "admin_password")
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, validate_by_name=True, serialize_by_alias=True)
 
 
 class Part(Frozen):
@@ -71,7 +71,7 @@ class Manifest(Frozen):
     """Everything a point consists of. It is saved last: without it there is no point.
 
     `folders`: name → absolute path. `rendered`: file of the stack → SHA-256.
-    `keys`: private key of a tenant, below the storage → SHA-256. `queues`: waiting jobs.
+    `tenant_keys`: private key of a tenant, below the storage → SHA-256. `queues`: waiting jobs.
     `without_file`: uploads in the database whose file was not found when files were saved.
     `release`, `images` and the schema are of what ran, as engine and database said; `notes` says
     what was not as the files have it, or that nothing ran.
@@ -89,7 +89,8 @@ class Manifest(Frozen):
     secrets: dict[str, SecretStr]
     rendered: dict[str, str]
     folders: dict[str, str]
-    keys: dict[str, str]
+    # Called `keys` in the repository alone: Python takes an object with `keys` for a mapping.
+    tenant_keys: dict[str, str] = Field(alias="keys")
     rows: dict[str, int]
     queues: dict[str, int]
     without_file: list[str]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from operator import not_
 from typing import Any, Protocol, TypeVar
 
+from clients.node import ConnectionLost
 from clients.waiting import despite, until
 from config.errors import NotKnown, StepError, Unreachable
 
@@ -192,6 +193,8 @@ def _seen(step: Step[Any]) -> Any:
             every_s=1,
             waiting=f"{step.name}: no answer, asking again",
         )
+    except ConnectionLost:
+        raise  # what the step had begun is not known, and the error says what to do
     except NotKnown as error:
         advice = "nothing was changed by this step; mend that and deploy again"
         raise StepError(step.name, str(error), advice=advice) from None

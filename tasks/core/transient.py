@@ -77,7 +77,7 @@ def _decided(error: BaseException) -> bool:
     """Whether a person has to do something first."""
     if isinstance(error, OSError) and error.errno in DECIDED_NUMBERS:
         return True
-    if isinstance(error, NotKnown):
+    if isinstance(error, NotKnown) and not isinstance(error, Refusal):
         return not isinstance(error, Passing)
     if isinstance(error, docker.errors.APIError):
         return not error.is_server_error()

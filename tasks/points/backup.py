@@ -118,7 +118,7 @@ def take(
         secrets=site.secrets,
         rendered=_checksums(site, site.environment.dify.home),
         folders={key: str(path) for key, path in folders.items()},
-        keys=_tenant_keys(site, folders.get("storage")),
+        tenant_keys=_tenant_keys(site, folders.get("storage")),
         rows=rows,
         queues=_queues(site),
         without_file=_without_file(files, _stored(site, folders.get("storage"), saving.listings)),

@@ -35,6 +35,8 @@ from tests.e2e.conftest import ROLLOUT
 from tests.ports import free_ports
 from tests.serving import serving
 
+RCLONE = Path(sys.executable).parent / "rclone"
+
 
 @pytest.fixture(scope="module")
 def kept(new_machine: Any, deployed: Any, tmp_path_factory: Any) -> Generator[Any]:
@@ -239,7 +241,7 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
         **{f"ROLLOUT__SECRETS__SOURCES__{name.upper()}": f"env:{name}" for name in keys},
         **keys,
     }
-    words = ["rclone", "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
+    words = [str(RCLONE), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
              "--auth-key", ",".join(keys.values())]  # fmt: skip
     with serving(words, stderr=subprocess.DEVNULL):
         yield variables

@@ -254,7 +254,7 @@ def test_a_point_holds_everything_and_all_of_it_comes_back(
     assert [part.name for part in manifest.parts] == ["database", "plugin-database", "files"]
     assert all(part.sha256 or part.kind == "folders" for part in manifest.parts)
     assert manifest.rows["upload_files"] == 20 and manifest.queues["dataset"] == 2
-    assert manifest.keys == {
+    assert manifest.tenant_keys == {
         f"{state.tenant}/private.pem": hashlib.sha256(
             (state.storage / "privkeys" / state.tenant / "private.pem").read_bytes()
         ).hexdigest()

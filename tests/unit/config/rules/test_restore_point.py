@@ -30,11 +30,12 @@ def test_secrets_are_clear_in_the_repository_only():
     manifest = Manifest(
         point="p", environment="prod", created=NOON, reason="asked", release="1.15.0",
         admin_email="a@b", images={}, versions={}, secrets={"secret_key": SecretStr("s3cret")},
-        rendered={}, folders={}, keys={}, rows={}, queues={}, without_file=[], parts=[],
+        rendered={}, folders={}, tenant_keys={}, rows={}, queues={}, without_file=[], parts=[],
     )  # fmt: skip
     assert "s3cret" not in repr(manifest) + str(manifest.model_dump())
     again = Manifest.model_validate_json(manifest.model_dump_json())
     assert again.secrets["secret_key"].get_secret_value() == "s3cret"
+    assert '"keys":{}' in manifest.model_dump_json() and not hasattr(manifest, "keys")
 
 
 def test_the_trend_shows_every_point():

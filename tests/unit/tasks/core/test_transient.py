@@ -13,7 +13,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, MasterDownEr
 
 from clients.command import Command, CommandFailed
 from clients.docker import DockerUnusable
-from clients.node import ConnectionLost, NodeRefused, NodeUnreachable
+from clients.node import ConnectionLost, LockLost, NodeRefused, NodeUnreachable
 from clients.postgres import DatabaseMissing, PostgresRefused, PostgresUnreachable
 from clients.redis import RedisRefused, RedisUnfit, RedisUnreachable
 from clients.registry import RegistryRefused, RegistryUnreachable
@@ -87,6 +87,7 @@ STAYS = [
     RedisUnfit("", "advice"),
     *(http(status) for status in (400, 401, 403, 404, 500)),
     *(engine(status) for status in (403, 404, 409)),
+    LockLost(""),
     NodeRefused(""),
     ended("ssh", 1),
     ended("ansible-playbook", 2),
