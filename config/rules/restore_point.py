@@ -90,7 +90,7 @@ class Manifest(Frozen):
     rendered: dict[str, str]
     folders: dict[str, str]
     # Called `keys` in the repository alone: Python takes an object with `keys` for a mapping.
-    tenant_keys: dict[str, str] = Field(alias="keys")
+    tenant_keys: dict[str, str] = Field(validation_alias="keys", serialization_alias="keys")
     rows: dict[str, int]
     queues: dict[str, int]
     without_file: list[str]
