@@ -314,10 +314,17 @@ class Docker:
         try:
             with self._asked():
                 api.start(made)
-            status = self._end(str(made["Id"]), timeout_s)
-            return status, self.logs(str(made["Id"]), lines=5000)
+            return self.ended(str(made["Id"]), timeout_s)
         finally:
             self.remove(str(made["Id"]))
+
+    def ended(self, container: str, timeout_s: float) -> tuple[int, str]:
+        """Its exit status and what it wrote, once it has ended.
+
+        Raises:
+            NoEnd: it runs for longer than `timeout_s`.
+        """
+        return self._end(container, timeout_s), self.logs(container, lines=5000)
 
     def _end(self, container: str, timeout_s: float) -> int:
         """Its exit status; asked again and again, since the engine's own `wait` hides its limit."""

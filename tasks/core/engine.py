@@ -54,7 +54,6 @@ def one_shot(site: Site, container: str) -> Generator[None]:
     site.docker.remove(container)
     try:
         yield
-    except BaseException:
+    finally:
         with suppress(RolloutError, DockerException):
             site.docker.remove(container)
-        raise

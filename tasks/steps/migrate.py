@@ -2,9 +2,13 @@
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
+from docker.errors import DockerException
+
 from clients.command import CommandFailed
+from clients.docker import NoEnd
 from clients.waiting import until
 from config.errors import RolloutError, StepError
 from config.pigsty import migration_variables
@@ -113,14 +117,26 @@ class Migrate:
             command=run.command,
             timeout_s=timeout_s,
         )
-        try:
-            with one_shot(self.site, self._container()):
-                return self.site.node.run(command)
-        except CommandFailed as error:
-            text = masked(f"{error.reason}\n{error.output}", self.site)
-            raise self._trouble(text) from None
+        with one_shot(self.site, self._container()):
+            try:
+                self.site.node.run(command)
+                status, output = self.site.docker.ended(self._container(), timeout_s)
+            except CommandFailed as error:
+                raise self._trouble(f"{error.reason}\n{self._log() or error.output}") from None
+            except NoEnd as error:
+                raise self._trouble(str(error)) from None
+            if status:
+                raise self._trouble(f"exit status {status}\n{output}")
+            return output
+
+    def _log(self) -> str:
+        """What the container wrote; empty where there is none, or none that can be read."""
+        with suppress(DockerException, RolloutError):
+            return self.site.docker.logs(self._container(), lines=200)
+        return ""
 
     def _trouble(self, text: str) -> StepError:
+        text = masked(text, self.site)
         if match := _UNKNOWN.search(text):
             return revisions.refusal(self.site, match[1])
         return StepError(

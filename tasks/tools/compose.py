@@ -71,8 +71,11 @@ def run(
     timeout_s: int,
     user: str | None = None,
 ) -> Command:
-    """A one-shot container of a service, removed when it ends, nothing else started."""
-    words: list[str] = ["run", "--rm", "--no-deps", "--no-TTY", "--name", name]
+    """A one-shot container of a service, nothing else started. Its caller removes it.
+
+    What it writes is in its log: Compose may lose the end of it, or all of it, with status 0.
+    """
+    words: list[str] = ["run", "--no-deps", "--no-TTY", "--name", name]
     for key, value in environment.items():
         words += ["--env", f"{key}={value}"]
     if user:

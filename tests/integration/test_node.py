@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -305,8 +306,9 @@ def test_who_cannot_keep_an_owner_leaves_the_file_alone(
     ssh_server: SshServer, tmp_path: Path
 ) -> None:
     folder, path = tmp_path / "open", tmp_path / "open" / "file"
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
+    for each in (tmp_path, *tmp_path.parents):
+        if each.is_relative_to(tempfile.gettempdir()) and each != Path(tempfile.gettempdir()):
+            each.chmod(0o755)
     folder.mkdir()
     folder.chmod(0o777)
     path.write_bytes(b"old")
