@@ -8,7 +8,8 @@ import socket
 _FIRST, _ALL = 20_000, 12_000
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-_candidates = itertools.count(_FIRST + _worker * _ALL // _workers)
+# Apart, since an environment derives ports from others: that of its drill is dify.port + 8.
+_candidates = itertools.count(_FIRST + _worker * _ALL // _workers, 9)
 
 
 def free_ports(count: int) -> list[int]:

@@ -17,7 +17,10 @@ def result_of(ended: Any) -> Any:
         raise ended
     if not isinstance(ended, State):
         return ended
-    result = cast(State[Any], ended).result(raise_on_failure=False)
+    state = cast(State[Any], ended)
+    if state.is_completed() and state.data is None:
+        return None  # which Prefect takes for a result that was lost
+    result = state.result(raise_on_failure=False)
     if isinstance(result, Exception):
         raise result
     return result

@@ -102,6 +102,10 @@ def test_without_a_server_steps_run_in_the_same_order(unrecorded):
     assert [outcome.step for outcome in found] == done == ["docker", "pgsql", "settings"]
 
 
+def test_without_a_server_a_step_may_return_nothing(unrecorded):
+    assert unrecorded(preflight=lambda _: None).steps(["preflight"]) == []
+
+
 @pytest.mark.parametrize("error", [StepError("docker", "it broke"), ValueError("it broke")])
 def test_without_a_server_nothing_follows_a_step_that_failed(unrecorded, error):
     done: list[str] = []
