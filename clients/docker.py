@@ -29,6 +29,7 @@ _auth = cast(Any, auth)
 ANSWERS_WITHIN_S = 20
 WORKS_WITHIN_S = 600
 _HEAD = Struct(">4xL")
+_RUNS = 3
 _FEW = 200
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
@@ -269,11 +270,20 @@ class Docker:
         return f"{api.base_url}/v{api.api_version}{path}"
 
     def inside(self, container: str, words: Sequence[str]) -> str:
-        """What the words print, run in the container. They bring their own timeout.
+        """What the words print, run in the container: something, within a time of their own.
+
+        The engine may end the connection before any of it has come; they are run again then.
 
         Raises:
             NotRunning: there is no such container, or it is paused or has ended.
+            RolloutError: they printed nothing, however often they were run.
         """
+        for _ in range(_RUNS):
+            if said := self._inside(container, words):
+                return said
+        raise RolloutError(f"{container}: {words[0]} printed nothing, {_RUNS} times")
+
+    def _inside(self, container: str, words: Sequence[str]) -> str:
         api = self.client.api
         try:
             begun = api.exec_create(container, list(words), stderr=False)

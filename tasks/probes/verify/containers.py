@@ -4,6 +4,7 @@ import ipaddress
 from functools import partial
 
 from config.desired.services import active
+from config.errors import RolloutError
 from config.rules.finding import Reading
 from tasks.core.site import Site
 from tasks.probes.engine import Probe, Wrong
@@ -82,7 +83,9 @@ def reaches_nothing(site: Site) -> str:
     words = ["curl", "-s", "-Z", "-m", "3", "--noproxy", "*"]
     words += ["-w", "%{url_effective} %{time_connect}\n"]
     words += [word for target in targets for word in ("-o", "/dev/null", f"http://{target}/")]
-    said = (line.split() for line in inside(site, "sandbox", words).splitlines())
+    said = [line.split() for line in inside(site, "sandbox", words).splitlines()]
+    if len(said) != len(targets):
+        raise RolloutError(f"curl in the code sandbox told of {len(said)} of {len(targets)}")
     reached = {url.removeprefix("http://").strip("/") for url, took in said if float(took) > 0}
     open_ = [target for target in targets if target in reached]
     if open_:
