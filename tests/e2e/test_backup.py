@@ -175,11 +175,11 @@ def on_a_terminal(machine: Any, *words: str, answer: str) -> tuple[int, str]:
 
 def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
     with connect(kept) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '5eed00001130'")
-        connection.execute("ALTER TABLE apps DROP COLUMN maintainer")
+        connection.execute("UPDATE alembic_version SET version_num = '5eed00001160'")
+        connection.execute("DROP INDEX agent_tenant_idx")
         point = kept.json("backup", "sandbox")["made"]
-        connection.execute("UPDATE alembic_version SET version_num = '5eed00001150'")
-        connection.execute("ALTER TABLE apps ADD COLUMN maintainer uuid")
+        connection.execute("UPDATE alembic_version SET version_num = '5eed00001161'")
+        connection.execute("CREATE INDEX agent_tenant_idx ON agents (tenant_id)")
         connection.execute("CREATE TABLE later (n int)")
 
     silent = kept.rollout("restore", "sandbox", point, check=False)
@@ -196,8 +196,8 @@ def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
     assert not later(kept)
     with connect(kept) as connection:
         revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        connection.execute("SELECT maintainer FROM apps")
-    assert revision == ("5eed00001150",)
+        index = connection.execute("SELECT to_regclass('agent_tenant_idx') IS NOT NULL").fetchone()
+    assert revision == ("5eed00001161",) and index == (True,)
 
 
 def later(machine: Any) -> bool:
