@@ -50,19 +50,19 @@ def compare(name: str) -> int:
     playbook = _playbook(environment)
     launch = [*compose_prefix(LocalNode()), "up", "--detach"]
     _timed(playbook, pigsty.home)
-    theirs: list[float] = []
-    ours: list[float] = []
+    app_yml: list[float] = []
+    rollout: list[float] = []
     report: dict[str, Any] = {}
     for _ in range(TIMES):
-        theirs.append(_timed(playbook, pigsty.home)[0] + _timed(launch, stack)[0])
+        app_yml.append(_timed(playbook, pigsty.home)[0] + _timed(launch, stack)[0])
         seconds, output = _timed([ROLLOUT, "deploy", name, "--yes", "--json"], Path.cwd())
         report = json.loads(output)
         assert report["changes"] == 0, "the deploy had something to do"
-        ours.append(seconds)
-    app, deploy = statistics.median(theirs), statistics.median(ours)
+        rollout.append(seconds)
+    app, deploy = statistics.median(app_yml), statistics.median(rollout)
     parts = ", ".join(f"{step['step']} {step['seconds']:.2f}" for step in report["steps"])
-    print(f"app.yml          {app:6.2f} s   {', '.join(f'{s:.2f}' for s in theirs)}")
-    print(f"rollout deploy   {deploy:6.2f} s   {', '.join(f'{s:.2f}' for s in ours)}")
+    print(f"app.yml          {app:6.2f} s   {', '.join(f'{s:.2f}' for s in app_yml)}")
+    print(f"rollout deploy   {deploy:6.2f} s   {', '.join(f'{s:.2f}' for s in rollout)}")
     print(f"  of which the run itself {report['seconds']:.2f} s: {parts}")
     print(f"one in {app / deploy:.1f}, expected one in {1 / AT_MOST:.0f} or less")
     return 0 if deploy <= app * AT_MOST else 1

@@ -33,7 +33,7 @@ class Answered:
 def ask(node: Node, options: Mapping[str, str], within_s: float, authority: str = "") -> Answered:
     """The answer to the request that curl's long `options` describe.
 
-    `authority`: whom alone to trust (PEM); empty: whoever the node does.
+    `authority`: the only one to trust (PEM); empty: those that the node trusts.
 
     Raises:
         NoAnswer: nobody answered, or the node's curl is missing or too old.

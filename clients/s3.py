@@ -28,8 +28,8 @@ class StoreRefused(RolloutError, Refusal):
 class Bucket:
     """Where it is, and what opens it. `endpoint` is empty for AWS.
 
-    `authority`: whom alone to trust (PEM); empty: whoever the node does. `address`: of the
-    endpoint's name, where DNS is not asked.
+    `authority`: the only one to trust (PEM); empty: those that the node trusts.
+    `address`: the endpoint's, where DNS is not asked for it.
     """
 
     endpoint: str

@@ -110,8 +110,8 @@ def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list
 def proved(graph: Graph, way_back: WayBack | None) -> list[Finding]:
     """The checks of what was restored; what served before serves again where it is no good.
 
-    A cancel goes back as well: what is there is no Dify yet. A run that is killed meanwhile leaves
-    it to the next one, which is told so.
+    A cancel goes back as well: a Dify that is half restored cannot serve. If this run is killed on
+    the way back, the mark it leaves makes the next restore finish it.
     """
     try:
         return second_half(graph)

@@ -1,4 +1,4 @@
-"""Keys that had another name once: what an environment that still has one is told."""
+"""Keys that were renamed or derived since, each with the sentence that says what to write."""
 
 _DRILL = "it is derived now; expected backup.drill = {{ {} = … }} where it must be another one"
 _DIRECT = "it has a usual value now; expected dify.direct_ports = {{ {} = … }} for another one"

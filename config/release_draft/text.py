@@ -47,7 +47,8 @@ def _secrets(found: Differences) -> Iterator[str]:
 def _secret(key: str) -> str:
     name = key.lower()
     return (
-        f'{name} = {{ form = "letters", length = 32 }}  {MARK} its form; is it another one of ours?'
+        f'{name} = {{ form = "letters", length = 32 }}  '
+        f"{MARK} its form; does another secret hold it already?"
     )
 
 

@@ -1,4 +1,4 @@
-"""Knows no run of any agent, says so to whoever has the token, and has its sandbox run a program."""
+"""The agent backend's stand-in: callers with the token hear of no run, and its sandbox runs code."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Runs programs for whoever has the token, and keeps their files from 1.17 on."""
+"""The agent sandbox's stand-in: programs of callers with the token run; files stay from 1.17 on."""
 
 import json
 import os

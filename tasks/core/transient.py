@@ -75,13 +75,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _decided(error: BaseException) -> bool:
     """Whether a person has to do something first."""
+    if isinstance(error, Cancelled | Refusal | AuthenticationError):
+        return True
     if isinstance(error, OSError) and error.errno in DECIDED_NUMBERS:
         return True
-    if isinstance(error, NotKnown) and not isinstance(error, Refusal):
-        return not isinstance(error, Passing)
     if isinstance(error, docker.errors.APIError):
         return not error.is_server_error()
-    return isinstance(error, Cancelled | Refusal | AuthenticationError)
+    return isinstance(error, NotKnown) and not isinstance(error, Passing)
 
 
 def _passes(error: BaseException) -> bool:

@@ -98,7 +98,7 @@ TABLE = (
     ),
     Row(
         "images",
-        "Get the release's images to every node; what is there is not fetched again.",
+        "Get the release's images to every node; images that a node has are not fetched again.",
         within_s=DAY_S,
         after=("docker",),
         parts=images_steps,

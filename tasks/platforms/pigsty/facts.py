@@ -114,11 +114,18 @@ def named(site: Site, address: str) -> str:
 
 @lru_cache(maxsize=8)
 def _alias(text: str, address: str) -> str:
+    document = _readable(text)
+    return alias(document, address) if document else address
+
+
+@lru_cache(maxsize=8)
+def _readable(text: str) -> dict[str, Any]:
+    """The inventory's tree; empty where it cannot be read or has no hosts."""
     try:
         document: dict[str, Any] = read(text).tree
     except ConfigError:
-        return address
-    return alias(document, address) if isinstance(document.get("all"), dict) else address
+        return {}
+    return document if isinstance(document.get("all"), dict) else {}
 
 
 def reached_its_own_way(site: Site, address: str) -> bool:
@@ -132,11 +139,8 @@ def reached_its_own_way(site: Site, address: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _has_own_way(text: str, address: str) -> bool:
-    try:
-        document: dict[str, Any] = read(text).tree
-    except ConfigError:
-        return False
-    if not isinstance(document.get("all"), dict):
+    document = _readable(text)
+    if not document:
         return False
     known: list[dict[str, Any]] = [document["all"].get("vars") or {}]
     for group in groups(document):
