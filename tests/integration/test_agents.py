@@ -102,7 +102,7 @@ def test_the_next_release_takes_the_database_and_keeps_what_agents_write(first: 
     folder = site.environment.dify.data / "agent" / "workspace"
     assert folder.stat().st_uid == 1000
     name = f"{site.environment.dify.project}-agent_sandbox-1"
-    site.docker.inside(name, ["sh", "-c", "echo kept > /workspace/note"])
+    site.docker.inside(name, ["sh", "-c", "echo kept | tee /workspace/note"])
     assert (folder / "note").read_text() == "kept\n"
     assert deploy(site) == []
 

@@ -39,4 +39,4 @@ def test_a_link_in_place_of_the_tenant_keys_is_not_read(
     keys = state.storage / "privkeys"
     keys.rename(keys.with_name("aside"))
     keys.symlink_to(tmp_path)
-    assert take(site, repository, reason="asked", on_progress=backups.silent).keys == {}
+    assert take(site, repository, reason="asked", on_progress=backups.silent).tenant_keys == {}
