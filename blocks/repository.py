@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr
 
-from blocks import secret_tables
+from blocks import secret_tables, ssh_key
 from blocks.icons import GUIDE, icon
 from blocks.prefect_api import load_block
 from clients import restic
@@ -76,6 +76,9 @@ BackupRepository.load("dify-prod").check(load_environment("prod").backup)
         """restic, with what opens the repository; `given` overrides the block's credentials.
 
         Whatever these are, the password is the block's and the place the environment's.
+
+        Raises:
+            RolloutError: there is no block of the name in `backup.ssh_key`.
         """
         known = {**self.credentials, **(given or {})}
         credentials = {
@@ -88,7 +91,7 @@ BackupRepository.load("dify-prod").check(load_environment("prod").backup)
             restic.address(where.repository, credentials),
             self.password.get_secret_value(),
             credentials,
-            where.ssh_key,
+            ssh_key.load(where.ssh_key, "backup.ssh_key") if where.ssh_key else None,
         )
 
 

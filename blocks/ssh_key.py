@@ -13,13 +13,13 @@ from config.errors import RolloutError
 
 
 class SshKey(Block):
-    """Named in `nodes.ssh_key` of an environment; without one OpenSSH takes what it finds."""
+    """Named in `nodes.ssh_key` or `backup.ssh_key`; without one OpenSSH takes what it finds."""
 
     _block_type_name = "SSH key"
     _block_type_slug = "ssh-key"
     _logo_url = icon("ssh-key")
     _documentation_url = GUIDE
-    _description = "Private key that lets a worker into the machines of an environment."
+    _description = "Private key to the machines of an environment, or to where its backups are."
     _code_example = """```python
 from blocks.ssh_key import SshKey
 
@@ -46,17 +46,17 @@ print(SshKey.load("prod").check("root@10.10.10.11"))
         return f"{destination} runs our commands as {who}"
 
 
-def load(name: str) -> Identity:
-    """The saved key.
+def load(name: str, key: str) -> Identity:
+    """The private key that the environment's `key` names.
 
     Raises:
         RolloutError: there is none of that name.
     """
-    require_server(f"nodes.ssh_key: the block ssh-key/{name}")
+    require_server(f"{key}: the block ssh-key/{name}")
     try:
         return cast(SshKey, SshKey.load(name)).identity
     except ValueError:
         raise RolloutError(
-            f"nodes.ssh_key: no Prefect block ssh-key/{name}; expected one: "
+            f"{key}: no Prefect block ssh-key/{name}; expected one: "
             "add it in the UI under Blocks, or from a file: rollout server blocks FILE"
         ) from None

@@ -11,12 +11,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from clients.command import Command, Secret
+from clients.ssh import Identity
 from config.errors import RolloutError
 
 DAY_S = 86_400
 ASK_S = 300
 # restic prints a line of progress so often a second.
 FPS = "2"
+# Variables in which ssh-add and ssh find what the block of the key holds.
+_PRIVATE_KEY = "RESTIC_SSH_KEY"
+_KNOWN_HOSTS = "RESTIC_SSH_KNOWN_HOSTS"
 _CHECKED = re.compile(r"^\[[\d:]+\] +([\d.]+)% +\d+ / \d+ (\w+)")
 
 
@@ -52,7 +56,7 @@ class Restic:
     repository: str = field(repr=False)
     password: str = field(repr=False)
     credentials: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    ssh_key: str = ""
+    identity: Identity | None = None
 
     def init(self) -> Command:
         return self._command("init", "--quiet")
@@ -116,6 +120,9 @@ class Restic:
         stdin: Secret | None = None,
     ) -> Command:
         secret = [(name, Secret(value)) for name, value in self.credentials.items()]
+        if self.identity and self._with_identity:
+            secret.append((_PRIVATE_KEY, Secret(self.identity.private_key)))
+            secret.append((_KNOWN_HOSTS, Secret(self.identity.known_hosts)))
         return Command(
             (self.program, *self._transport(), *words),
             env=(
@@ -131,23 +138,30 @@ class Restic:
         )
 
     def _transport(self) -> list[str]:
-        """How ssh logs in, where it cannot find out by itself.
+        """How ssh logs in with a key of our own: an agent of that connection alone holds it.
 
-        The first connection notes the server's key beside ours: what the server holds is
+        Without known hosts the first connection notes the server's key: what the server holds is
         encrypted and authenticated by restic, so it is only kept from being swapped later.
         """
-        if not self.ssh_key or not self.repository.startswith("sftp:"):
+        if not self._with_identity:
             return []
         login, port = _sftp_login(self.repository)
-        options = {
-            "BatchMode": "yes",
-            "IdentitiesOnly": "yes",
-            "StrictHostKeyChecking": "accept-new",
-            "UserKnownHostsFile": f"{self.ssh_key}.known_hosts",
-        }
-        words = ["ssh", *(["-p", port] if port else []), "-i", self.ssh_key]
+        options = {"BatchMode": "yes", "StrictHostKeyChecking": "accept-new"}
+        if self.identity and self.identity.known_hosts:
+            options |= {
+                "StrictHostKeyChecking": "yes",
+                "UserKnownHostsFile": "none",
+                "KnownHostsCommand": f"/usr/bin/printenv {_KNOWN_HOSTS}",
+            }
+        words = ["ssh", *(["-p", port] if port else [])]
         words += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        return ["-o", "sftp.command=" + shlex.join([*words, login, "-s", "sftp"])]
+        ssh = shlex.join([*words, login, "-s", "sftp"])
+        script = f"printenv {_PRIVATE_KEY} | ssh-add -q - && exec {ssh}"
+        return ["-o", "sftp.command=" + shlex.join(["ssh-agent", "sh", "-c", script])]
+
+    @property
+    def _with_identity(self) -> bool:
+        return self.identity is not None and self.repository.startswith("sftp:")
 
 
 def address(repository: str, credentials: Mapping[str, str]) -> str:

@@ -59,8 +59,9 @@ def needed_connections(environment: Environment, release: Release) -> int:
 def connections_by_database(environment: Environment, release: Release) -> dict[str, int]:
     """The same by database."""
     postgres = environment.postgres
-    pool = postgres.pool_size + postgres.pool_overflow
-    needed = {postgres.database: pool * _pools(environment, release) + SPARE_CONNECTIONS}
+    needed = {
+        postgres.database: postgres.pool.most * _pools(environment, release) + SPARE_CONNECTIONS
+    }
     if "plugin_daemon" in release.services:
         needed[postgres.plugin_database] = PLUGIN_CONNECTIONS * len(environment.nodes.dify)
     return needed
@@ -72,7 +73,7 @@ def _connections(environment: Environment, release: Release) -> Iterator[str]:
     if have < needed:
         yield (
             f"postgres.max_connections: {have} is too few for {_pools(environment, release)} Dify "
-            f"processes of pool_size + pool_overflow connections; expected at least {needed}"
+            f"processes of pool.size + pool.overflow connections; expected at least {needed}"
         )
 
 

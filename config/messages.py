@@ -25,7 +25,7 @@ _WANTED = {
     "string_type": "text in quotes",
     "path_type": "a path in quotes",
     "list_type": 'a list like ["a", "b"]',
-    "dict_type": "a section",
+    "dict_type": "a table like {{ name = value }}",
     "model_type": "a section",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",

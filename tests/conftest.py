@@ -66,7 +66,7 @@ class PigstyDouble(Double):
             "redis": {"host": address, "port": 6379, "max_memory_mb": 64},
             "portal": {"http_port": self.http_port, "https_port": self.https_port},
             "dify": {"project": project, "home": home / "stack", "data": home / "data"},
-            "preflight": {"disk_free_gb": 1.0, "memory_gb": 1.0},
+            "nodes": {"free_gb": {"disk": 1.0, "memory": 1.0}},
         }
         for layer in ({"protected": False}, double, sections):
             for name, values in layer.items():

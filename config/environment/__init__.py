@@ -11,14 +11,12 @@ from config.environment.environment import Environment
 from config.environment.health import Health
 from config.environment.images import Images
 from config.environment.limits import Limits
-from config.environment.nodes import Nodes
+from config.environment.nodes import Nodes, Retries
 from config.environment.pigsty import Pigsty
 from config.environment.platform import Platform
 from config.environment.portal import Portal
 from config.environment.postgres import Postgres
-from config.environment.preflight import Preflight
 from config.environment.redis import Redis
-from config.environment.retries import Retries
 from config.environment.sandbox import Sandbox
 from config.environment.secrets import Secrets
 from config.environment.storage import Storage
@@ -36,7 +34,6 @@ __all__ = [
     "Platform",
     "Portal",
     "Postgres",
-    "Preflight",
     "Redis",
     "Retries",
     "Sandbox",

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from config.environment.drill import DrillPlace
-from config.environment.forms import Recipient
+from config.environment.forms import Recipient, SshKeyName
 from config.environment.model import Strict
 
 
@@ -16,6 +16,7 @@ class Keep(Strict):
     The newest points, and the last one of so many days, weeks and months; those made before a
     restore, upgrade or adoption for `before_days` and until that was proved. Databases and folders
     that a restore replaced stay beside the new ones for `replaced_days`; 0: until that is proved.
+    A point smaller than `shrink` times the largest of the `last` ones lets nothing go.
     """
 
     last: Annotated[int, Field(ge=1, le=1000)]
@@ -24,18 +25,18 @@ class Keep(Strict):
     monthly: Annotated[int, Field(ge=0, le=1000)]
     before_days: Annotated[int, Field(ge=0, le=3650)]
     replaced_days: Annotated[int, Field(ge=0, le=3650)]
+    shrink: Annotated[float, Field(ge=0, le=1)]
 
 
 class Backup(Strict):
     """Where restore points go, what they hold, how long they stay, and what a drill uses."""
 
     repository: str
-    ssh_key: str
+    ssh_key: SshKeyName
     recipients: list[Recipient]
     objects: bool
     physical: bool
     keep: Keep
-    shrink: Annotated[float, Field(ge=0, le=1)]
     verify_days: Annotated[int, Field(ge=1, le=256)]
     window_h: Annotated[float, Field(gt=0, le=8760)]
     drill: DrillPlace

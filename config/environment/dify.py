@@ -9,6 +9,7 @@ from config.environment.forms import Email, Language, Name
 from config.environment.model import Folder, Strict
 
 Direct = Literal["web", "api", "plugin", "websocket"]
+LONGEST_NAME = 30
 DIRECT_PORTS: dict[Direct, int] = {"web": 3000, "api": 5001, "plugin": 5002, "websocket": 5003}
 
 
@@ -25,7 +26,6 @@ class Dify(Strict):
     subnet: Subnet
     services: list[str]
     admin_email: Email
-    admin_name: Annotated[str, Field(min_length=1, max_length=30)]
     language: Language
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     api_workers: Annotated[int, Field(ge=1, le=64)]
@@ -33,6 +33,11 @@ class Dify(Strict):
     upload_limit_mb: Annotated[int, Field(ge=1, le=10_240)]
     start_within_s: Annotated[int, Field(ge=10, le=3600)]
     migrate_within_s: Annotated[int, Field(ge=10, le=86_400)]
+
+    @property
+    def admin_name(self) -> str:
+        """Of the first account, as Dify takes it: what its address has before the @."""
+        return self.admin_email.partition("@")[0][:LONGEST_NAME]
 
     def direct_port(self, service: Direct) -> int:
         """The port of a service that the portal reaches without the stack's nginx."""

@@ -72,6 +72,15 @@ BlockSlug = Annotated[
     ),
 ]
 
+SshKeyName = Annotated[
+    str,
+    _form(
+        r"[a-z0-9-]*",
+        "{!r} is not a name of a Prefect block; expected one of type SSH key, like 'prod'; "
+        "key files are named in OpenSSH's own configuration",
+    ),
+]
+
 _URL = r"https?://[^\s/]+(/\S*)?"
 _NO_URL = "{!r} is not a URL; expected 'http://…' or 'https://…'"
 Url = Annotated[str, _form(f"({_URL})?", _NO_URL)]

@@ -14,17 +14,14 @@ Answers = Annotated[int, Field(ge=1, le=20)]
 class Health(Strict):
     """When an answer counts, whom an alert tells, and which services are restarted."""
 
-    deadline_s: Annotated[float, Field(gt=0, le=60)]
     again_after_s: Annotated[float, Field(ge=0, le=60)]
     confirm: Annotated[list[Answers], Field(min_length=2, max_length=2)]
     repeat_h: Annotated[float, Field(gt=0, le=8760)]
     missing_after_s: Annotated[int, Field(ge=10, le=604_800)]
-    quiet_s: Annotated[int, Field(ge=0, le=86_400)]
     notify: list[BlockSlug]
     skip: list[str]
     metrics: str
-    heal: list[str]
-    heal_per_hour: Annotated[int, Field(ge=1, le=60)]
+    heal: dict[str, Annotated[int, Field(ge=1, le=60)]]
 
     @model_validator(mode="after")
     def confirms_within_its_window(self) -> Self:

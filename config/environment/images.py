@@ -15,5 +15,4 @@ class Images(Strict):
     archive: str
     registries: Annotated[list[Registry], Field(min_length=1)]
     logins: dict[str, str]
-    stalled_after_s: Annotated[int, Field(ge=1, le=3600)]
     pull_within_s: Annotated[int, Field(ge=10, le=86_400)]

@@ -18,7 +18,6 @@ class Limits(Strict):
     archive_s: Pair
     database_gb: Pair
     redis_memory_pct: Pair
-    evictions: Pair
     queue_jobs: Pair
     waiting_s: Pair
     beat_s: Pair

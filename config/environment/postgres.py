@@ -9,6 +9,17 @@ from config.environment.forms import Identifier, IdentifierOrNone
 from config.environment.model import Strict
 
 
+class Pool(Strict):
+    """Connections each Dify process keeps, and may open beyond them."""
+
+    size: Annotated[int, Field(ge=1, le=500)]
+    overflow: Annotated[int, Field(ge=0, le=500)]
+
+    @property
+    def most(self) -> int:
+        return self.size + self.overflow
+
+
 class Postgres(Strict):
     """Where Dify's databases are, who owns them and how many connections Dify opens."""
 
@@ -19,5 +30,4 @@ class Postgres(Strict):
     database: Identifier
     plugin_database: Identifier
     max_connections: Annotated[int, Field(ge=20, le=10_000)]
-    pool_size: Annotated[int, Field(ge=1, le=500)]
-    pool_overflow: Annotated[int, Field(ge=0, le=500)]
+    pool: Pool

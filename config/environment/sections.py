@@ -18,9 +18,7 @@ from config.environment.pigsty import Pigsty
 from config.environment.platform import Platform
 from config.environment.portal import Portal
 from config.environment.postgres import Postgres
-from config.environment.preflight import Preflight
 from config.environment.redis import Redis
-from config.environment.retries import Retries
 from config.environment.sandbox import Sandbox
 from config.environment.secrets import Secrets
 from config.environment.storage import Storage
@@ -47,8 +45,6 @@ class Sections(Strict):
     secrets: Secrets
     health: Health
     limits: Limits
-    preflight: Preflight
-    retries: Retries
 
     @property
     def drill(self) -> Drill:

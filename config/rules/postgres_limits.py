@@ -67,5 +67,5 @@ def too_few(limits: Limits, needed: Mapping[str, int]) -> Iterator[Hindrance]:
         yield Hindrance(
             f"the server has {limits.room} connections for roles like {limits.role}, Dify may open "
             f"{total}",
-            f"raise max_connections by {total - limits.room} or more, or lower postgres.pool_size",
+            f"raise max_connections by {total - limits.room} or more, or lower postgres.pool",
         )

@@ -30,4 +30,4 @@ def _identity(block: str) -> Identity | None:
     # Prefect is slow to import, and most environments leave keys to OpenSSH.
     from blocks import ssh_key
 
-    return ssh_key.load(block)
+    return ssh_key.load(block, "nodes.ssh_key")

@@ -111,7 +111,7 @@ def unrecorded(task: Task[..., R], site: Site, *args: Any, **options: Any) -> R:
 
 
 def _attempts(task: Task[..., Any], site: Site) -> Attempts:
-    return Attempts.of(site.environment.retries) if task.retries else Attempts()
+    return Attempts.of(site.environment.nodes.retries) if task.retries else Attempts()
 
 
 def _bounded(work: OfSite[P, R], name: str, within_s: float) -> OfSite[P, R]:

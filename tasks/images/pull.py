@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from docker.errors import DockerException
 from requests import RequestException
 
+from clients.command import PATIENCE
 from clients.docker import Docker
 from config.environment import Images as Settings
 from config.errors import RolloutError, StepError
@@ -27,6 +28,8 @@ log = logging.getLogger("rollout")
 PULLS_AT_ONCE = 3
 ATTEMPTS = 4
 BACKOFF_S = 2.0
+# Without a byte; times the patience.
+STALLED_AFTER_S = 60.0
 SHOWN = 300
 
 Digests = dict[str, str]
@@ -77,7 +80,7 @@ class Pulls:
             for line in self.docker.pull(
                 source.reference,
                 self.logins.get(source.registry),
-                quiet_s=self.settings.stalled_after_s,
+                quiet_s=STALLED_AFTER_S * self.docker.node.patience,
             ):
                 self._look_at_clock(reference)
                 _tell_layer(reference, line)
@@ -146,7 +149,7 @@ def _words(error: Exception) -> str:
     They may carry the whole page a registry answered with.
     """
     if isinstance(error, RequestException) and "timed out" in str(error).lower():
-        return "nothing came for images.stalled_after_s seconds"
+        return f"nothing came for {STALLED_AFTER_S:g} s; {PATIENCE} raises this limit"
     text = str(getattr(error, "explanation", None) or error)
     return shorten(text, SHOWN, placeholder=" …")
 

@@ -221,13 +221,13 @@ def prune(repository: Repository) -> dict[str, str]:
 
 def _suspicion(site: Site, points: list[Point]) -> str:
     """Why nothing may be pruned now, empty if nothing speaks against it."""
-    share = site.environment.backup.shrink
+    keep = site.environment.backup.keep
     *before, newest = points
-    largest = max((point.size for point in before[-site.environment.backup.keep.last :]), default=0)
-    if shrunk(newest.size, largest, share):
+    largest = max((point.size for point in before[-keep.last :]), default=0)
+    if shrunk(newest.size, largest, keep.shrink):
         return (
             f"{newest.id} is {newest.size} bytes where {largest} were before, less than "
-            f"backup.shrink = {share:g} of it"
+            f"backup.keep.shrink = {keep.shrink:g} of it"
         )
     return ""
 

@@ -192,11 +192,11 @@ def test_a_plan_of_a_bare_machine_names_every_step_and_creates_nothing(
 def test_a_machine_without_room_is_refused_before_anything_is_made(
     deployed: Any, new_machine: Any
 ) -> None:
-    small = {"ROLLOUT__PREFLIGHT__DISK_FREE_GB": "99999"}
+    small = {"ROLLOUT__NODES__FREE_GB__DISK": "99999"}
     bare = new_machine("small", "172.30.44.0/24", **deployed.client, **small)
     done = bare.rollout("deploy", "sandbox", check=False)
     assert done.returncode == 1
-    assert "preflight.disk_free_gb" in done.stderr
+    assert "nodes.free_gb" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (bare.home / "sandbox" / "stack").exists()
 

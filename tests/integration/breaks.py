@@ -274,7 +274,7 @@ def full_disk(site: Site) -> Iterator[None]:
 
 CASES: dict[str, tuple[Break, dict[str, Status], str]] = {
     "postgres stopped": (stopped_postgres, {"postgres": Status.FAIL}, "rollout deploy"),
-    "postgres full": (without_connections, {"postgres": Status.FAIL}, "pool_size"),
+    "postgres full": (without_connections, {"postgres": Status.FAIL}, "postgres.pool"),
     "redis stopped": (stopped_redis, {"redis": Status.FAIL}, "rollout deploy"),
     "redis full": (full_redis, {"redis memory": Status.FAIL}, "max_memory_mb"),
     "queue stuck": (stuck_queue, {"waiting jobs": Status.FAIL}, "nobody takes jobs from orphan"),

@@ -31,6 +31,7 @@ from pydantic import SecretStr
 from blocks.repository import BackupRepository
 from clients.restic import Restic
 from clients.running import Cancelled, begin, end_all
+from clients.ssh import Identity
 from config.errors import RolloutError, StepError
 from flows.parts.progress import progress
 from tasks.core import release_file
@@ -138,9 +139,13 @@ class State:
 
 
 def repository_at(
-    site: Site, url: str, password: str = PASSWORD, ssh_key: str = "", **credentials: str
+    site: Site,
+    url: str,
+    password: str = PASSWORD,
+    identity: Identity | None = None,
+    **credentials: str,
 ) -> Repository:
-    tool = Restic("restic", url, password, credentials, ssh_key)
+    tool = Restic("restic", url, password, credentials, identity)
     return Repository(site, tool, BackupRepository(password=SecretStr(password)))
 
 
@@ -481,7 +486,12 @@ def test_a_repository_over_sftp(site: Site, state: State, tmp_path: Path) -> Non
     )
     with running(["/usr/sbin/sshd", "-D", "-f", str(config)], listens(port)):
         url = f"sftp://{os.environ.get('USER', 'root')}@127.0.0.1:{port}/{tmp_path}/repository"
-        _round_trip(site, state, made(repository_at(site, url, ssh_key=str(tmp_path / "client"))))
+        known = f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}"
+        key = Identity((tmp_path / "client").read_text(), known)
+        _round_trip(site, state, made(repository_at(site, url, identity=key)))
+        swapped = Identity(key.private_key, known.replace("AAAAC3", "AAAAC4"))
+        with pytest.raises(StepError, match="Host key verification failed"):
+            repository_at(site, url, identity=swapped).snapshots()
 
 
 def test_a_repository_in_s3(site: Site, state: State, tmp_path: Path) -> None:
@@ -801,7 +811,7 @@ def test_too_small_a_point_holds_pruning(site: Site, state: State, repository: R
         connection.execute("TRUNCATE upload_files")
     time.sleep(1)
     done = backup(site, repository)
-    assert "less than backup.shrink" in done.held and done.pruned == {}
+    assert "less than backup.keep.shrink" in done.held and done.pruned == {}
     assert [point.id for point in repository.points()] == [*points, done.manifest.point]
 
 

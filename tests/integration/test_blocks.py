@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from blocks import secrets as saved
 from blocks.login import Login
 from blocks.logins import RedisLogin
+from blocks.repository import BackupRepository
 from blocks.ssh_key import SshKey
 from clients.command import Command
 from clients.node import LocalNode, NodeRefused
@@ -245,3 +246,9 @@ def test_a_key_of_a_block_opens_a_machine(prefect: str, ssh_server: SshServer) -
     assert node.run(Command(("id", "-un"))) == "root\n"
     with pytest.raises(RolloutError, match=r"nodes\.ssh_key: no Prefect block ssh-key/none"):
         open_node(nodes.model_copy(update={"ssh_key": "none"}), nodes.dify[0])
+    backup = load_environment("prod").backup.model_copy(update={"ssh_key": "lab"})
+    assert BackupRepository(password=SecretStr("p")).tool(backup).identity == good.identity
+    with pytest.raises(RolloutError, match=r"backup\.ssh_key: no Prefect block ssh-key/none"):
+        BackupRepository(password=SecretStr("p")).tool(
+            backup.model_copy(update={"ssh_key": "none"})
+        )

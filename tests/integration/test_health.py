@@ -28,6 +28,7 @@ from config.rules.health.record import Record
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.probes.health import rollout
 from tasks.probes.health.ask import Checkup, ask
 from tasks.probes.health.record import record
 from tasks.server.alerts import OWNED, health_alerts
@@ -48,10 +49,8 @@ from tests.integration.stack import deployed
 
 HEALTH = {
     "again_after_s": 0.3,
-    "deadline_s": 10.0,
     "missing_after_s": 10,
-    "heal": ["web"],
-    "heal_per_hour": 1,
+    "heal": {"web": 1},
 }
 MISSING = "no health run"
 LIMITS = {"answer_s": [9.0, 20.0]}  # tests share their machine
@@ -240,16 +239,15 @@ def test_a_deploy_excuses_what_it_takes_down_and_no_more(quiet: Site, pager: Lis
     assert not looks[-1].during
 
 
-def test_a_deploy_that_never_ends_excuses_nothing(quiet: Site):
-    environment = with_health(quiet.environment, quiet_s=0)
-    site = Site(environment, quiet.release, quiet.secrets, quiet.node)
-    lock = lock_file(environment)
+def test_a_deploy_that_never_ends_excuses_nothing(quiet: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rollout, "EXCUSED_S", 0)
+    lock = lock_file(quiet.environment)
     with (
         rollout_lock(quiet.node, lock, environment=quiet.name, run=f"deploy {quiet.name}"),
-        stopped_redis(site),
+        stopped_redis(quiet),
     ):
         time.sleep(1)
-        seen = record(site)
+        seen = record(quiet)
     assert causes(seen) == {"rollout": Status.WARN, "redis": Status.FAIL}, told(seen)
     recovery(quiet)
 

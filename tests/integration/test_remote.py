@@ -52,8 +52,8 @@ def remote(
     tree["platform"]["kind"] = "external"
     tree["images"]["source"] = "registry"
     tree["nodes"] |= {"dify": ["node"], "ssh_config": ssh_server.config}
+    tree["nodes"]["free_gb"] = {"disk": 0.1, "memory": 0.1}
     tree["dify"] |= {"home": home / "stack", "data": home / "data"}
-    tree["preflight"] |= {"disk_free_gb": 0.1, "memory_gb": 0.1}
     valid = Environment.model_validate(tree)
     # No registry is at hand here; outside a sandbox nobody may run rehearsals.
     images = valid.images.model_copy(update={"source": "rehearsal"})

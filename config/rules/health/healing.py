@@ -30,7 +30,7 @@ def due(record: Record, findings: Sequence[Finding], health: Health, now: float)
         if finding.status is not Status.FAIL or known is None or known.fails < health.confirm[1]:
             continue
         recent = [at for at in record.healed.get(service, []) if at > now - HOUR_S]
-        found.append(Healing(service, finding, len(recent) >= health.heal_per_hour))
+        found.append(Healing(service, finding, len(recent) >= health.heal[service]))
     return found
 
 

@@ -86,7 +86,7 @@ def _ask(site: Site, past: Past) -> list[Reading]:
             raise Wrong(
                 f"out of connections: {error}",
                 "end what holds them (SELECT * FROM pg_stat_activity), then lower "
-                "postgres.pool_size or raise max_connections",
+                "postgres.pool or raise max_connections",
             ) from None
         raise
     written = writes(f"{POSTGRES} writes", found, trouble)

@@ -9,6 +9,9 @@ from config.rules.health.series import Series
 from tasks.core.site import Site
 from tasks.probes.engine import Needs, Probe
 
+# Times the patience.
+WITHIN_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -29,7 +32,7 @@ def probe(site: Site, past: Past, answers: Needs, ask: Ask, advice: str) -> Prob
     return Probe(
         next(iter(answers)),
         partial(ask, site, past),
-        within_s=site.environment.health.deadline_s,
+        within_s=WITHIN_S,
         advice=advice,
         answers=answers,
     )

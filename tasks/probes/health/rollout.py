@@ -11,6 +11,8 @@ from tasks.core.site import Site
 from tasks.probes.engine import Probe
 from tasks.probes.health.probe import Past, probe
 
+# How long a rollout excuses what it takes down; times the patience.
+EXCUSED_S = 3600
 _TAKES_DOWN = ("deploy", "restore")
 
 
@@ -25,7 +27,7 @@ def _ask(site: Site, _: Past) -> list[Reading]:
     if holder is None or holder.run.partition(" ")[0] not in _TAKES_DOWN:
         return [Reading(ROLLOUT, "none")]
     lasts_s = max(0.0, (datetime.now(UTC) - holder.since).total_seconds())
-    late = lasts_s > site.environment.health.quiet_s
+    late = lasts_s > site.within(EXCUSED_S)
     reading = Reading(
         ROLLOUT,
         f"{holder.run} since {holder.since:%Y-%m-%d %H:%M} UTC",

@@ -25,8 +25,8 @@ def readings(
     held = list(sockets)
     home, data, _ = places(environment)
     yield _machine(there)
-    yield from _disk(there, environment.preflight.disk_free_gb)
-    yield _memory(there, environment.preflight.memory_gb, running=any(each.ours for each in held))
+    yield from _disk(there, environment.nodes.free_gb.disk)
+    yield _memory(there, environment.nodes.free_gb.memory, running=any(each.ours for each in held))
     foreign = {each.key: each.holder for each in held if not each.ours}
     file = f"config/environments/{environment.name}.toml"
     for key, port in wanted.items():
@@ -53,7 +53,7 @@ def _free(place: Place, needed_gb: float) -> Reading:
     detail = f"{free_gb:.1f} GB free in {place.at}, needed {needed_gb:g} GB"
     if free_gb >= needed_gb:
         return good("disk", detail)
-    advice = "free some, or lower preflight.disk_free_gb"
+    advice = "free some, or lower nodes.free_gb"
     return bad("disk", detail, advice=advice)
 
 
@@ -63,7 +63,7 @@ def _memory(there: Machine, needed_gb: float, *, running: bool) -> Reading:
     detail = f"{free_gb:.1f} GB available, needed {needed_gb:g} GB"
     if running or free_gb >= needed_gb:
         return good("memory", detail + (", already running" if running else ""))
-    advice = "free some, or lower preflight.memory_gb"
+    advice = "free some, or lower nodes.free_gb"
     return bad("memory", detail, advice=advice)
 
 

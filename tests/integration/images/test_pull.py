@@ -53,11 +53,14 @@ def pushed(docker: Docker, registry: str, make) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "stall", "gone"])
-def test_the_next_registry_stands_in(docker, registry, faults, pushed, make, fault) -> None:
+def test_the_next_registry_stands_in(
+    docker, registry, faults, pushed, make, fault, monkeypatch
+) -> None:
+    monkeypatch.setattr("tasks.images.pull.STALLED_AFTER_S", 1)
     name, identity, _ = pushed
     faults.fault = lambda _: fault
     first = "127.0.0.1:9" if fault == "gone" else faults.host
-    told = arrivals(docker, name, settings(first, registry, stalled_after_s=1))
+    told = arrivals(docker, name, settings(first, registry))
     make.made += [f"{registry}/{name}", f"{faults.host}/{name}"]
     assert docker.image(name).id == identity
     assert [(e.what, e.source) for e in told if isinstance(e, Arrived)] == [(name, registry)]

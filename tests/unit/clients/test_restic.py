@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from clients import restic
 from clients.command import Secret
 from clients.restic import Restic
+from clients.ssh import Identity
 from config.errors import RolloutError
 
 TOOL = Restic(
@@ -50,15 +52,27 @@ def test_a_name_is_restored_literally() -> None:
 @pytest.mark.parametrize(
     ("repository", "login"),
     [
-        ("sftp:me@host:/backups", "-i /key"),
-        ("sftp://me@host:2222//backups", "-p 2222 -i /key"),
+        ("sftp:me@host:/backups", ""),
+        ("sftp://me@host:2222//backups", "-p 2222 "),
     ],
 )
 def test_ssh_gets_the_key_it_was_given(repository: str, login: str) -> None:
-    command = Restic("restic", repository, "p", ssh_key="/key").snapshots()
+    key = Identity("-----BEGIN k3y", "host ssh-ed25519 AAAA")
+    command = Restic("restic", repository, "p", identity=key).snapshots()
     option = command.words[2]
-    assert isinstance(option, str) and option.startswith(f"sftp.command=ssh {login} ")
-    assert option.endswith(" me@host -s sftp")
+    assert isinstance(option, str) and option.startswith("sftp.command=ssh-agent sh -c ")
+    *_, script = shlex.split(option.removeprefix("sftp.command="))
+    assert script.startswith(f"printenv RESTIC_SSH_KEY | ssh-add -q - && exec ssh {login}-o ")
+    assert script.endswith(" me@host -s sftp")
+    assert dict(command.env)["RESTIC_SSH_KEY"] == Secret(key.private_key)
+    assert "k3y" not in option and "AAAA" not in option
+
+
+def test_a_key_is_given_to_ssh_alone() -> None:
+    key = Identity("k3y")
+    assert Restic("restic", "/srv/backups", "p", identity=key).snapshots().words[1] == "snapshots"
+    names = dict(Restic("restic", "s3:https://h/b", "p", identity=key).snapshots().env)
+    assert "RESTIC_SSH_KEY" not in names
 
 
 @pytest.mark.parametrize(

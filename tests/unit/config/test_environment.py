@@ -3,6 +3,8 @@
 
 import pytest
 
+from config.load import load_environment
+
 OURS = "platform.kind = 'external'\npostgres.host = '10.0.0.1'\nredis.host = '10.0.0.1'\n"
 DOMAIN = "expected lower-case labels joined by dots, like 'dify.example.com'"
 ADDRESS = "is not an IPv4 address; expected four numbers 0-255, like '10.10.10.10'"
@@ -26,17 +28,23 @@ BAD = [
     ("dify.port = {a = 1}", "dify.port: a section is not allowed; expected a whole number"),
     ("protected = 'yes'", "protected: 'yes' is not allowed; expected true or false"),
     ("protected = 1", "protected: 1 is not allowed; expected true or false"),
-    ("preflight.memory_gb = '4'", "preflight.memory_gb: '4' is not allowed; expected a number"),
-    ("preflight.memory_gb = -1", "preflight.memory_gb: -1 is not allowed; expected at least 0.0"),
+    ("nodes.free_gb.memory = '4'", "nodes.free_gb.memory: '4' is not allowed; expected a number"),
+    ("nodes.free_gb.memory = -1", "nodes.free_gb.memory: -1 is not allowed; expected at least 0.0"),
     ("dify.home = 3", "dify.home: 3 is not allowed; expected a path in quotes"),
-    ("dify.admin_name = 3", "dify.admin_name: 3 is not allowed; expected text in quotes"),
+    ("images.archive = 3", "images.archive: 3 is not allowed; expected text in quotes"),
     (
-        "dify.admin_name = ''",
-        "dify.admin_name: '' is not allowed; expected at least 1 character",
+        f"images.source = '{'x' * 99}'",
+        f"images.source: '{'x' * 59}… is not allowed; "
+        "expected 'auto', 'registry', 'archive' or 'rehearsal'",
     ),
     (
-        f"dify.admin_name = '{'x' * 99}'",
-        f"dify.admin_name: '{'x' * 59}… is not allowed; expected at most 30 characters",
+        "health.heal = ['worker']",
+        "health.heal: a list is not allowed; expected a table like { name = value }",
+    ),
+    (
+        "backup.ssh_key = '/root/.ssh/id_ed25519'",
+        "backup.ssh_key: '/root/.ssh/id_ed25519' is not a name of a Prefect block; expected one "
+        "of type SSH key, like 'prod'; key files are named in OpenSSH's own configuration",
     ),
     ("dify = 'x'", "dify: 'x' is not allowed; expected a section"),
     (
@@ -114,13 +122,13 @@ BAD = [
     ),
     (
         "postgres.max_connections = 99",
-        "postgres.max_connections: 99 is too few for 3 Dify processes of pool_size + "
-        "pool_overflow connections; expected at least 103",
+        "postgres.max_connections: 99 is too few for 3 Dify processes of pool.size + "
+        "pool.overflow connections; expected at least 103",
     ),
     (
         "dify.api_workers = 8",
-        "postgres.max_connections: 200 is too few for 10 Dify processes of pool_size + "
-        "pool_overflow connections; expected at least 243",
+        "postgres.max_connections: 200 is too few for 10 Dify processes of pool.size + "
+        "pool.overflow connections; expected at least 243",
     ),
     ("redis.database = 16", "redis.database: 16 is not allowed; expected at most 15"),
     (
@@ -173,3 +181,13 @@ def test_all_disagreements_of_sections_are_said_at_once(problems):
 def test_a_port_that_is_not_used_may_be_anything(folder, problems):
     said = problems(f"{OURS}dify.direct_ports.api = 3000\nportal.https_port = 80\n")
     assert [line.split(": ")[1] for line in said] == ["portal.https_port"]
+
+
+def test_the_first_account_is_named_by_its_address(changed):
+    long = f"{'x' * 40}@dify.local"
+    names = {"ann.lee@example.com": "ann.lee", long: "x" * 30}
+    for email, name in names.items():
+        assert (
+            changed(load_environment("sandbox"), dify={"admin_email": email}).dify.admin_name
+            == name
+        )

@@ -54,8 +54,8 @@ UNKNOWN = [
     ("portl.tls = false", "portl: unknown key; did you mean portal?"),
     ("tls = false", "tls: unknown key; did you mean portal.tls?"),
     (
-        "preflight.zzz = 's3cret'",
-        "preflight.zzz: unknown key; expected one of: disk_free_gb, memory_gb",
+        "sandbox.zzz = 's3cret'",
+        "sandbox.zzz: unknown key; expected one of: home, prefect_port",
     ),
     ("name = 's3cret'", "name: unknown key; an environment is named by its file"),
 ]
@@ -119,9 +119,9 @@ def test_variables_lie_over_files(folder, monkeypatch):
         "DIFY__SERVICES": '["api_websocket"]',
         "DIFY__RELEASE": "1.15.0",
         "DIFY__HOME": "/srv/dify",
-        "DIFY__ADMIN_NAME": "42",
+        "STORAGE__BUCKET": "42",
         "PORTAL__TLS": "false",
-        "PREFLIGHT__MEMORY_GB": "2",
+        "NODES__FREE_GB__MEMORY": "2",
         "STORAGE__REGION": "2024-01-01",
     }.items():
         monkeypatch.setenv(f"ROLLOUT__{name}", value)
@@ -129,9 +129,9 @@ def test_variables_lie_over_files(folder, monkeypatch):
     assert environment.dify.port == 8124
     assert environment.dify.services == ["api_websocket"]
     assert str(environment.dify.home) == "/srv/dify"
-    assert environment.dify.admin_name == "42"
+    assert environment.storage.bucket == "42"
     assert environment.portal.tls is False
-    assert environment.preflight.memory_gb == 2
+    assert environment.nodes.free_gb.memory == 2
     assert environment.storage.region == "2024-01-01"
 
 
@@ -152,7 +152,7 @@ WRONG_VARIABLES = [
         "x",
         "dify.: unknown key; expected one of: release, project, home, data, bind, port, "
         "direct_ports, subnet, services, admin_email, "
-        "admin_name, language, log_level, api_workers, celery_workers, upload_limit_mb, "
+        "language, log_level, api_workers, celery_workers, upload_limit_mb, "
         "start_within_s, migrate_within_s",
     ),
 ]

@@ -63,8 +63,8 @@ def test_a_sandbox_is_on_this_machine(problems):
 def test_each_node_has_connections_of_its_own(problems):
     said = problems(THERE + S3 + TWO + ADDRESSES + "dify.api_workers = 4\n")
     assert said == [
-        "mine.toml: postgres.max_connections: 200 is too few for 11 Dify processes of pool_size + "
-        "pool_overflow connections; expected at least 293"
+        "mine.toml: postgres.max_connections: 200 is too few for 11 Dify processes of pool.size + "
+        "pool.overflow connections; expected at least 293"
     ]
 
 

@@ -18,8 +18,9 @@ QUICK = {"attempts": 3, "first_s": 0.01, "longest_s": 0.02}
 
 def site(**retries: float) -> Site:
     found = load_environment("sandbox")
-    changed = found.retries.model_copy(update={**QUICK, **retries})
-    made = found.model_copy(update={"retries": changed})
+    changed = found.nodes.retries.model_copy(update={**QUICK, **retries})
+    nodes = found.nodes.model_copy(update={"retries": changed})
+    made = found.model_copy(update={"nodes": nodes})
     return Site(made, load_release(found.dify.release), dict[str, SecretStr]())
 
 
@@ -101,4 +102,4 @@ def test_of_the_first_attempt_an_error_stays_as_it_is() -> None:
     assert given_up("pgsql", error, 1, 5) is error
     more = given_up("pgsql", StepError("pgsql", "away", tried="psql", advice="start it"), 4, 31)
     assert str(more) == "pgsql: away\n  tried: psql; 4 times in 31 s\n  do: start it"
-    assert load_environment("sandbox").retries.attempts - 1 == tasks.RETRIES
+    assert load_environment("sandbox").nodes.retries.attempts - 1 == tasks.RETRIES

@@ -9,6 +9,7 @@ import pytest
 from clients.docker import Docker
 from clients.node import LocalNode
 from config.environment import Environment
+from config.environment.nodes import Free
 from config.errors import StepError
 from config.load import load_environment, load_release
 from config.rules.finding import Finding, Status
@@ -62,20 +63,20 @@ def bad(environment: Environment) -> list[str]:
 
 
 def test_a_fine_machine_passes_and_nothing_is_written(environment, tmp_path):
-    environment = changed(environment, "preflight", disk_free_gb=0.001, memory_gb=0.001)
+    environment = changed(environment, "nodes", free_gb=Free(disk=0.001, memory=0.001))
     assert bad(environment) == []
     require(preflight(site(environment)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_everything_that_stands_in_the_way_is_said_at_once(environment):
-    environment = changed(environment, "preflight", disk_free_gb=10**6, memory_gb=10**6)
+    environment = changed(environment, "nodes", free_gb=Free(disk=10**6, memory=10**6))
     with pytest.raises(StepError) as refused:
         require(preflight(site(environment)))
     first, *rest = str(refused.value).splitlines()
     assert first == f"preflight: {len(rest)} things stand in the way"
     assert any("disk: " in line and "needed 1e+06 GB" in line for line in rest)
-    assert any("memory: " in line and "preflight.memory_gb" in line for line in rest)
+    assert any("memory: " in line and "nodes.free_gb" in line for line in rest)
 
 
 def test_one_obstacle_is_one_sentence():
@@ -129,7 +130,7 @@ def test_a_home_that_is_no_tree_of_pigsty_is_refused(environment, tmp_path):
 
 def test_external_asks_the_given_servers(environment, tmp_path):
     environment = changed(environment, "platform", kind="external")
-    environment = changed(environment, "preflight", disk_free_gb=0.001, memory_gb=0.001)
+    environment = changed(environment, "nodes", free_gb=Free(disk=0.001, memory=0.001))
     environment = changed(environment, "dify", home=tmp_path / "opt", data=tmp_path / "data")
     environment = changed(environment, "postgres", host="127.0.0.1")
     environment = changed(environment, "redis", host="127.0.0.1")

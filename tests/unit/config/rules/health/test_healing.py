@@ -8,7 +8,7 @@ from config.rules.health.healing import due, healed
 from config.rules.health.record import Known, Record
 
 HEALTH = load_environment("sandbox").health.model_copy(
-    update={"heal": ["web"], "confirm": [2, 3], "heal_per_hour": 2}
+    update={"heal": {"web": 2}, "confirm": [2, 3]}
 )
 NOW = 100_000.0
 
