@@ -38,6 +38,7 @@ class Container:
     """A container of a compose project. `health` is empty where no check is defined.
 
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
+    `folder`: the project's, as Compose was started; empty where Compose did not make it.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Container:
     restarts: int = 0
     oom: bool = False
     status: int = 0
+    folder: str = ""
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Container":
@@ -68,6 +70,7 @@ class Container:
             restarts=int(seen.get("RestartCount", 0)),
             oom=bool(seen["State"].get("OOMKilled")),
             status=int(seen["State"].get("ExitCode", 0)),
+            folder=labels.get("com.docker.compose.project.working_dir", ""),
         )
 
     @property

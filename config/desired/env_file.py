@@ -16,7 +16,9 @@ from config.pigsty import sentinels
 from config.release import S3, Release
 from config.secrets import required
 
-HEADER = "# Written by dify-rollout; a change made here is shown as drift and replaced.\n"
+# Every file of the stack begins with this.
+WRITTEN = "# Written by dify-rollout"
+HEADER = f"{WRITTEN}; a change made here is shown as drift and replaced.\n"
 
 _SECRET = re.compile(r"\bsecret\b")
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:/@%+{}-]*")

@@ -12,6 +12,7 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from config.release import Release
 from tasks.core import secrets
+from tasks.core.first_use import require_unused
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.open_node import open_node
 from tasks.core.owner_mark import require_own
@@ -41,15 +42,16 @@ def locked(
     `release`: the one to use instead of what the environment's file says. `promote_from`: the
     environment whose release and images it gets instead. A run that is cancelled
     takes the commands it waits for with it. `half_restored`: a restore that stopped half-way is no
-    obstacle to this run.
+    obstacle to this run, nor is what lies where an environment would be that was never used.
 
     Raises:
-        StepError: such a restore is to be finished first.
+        StepError: such a restore is to be finished first; somebody else's Dify is in the way.
     """
     source = promoted(promote_from) if promote_from else None
     desired = load_environment(environment, release=source.release if source else release)
+    first_look = None if half_restored else require_unused
     if dry_run:
-        yield _site(desired, _looked_up, source)
+        yield _site(desired, _looked_up, source, first_look)
         return
     site = Site(desired, load_release(desired.dify.release), {})
     site.platform.prepare(site)
@@ -58,7 +60,7 @@ def locked(
         running.cancellable(),
     ):
         running.begin()
-        found = _site(desired, _saved, source)
+        found = _site(desired, _saved, source, first_look)
         if not half_restored:
             require_ended(found)
         yield found
@@ -80,8 +82,16 @@ def known_secrets(environment: str) -> Site:
     return _site(load_environment(environment), secrets.known_secrets)
 
 
-def _site(environment: Environment, secrets: Secrets, source: Promoted | None = None) -> Site:
+def _site(
+    environment: Environment,
+    values: Secrets,
+    source: Promoted | None = None,
+    first_look: Callable[[Site], None] | None = None,
+) -> Site:
+    """The site. `first_look` comes before any secret is saved: what it refuses stays unclaimed."""
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])
     require_own(environment, node)
-    return Site(environment, release, secrets(environment, release, node), node, promoted=source)
+    if first_look:
+        first_look(Site(environment, release, {}, node))
+    return Site(environment, release, values(environment, release, node), node, promoted=source)

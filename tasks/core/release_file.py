@@ -19,6 +19,8 @@ from config.environment import Environment
 
 log = logging.getLogger("rollout")
 
+RELEASE = "release.json"
+
 
 class ReleaseFile(BaseModel):
     """`settings`: key of `.env` → keyed digest of the value last written there.
@@ -90,4 +92,4 @@ def digests(settings: Mapping[str, str], key: str) -> dict[str, str]:
 
 
 def _path(environment: Environment) -> Path:
-    return environment.dify.home / "release.json"
+    return environment.dify.home / RELEASE

@@ -15,6 +15,7 @@ from clients.node import Node, NodeError
 from config.environment import Environment
 from config.errors import RolloutError, StepError
 from config.release import Release
+from config.rules.published_secrets import published
 from config.secrets import CREDENTIALS, generate, required
 from tasks.core import secret_places
 from tasks.core.secret_places import BLOCK, Known
@@ -33,13 +34,14 @@ def open_secrets(
     With `save` false nothing is kept: a plan on a bare machine makes them up.
 
     Raises:
-        StepError: two places have different values, or a secret that only the operator can give
-            is missing.
+        StepError: two places have different values, one is a published default, or a secret that
+            only the operator can give is missing.
         RolloutError: a source that the environment names does not give one.
     """
     given = given_secrets(environment)
     known = secret_places.look(environment, release, node)
     secret_places.require_same(environment, known, given)
+    require_private(environment, {**known.values, **given})
     values = generate(release, {**known.values, **given})
     if missing := [name for name in required(environment, release) if name not in values]:
         raise StepError(
@@ -52,6 +54,22 @@ def open_secrets(
         secret_places.save(environment, node, known, {**own, **known.saved.values})
         log.info("secrets: %d saved, %d new", len(own), len(own.keys() - known.values.keys()))
     return values
+
+
+def require_private(environment: Environment, values: Mapping[str, SecretStr]) -> None:
+    """No secret is one that anybody can read.
+
+    Raises:
+        StepError: one is a default of a published file.
+    """
+    if found := published(values, values):
+        raise StepError(
+            "secrets",
+            f"{', '.join(found)} of {environment.name}: the default of a file that anybody can "
+            "read; expected a value of its own",
+            advice=f"rollout secrets {environment.name} {found[0]} --set. What was signed or "
+            "encrypted with the published secret_key has to be entered anew after that",
+        )
 
 
 def _unsaved(known: Known, own: Mapping[str, SecretStr]) -> bool:

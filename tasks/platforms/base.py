@@ -93,6 +93,13 @@ class Platform(Protocol):
         """Whether there is surely no PostgreSQL yet; one that does not answer is not absent."""
         ...
 
+    def databases_with(self, site: Site, tables: Mapping[str, str]) -> list[str]:
+        """Of these databases, each → a table, those that have it; the administrator is asked.
+
+        Where there is none, or nobody answers, there are none.
+        """
+        ...
+
     def postgres_host(self, environment: Environment) -> str:
         """Where this process reaches PostgreSQL."""
         ...

@@ -1,6 +1,6 @@
 """The stack's containers run, from the wanted images and settings, and are healthy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +16,9 @@ from tasks.core import release_file
 from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.nodes import on_each
+from tasks.core.project_owner import other_folder, require_own_project, way_on, why
 from tasks.core.site import Site
-from tasks.core.step import Change, Kind, Step
+from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.core.storage_authority import storage_authority
 from tasks.images import held
 from tasks.steps.docker import compose_prefix
@@ -31,12 +32,14 @@ from tasks.tools import compose
 class Seen:
     """Containers by service, the hash each should have, the id of each image by reference.
 
-    Without an engine or Compose there are none of them.
+    Without an engine or Compose there are none of them. `other`: the folder of another stack that
+    has the project's name.
     """
 
     containers: dict[str, list[Container]]
     hashes: dict[str, str]
     images: dict[str, str]
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,11 @@ class Stack:
         if not usable(self.site):
             return Seen({}, {}, {})
         found: dict[str, list[Container]] = {}
-        for container in self._containers():
+        containers = self._containers()
+        for container in containers:
             found.setdefault(container.service, []).append(container)
-        return Seen(found, self._hashes() if found else {}, _ids(self._images()))
+        hashes = self._hashes() if found else {}
+        return Seen(found, hashes, _ids(self._images()), other_folder(self.site, containers))
 
     def _containers(self) -> list[Container]:
         found = self.site.docker.containers(self.site.environment.dify.project)
@@ -80,7 +85,10 @@ class Stack:
         except CommandFailed as error:
             raise StepError("compose", masked(str(error), self.site)) from None
 
-    def plan(self, actual: Seen) -> list[Change]:
+    def plan(self, actual: Seen) -> Sequence[Planned]:
+        if actual.other:
+            what = f"start {self.site.environment.dify.project}"
+            return [Blocked(what, why(self.site, actual.other), way_on(self.site))]
         running = active(self.site.environment, self.site.release)
         changes: list[Change] = []
         for name, service in running.items():
@@ -147,6 +155,9 @@ def down(site: Site) -> None:
     """No container, network or rule of the project is left on any node; data stays."""
     home, project = site.environment.dify.home, site.environment.dify.project
     for each in site.on_each():
+        if usable(each):
+            require_own_project(each, each.docker.containers(project))
+    for each in site.on_each():
         remove_rules(each)
         remove_unit(each)
         if not usable(each):
@@ -162,6 +173,7 @@ def stop_services(site: Site, services: list[str]) -> None:
     home, project = site.environment.dify.home, site.environment.dify.project
     for each in site.on_each():
         found = each.docker.containers(project)
+        require_own_project(each, found)
         up = {c.service for c in found if c.state == "running" and not c.one_off}
         if wanted := [name for name in services if name in up]:
             each.node.run(compose.stop(compose_prefix(each.node), home, wanted))

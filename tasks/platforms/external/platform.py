@@ -1,13 +1,19 @@
 """Given connections only: PostgreSQL, Redis and the portal are somebody else's."""
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from clients.postgres import Connection, Postgres, PostgresRefused
+from clients.postgres import (
+    Connection,
+    DatabaseMissing,
+    Postgres,
+    PostgresRefused,
+    PostgresUnreachable,
+)
 from clients.processes import Process
 from config.environment import Environment
 from config.errors import StepError
@@ -90,6 +96,21 @@ class External:
 
     def postgres_absent(self, site: Site) -> bool:
         return False
+
+    def databases_with(self, site: Site, tables: Mapping[str, str]) -> list[str]:
+        if self.postgres_absent(site) or not self.administered(site):
+            return []
+        with suppress(PostgresUnreachable):
+            return [name for name, table in tables.items() if self._has(site, name, table)]
+        return []
+
+    def _has(self, site: Site, database: str, table: str) -> bool:
+        try:
+            with self.administrator(site, database) as connection:
+                row = connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone()
+        except DatabaseMissing:
+            return False
+        return row is not None and row[0] is not None
 
     def postgres_host(self, environment: Environment) -> str:
         return environment.postgres.host

@@ -1,6 +1,7 @@
 """The machines of the environment's PostgreSQL cluster, and what the one that writes tells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from clients.command import Completed
@@ -15,6 +16,8 @@ from tasks.tools.pgbackrest import Stanza
 SUPERUSER = "postgres"
 BACKUP_S = 86_400
 _PRIMARY = "SELECT NOT pg_is_in_recovery()"
+# In one line: of several Ansible makes one.
+_DATABASES = "SELECT string_agg(datname, ' ') FROM pg_database"
 _LSN = "SELECT pg_current_wal_lsn()"
 # A commit, then the segment that holds it goes to the archive: a target before it can be reached.
 _COMMIT = "SELECT pg_current_xact_id()"
@@ -37,13 +40,13 @@ class Member:
         """
         return self.machine.run(words, SUPERUSER, timeout_s=timeout_s)
 
-    def ask(self, statement: str) -> str:
+    def ask(self, statement: str, database: str = "postgres") -> str:
         """What psql answers.
 
         Raises:
             StepError: PostgreSQL refuses.
         """
-        words = ("psql", "-AXtq", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", "postgres")
+        words = ("psql", "-AXtq", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", database)
         done = self.run((*words, "-c", statement))
         if done.status != 0:
             said = (done.stderr or done.stdout).strip()
@@ -116,3 +119,16 @@ def primary(site: Site) -> Member:
         "; ".join([f"cluster {cluster} has no primary", *silent]),
         advice="look at `patronictl list` on its machines",
     )
+
+
+def databases_with(site: Site, tables: Mapping[str, str]) -> list[str]:
+    """Of these databases, each → a table, those that have it; none where no primary answers."""
+    with suppress(StepError):
+        writer = primary(site)
+        there = writer.ask(_DATABASES).split()
+        return [
+            name
+            for name, table in tables.items()
+            if name in there and writer.ask(f"SELECT to_regclass('public.{table}')", name)
+        ]
+    return []

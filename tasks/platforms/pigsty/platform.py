@@ -18,6 +18,7 @@ from tasks.platforms.pigsty.docker import engine_steps
 from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.infra import infra_steps
 from tasks.platforms.pigsty.inventory import inventory_steps
+from tasks.platforms.pigsty.members import databases_with
 from tasks.platforms.pigsty.names import name_steps
 from tasks.platforms.pigsty.narrow import narrow_steps
 from tasks.platforms.pigsty.portal import entry_steps
@@ -61,6 +62,9 @@ class Pigsty(External):
 
     def archived(self, site: Site, point: str) -> Archived | None:
         return restore_point_name.note(site, point)
+
+    def databases_with(self, site: Site, tables: Mapping[str, str]) -> list[str]:
+        return databases_with(site, tables)
 
     def portal(self, site: Site, port: int) -> Address | None:
         return site.admin.reach(site.environment.pigsty.admin_ip, port)

@@ -10,6 +10,7 @@ from config.errors import StepError
 from config.rules.finding import Finding, Reading, bad, good
 from tasks.core.ownership import belongs
 from tasks.core.ports import ports, taken
+from tasks.core.project_owner import other_folder, way_on, why
 from tasks.core.site import Site
 from tasks.images.disk_space import room
 from tasks.probes.engine import Answer, Probe, ask_all
@@ -85,6 +86,7 @@ def _on_node(site: Site, where: str) -> list[Probe]:
     return [
         Probe("machine", surveyed, within_s=NODE_S, advice=REACH, where=where),
         probe("docker", partial(_docker, site)),
+        probe("dify.project", partial(_project, site)),
         Probe(
             "images",
             images,
@@ -114,6 +116,15 @@ def _docker(site: Site) -> Reading:
         reason,
         advice="start it and join its group (usermod -aG docker), or run as root",
     )
+
+
+def _project(site: Site) -> Reading:
+    """Whose containers have the stack's name; without an engine nobody's."""
+    project = site.environment.dify.project
+    found = [] if site.docker.trouble() else site.docker.containers(project)
+    if folder := other_folder(site, found):
+        return bad("dify.project", why(site, folder), advice=way_on(site))
+    return good("dify.project", f"{project} is ours or nobody's")
 
 
 def _domain(environment: Environment) -> Reading:

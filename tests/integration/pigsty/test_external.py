@@ -7,6 +7,8 @@ from pydantic import SecretStr
 
 from config.errors import StepError
 from config.secrets import POSTGRES_ADMIN, required
+from tasks.core import secret_file
+from tasks.core.first_use import require_unused
 from tasks.core.site import Site
 from tasks.steps.pgsql import dify_database
 from tasks.steps.table import PARTS
@@ -71,3 +73,25 @@ def test_without_an_administrator_what_is_missing_is_said_as_sql(double: PigstyD
     with pytest.raises(StepError) as refused:
         deploy(Site(environment, site.release, site.secrets), [PARTS["pgsql"]])
     assert 'CREATE ROLE "given_nobody" LOGIN' in str(refused.value)
+
+
+def test_a_dify_that_has_the_database_already_is_left_alone(
+    double: PigstyDouble, open_to_all: None
+):
+    site = given(double, "dbuser_dba", "DBUser.DBA")
+    deploy(site, [PARTS["pgsql"]])
+    password = {POSTGRES_ADMIN: SecretStr("DBUser.DBA")}
+    secret_file.update(site.environment, site.node, values=password)
+    require_unused(site)
+    with dify_database(site).connect() as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+    try:
+        with pytest.raises(
+            StepError, match=r"postgres\.database: given on .* has tables of a Dify"
+        ):
+            require_unused(site)
+        tables = {"given": "alembic_version", "given2": "plugins", "absent": "plugins"}
+        assert double.site().platform.databases_with(double.site(), tables) == ["given"]
+    finally:
+        with dify_database(site).connect() as connection:
+            connection.execute("DROP TABLE alembic_version")
