@@ -17,7 +17,7 @@ from requests import Request, RequestException
 
 from clients.command import Command
 from clients.credentials import Credentials
-from clients.docker_objects import ONE_OFF, Container, Image, Running
+from clients.docker_objects import ONE_OFF, PROJECT, Container, Image, Running, Subnet
 from clients.node import LocalNode, Node
 from clients.waiting import until
 from config.errors import RolloutError, Unreachable
@@ -201,9 +201,7 @@ class Docker:
     def containers(self, project: str) -> list[Container]:
         """Every container of the project, running or not."""
         with self._asked():
-            found = self.client.api.containers(
-                all=True, filters={"label": f"com.docker.compose.project={project}"}
-            )
+            found = self.client.api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
             return [self._describe(str(entry["Id"])) for entry in found]
 
     def running(self, project: str) -> list[Running]:
@@ -223,12 +221,17 @@ class Docker:
 
     def networks(self, project: str) -> dict[str, dict[str, str]]:
         """Of each network of the project, as Compose calls it, the options of its driver."""
-        label = {"label": f"com.docker.compose.project={project}"}
+        label = {"label": f"{PROJECT}={project}"}
         with self._asked():
             return {
                 str(found["Labels"]["com.docker.compose.network"]): dict(found["Options"] or {})
                 for found in self.client.api.networks(filters=label)
             }
+
+    def subnets(self) -> list[Subnet]:
+        """Every range of addresses that a network of the engine has."""
+        with self._asked():
+            return [each for found in self.client.api.networks() for each in Subnet.all_of(found)]
 
     def logs(self, container: str, lines: int = 15) -> str:
         with self._asked():

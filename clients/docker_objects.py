@@ -4,6 +4,23 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 ONE_OFF = "com.docker.compose.oneoff"
+PROJECT = "com.docker.compose.project"
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A range of addresses of a network; `project` is Compose's, empty where it made none."""
+
+    network: str
+    project: str
+    addresses: str
+
+    @classmethod
+    def all_of(cls, seen: dict[str, Any]) -> "list[Subnet]":
+        """From what the engine says of a network, which may have one of each version, or none."""
+        project = str((seen["Labels"] or {}).get(PROJECT, ""))
+        ranges = [part.get("Subnet") for part in seen["IPAM"]["Config"] or ()]
+        return [cls(str(seen["Name"]), project, str(each)) for each in ranges if each]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,13 @@ class Container:
             restarts=int(seen.get("RestartCount", 0)),
             oom=bool(seen["State"].get("OOMKilled")),
             status=int(seen["State"].get("ExitCode", 0)),
-            folder=labels.get("com.docker.compose.project.working_dir", ""),
+            folder=labels.get(f"{PROJECT}.working_dir", ""),
         )
+
+    @property
+    def began(self) -> bool:
+        """Whether it ever ran, and so may have said something."""
+        return self.state != "created"
 
     @property
     def ready(self) -> bool:

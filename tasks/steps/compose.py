@@ -27,6 +27,8 @@ from tasks.steps.firewall_unit import RulesAtStart, remove_unit
 from tasks.steps.networks import Networks
 from tasks.tools import compose
 
+LAST_LINES = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -112,9 +114,11 @@ class Stack:
             wait_s=environment.dify.start_within_s,
         )
         try:
-            self.site.node.run(command)
+            done = self.site.node.attempt(command)
         except CommandFailed as error:
-            raise self._trouble(error) from None
+            raise self._trouble(str(error)) from None
+        if done.status != 0 or self._unmade():
+            raise self._trouble(f"{command}: exit status {done.status}\n{_last(done.stderr)}")
         before, found = release_file.read(environment, self.site.node), self._images()
         now = _ids(found)
         release_file.update(
@@ -127,10 +131,15 @@ class Stack:
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _trouble(self, error: CommandFailed) -> StepError:
-        """Which service is not well, in its own last words."""
-        for container in self.site.docker.containers(self.site.environment.dify.project):
-            if not container.ready and not container.one_off:
+    def _unmade(self) -> bool:
+        """Whether a service has no container: Compose may end well without having made it."""
+        made = {container.service for container in self._containers()}
+        return not made.issuperset(active(self.site.environment, self.site.release))
+
+    def _trouble(self, said: str) -> StepError:
+        """Which service is not well, in its own last words; else what Compose said."""
+        for container in self._containers():
+            if container.began and not container.ready:
                 words = masked(self.site.docker.logs(container.id), self.site)
                 return StepError(
                     "compose",
@@ -138,7 +147,13 @@ class Stack:
                     tried="docker compose up --wait",
                     advice="mend what it says, or raise dify.start_within_s, and deploy again",
                 )
-        return StepError("compose", masked(str(error), self.site), advice="deploy again")
+        return StepError(
+            "compose", masked(said, self.site), advice="mend what it says, and deploy again"
+        )
+
+
+def _last(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-LAST_LINES:])
 
 
 def _ids(found: Mapping[str, Image]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from functools import cache, partial
 
 from config.environment import Environment
 from config.errors import StepError
+from config.rules.addresses import overlap
 from config.rules.finding import Finding, Reading, bad, good
 from tasks.core.ownership import belongs
 from tasks.core.ports import ports, taken
@@ -87,6 +88,7 @@ def _on_node(site: Site, where: str) -> list[Probe]:
         Probe("machine", surveyed, within_s=NODE_S, advice=REACH, where=where),
         probe("docker", partial(_docker, site)),
         probe("dify.project", partial(_project, site)),
+        probe("dify.subnet", partial(_subnet, site)),
         Probe(
             "images",
             images,
@@ -125,6 +127,20 @@ def _project(site: Site) -> Reading:
     if folder := other_folder(site, found):
         return bad("dify.project", why(site, folder), advice=way_on(site))
     return good("dify.project", f"{project} is ours or nobody's")
+
+
+def _subnet(site: Site) -> Reading:
+    """Whether the stack's addresses are free; without an engine they are."""
+    dify = site.environment.dify
+    known = [] if site.docker.trouble() else site.docker.subnets()
+    for found in known:
+        if found.project != dify.project and overlap(found.addresses, dify.subnet):
+            return bad(
+                "dify.subnet",
+                f"{dify.subnet} overlaps {found.addresses} of the Docker network {found.network}",
+                advice="set another dify.subnet, or remove that network",
+            )
+    return good("dify.subnet", f"{dify.subnet} is free or ours")
 
 
 def _domain(environment: Environment) -> Reading:
