@@ -18,9 +18,11 @@ class Subnet:
     @classmethod
     def all_of(cls, seen: dict[str, Any]) -> "list[Subnet]":
         """From what the engine says of a network, which may have one of each version, or none."""
-        project = str((seen["Labels"] or {}).get(PROJECT, ""))
+        labels = cast(dict[str, str], seen["Labels"] or {})
         ranges = [part.get("Subnet") for part in seen["IPAM"]["Config"] or ()]
-        return [cls(str(seen["Name"]), project, str(each)) for each in ranges if each]
+        return [
+            cls(str(seen["Name"]), labels.get(PROJECT, ""), str(each)) for each in ranges if each
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from tasks.steps.settings import Files, Folders
 from tests.integration.conftest import MakeSite
 from tests.integration.stack import BRIDGE
 
-TAKEN = "172.28.77.0/25"
+# Docker itself gives none of these to a network.
+TAKEN = "10.213.77.0/25"
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def site(sandbox_site: MakeSite) -> Site:
     return sandbox_site(
         postgres=address,
         redis=address,
-        dify={"subnet": "172.28.77.0/24"},
+        dify={"subnet": "10.213.77.0/24"},
         images={"source": "rehearsal"},
     )
 
