@@ -190,6 +190,43 @@ def drill(
 
 
 @app.command()
+def upgrade(
+    environment: Environment,
+    to: Annotated[str, typer.Option("--to", help="Dify's version instead of the file's")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would change, and what is in the way")
+    ] = False,
+    without_drill: Annotated[
+        bool, typer.Option("--without-drill", help="Do not prove the restore point first")
+    ] = False,
+    json: Json = False,
+    reason: Reason = "",
+    yes: Yes = False,
+) -> None:
+    """Bring the environment to another release; whatever fails, the old one serves again."""
+    from cli import upgrade
+
+    status = upgrade.upgrade(
+        environment,
+        to=to,
+        dry_run=dry_run,
+        without_drill=without_drill,
+        reason=reason,
+        yes=yes,
+        as_json=json,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def rollback(environment: Environment, json: Json = False, yes: Yes = False) -> None:
+    """Undo the last upgrade: database, files, settings and images of before serve again."""
+    from cli import upgrade
+
+    upgrade.rollback(environment, yes=yes, as_json=json)
+
+
+@app.command()
 def down(
     environment: Environment,
     purge: Annotated[bool, typer.Option(help="Also delete all of its data")] = False,

@@ -120,6 +120,20 @@ def restore(environment: str, *, source: str, **parameters: Any) -> Any:
         )
 
 
+def upgrade(environment: str, **parameters: Any) -> Any:
+    with server(environment):
+        from flows.upgrade import upgrade as flow
+
+        return _run(flow, environment=environment, **parameters)
+
+
+def rollback(environment: str, *, confirm: str) -> Any:
+    with server(environment):
+        from flows.rollback import rollback as flow
+
+        return _run(flow, environment=environment, confirm=confirm)
+
+
 def drill(environment: str, *, point: str) -> Any:
     with server(environment):
         from flows.drill import drill as flow

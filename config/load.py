@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from config.cross_checks import check
 from config.environment import Environment
 from config.errors import ConfigError
+from config.hand_steps import History
 from config.messages import Complaint, complaints
 from config.release import Release
 from config.shared import Claims, claims, clashes
@@ -26,6 +27,7 @@ from config.shared import Claims, claims, clashes
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "config" / "environments"
 RELEASES = ROOT / "config" / "releases"
+HISTORY = RELEASES / "history.toml"
 PREFIX = "ROLLOUT__"
 MOST_BYTES = 1_000_000
 
@@ -78,7 +80,7 @@ def environment_names(folder: Path = ENVIRONMENTS) -> list[str]:
 
 def release_names(folder: Path = RELEASES) -> list[str]:
     """Every release that has a file, oldest first."""
-    names = (path.stem for path in folder.glob("*.toml"))
+    names = (path.stem for path in folder.glob("[0-9]*.toml"))
     return sorted(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
 
 
@@ -156,6 +158,17 @@ def load_release(version: str, folder: Path = RELEASES) -> Release:
     layers.refuse()
     assert release is not None  # noqa: S101 - refused above
     return release
+
+
+def load_history(path: Path = HISTORY) -> History:
+    """Every known release, and its hand steps. Raises ConfigError as `load_environment` does."""
+    layers = Layers(_show(path))
+    _lay_file(layers, path)
+    layers.refuse()
+    history = _validated(History, layers)
+    layers.refuse()
+    assert history is not None  # noqa: S101 - refused above
+    return history
 
 
 def _validated(model: type[M], layers: Layers) -> M | None:

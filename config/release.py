@@ -12,6 +12,7 @@ from config import environment
 from config.environment.addresses import Port
 from config.environment.dify import Direct
 from config.environment.model import Strict, refuse
+from config.hand_steps import HandStep, Run
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
@@ -119,15 +120,6 @@ class State(Strict):
     owner: int
 
 
-class Run(Strict):
-    """A one-shot container of a service's image."""
-
-    service: str
-    environment: dict[str, str] = {}
-    entrypoint: list[str] | None = None
-    command: list[str] = []
-
-
 class Migration(Strict):
     """How the schema is moved and how the image is asked for its revisions.
 
@@ -193,7 +185,8 @@ class Evidence(Strict):
 class Release(Strict):
     """One Dify version as data. A newer one is another file.
 
-    `digests` pins images by role; `name:tag@sha256:…` among the images says the same.
+    `digests` pins images by role; `name:tag@sha256:…` among the images says the same. `steps`: what
+    an upgrade to it or across it takes beside the migration.
     """
 
     version: str
@@ -209,6 +202,7 @@ class Release(Strict):
     routes: list[Route]
     migration: Migration
     api: Api
+    steps: list[HandStep] = []
 
     @property
     def proved(self) -> bool:
@@ -291,6 +285,8 @@ def _routes(release: Release) -> Iterator[str]:
 def _migration(release: Release) -> Iterator[str]:
     migration = release.migration
     yield from _unknown("migration.writers", migration.writers, release.services)
+    runs = [step.run for step in release.steps if step.run]
+    yield from _unknown("steps.run.service", [run.service for run in runs], release.services)
     yield from _unknown("migration.run.service", [migration.run.service], release.services)
     yield from _unknown(
         "migration.revisions.service", [migration.revisions.service], release.services

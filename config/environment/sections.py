@@ -22,6 +22,7 @@ from config.environment.redis import Redis
 from config.environment.sandbox import Sandbox
 from config.environment.secrets import Secrets
 from config.environment.storage import Storage
+from config.environment.upgrade import Upgrade
 
 
 class Sections(Strict):
@@ -45,6 +46,7 @@ class Sections(Strict):
     secrets: Secrets
     health: Health
     limits: Limits
+    upgrade: Upgrade
 
     @property
     def drill(self) -> Drill:

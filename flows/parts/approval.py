@@ -31,7 +31,9 @@ class Approved:
     reason: str
 
 
-def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
+def approval(
+    plan: Report, site: Site, *, given: str, reason: str, work: str = "deploy"
+) -> Approved:
     """Who approved this very plan.
 
     `given` is the fingerprint of a plan somebody has approved already. Without it the run is
@@ -49,8 +51,8 @@ def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
             raise StepError(
                 "approval",
                 f"{plan.environment} has changed since plan {given} was approved: "
-                f"a deploy would now do {plan.changes} changes (plan {identity})",
-                advice=f"look at `rollout plan {plan.environment}` and approve again",
+                f"{work} would now do {plan.changes} changes (plan {identity})",
+                advice=f"look at the plan of {work} again, and approve that",
             )
         return Approved(operator(), reason)
     if not plan.changes:
@@ -59,7 +61,7 @@ def approval(plan: Report, site: Site, *, given: str, reason: str) -> Approved:
         raise StepError(
             "approval",
             f"{plan.environment} is protected and nobody approved plan {identity}",
-            advice=f"rollout deploy {plan.environment}, or run its deployment in the Prefect UI",
+            advice=f"rollout {work} {plan.environment}, or run its deployment in the Prefect UI",
         )
     answer = suspend_flow_run(
         wait_for_input=Approval.with_initial_data(description=_shown(plan, identity)),

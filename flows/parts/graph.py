@@ -27,8 +27,14 @@ class Graph:
     """
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self.site = site
         self._ends: Sequence[End] = ()
+
+    def of(self, site: Site) -> "Graph":
+        """The same run on another site: what comes next there waits for what came before here."""
+        other = Graph(site)
+        other._ends = self._ends
+        return other
 
     def run(self, task: Task[..., R], *args: Any, **options: Any) -> R:
         """The result of a task that waits for all before it, run here and now.
@@ -37,9 +43,9 @@ class Graph:
             RolloutError: what it failed with.
         """
         if not configured():
-            return unrecorded(task, self._site, *args, **options)
+            return unrecorded(task, self.site, *args, **options)
         options |= {"wait_for": self._ends, "return_state": True}
-        ended: Any = fitted(task, self._site)(self._site, *args, **options)
+        ended: Any = fitted(task, self.site)(self.site, *args, **options)
         result = result_of(ended)
         self._ends = (ended,)
         return result
@@ -62,8 +68,8 @@ class Graph:
 
     def _start(self, task: Task[..., Any], before: Sequence[End]) -> End:
         if not configured():
-            return start(task, self._site, [end for end in before if isinstance(end, Unrecorded)])
-        return fitted(task, self._site).submit(self._site, wait_for=before)  # pyright: ignore[reportUnknownMemberType]
+            return start(task, self.site, [end for end in before if isinstance(end, Unrecorded)])
+        return fitted(task, self.site).submit(self.site, wait_for=before)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _wait(end: End) -> None:

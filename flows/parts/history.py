@@ -5,6 +5,7 @@ from prefect.runtime import deployment
 from flows.parts import recording
 from flows.parts.approval import Approved
 from flows.parts.report import Report
+from flows.parts.upgrade_report import UpgradeReport
 from tasks.core.origin import commit, operator
 from tasks.core.site import Site
 
@@ -35,6 +36,16 @@ def end(report: Report) -> None:
             "checks": len(report.checks),
             "seconds": round(report.seconds, 1),
         },
+    )
+
+
+def upgraded(report: UpgradeReport) -> None:
+    """From which release to which, and the point there is to go back to."""
+    _label(
+        upgrade=f"{report.old} → {report.new}",
+        point=report.point,
+        checks=len(report.checks),
+        downtime_s=round(report.downtime_s),
     )
 
 

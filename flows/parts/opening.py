@@ -11,7 +11,7 @@ from clients.node import Node
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.release import Release
-from tasks.core import secrets
+from tasks.core import secrets, upgrade_mark
 from tasks.core.first_use import require_unused
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.open_node import open_node
@@ -36,16 +36,19 @@ def locked(
     promote_from: str = "",
     dry_run: bool = False,
     half_restored: bool = False,
+    half_upgraded: bool = False,
 ) -> Generator[Site]:
     """The environment's site, locked against other runs unless nothing will be changed.
 
     `release`: the one to use instead of what the environment's file says. `promote_from`: the
     environment whose release and images it gets instead. A run that is cancelled
-    takes the commands it waits for with it. `half_restored`: a restore that stopped half-way is no
-    obstacle to this run, nor is what lies where an environment would be that was never used.
+    takes the commands it waits for with it. `half_upgraded`: an upgrade that stopped half-way is
+    no obstacle to this run. `half_restored`: neither is a restore that did, nor what lies where an
+    environment would be that was never used.
 
     Raises:
-        StepError: such a restore is to be finished first; somebody else's Dify is in the way.
+        StepError: such a restore or upgrade is to be finished first; somebody else's Dify is in the
+            way.
     """
     source = promoted(promote_from) if promote_from else None
     desired = load_environment(environment, release=source.release if source else release)
@@ -63,6 +66,8 @@ def locked(
         found = _site(desired, _saved, source, first_look)
         if not half_restored:
             require_ended(found)
+        if not (half_restored or half_upgraded):
+            upgrade_mark.require_none(found)
         yield found
 
 

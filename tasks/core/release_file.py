@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,6 +30,7 @@ class ReleaseFile(BaseModel):
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `held`: reference → digest its registry gave it when it was pulled first.
     `revisions`: image id → the schema revisions that image brings, its newest first.
+    `hand_steps`: step of an upgrade that changed this database → when it began.
     `verified`: digest of the stack that passed all checks and was not changed since, `databases`
     which ones it had, `settings_of` of the release it was made from. `proved_at`,
     `proved_release`: when all checks passed last, and of which release; these stay when the stack
@@ -46,6 +48,7 @@ class ReleaseFile(BaseModel):
     settings: dict[str, str] = {}
     held: dict[str, str] = {}
     revisions: dict[str, list[str]] = {}
+    hand_steps: dict[str, str] = {}
     verified: str = ""
     databases: str = ""
     settings_of: str = ""
@@ -81,6 +84,13 @@ def update(environment: Environment, node: Node, **values: object) -> None:
     if new != old:
         text = json.dumps(new.model_dump(), indent=2, sort_keys=True) + "\n"
         node.write(File(_path(environment), text.encode(), mode=0o600, keep_previous=False))
+
+
+def forget_hand_steps(environment: Environment, node: Node, *, since: datetime) -> None:
+    """The database is as it was then: steps that began later have not changed it."""
+    began = read(environment, node).hand_steps
+    kept = {name: at for name, at in began.items() if datetime.fromisoformat(at) < since}
+    update(environment, node, hand_steps=kept)
 
 
 def digests(settings: Mapping[str, str], key: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from config.rules.restore_point import BEFORE_RESTORE, Manifest
-from tasks.core import secrets
+from tasks.core import release_file, secrets
 from tasks.core.site import Site
 from tasks.points import buckets, folders, interrupted_restore, replaced
 from tasks.points.backup import OnProgress, silent, take
@@ -96,6 +96,7 @@ def _own(site: Site, choice: Choice, keep: Keep) -> Iterator[str]:
     if _cloned(site, choice):
         yield from silence(site)
     if "database" in choice.parts:
+        release_file.forget_hand_steps(site.environment, site.node, since=choice.manifest.created)
         yield from adopt(site, choice, keep)
 
 

@@ -12,7 +12,7 @@ from config.load import load_release, release_names
 from tasks.core import release_file, secret_file
 from tasks.core.site import Site
 from tasks.probes.verify.run import failed, verify
-from tasks.steps.compose import start_services, stop_services
+from tasks.steps.compose import running_services, start_services, stop_services
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 
@@ -30,14 +30,7 @@ class Served:
         self.release = release_file.read(site.environment, site.node).version
         self.secrets = dict(site.secrets)
         self.files = [_files(each) for each in site.on_each()]
-        self.services = sorted(
-            {
-                container.service
-                for each in site.on_each()
-                for container in each.docker.containers(site.environment.dify.project)
-                if container.state == "running" and not container.one_off
-            }
-        )
+        self.services = running_services(site)
 
     def stop(self) -> None:
         stop_services(

@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from config.rules.restore_point import Manifest, Point, Reason
+from tasks.core import upgrade_mark
 from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.points import backup as backups
@@ -106,8 +107,13 @@ def restore(site: Site, *, choice: Choice, on_progress: OnProgress) -> Restored:
 
 
 @task("settle", within_s=HOUR_S)
-def settle(site: Site) -> str:
-    """Keep what the restore replaced as long as the environment says, now that it is proved."""
+def settle(site: Site, *, choice: Choice) -> str:
+    """Keep what the restore replaced as long as the environment says, now that it is proved.
+
+    With the database goes the mark of an upgrade: there is none to go back from any more.
+    """
+    if "database" in choice.parts:
+        upgrade_mark.forget(site)
     return restores.settle(site)
 
 

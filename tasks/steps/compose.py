@@ -183,6 +183,13 @@ def down(site: Site) -> None:
             each.docker.remove(container.id)
 
 
+def running_services(site: Site) -> list[str]:
+    """Services of the stack that run on some node."""
+    project = site.environment.dify.project
+    found = [container for each in site.on_each() for container in each.docker.containers(project)]
+    return sorted({c.service for c in found if c.state == "running" and not c.one_off})
+
+
 def stop_services(site: Site, services: list[str]) -> None:
     """These services do not run on any node, if they did."""
     home, project = site.environment.dify.home, site.environment.dify.project

@@ -2,25 +2,19 @@
 
 import logging
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 
-from docker.errors import DockerException
-
-from clients.command import CommandFailed
-from clients.docker import NoEnd
 from clients.waiting import until
 from config.errors import RolloutError, StepError
+from config.hand_steps import Run
 from config.pigsty import migration_variables
-from config.release import Run
-from tasks.core.engine import one_shot
+from tasks.core import upgrade_mark
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S, Change, Kind, Step
 from tasks.steps import revisions
 from tasks.steps.compose import start_services, stop_services
-from tasks.steps.docker import compose_prefix
-from tasks.tools import compose
+from tasks.steps.job import JobFailed, run_job
 
 log = logging.getLogger("rollout")
 
@@ -69,15 +63,20 @@ class Migrate:
         revisions.remember(self.site)
 
     def _stopped(self, head: str) -> None:
-        """Migrate while nothing writes; what was stopped runs again if that fails."""
+        """Migrate while nothing writes; what was stopped runs again if that fails.
+
+        But for an upgrade, whose way back is another one: the schema may be half-way by then.
+        """
         writers = self.site.release.migration.writers
+        upgrade = upgrade_mark.read(self.site)
+        back = [] if upgrade and upgrade.pending else writers
         try:
             stop_services(self.site, writers)
             self._migrate(head)
         except BaseException:
-            log.warning("migrate: failed, starting %s again", ", ".join(writers))
+            log.warning("migrate: failed, starting again: %s", ", ".join(back) or "nothing")
             try:
-                start_services(self.site, writers)
+                start_services(self.site, back)
             except RolloutError as error:
                 log.error("migrate: they do not run: %s", error)
             raise
@@ -107,33 +106,12 @@ class Migrate:
         log.info("migrate: schema is at %s", head)
 
     def _run(self, run: Run, timeout_s: int) -> str:
-        command = compose.run(
-            compose_prefix(self.site.node),
-            self.site.environment.dify.home,
-            run.service,
-            name=self._container(),
-            environment=run.environment | migration_variables(self.site.environment),
-            entrypoint=run.entrypoint,
-            command=run.command,
-            timeout_s=timeout_s,
-        )
-        with one_shot(self.site, self._container()):
-            try:
-                self.site.node.run(command)
-                status, output = self.site.docker.ended(self._container(), timeout_s)
-            except CommandFailed as error:
-                raise self._trouble(f"{error.reason}\n{self._log() or error.output}") from None
-            except NoEnd as error:
-                raise self._trouble(str(error)) from None
-            if status:
-                raise self._trouble(f"exit status {status}\n{output}")
-            return output
-
-    def _log(self) -> str:
-        """What the container wrote; empty where there is none, or none that can be read."""
-        with suppress(DockerException, RolloutError):
-            return self.site.docker.logs(self._container(), lines=200)
-        return ""
+        variables = migration_variables(self.site.environment)
+        name = self._container()
+        try:
+            return run_job(self.site, run, name=name, variables=variables, timeout_s=timeout_s)
+        except JobFailed as error:
+            raise self._trouble(str(error)) from None
 
     def _trouble(self, text: str) -> StepError:
         text = masked(text, self.site)

@@ -15,8 +15,9 @@ from clients.postgres import DatabaseMissing
 from config.desired import env_file
 from config.desired.compose import environment_of, plain
 from config.errors import NotKnown, StepError
+from config.hand_steps import Run
 from config.load import load_release, release_names
-from config.release import REFERENCE, Run
+from config.release import REFERENCE
 from config.rules.finding import Reading, bad, good
 from config.rules.revisions import Fit, fit, parse_history
 from tasks.core import release_file
@@ -54,6 +55,11 @@ def in_database(site: Site, within_s: float = 0) -> str | None:
             return str(row[0]) if row else None
     except DatabaseMissing:
         return None
+
+
+def here(site: Site) -> bool:
+    """Whether the image that can be asked is on the first node."""
+    return usable(site) and site.docker.image(_reference(site)) is not None
 
 
 def known(site: Site) -> Sequence[str]:
@@ -102,7 +108,7 @@ def fits(site: Site, revision: str) -> Fit:
     For a database, and for a restore point.
     """
     found = fit(revision, site.release, known(site), _heads(site))
-    if found is Fit.OPEN and usable(site) and site.docker.image(_reference(site)):
+    if found is Fit.OPEN and here(site):
         return fit(revision, site.release, ask(site), {})
     return found
 

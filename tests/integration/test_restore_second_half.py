@@ -10,8 +10,8 @@ import pytest
 from psycopg import Connection
 
 from config.errors import RolloutError, StepError
+from flows.parts.bring_back import proved
 from flows.parts.graph import Graph
-from flows.restore import proved
 from tasks.core.site import Site
 from tasks.points import databases, interrupted_restore, replaced
 from tasks.points.backup import silent, take

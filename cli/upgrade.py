@@ -1,0 +1,87 @@
+"""`rollout upgrade` and `rollout rollback`: what they would do is shown, and asked about."""
+
+import sys
+from typing import Any
+
+import typer
+
+from cli import output, runs
+from cli.bars import bars
+from cli.output import in_s, json_line, say, table
+from config.errors import RolloutError
+from config.load import load_environment
+from flows.parts.report import Report, check_rows
+from flows.parts.upgrade_report import UpgradeReport, part_rows
+
+
+def upgrade(
+    environment: str, *, reason: str, dry_run: bool, yes: bool, as_json: bool, **what: Any
+) -> int:
+    """The exit status: of a plan alone as `rollout plan` has it."""
+    if dry_run:
+        plan = runs.upgrade(environment, dry_run=True, **what)
+        output.plan(plan, as_json=as_json)
+        return 1 if plan.blocked else 2
+    name = _approved(environment, yes=yes, **what)
+    with bars(shares=True):
+        report = runs.upgrade(environment, reason=reason, approved_plan=name, **what)
+    _print(report, "upgrade", as_json=as_json)
+    return 0
+
+
+def rollback(environment: str, *, yes: bool, as_json: bool) -> None:
+    from tasks.upgrades.stages import NotConfirmed
+
+    confirm = environment if yes else ""
+    try:
+        report = _back(environment, confirm)
+    except NotConfirmed as error:
+        if not sys.stdin.isatty():
+            raise
+        say(str(error))
+        report = _back(environment, typer.prompt("The environment's name"))
+    _print(report, "rollback", as_json=as_json)
+
+
+def _back(environment: str, confirm: str) -> Any:
+    with bars(shares=True):
+        return runs.rollback(environment, confirm=confirm)
+
+
+def _approved(environment: str, *, yes: bool, **what: Any) -> str:
+    """The name of the plan to carry out; empty where no approval is needed."""
+    protected = load_environment(environment).protected
+    asked = sys.stdin.isatty() and not yes
+    if protected and not yes and not asked:
+        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
+    if not (protected or asked):
+        return ""
+    plan: Report = runs.upgrade(environment, dry_run=True, **what)
+    if asked:
+        output.plan(plan, as_json=False)
+        typer.confirm(f"Upgrade {environment} exactly so?", abort=True)
+    return plan.fingerprint if protected else ""
+
+
+def _print(report: UpgradeReport, work: str, *, as_json: bool) -> None:
+    if as_json:
+        json_line(
+            {
+                "environment": report.environment,
+                "from": report.old,
+                "to": report.new,
+                "point": report.point,
+                "proved": report.proved,
+                "parts": part_rows(report),
+                "downtime_s": in_s(report.downtime_s),
+                "checks": check_rows(report.checks),
+                "notes": list(report.notes),
+                "seconds": in_s(report.seconds),
+            }
+        )
+        return
+    table(part_rows(report), f"{report.environment}: {work} in {report.seconds:.1f} s")
+    for note in report.notes:
+        say(f"note: {note}")
+    say(f"nobody could use Dify for {report.downtime_s:.1f} s; restore point {report.point}")
+    say(f"{report.environment} runs Dify {report.new}")

@@ -1,0 +1,149 @@
+"""An upgrade step by step, and the way back from wherever it stopped."""
+
+from dataclasses import dataclass, field
+
+from config.errors import RolloutError, StepError
+from config.rules.finding import Finding
+from flows.parts.bring_back import bring_back
+from flows.parts.graph import Graph
+from flows.parts.progress import progress
+from flows.parts.second_half import second_half
+from flows.parts.transfers import transfers
+from flows.parts.upgrade_report import Laps, UpgradeReport
+from tasks.core.site import Site
+from tasks.core.upgrade_mark import Stage, Upgrade
+from tasks.points import tasks as points
+from tasks.steps.tasks import STEPS
+from tasks.upgrades import tasks
+from tasks.upgrades.facts import older
+from tasks.upgrades.way import Way
+
+READY = ("preflight", "docker", "pgsql", "redis", "images")
+START = ("compose", "portal", "hosts")
+
+
+@dataclass(slots=True)
+class Upgrading:
+    """The upgrade of a site along its way; each step on the graph of one of both releases."""
+
+    graph: Graph
+    site: Site
+    way: Way
+    laps: Laps = field(default_factory=Laps)
+    checks: list[Finding] = field(default_factory=list[Finding])
+    notes: list[str] = field(default_factory=list[str])
+    mark: Upgrade | None = None
+
+    def carry_out(self, *, drilled: bool) -> UpgradeReport:
+        """The new release serves and is proved.
+
+        Raises:
+            StepError: it is not; the old one serves again, or the error says what to do.
+        """
+        self.mark = self.way.going_on or self.prepare(drilled=drilled)
+        try:
+            self.mark = self.forward(self.mark)
+        except Exception as error:
+            raise self.gone_back(error) from error
+        return self.report()
+
+    def prepare(self, *, drilled: bool) -> Upgrade:
+        """Images of both releases are there, and a restore point that comes back."""
+        old = self.graph.of(older(self.site, self.way.hop.old))
+        with self.laps.lap("images of both releases"), transfers(self.site):
+            self.graph.steps(READY)
+            old.run(STEPS["images"])
+        with self.laps.lap("restore point"), progress("backup", self.site.name) as on_progress:
+            repository = old.run(points.open_repository, create=True)
+            point = old.run(
+                points.save_point, repository, reason="before-upgrade", on_progress=on_progress
+            ).point
+        proved = "not proved by a drill, as was asked for"
+        if drilled:
+            with self.laps.lap("drill"), progress("drill", self.site.name) as on_progress:
+                choice = old.run(points.choose, source=old.site, point=point, only=[])
+                done = old.run(points.drill, choice=choice, on_progress=on_progress)
+            proved = f"proved by a drill in {done.rto_s:.0f} s"
+        return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved)
+
+    def forward(self, mark: Upgrade) -> Upgrade:
+        """Read top to bottom. What an earlier run has done is found done."""
+        run, lap = self.graph.run, self.laps.lap
+        if not mark.opened:
+            with lap("stop"):
+                run(tasks.stop)
+            with lap("settings"):
+                run(STEPS["settings"])
+            run(tasks.change)
+        with lap("migrate"):
+            run(STEPS["migrate"])
+        with lap("hand steps before"):
+            self.notes += run(tasks.steps_before, found=self.way)
+        with lap("start"):
+            for name in START:
+                run(STEPS[name])
+        with lap("gate"):
+            self.checks += run(STEPS["verify"], changed=True)
+        run(tasks.opened)
+        with lap("hand steps after"):
+            self.notes += run(tasks.steps_after, found=self.way)
+        with lap("watch"):
+            run(tasks.watch)
+        return run(tasks.end)
+
+    def gone_back(self, error: Exception) -> StepError:
+        """Why the upgrade failed, and what serves now."""
+        hop, name = self.way.hop, self.site.name
+        cause = error.cause if isinstance(error, StepError) else str(error)
+        step = error.step if isinstance(error, StepError) else "upgrade"
+        try:
+            with self.laps.lap("way back"):
+                _, notes = back(self.graph.of(older(self.site, hop.old)))
+        except RolloutError as trouble:
+            return StepError(
+                "upgrade",
+                f"{hop.old} → {hop.new} failed at {step}: {cause}\n"
+                f"  and the way back stopped: {trouble}",
+                advice=f"rollout rollback {name} goes on with the way back",
+            )
+        self.notes += notes
+        return StepError(
+            "upgrade",
+            f"{hop.old} → {hop.new} failed at {step}: {cause}\n"
+            f"  Dify {hop.old} serves again" + "".join(f"\n  {note}" for note in notes),
+            advice=error.advice if isinstance(error, StepError) else "look at the log above",
+        )
+
+    def report(self, failed: str = "") -> UpgradeReport:
+        mark, hop = self.mark, self.way.hop
+        return UpgradeReport(
+            self.site.name,
+            hop.old,
+            hop.new,
+            mark.point if mark else "",
+            mark.proved if mark else "none was taken",
+            mark.downtime_s if mark else 0.0,
+            self.laps.seconds,
+            tuple(self.laps.parts),
+            tuple(self.checks),
+            tuple(self.notes),
+            failed,
+        )
+
+
+def back(graph: Graph) -> tuple[list[Finding], list[str]]:
+    """The old release, whose graph it is, serves its own data again: its checks, and notes.
+
+    Where the upgrade changed no data there is nothing to restore.
+    """
+    mark = graph.run(tasks.turn_back)
+    if mark.stage is Stage.STOPPING:
+        checks = second_half(graph)
+        graph.run(tasks.forget)
+        return checks, ["nothing of its data was changed"]
+    choice = graph.run(
+        points.choose, source=graph.site, point=mark.point, only=[], release=mark.old
+    )
+    done, checks = bring_back(graph, graph.site, choice)
+    kept = f"the state of before is the point {done.safety}" if done.safety else ""
+    return checks, [f"it is as it was at {mark.point}", *filter(None, [kept, *done.notes])]

@@ -1,0 +1,116 @@
+"""The mark of an upgrade beside the environment's data: how far it got, and its way back.
+
+It stays once the upgrade is done, for `rollout rollback`; a restore takes it away.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clients.command import Command
+from clients.files import File
+from config.errors import StepError
+from tasks.core.site import Site
+
+
+class Stage(StrEnum):
+    """STOPPING: data is as the point has it, or newer. CHANGING: schema or data may be the new
+    release's. BACK: a rollback has begun. DONE: the new release was proved."""
+
+    STOPPING = "stopping"
+    CHANGING = "changing"
+    BACK = "back"
+    DONE = "done"
+
+
+class Upgrade(BaseModel):
+    """An upgrade `old` → `new` from the restore point `point`.
+
+    `proved`: how the point was proved, or that it was not. `images`: reference → id of what ran.
+    `stopped`, `opened`: when nobody could use Dify any more, and when people could again; ISO 8601.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    old: str
+    new: str
+    point: str
+    proved: str
+    images: dict[str, str] = {}
+    stage: Stage = Stage.STOPPING
+    stopped: str = ""
+    opened: str = ""
+
+    @property
+    def pending(self) -> bool:
+        return self.stage is not Stage.DONE
+
+    @property
+    def downtime_s(self) -> float:
+        if not (self.stopped and self.opened):
+            return 0.0
+        span = datetime.fromisoformat(self.opened) - datetime.fromisoformat(self.stopped)
+        return span.total_seconds()
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def read(site: Site) -> Upgrade | None:
+    """The last upgrade, ended or not; None if there was none, or a restore came after it.
+
+    Raises:
+        StepError: the mark cannot be understood, so nobody knows how far an upgrade got.
+    """
+    content = site.node.read(_path(site))
+    if content is None:
+        return None
+    try:
+        return Upgrade.model_validate_json(content)
+    except ValidationError:
+        raise StepError(
+            "upgrade",
+            f"{_path(site)} is damaged: how far an upgrade got is not known",
+            advice=f"rollout restore {site.name} with the point from before it, then delete it",
+        ) from None
+
+
+def write(site: Site, upgrade: Upgrade, **values: object) -> Upgrade:
+    """The upgrade with these values, as it is noted now."""
+    changed = upgrade.model_copy(update=values)
+    content = changed.model_dump_json(indent=2).encode() + b"\n"
+    site.node.write(File(_path(site), content, 0o600, keep_previous=False))
+    return changed
+
+
+def forget(site: Site) -> None:
+    site.node.run(Command(("rm", "-f", str(_path(site)))))
+
+
+def require_none(site: Site) -> None:
+    """No upgrade stopped half-way.
+
+    Raises:
+        StepError: one did; says how to go on, and how to go back.
+    """
+    found = read(site)
+    if found is None or not found.pending:
+        return
+    name = site.name
+    raise StepError(
+        "upgrade",
+        f"an upgrade of {name} from Dify {found.old} to {found.new} stopped half-way",
+        advice=f"rollout rollback {name} takes it back to {found.point}"
+        + (
+            ""
+            if found.stage is Stage.BACK
+            else f"; rollout upgrade {name} --to {found.new} goes on with it"
+        ),
+    )
+
+
+def _path(site: Site) -> Path:
+    return site.environment.dify.data / ".upgrade.json"

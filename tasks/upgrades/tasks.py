@@ -1,0 +1,82 @@
+"""The parts of an upgrade that no rollout has, as Prefect tasks."""
+
+from tasks.core.site import Site
+from tasks.core.tasks import task
+from tasks.core.upgrade_mark import Upgrade
+from tasks.steps.table import DAY_S, HOUR_S, MINUTE_S
+from tasks.upgrades import hand_steps, stages, way
+from tasks.upgrades.way import Way
+
+
+@task("way", within_s=HOUR_S)
+def find_way(site: Site) -> Way:
+    """Ask whether the wanted release can be reached from what runs; nothing is changed."""
+    return way.find(site)
+
+
+@task("begin upgrade", within_s=10 * MINUTE_S)
+def begin(site: Site, *, found: Way, point: str, proved: str) -> Upgrade:
+    """Note the restore point and the images that an upgrade goes back to."""
+    return stages.begin(site, found, point=point, proved=proved)
+
+
+@task("stop writers", within_s=30 * MINUTE_S)
+def stop(site: Site) -> None:
+    """Stop everything of Dify that writes."""
+    stages.stop(site)
+
+
+@task("change", within_s=10 * MINUTE_S)
+def change(site: Site) -> None:
+    """Note that schema and data are the new release's from here on."""
+    stages.change(site)
+
+
+@task("hand steps before", within_s=DAY_S)
+def steps_before(site: Site, *, found: Way) -> list[str]:
+    """Carry out the hand steps that come before the new release starts, and prove them."""
+    return hand_steps.carry_out(site, found.when("before"))
+
+
+@task("hand steps after", within_s=DAY_S)
+def steps_after(site: Site, *, found: Way) -> list[str]:
+    """Carry out the hand steps that need the new release, and prove them."""
+    return hand_steps.carry_out(site, found.when("after"))
+
+
+@task("open", within_s=10 * MINUTE_S)
+def opened(site: Site) -> None:
+    """Note when people could use Dify again."""
+    stages.opened(site)
+
+
+@task("watch release", within_s=3 * HOUR_S, retries=False)
+def watch(site: Site) -> None:
+    """See the new release work for a while; two failures in a row fail the upgrade."""
+    stages.watch(site)
+
+
+@task("end upgrade", within_s=10 * MINUTE_S)
+def end(site: Site) -> Upgrade:
+    """Note that the new release is proved; the way back stays."""
+    return stages.done(site)
+
+
+@task("last upgrade", within_s=HOUR_S)
+def last(site: Site, *, confirm: str) -> Upgrade:
+    """Find the upgrade to go back from, and refuse until somebody says which environment it is."""
+    found = stages.last(site)
+    stages.require_confirmed(site, found, confirm=confirm)
+    return found
+
+
+@task("turn back", within_s=HOUR_S)
+def turn_back(site: Site) -> Upgrade:
+    """End what a killed upgrade left running, and name the old images again."""
+    return stages.turn_back(site)
+
+
+@task("forget upgrade", within_s=10 * MINUTE_S)
+def forget(site: Site) -> None:
+    """Take the mark of an upgrade away that changed nothing."""
+    stages.forget(site)
