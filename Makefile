@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint docs screenshots unit integration e2e lab lab-down test-pigsty
+.PHONY: setup sandbox test lint docs screenshots unit integration e2e lab lab-down test-pigsty test-upgrade
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -43,6 +43,11 @@ integration: setup
 e2e: setup
 	./bootstrap test
 	$(RUN) pytest tests/e2e
+
+# A failure and a kill at each step of an upgrade in turn; takes an hour.
+test-upgrade: setup
+	./bootstrap test
+	$(RUN) pytest tests/upgrades
 
 # Real Pigsty in a container: `make lab PIGSTY_HOME=/path/to/pigsty` (4.0 or newer), then `make test-pigsty`.
 lab:

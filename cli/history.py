@@ -1,4 +1,4 @@
-"""`rollout history`: who deployed what when, from which commit, and what it changed."""
+"""`rollout history`: who deployed or upgraded what when, from which commit, and what it changed."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from cli.runs import server
 from config.load import load_environment
 
 PAGE = 100
-FIELDS = ("by", "approved_by", "release", "commit", "changes", "reason")
+FLOWS = ("deploy", "upgrade", "rollback")
+FIELDS = ("by", "approved_by", "release", "upgrade", "point", "commit", "changes", "reason")
 
 
 def history(environment: str, *, limit: int, as_json: bool) -> None:
@@ -17,12 +18,12 @@ def history(environment: str, *, limit: int, as_json: bool) -> None:
         output.json_line({"environment": environment, "deploys": rows})
         return
     if rows:
-        output.table(rows, f"Deploys of {environment}")
-    output.say(f"{len(rows)} deploys")
+        output.table(rows, f"Deploys and upgrades of {environment}")
+    output.say(f"{len(rows)} deploys and upgrades")
 
 
 def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
-    """A row for each deploy the server knows, the newest first; dry runs are not among them."""
+    """A row for each deploy, upgrade and rollback the server knows, the newest first; dry runs are not among them."""
     load_environment(environment)
     with server(environment):
         from prefect.client.orchestration import get_client
@@ -32,7 +33,7 @@ def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
         from blocks.prefect_api import require_server
 
         require_server(f"the history of {environment}")
-        named = FlowRunFilter(name=FlowRunFilterName(any_=[f"deploy {environment}"]))
+        named = FlowRunFilter(name=FlowRunFilterName(any_=[f"{flow} {environment}" for flow in FLOWS]))
         with get_client(sync_client=True) as client:
             runs: list[Any] = []
             while len(runs) < limit:
@@ -52,6 +53,7 @@ def _row(run: Any) -> dict[str, Any]:
     labels = {name: run.labels.get(f"rollout.{name}", "") for name in FIELDS}
     began = run.start_time or run.created
     return {
+        "run": run.name.partition(" ")[0],
         "when": began.astimezone().strftime("%Y-%m-%d %H:%M"),
         "state": run.state_name or "",
         "seconds": round(run.total_run_time.total_seconds()),

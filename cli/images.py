@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import Environment, Json, Yes
+from cli.options import Environment, Json, Version, Yes
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, bundle, load and clear away images.")
 
@@ -18,16 +18,23 @@ Extra = Annotated[
 
 
 @app.command()
-def pull(environment: Environment, json: Json = False) -> None:
+def pull(environment: Environment, json: Json = False, release: Version = "") -> None:
     """Get every image of the environment's release to its nodes."""
-    _run(environment, "pull", json=json)
+    _run(environment, "pull", json=json, release=release)
 
 
 @app.command()
-def bundle(environment: Environment, file: File, extra: Extra = None, json: Json = False) -> None:
+def bundle(
+    environment: Environment,
+    file: File,
+    extra: Extra = None,
+    json: Json = False,
+    release: Version = "",
+) -> None:
     """Write every image of the environment's release into one file."""
     added = [str(path.resolve()) for path in extra or []]
-    _run(environment, "bundle", json=json, file=str(file.resolve()), extra=added)
+    path = str(file.resolve())
+    _run(environment, "bundle", json=json, file=path, extra=added, release=release)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 
 from cli import backup, images, release, server
 from cli.groups import Commands
-from cli.options import Environment, Json, Yes
+from cli.options import Environment, Json, Version, Yes
 from config.errors import RolloutError
 
 app = typer.Typer(
@@ -22,7 +22,6 @@ app = typer.Typer(
 )
 
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this step; repeatable")]
-Version = Annotated[str, typer.Option("--release", help="Dify's version instead of the file's")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the history")]
 
 app.add_typer(backup.app, name="backup")

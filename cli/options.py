@@ -8,3 +8,4 @@ Environment = Annotated[str, typer.Argument(help="A file of config/environments,
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout")]
 DryRun = Annotated[bool, typer.Option(help="Only show what would change")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+Version = Annotated[str, typer.Option("--release", help="Dify's version instead of the file's")]

@@ -9,6 +9,7 @@ from prefect import flow
 
 from config.errors import RolloutError
 from flows.parts import recording
+from flows.parts.forms import ReleaseName
 from flows.parts.graph import Graph
 from flows.parts.run import recorded
 from flows.parts.transfers import transfers
@@ -39,6 +40,7 @@ def images(
     file: str = "",
     extra: list[str] | None = None,
     extra_to: str = "",
+    release: ReleaseName = "",
 ) -> ImagesReport:
     """Get the environment's images to its nodes, or what `action` says.
 
@@ -49,9 +51,10 @@ def images(
         file: The bundle to write, verify or load, on the worker.
         extra: Files and folders to put into the bundle beside the images.
         extra_to: Folder they are put into when it is loaded.
+        release: Dify's version, to pull or bundle another one's ahead; empty for the file's.
     """
     began = time.monotonic()
-    site = without_secrets(environment)
+    site = without_secrets(environment, release)
     with transfers(site):
         rows = _done(site, action, file, extra or [], extra_to)
     key = f"images-{action}-{environment.replace('_', '-')}"

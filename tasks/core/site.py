@@ -117,7 +117,10 @@ class Site:
         return self.secrets[name].get_secret_value()
 
 
-def without_secrets(environment: str) -> Site:
-    """The environment's site for what needs neither its secrets nor its lock."""
-    desired = load_environment(environment)
+def without_secrets(environment: str, release: str = "") -> Site:
+    """The environment's site for what needs neither its secrets nor its lock.
+
+    `release`: the one to use instead of what the file says.
+    """
+    desired = load_environment(environment, release=release)
     return Site(desired, load_release(desired.dify.release), {})

@@ -1,0 +1,92 @@
+"""An upgrade over two versions, one that fails half-way, and the way back from one that was done."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from config.errors import StepError
+from flows.parts.graph import Graph
+from flows.parts.upgrading import back
+from tasks.core import release_file, upgrade_mark
+from tasks.core.site import Site
+from tasks.core.upgrade_mark import Stage
+from tasks.steps import revisions
+from tasks.steps.pgsql import dify_database
+from tasks.upgrades import stages, way
+from tasks.upgrades.stages import NotConfirmed
+from tests.integration.upgrading import (
+    HEADS,
+    NEW,
+    OLD,
+    images,
+    in_use,
+    require_served_as_before,
+    sql_step,
+    state,
+    to,
+    upgrade,
+)
+
+
+@pytest.fixture(scope="module")
+def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    with in_use(module_sandbox_site, tmp_path_factory.mktemp("points") / "repository") as site:
+        yield site
+
+
+def execute(site: Site, statement: str) -> None:
+    with dify_database(site).connect() as connection:
+        connection.execute(statement.encode())
+
+
+def test_what_is_in_the_way_is_said_before_anything_is_changed(dify: Site) -> None:
+    before = images(dify)
+    with pytest.raises(StepError, match=r"Dify 1\.15\.0 runs already"):
+        way.find(dify)
+    execute(dify, "INSERT INTO alembic_version VALUES ('f0f0f0f0f0f0')")
+    try:
+        with pytest.raises(StepError, match=r"at 2 revisions at once \(5eed00001150, f0f0f0f0f0f0"):
+            way.find(to(dify, NEW))
+    finally:
+        execute(dify, "DELETE FROM alembic_version WHERE version_num = 'f0f0f0f0f0f0'")
+    assert images(dify) == before and upgrade_mark.read(dify) is None
+
+
+def test_a_migration_that_fails_is_gone_back_from_with_all_data(dify: Site) -> None:
+    execute(dify, "CREATE TABLE agents (here boolean)")
+    before = state(dify)
+    with pytest.raises(StepError) as failed:
+        upgrade(dify).carry_out(drilled=False)
+    assert "1.15.0 → 1.17.1 failed at migrate: the migration failed" in failed.value.cause
+    assert "Dify 1.15.0 serves again" in failed.value.cause
+    require_served_as_before(dify, before)
+    execute(dify, "DROP TABLE agents")
+
+
+def test_an_upgrade_over_two_versions_and_back(dify: Site) -> None:
+    before = state(dify)
+    once = sql_step(
+        "before",
+        "CREATE TABLE stepped (n int)",
+        "SELECT to_regclass('stepped') IS NOT NULL",
+        "true",
+        repeat=False,
+    )
+    with pytest.raises(StepError, match="there is no upgrade of sandbox to go back from"):
+        stages.last(dify)
+    report = upgrade(dify, once).carry_out(drilled=True)
+    assert (report.old, report.new, report.failed) == (OLD, NEW, "")
+    assert "proved by a drill" in report.proved
+    assert 0 < report.downtime_s < report.seconds
+    assert revisions.in_database(dify) == HEADS[NEW]
+    assert release_file.read(dify.environment, dify.node).hand_steps.keys() == {once.name}
+    mark = stages.last(dify)
+    assert mark.stage is Stage.DONE
+    execute(dify, "UPDATE documents SET created_at = now() AT TIME ZONE 'utc'")
+    with pytest.raises(NotConfirmed, match=r"newer than that: 1 documents, which"):
+        stages.require_confirmed(dify, mark, confirm="")
+    stages.require_confirmed(dify, mark, confirm="sandbox")
+    back(Graph(to(dify, OLD)))
+    require_served_as_before(dify, before)
+    assert release_file.read(dify.environment, dify.node).hand_steps == {}
