@@ -23,7 +23,7 @@ def history(environment: str, *, limit: int, as_json: bool) -> None:
 
 
 def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
-    """A row for each deploy, upgrade and rollback the server knows, the newest first; dry runs are not among them."""
+    """A row for each deploy, upgrade and rollback the server knows, newest first; no dry runs."""
     load_environment(environment)
     with server(environment):
         from prefect.client.orchestration import get_client
@@ -33,7 +33,8 @@ def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
         from blocks.prefect_api import require_server
 
         require_server(f"the history of {environment}")
-        named = FlowRunFilter(name=FlowRunFilterName(any_=[f"{flow} {environment}" for flow in FLOWS]))
+        names = [f"{flow} {environment}" for flow in FLOWS]
+        named = FlowRunFilter(name=FlowRunFilterName(any_=names))
         with get_client(sync_client=True) as client:
             runs: list[Any] = []
             while len(runs) < limit:

@@ -1,4 +1,4 @@
-"""An upgrade over two versions, one that fails half-way, and the way back from one that was done."""
+"""An upgrade over two versions, one that fails half-way, and the way back from one."""
 
 from collections.abc import Generator
 from typing import Any
