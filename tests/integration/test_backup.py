@@ -198,6 +198,7 @@ def site(module_sandbox_site: Any) -> Site:
                 "monthly": 0,
                 "before_days": 14,
                 "replaced_days": 0,
+                "shrink": 0.5,
             },
             "verify_days": 1,
         },

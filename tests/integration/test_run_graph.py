@@ -16,7 +16,7 @@ from config.load import ROOT
 from tests.integration import prefect_server
 from tests.ports import free_ports
 
-QUICK = {"ROLLOUT__RETRIES__FIRST_S": "0.2", "ROLLOUT__RETRIES__LONGEST_S": "0.4"}
+QUICK = {"ROLLOUT__NODES__RETRIES__FIRST_S": "0.2", "ROLLOUT__NODES__RETRIES__LONGEST_S": "0.4"}
 SENTENCE = "pgsql: it broke\n  do: mend it"
 # Tasks of the table's names that do something else; the graph is the product's.
 PROGRAM = """

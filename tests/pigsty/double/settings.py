@@ -26,6 +26,6 @@ def variables(double: Double, home: Path) -> dict[str, str]:
         "ROLLOUT__PORTAL__HTTPS_PORT": str(double.https_port),
         "ROLLOUT__DIFY__HOME": str(home / "stack"),
         "ROLLOUT__DIFY__DATA": str(home / "data"),
-        "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
-        "ROLLOUT__PREFLIGHT__MEMORY_GB": "0.5",
+        "ROLLOUT__NODES__FREE_GB__DISK": "1",
+        "ROLLOUT__NODES__FREE_GB__MEMORY": "0.5",
     }

@@ -59,8 +59,8 @@ class LabSite:
             "ROLLOUT__DIFY__BIND": self.gateway,
             "ROLLOUT__DIFY__PORT": "28871",  # the usual ones may be those of a sandbox here
             "ROLLOUT__DIFY__DIRECT_PORTS__PLUGIN": "28872",
-            "ROLLOUT__PREFLIGHT__DISK_FREE_GB": "1",
-            "ROLLOUT__PREFLIGHT__MEMORY_GB": "1",
+            "ROLLOUT__NODES__FREE_GB__DISK": "1",
+            "ROLLOUT__NODES__FREE_GB__MEMORY": "1",
         }
 
     def at(self, address: str) -> LabSubject:
