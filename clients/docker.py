@@ -1,41 +1,30 @@
 """Docker Engine of a node, through its socket."""
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import cached_property
 from http import HTTPStatus
 from struct import Struct
 from typing import IO, Any, cast
 
-import docker
 from docker import auth
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig
-from requests import Request, RequestException
+from requests import RequestException
 
-from clients.command import Command
 from clients.credentials import Credentials
+from clients.docker_engine import Engine
 from clients.docker_objects import ONE_OFF, PROJECT, Container, Image, Running, Subnet
-from clients.node import LocalNode, Node
 from clients.waiting import until
-from config.errors import RolloutError, Unreachable
+from config.errors import RolloutError
 
 # Untyped as it is shipped.
 _auth = cast(Any, auth)
 
-# How long an engine may take to say that it is there, and to do what it is asked.
-ANSWERS_WITHIN_S = 20
-WORKS_WITHIN_S = 600
 _HEAD = Struct(">4xL")
 _RUNS = 3
 _FEW = 200
-_NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
-
-
-class DockerUnusable(Unreachable):
-    """Docker Engine does not answer; says why and what to do."""
 
 
 class NotRunning(RolloutError):
@@ -46,45 +35,8 @@ class NoEnd(RolloutError):
     """A container did not end in its time."""
 
 
-class Docker:
-    """A client that connects when it is first asked something; without a node, to this machine."""
-
-    def __init__(self, node: Node | None = None) -> None:
-        self.node: Node = node or LocalNode()
-
-    @cached_property
-    def client(self) -> Any:
-        within_s = round(ANSWERS_WITHIN_S * self.node.patience)
-        try:
-            if url := self.node.docker_url():
-                made = docker.DockerClient(base_url=url, timeout=within_s)
-            else:
-                made = docker.from_env(timeout=within_s)
-        except DockerException as error:
-            raise DockerUnusable(self._why(error)) from None
-        # No proxy leads to a socket, and looking for one takes as long as the request itself.
-        made.api.timeout = round(WORKS_WITHIN_S * self.node.patience)
-        made.api.trust_env = not str(made.api.base_url).startswith("http+docker://")
-        return made
-
-    def trouble(self) -> str | None:
-        """Why the engine cannot be used, None if it can."""
-        try:
-            api = self.client.api
-            within_s = ANSWERS_WITHIN_S * self.node.patience
-            api.get(self._url("/_ping"), timeout=within_s).raise_for_status()
-        except DockerUnusable as error:
-            return str(error)
-        except (DockerException, OSError) as error:
-            return self._why(error)
-        return None
-
-    def version(self) -> str:
-        return str(self.client.version()["Version"])
-
-    def info(self) -> dict[str, Any]:
-        """What the engine says of itself and its settings."""
-        return cast(dict[str, Any], self.client.info())
+class Docker(Engine):
+    """Its images, containers and networks."""
 
     def image(self, reference: str) -> Image | None:
         """The image of this name or id; None if there is none."""
@@ -207,17 +159,9 @@ class Docker:
     def running(self, project: str) -> list[Running]:
         """Every running container of the project that is no one-off, by one request."""
         found = self.client.api.containers(
-            filters={"label": [f"com.docker.compose.project={project}", f"{ONE_OFF}=False"]}
+            filters={"label": [f"{PROJECT}={project}", f"{ONE_OFF}=False"]}
         )
-        return [
-            Running(
-                str(entry["Id"]),
-                str(entry["Names"][0]).lstrip("/"),
-                str(entry["Labels"].get("com.docker.compose.service", "")),
-            )
-            for entry in found
-            if entry["State"] == "running"
-        ]
+        return [Running.of(entry) for entry in found if entry["State"] == "running"]
 
     def networks(self, project: str) -> dict[str, dict[str, str]]:
         """Of each network of the project, as Compose calls it, the options of its driver."""
@@ -232,6 +176,14 @@ class Docker:
         """Every range of addresses that a network of the engine has."""
         with self._asked():
             return [each for found in self.client.api.networks() for each in Subnet.all_of(found)]
+
+    def remove_networks(self, project: str, *, but: Collection[str] = ()) -> None:
+        """No network of the project is left, but those that Compose calls so."""
+        label = {"label": f"{PROJECT}={project}"}
+        with self._asked():
+            for found in self.client.api.networks(filters=label):
+                if found["Labels"]["com.docker.compose.network"] not in but:
+                    self.client.api.remove_network(found["Id"])
 
     def logs(self, container: str, lines: int = 15) -> str:
         with self._asked():
@@ -259,18 +211,6 @@ class Docker:
         """Its log by one request; the library's own first asks whether it has a terminal."""
         answer = self._get(f"/containers/{container}/logs", stdout=1, stderr=1, **asked)
         return _unframed(answer).decode(errors="replace")
-
-    def _get(self, path: str, **asked: int) -> bytes:
-        """The engine's answer, by a session that looks for no proxy, cookie or login each time."""
-        api = self.client.api
-        request = Request("GET", self._url(path), params=asked)
-        with api.send(request.prepare(), timeout=api.timeout, proxies={}) as response:
-            response.raise_for_status()
-            return cast(bytes, response.content)
-
-    def _url(self, path: str) -> str:
-        api = self.client.api
-        return f"{api.base_url}/v{api.api_version}{path}"
 
     def inside(self, container: str, words: Sequence[str]) -> str:
         """What the words print, run in the container: something, within a time of their own.
@@ -336,6 +276,7 @@ class Docker:
 
         Raises:
             NoEnd: it runs for longer than `timeout_s`.
+            NotRunning: there is no such container.
         """
         return self._end(container, timeout_s), self.logs(container, lines=5000)
 
@@ -353,7 +294,10 @@ class Docker:
 
     def _state(self, container: str) -> dict[str, Any]:
         with self._asked():
-            return cast(dict[str, Any], self.client.api.inspect_container(container)["State"])
+            try:
+                return cast(dict[str, Any], self.client.api.inspect_container(container)["State"])
+            except NotFound:
+                raise NotRunning(f"{container} was not made, or is gone") from None
 
     def start(self, container: str) -> None:
         """It runs; nothing happens if it did."""
@@ -370,28 +314,6 @@ class Docker:
 
     def _describe(self, identity: str) -> Container:
         return Container.of(json.loads(self._get(f"/containers/{identity}/json")))
-
-    @contextmanager
-    def _asked(self) -> Generator[None]:
-        """Whoever breaks off in the middle is told: the engine, or the way to it."""
-        try:
-            yield
-        except RequestException as error:
-            raise DockerUnusable(self._why(error)) from None
-
-    def _why(self, error: Exception) -> str:
-        text, where = str(error), "/var/run/docker.sock"
-        if self.node.docker_url():
-            # From here only an end is seen; there the engine's client says why.
-            asked = Command(("docker", "version", "--format", "{{.Server.Version}}"), changes=False)
-            text, where = self.node.attempt(asked).stderr.strip(), self.node.name
-        if "permission denied" in text.lower():
-            return f"Docker Engine refuses this user at {where}; add it to the group docker"
-        if "not found" in text:
-            return f"Docker is not installed at {where}"
-        if any(words in text for words in _NOT_RUNNING):
-            return f"Docker Engine is not running (nothing answers at {where})"
-        return f"Docker Engine does not answer at {where}: {text or 'it broke off'}"
 
 
 def _unframed(stream: bytes) -> bytes:

@@ -109,3 +109,9 @@ class Running:
     id: str
     name: str
     service: str
+
+    @classmethod
+    def of(cls, listed: dict[str, Any]) -> "Running":
+        """From the engine's list."""
+        service = str(listed["Labels"].get("com.docker.compose.service", ""))
+        return cls(str(listed["Id"]), str(listed["Names"][0]).lstrip("/"), service)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docker.errors import DockerException
 
-from clients.docker import DockerUnusable
+from clients.docker_engine import DockerUnusable
 from clients.node import Node
 from config.errors import RolloutError
 from tasks.core.site import Site

@@ -24,7 +24,7 @@ from tasks.images import held
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import Firewall, remove_rules
 from tasks.steps.firewall_unit import RulesAtStart, remove_unit
-from tasks.steps.networks import Networks
+from tasks.steps.networks import Networks, Unused
 from tasks.tools import compose
 
 LAST_LINES = 12
@@ -162,7 +162,14 @@ def _ids(found: Mapping[str, Image]) -> dict[str, str]:
 
 def compose_steps(site: Site) -> list[Step[Any]]:
     return on_each(
-        site, lambda each: [Networks(each), Firewall(each), RulesAtStart(each), Stack(each)]
+        site,
+        lambda each: [
+            Networks(each),
+            Firewall(each),
+            RulesAtStart(each),
+            Stack(each),
+            Unused(each),
+        ],
     )
 
 
@@ -181,6 +188,7 @@ def down(site: Site) -> None:
             each.node.run(compose.down(compose_prefix(each.node), home))
         for container in each.docker.containers(project):
             each.docker.remove(container.id)
+        each.docker.remove_networks(project)
 
 
 def running_services(site: Site) -> list[str]:

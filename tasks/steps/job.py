@@ -6,7 +6,7 @@ from contextlib import suppress
 from docker.errors import DockerException
 
 from clients.command import CommandFailed
-from clients.docker import NoEnd
+from clients.docker import NoEnd, NotRunning
 from config.errors import RolloutError
 from config.hand_steps import Run
 from tasks.core.engine import one_shot
@@ -37,14 +37,17 @@ def run_job(
         command=run.command,
         timeout_s=timeout_s,
     )
+    said = ""
     with one_shot(site, name):
         try:
-            site.node.run(command)
+            said = site.node.attempt(command).stderr
             status, output = site.docker.ended(name, timeout_s)
         except CommandFailed as error:
             raise JobFailed(f"{error.reason}\n{_log(site, name) or error.output}") from None
         except NoEnd as error:
             raise JobFailed(str(error)) from None
+        except NotRunning as error:  # Compose may end well without having made it
+            raise JobFailed(f"{error}\n{said}") from None
     if status:
         raise JobFailed(f"exit status {status}\n{output}")
     return output

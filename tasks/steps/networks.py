@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from config.desired import compose as desired
+from config.desired.compose import inside
+from config.desired.services import active
 from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind
@@ -49,3 +51,32 @@ class Networks:
         self.site.node.run(
             compose.down(compose_prefix(self.site.node), self.site.environment.dify.home)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Networks of services that were switched off are gone: each holds addresses of the machine."""
+
+    site: Site
+    name: str = "compose"
+    settle_s: float = 0.0
+
+    def observe(self) -> list[str]:
+        """The project's networks that its compose.yaml does not name."""
+        if not usable(self.site):
+            return []
+        known = self.site.docker.networks(self.site.environment.dify.project)
+        return [name for name in known if name not in self._wanted()]
+
+    def plan(self, actual: list[str]) -> list[Change]:
+        return [
+            Change(Kind.REMOVE, f"network {name}", f"remove the network {name}", "unused", "", "rm")
+            for name in actual
+        ]
+
+    def apply(self, change: Change) -> None:
+        project = self.site.environment.dify.project
+        self.site.docker.remove_networks(project, but=self._wanted())
+
+    def _wanted(self) -> list[str]:
+        return ["default", *inside(active(self.site.environment, self.site.release))]

@@ -150,7 +150,7 @@ def test_an_approval_is_void_when_the_world_has_changed(
     assert "LOG_LEVEL=DEBUG" in env.read_text()
     page.goto(f"{server.pages}/runs/flow-run/{run}")
     page.get_by_role("button", name="Resume").first.click()
-    expect(page.get_by_role("dialog")).to_contain_text("BY_HAND")
+    expect(page.get_by_role("dialog")).to_contain_text("BY_HAND", timeout=60_000)
     server.api.post(f"/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLED"}})
 
 

@@ -61,4 +61,5 @@ def deploy(site: Site) -> list[str]:
 
 
 def _some() -> str:
-    return f"172.29.{secrets.choice(range(100, 250))}.0/24"
+    """A range that no network gets by itself: Docker's own begin with 172 and 192."""
+    return f"10.{secrets.choice(range(200, 250))}.{secrets.choice(range(250))}.0/24"

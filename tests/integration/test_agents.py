@@ -112,5 +112,6 @@ def test_without_the_word_they_go_and_dify_stays(first: Site) -> None:
     deploy(site)
     assert set(states(site)) == set(active(site.environment, site.release))
     assert not AGENTS & set(states(site))
+    assert set(site.docker.networks(site.environment.dify.project)) == {"default", "ssrf"}
     assert failed(verify(site, deep=True)) is None
     assert deploy(site) == []

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from clients import docker as client
-from clients.docker import Docker, DockerUnusable
+from clients import docker_engine as client
+from clients.docker import Docker
+from clients.docker_engine import DockerUnusable
 from clients.postgres import PostgresUnreachable
 from config.errors import StepError
 from tasks.core import release_file, step, verified_mark

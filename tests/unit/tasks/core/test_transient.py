@@ -12,7 +12,7 @@ import requests
 from redis.exceptions import AuthenticationError, BusyLoadingError, MasterDownError, ReadOnlyError
 
 from clients.command import Command, CommandFailed
-from clients.docker import DockerUnusable
+from clients.docker_engine import DockerUnusable
 from clients.node import ConnectionLost, LockLost, NodeRefused, NodeUnreachable
 from clients.postgres import DatabaseMissing, PostgresRefused, PostgresUnreachable
 from clients.redis import RedisRefused, RedisUnfit, RedisUnreachable
