@@ -76,18 +76,19 @@ class Pulls:
 
     def _ask(self, reference: str, source: Source) -> Refused | None:
         """Pull from one place: None if it served."""
+        quiet_s = STALLED_AFTER_S * self.docker.node.patience
         try:
             for line in self.docker.pull(
                 source.reference,
                 self.logins.get(source.registry),
-                quiet_s=STALLED_AFTER_S * self.docker.node.patience,
+                quiet_s=quiet_s,
             ):
                 self._look_at_clock(reference)
                 _tell_layer(reference, line)
         except (DockerException, RequestException, RolloutError, OSError) as error:
             if isinstance(error, StepError):
                 raise
-            words = _words(error)
+            words = _words(error, quiet_s)
             refusal = judge(words)
             if refusal is Refusal.PASSING:
                 self.down.add(source.registry)
@@ -143,13 +144,13 @@ def _tell_layer(reference: str, line: dict[str, Any]) -> None:
         tell(Moved(reference, str(line["id"]), detail["current"], detail["total"]))
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, quiet_s: float) -> str:
     """The engine's own words, without the address of its socket around them.
 
     They may carry the whole page a registry answered with.
     """
     if isinstance(error, RequestException) and "timed out" in str(error).lower():
-        return f"nothing came for {STALLED_AFTER_S:g} s; {PATIENCE} raises this limit"
+        return f"nothing came for {quiet_s:g} s; {PATIENCE} raises this limit"
     text = str(getattr(error, "explanation", None) or error)
     return shorten(text, SHOWN, placeholder=" …")
 
