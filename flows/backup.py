@@ -1,11 +1,12 @@
 """Take a restore point, check the repository and let go of what is too old."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from prefect import flow
 
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
+from flows.parts.point import take_point
 from flows.parts.points_report import PointsReport, publish
 from flows.parts.progress import progress
 from flows.parts.run import recorded, this_run
@@ -28,10 +29,10 @@ def backup(
         locked(environment, run=this_run()) as site,
         progress("backup", environment) as on_progress,
     ):
-        reason = f"before-{before}" if before else "schedule" if scheduled else "asked"
+        reason: Any = f"before-{before}" if before else "schedule" if scheduled else "asked"
         graph = Graph(site)
         repository = graph.run(tasks.open_repository, create=True)
-        manifest = graph.run(tasks.save_point, repository, reason=reason, on_progress=on_progress)
+        manifest = take_point(graph, repository, reason, on_progress)
         kit = graph.run(tasks.renew_kit, repository, manifest)
         checked = graph.run(tasks.check_repository, repository, manifest, on_progress=on_progress)
         done = graph.run(tasks.prune_points, repository, manifest, checked=checked, kit=kit)

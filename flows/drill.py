@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.parts.drill_report import DrillReport, publish
+from flows.parts.drilled import drilled
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
 from flows.parts.progress import progress
@@ -23,7 +24,8 @@ def drill(environment: str, point: str = "latest") -> DrillReport:
         graph = Graph(site)
         choice = graph.run(tasks.choose, source=site, point=point, only=[])
         with progress("drill", environment) as on_progress:
-            done = graph.run(tasks.drill, choice=choice, on_progress=on_progress)
+            begun = graph.run(tasks.begin_drill, choice=choice, on_progress=on_progress)
+            done = drilled(graph, begun)
         report = DrillReport(environment, done)
         publish(report)
         return report

@@ -13,8 +13,9 @@ from flows.parts.unrecorded import Unrecorded, start
 from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.core.tasks import fitted, unrecorded
+from tasks.images.copy_to_nodes import NODES_AT_ONCE
 from tasks.steps.table import edges
-from tasks.steps.tasks import STEPS
+from tasks.steps.tasks import COPIES, STEPS
 
 R = TypeVar("R")
 End = PrefectFuture[Any] | Unrecorded | State[Any]
@@ -50,26 +51,65 @@ class Graph:
         self._ends = (ended,)
         return result
 
+    def each(self, task: Task[..., R], items: Iterable[str], **options: Any) -> list[R]:
+        """The results of a run of the task for each item, in their order; all run side by side.
+
+        Raises:
+            RolloutError: the first failure, in the order of the items, once all have ended.
+        """
+        started = [self._start(task, self._ends, item, **options) for item in items]
+        for each in started:
+            _wait(each)
+        results: list[R] = [result_of(_state(each)) for each in started]
+        self._ends = started or self._ends
+        return results
+
     def steps(self, names: Iterable[str]) -> list[Outcome]:
         """What these steps of the table did, in its order; each begins when it can.
 
         Raises:
             RolloutError: the first failure, in the order of the steps.
         """
-        waits, started, first = edges(names), dict[str, End](), self._ends
+        waits, first = edges(names), self._ends
+        started: list[End] = []
+        ends: dict[str, Sequence[End]] = {}
         for name, before in waits.items():
-            started[name] = self._start(STEPS[name], [started[each] for each in before] or first)
-        for each in started.values():
+            step = self._start(STEPS[name], [end for each in before for end in ends[each]] or first)
+            copies = self._copies(name, step)
+            started += [step, *copies]
+            ends[name] = copies or [step]
+        for each in started:
             _wait(each)
-        results = [result_of(_state(each)) for each in started.values() if _state(each).is_final()]
+        results = [result_of(_state(each)) for each in started if _state(each).is_final()]
         waited_for = {each for before in waits.values() for each in before}
-        self._ends = [end for name, end in started.items() if name not in waited_for] or first
-        return [result for result in results if isinstance(result, Outcome)]
+        last = [end for name in waits if name not in waited_for for end in ends[name]]
+        self._ends = last or first
+        return _by_step(result for result in results if isinstance(result, Outcome))
 
-    def _start(self, task: Task[..., Any], before: Sequence[End]) -> End:
+    def _copies(self, name: str, step: End) -> list[End]:
+        """What the other nodes get from the first once it has it, a few nodes at a time."""
+        copies: list[End] = []
+        if name in COPIES:
+            for number, each in enumerate(self.site.on_each()[1:]):
+                before = copies[number - NODES_AT_ONCE] if number >= NODES_AT_ONCE else step
+                copies.append(self._start(COPIES[name], [before], each.node.name))
+        return copies
+
+    def _start(
+        self, task: Task[..., Any], before: Sequence[End], *args: Any, **options: Any
+    ) -> End:
         if not configured():
-            return start(task, self.site, [end for end in before if isinstance(end, Unrecorded)])
-        return fitted(task, self.site).submit(self.site, wait_for=before)  # pyright: ignore[reportUnknownMemberType]
+            waits = [end for end in before if isinstance(end, Unrecorded)]
+            return start(task, self.site, waits, *args, **options)
+        return fitted(task, self.site).submit(self.site, *args, wait_for=before, **options)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _by_step(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """One outcome of each step, with what it did on every node."""
+    found: dict[str, Outcome] = {}
+    for each in outcomes:
+        found[each.step] = found[each.step] + each if each.step in found else each
+    return list(found.values())
 
 
 def _wait(end: End) -> None:

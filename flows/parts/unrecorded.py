@@ -1,8 +1,9 @@
 """Tasks as plain threads, for a run that no Prefect server records."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -17,10 +18,9 @@ from tasks.core.tasks import unrecorded
 class Unrecorded:
     """A task on its way; `state` is what Prefect would call it."""
 
-    def __init__(self, task: Task[..., Any], site: Site, before: Sequence["Unrecorded"]) -> None:
+    def __init__(self, work: Callable[[], Any], before: Sequence["Unrecorded"]) -> None:
         self.state: State[Any] = Pending()
-        self._task = task
-        self._site = site
+        self._result = work
         self._before = before
         run = copy_context().run
         self._thread = threading.Thread(target=run, args=(self._work,), daemon=True)
@@ -39,13 +39,15 @@ class Unrecorded:
 
     def _outcome(self) -> State[Any]:
         try:
-            return Completed(data=unrecorded(self._task, self._site))
+            return Completed(data=self._result())
         except Exception as error:  # noqa: BLE001 - raised where the run collects the results
             return failed(error)
 
 
-def start(task: Task[..., Any], site: Site, before: Sequence[Unrecorded]) -> Unrecorded:
+def start(
+    task: Task[..., Any], site: Site, before: Sequence[Unrecorded], *args: Any, **options: Any
+) -> Unrecorded:
     """Run the task once those before it have ended well; it is left out if one of them has not."""
-    made = Unrecorded(task, site, before)
+    made = Unrecorded(partial(unrecorded, task, site, *args, **options), before)
     made.start()
     return made

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 
 from config.errors import RolloutError, StepError
 from config.rules.finding import Finding
+from config.rules.restore_point import BEFORE_UPGRADE
 from flows.parts.bring_back import bring_back
 from flows.parts.graph import Graph
+from flows.parts.point import take_point
 from flows.parts.progress import progress
 from flows.parts.second_half import second_half
 from flows.parts.transfers import transfers
@@ -52,17 +54,16 @@ class Upgrading:
         old = self.graph.of(older(self.site, self.way.hop.old))
         with self.laps.lap("images of both releases"), transfers(self.site):
             self.graph.steps(READY)
-            old.run(STEPS["images"])
+            old.steps(["images"])
         with self.laps.lap("restore point"), progress("backup", self.site.name) as on_progress:
             repository = old.run(points.open_repository, create=True)
-            point = old.run(
-                points.save_point, repository, reason="before-upgrade", on_progress=on_progress
-            ).point
+            point = take_point(old, repository, BEFORE_UPGRADE, on_progress).point
         proved = "not proved by a drill, as was asked for"
         if drilled:
             with self.laps.lap("drill"), progress("drill", self.site.name) as on_progress:
                 choice = old.run(points.choose, source=old.site, point=point, only=[])
-                done = old.run(points.drill, choice=choice, on_progress=on_progress)
+                begun = old.run(points.begin_drill, choice=choice, on_progress=on_progress)
+                done = drilled(old, begun)
             proved = f"proved by a drill in {done.rto_s:.0f} s"
         return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved)
 

@@ -41,21 +41,22 @@ _attempt: ContextVar[tuple[int, float]] = ContextVar("attempt", default=(1, 0.0)
 
 
 def task(
-    name: str, *, within_s: float, description: str = "", retries: bool = False
+    name: str, *, within_s: float, description: str = "", retries: bool = False, each: str = ""
 ) -> Callable[[OfSite[P, R]], SiteTask[P, R]]:
     """A Prefect task of work on a site, which never takes a stored result for the world.
 
     `within_s` seconds, times the site's patience, are all it may take; then its commands are ended.
-    `retries`: whether it is tried again after trouble that passes. Without a description it is the
-    docstring's.
+    `retries`: whether it is tried again after trouble that passes. `each`: the argument that tells
+    its runs of one site apart. Without a description it is the docstring's.
     """
+    of = f"{{{each}}} " if each else ""
 
     def made(work: OfSite[P, R]) -> SiteTask[P, R]:
         return Task(
             _bounded(work, name, within_s),
             name=name,
             description=description or None,
-            task_run_name=name + " {site.name}",
+            task_run_name=f"{name} {of}{{site.name}}",
             timeout_seconds=within_s + GRACE_S,
             retries=RETRIES if retries else 0,
             cache_policy=NO_CACHE,

@@ -1,6 +1,5 @@
 """One node got the images; the others get them from it."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any
@@ -12,7 +11,6 @@ from clients.docker import Docker
 from config.desired.services import digests
 from config.errors import RolloutError, StepError
 from tasks.core.progress import Moved, tell
-from tasks.core.side_by_side import side_by_side
 from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.images.bundle_loader import accepts, pin
@@ -23,45 +21,45 @@ NODES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """What the first node's engine has of the wanted images, the others' have too."""
+class Copied:
+    """What the first node's engine has of the wanted images, the one of `to` has too."""
 
     site: Site
+    to: Site
     name: str = "images"
     settle_s: float = 0.0
 
-    def observe(self) -> list[Seen]:
-        return [Images(each).observe() for each in self._others()]
+    def observe(self) -> Seen:
+        return Images(self.to).observe()
 
-    def plan(self, actual: list[Seen]) -> list[Change]:
-        changes: list[Change] = []
-        for each, seen in zip(self._others(), actual, strict=True):
-            for change in Images(each).plan(seen):
-                what, after = f"{each.node.name}: {change}", f"as {self.site.node.name} has it"
-                changes.append(replace(change, what=what, after=after))
-        return changes
+    def plan(self, actual: Seen) -> list[Change]:
+        node, after = self.to.node.name, f"as {self.site.node.name} has it"
+        return [
+            replace(change, what=f"{node}: {change}", after=after)
+            for change in Images(self.to).plan(actual)
+        ]
 
     def apply(self, change: Change) -> None:
-        """The first change sends to every node all that it lacks, side by side."""
-        lacking = {each.node.name: each for each in self._others() if self._lacks(each)}
-
-        def send(node: str) -> None:
-            copy(self.site.docker, lacking[node], self._lacks(lacking[node]))
-
-        side_by_side(send, list(lacking), NODES_AT_ONCE, threading.Event())
-
-    def _lacks(self, each: Site) -> list[str]:
-        step = Images(each)
-        return [step.reference(change) for change in step.plan(step.observe())]
-
-    def _others(self) -> list[Site]:
-        return self.site.on_each()[1:]
+        """The first change sends all that the node lacks, in one stream."""
+        step = Images(self.to)
+        if lacking := [step.reference(change) for change in step.plan(step.observe())]:
+            copy(self.site.docker, self.to, lacking)
 
 
 def images_steps(site: Site) -> Sequence[Step[Any]]:
     """The first node gets the images from where the environment says, the others from it."""
-    first, *others = site.on_each()
-    return [Images(first), Spread(site)] if others else [Images(first)]
+    names = [each.node.name for each in site.on_each()[1:]]
+    return [*fetch_steps(site), *(step for name in names for step in copy_steps(site, name))]
+
+
+def fetch_steps(site: Site) -> Sequence[Step[Any]]:
+    """The first node gets the images."""
+    return [Images(site.on_each()[0])]
+
+
+def copy_steps(site: Site, node: str) -> Sequence[Step[Any]]:
+    """This other node gets them from the first."""
+    return [Copied(site, each) for each in site.on_each()[1:] if each.node.name == node]
 
 
 def copy(source: Docker, target: Site, references: list[str]) -> None:

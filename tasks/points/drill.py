@@ -4,7 +4,6 @@ Its databases, Redis databases, folder, project and network are its own. Nothing
 the outside: it runs no schedules, no plugins and no mail, and its way to the internet is closed.
 """
 
-import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,8 +29,6 @@ from tasks.steps.compose import compose_steps, down
 from tasks.steps.redis import dify_redis
 from tasks.steps.settings import settings_steps
 
-log = logging.getLogger("rollout")
-
 STEP = "drill"
 SERVICES = ("api", "worker", "nginx")
 NOWHERE = {
@@ -53,33 +50,64 @@ class Drill:
     checks: tuple[Finding, ...]
 
 
-def drill(site: Site, choice: Choice, *, on_progress: OnProgress = silent) -> Drill:
-    """Restore the point aside, prove it, and leave nothing behind.
+class Drilling:
+    """A drill on its way; its phases are the methods, in their order.
 
-    Raises:
-        StepError: it does not come up, or a check failed.
+    A plain class for the reason `Site` is one.
     """
-    began, now = time.monotonic(), datetime.now(UTC)
-    aside = rehearsal_of(site, choice.manifest)
-    clear(site, aside)
-    try:
-        _fill(site, aside, choice, on_progress)
-        on_progress("stack", 0)
+
+    def __init__(self, site: Site, choice: Choice, on_progress: OnProgress = silent) -> None:
+        self._began, self._now = time.monotonic(), datetime.now(UTC)
+        self._site, self._choice, self._on_progress = site, choice, on_progress
+        self._aside = rehearsal_of(site, choice.manifest)
+        self._twins = {twin.part: twin for twin in twins(site, DATABASES)}
+        self.clear()
+        for broker in (False, True):
+            with dify_redis(self._aside, broker=broker).client() as client:
+                client.set(MARK, choice.point.id)
+
+    @property
+    def parts(self) -> list[str]:
+        return [*self._twins, "files"]
+
+    def fill(self, part: str) -> None:
+        """This part of the point is restored aside."""
+        self._on_progress(part, 0)
+        if part in self._twins:
+            twin = self._twins[part]
+            target = twin.named(DRILL)
+            databases.make(self._site, target, twin.extensions)
+            fill_database(self._site, self._choice, target, twin)
+        else:
+            _fill_files(self._site, self._aside, self._choice)
+        self._on_progress(part, 1)
+
+    def start(self) -> None:
+        """A stack of the point's data runs and is healthy."""
+        aside = self._aside
+        self._on_progress("stack", 0)
         for step in (*images_steps(aside), *settings_steps(aside), *compose_steps(aside)):
-            converge(step, patience=site.within(1))
-        on_progress("stack", 1)
-        checks = restored.verify(aside, choice.manifest)
-        rto_s = time.monotonic() - began
-    finally:
-        clear(site, aside)
-    if error := failed(checks):
-        raise StepError(
-            STEP,
-            f"{choice.point.id} does not stand up: {error.cause}",
-            advice=error.advice,
-        )
-    rpo_s = (now - choice.manifest.created).total_seconds()
-    return Drill(choice.point.id, rpo_s, rto_s, choice.manifest.size, tuple(checks))
+            converge(step, patience=aside.within(1))
+        self._on_progress("stack", 1)
+
+    def prove(self) -> Drill:
+        """What was measured until every check passed.
+
+        Raises:
+            StepError: one did not.
+        """
+        point, manifest = self._choice.point.id, self._choice.manifest
+        checks = restored.verify(self._aside, manifest)
+        if error := failed(checks):
+            cause = f"{point} does not stand up: {error.cause}"
+            raise StepError(STEP, cause, advice=error.advice)
+        rto_s = time.monotonic() - self._began
+        rpo_s = (self._now - manifest.created).total_seconds()
+        return Drill(point, rpo_s, rto_s, manifest.size, tuple(checks))
+
+    def clear(self) -> None:
+        """Nothing of a drill is left."""
+        clear(self._site, self._aside)
 
 
 def rehearsal_of(site: Site, manifest: Manifest) -> Site:
@@ -112,16 +140,7 @@ def clear(site: Site, aside: Site) -> None:
             ours.flushdb()
 
 
-def _fill(site: Site, aside: Site, choice: Choice, on_progress: OnProgress) -> None:
-    for broker in (False, True):
-        with dify_redis(aside, broker=broker).client() as client:
-            client.set(MARK, choice.point.id)
-    for twin in twins(site, DATABASES):
-        on_progress(twin.part, 0)
-        databases.make(site, twin.named(DRILL), twin.extensions)
-        fill_database(site, choice, twin.named(DRILL), twin)
-        on_progress(twin.part, 1)
-    on_progress("files", 0)
+def _fill_files(site: Site, aside: Site, choice: Choice) -> None:
     state = {name: path for name, path in choice.manifest.folders.items() if name != "stack"}
     incoming = _root(site.environment) / "incoming"
     fill_folder(site, choice, incoming, list(state.values()))
@@ -135,7 +154,6 @@ def _fill(site: Site, aside: Site, choice: Choice, on_progress: OnProgress) -> N
         if folders.exists(site.node, incoming / path.lstrip("/"))
     }
     folders.swap(site.node, moves)
-    on_progress("files", 1)
 
 
 def _root(environment: Environment) -> Path:

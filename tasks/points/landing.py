@@ -31,39 +31,43 @@ class Landing:
         self._exchanged: list[Twin] = []
         self._replaced: list[tuple[SavedBucket, list[str]]] = []
 
-    def fill(self) -> None:
-        """Databases and folders are restored, unseen by Dify.
+    @property
+    def parts(self) -> list[str]:
+        """What is filled, one after the other: databases, the files, buckets."""
+        files = ["files"] if places(self.site, self.choice) else []
+        stored = [name for name in self.choice.parts if name in buckets.buckets(self.site)]
+        return [*(twin.part for twin in self.twins), *files, *stored]
 
-        Where nobody may make a database, its archive is read to the end instead.
-        """
-        self.clear()
-        for twin in self.twins:
-            self.on_progress(twin.part, 0)
-            if databases.administered(self.site):
-                target = twin.named(INCOMING)
-                databases.make(self.site, target, twin.extensions)
-                fill_database(self.site, self.choice, target, twin)
-            else:
-                read_through(self.site, self.choice, twin)
-            self.on_progress(twin.part, 1)
-        if found := places(self.site, self.choice):
-            self.on_progress("files", 0)
+    def fill(self, part: str) -> None:
+        """This part is restored, unseen by Dify."""
+        self.on_progress(part, 0)
+        twin = next((each for each in self.twins if each.part == part), None)
+        if twin:
+            self._fill_database(twin)
+        elif part == "files":
+            found = places(self.site, self.choice)
             fill_folder(self.site, self.choice, self.folder, list(found))
-            self.on_progress("files", 1)
-        for name in self.choice.parts:
-            if name in buckets.buckets(self.site):
-                self._add_objects(name)
+        else:
+            self._add_objects(part)
+        self.on_progress(part, 1)
+
+    def _fill_database(self, twin: Twin) -> None:
+        """Where nobody may make a database, its archive is read to the end instead."""
+        if not databases.administered(self.site):
+            read_through(self.site, self.choice, twin)
+            return
+        target = twin.named(INCOMING)
+        databases.make(self.site, target, twin.extensions)
+        fill_database(self.site, self.choice, target, twin)
 
     def _add_objects(self, name: str) -> None:
         """Objects that are missing are there: nobody asks for them yet. None is taken away."""
-        self.on_progress(name, 0)
         saved = saved_bucket(self.choice, name)
         missing, other = buckets.lacking(saved.listing, buckets.listing(self.site, name).objects)
         buckets.put_back(self.site, self.choice.repository, saved, missing)
         self._replaced.append((saved, other))
         if other:
             self.notes.append(f"{name}: {len(other)} objects had another content, see *.previous")
-        self.on_progress(name, 1)
 
     def swap(self) -> None:
         moves = {

@@ -6,8 +6,7 @@ aside and kept, and serves again where the restore fails.
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -37,67 +36,77 @@ class Restored:
     manifest: Manifest
     parts: tuple[str, ...]
     safety: str
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
     notes: tuple[str, ...] = ()
     way_back: WayBack | None = field(default=None, repr=False, compare=False)
 
 
-def restore(
-    site: Site,
-    choice: Choice,
-    own: Callable[[], Repository],
-    *,
-    keep: Keep = secrets.keep,
-    on_progress: OnProgress = silent,
-) -> Restored:
-    """The parts are the environment's, and the stack is down.
+class Restoring:
+    """A restore on its way; its phases are the methods, in their order.
 
     `own` opens the environment's own repository, for the point of what is there now.
-    `keep` saves secrets that came with the data.
-
-    Raises:
-        StepError: what went wrong; what served before serves again.
+    `keep` saves secrets that came with the data. A plain class for the reason `Site` is one.
     """
-    clock = _Clock()
-    if choice.file:
-        restore_file(site, choice)
-        clock.lap("restore")
-        return Restored(choice.manifest, choice.parts, "", clock.laps)
-    notes = _lost(site, choice)
-    folders.mend(site.node, places(site, choice).values())
-    if begun := interrupted_restore.pending(site):
-        interrupted_restore.require_finishes(site, begun, choice.parts)
-    landing = Landing(site, choice, on_progress)
-    served = Served(site)
-    way_back = WayBack(landing, served, own, keep, begun)
-    try:
-        landing.fill()
-        clock.lap("restore")
-        # Whatever is written until now is in the point: nothing of Dify writes any more.
-        served.stop()
-        way_back.safety = way_back.safety or save_current(site, own)
-        clock.lap("safety point")
-        way_back.begin()
-        landing.swap()
-        notes += [*landing.notes, *_own(site, choice, keep)]
+
+    def __init__(
+        self,
+        site: Site,
+        choice: Choice,
+        own: Callable[[], Repository],
+        *,
+        keep: Keep = secrets.keep,
+        on_progress: OnProgress = silent,
+    ) -> None:
+        self._site, self._choice, self._own, self._keep = site, choice, own, keep
+        self._notes = _lost(site, choice)
+        folders.mend(site.node, places(site, choice).values())
+        if begun := interrupted_restore.pending(site):
+            interrupted_restore.require_finishes(site, begun, choice.parts)
+        self._landing = Landing(site, choice, on_progress)
+        self._served = Served(site)
+        self.way_back = WayBack(self._landing, self._served, own, keep, begun)
+        self._landing.clear()
+
+    @property
+    def parts(self) -> list[str]:
+        return self._landing.parts
+
+    def fill(self, part: str) -> None:
+        """It is restored beside what is in place."""
+        self._landing.fill(part)
+
+    def stop(self) -> None:
+        """Nothing of Dify writes any more."""
+        self._served.stop()
+
+    def save_current(self) -> str:
+        """The point of whatever was written until now."""
+        self.way_back.safety = self.way_back.safety or save_current(self._site, self._own)
+        return self.way_back.safety
+
+    def exchange(self) -> None:
+        """What was restored is in place, and what was there is put aside."""
+        self.way_back.begin()
+        self._landing.swap()
+
+    def adopt(self) -> Restored:
+        """What came is made this environment's own, with the secrets that belong to it."""
+        site, choice = self._site, self._choice
+        notes = [*self._notes, *self._landing.notes]
+        if _cloned(site, choice):
+            notes += silence(site)
+        if "database" in choice.parts:
+            created = choice.manifest.created
+            release_file.forget_hand_steps(site.environment, site.node, since=created)
+            notes += adopt(site, choice, self._keep)
         interrupted_restore.end(site)
-    except BaseException as error:
-        if (said := way_back.failed(error)) is not error:
-            raise said from None
-        raise
-    clock.lap("exchange")
-    return Restored(
-        choice.manifest, choice.parts, way_back.safety, clock.laps, tuple(notes), way_back
-    )
+        safety, parts = self.way_back.safety, choice.parts
+        return Restored(choice.manifest, parts, safety, tuple(notes), self.way_back)
 
 
-def _own(site: Site, choice: Choice, keep: Keep) -> Iterator[str]:
-    """What came is made this environment's own; notes on it."""
-    if _cloned(site, choice):
-        yield from silence(site)
-    if "database" in choice.parts:
-        release_file.forget_hand_steps(site.environment, site.node, since=choice.manifest.created)
-        yield from adopt(site, choice, keep)
+def one_file(site: Site, choice: Choice) -> Restored:
+    """The file is as it was; nothing else is touched."""
+    restore_file(site, choice)
+    return Restored(choice.manifest, choice.parts, "")
 
 
 def settle(site: Site) -> str:
@@ -141,16 +150,3 @@ def _lost(site: Site, choice: Choice) -> list[str]:
 
 def _cloned(site: Site, choice: Choice) -> bool:
     return choice.source != site.name and "database" in choice.parts
-
-
-class _Clock:
-    """Seconds between one lap and the next."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._since = time.monotonic()
-
-    def lap(self, name: str) -> None:
-        now = time.monotonic()
-        self.laps[name] = round(now - self._since, 2)
-        self._since = now

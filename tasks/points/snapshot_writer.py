@@ -55,12 +55,11 @@ class Saving:
         self._on_progress("files", 1)
         return [self._part("files", "folders", "/", saved, began)]
 
-    def buckets(self) -> list[Part]:
-        """Of each bucket the listing and, by choice, its objects."""
-        return [part for name in buckets.buckets(self._site) for part in self._bucket(name)]
+    def bucket(self, name: str) -> list[Part]:
+        """Of the bucket the listing and, by choice, its objects.
 
-    def _bucket(self, name: str) -> list[Part]:
-        """Objects are read after the listing: what it names is among them."""
+        They are read after the listing: what it names is among them.
+        """
         self.listings[name] = listing = buckets.listing(self._site, name)
         parts = [self._listing(name + buckets.LISTING, listing)]
         if self._site.environment.backup.objects:

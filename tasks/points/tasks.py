@@ -2,23 +2,24 @@
 
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
-from config.rules.restore_point import Manifest, Point, Reason
+from config.rules.restore_point import Manifest, Part, Point, Reason
 from tasks.core import upgrade_mark
 from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.points import backup as backups
-from tasks.points import drill as drills
 from tasks.points import fits, pitr, recovery_kit
 from tasks.points import repository as repositories
 from tasks.points import restore as restores
 from tasks.points.backup import Backup, OnProgress
 from tasks.points.choice import Choice
 from tasks.points.choice import choose as choose_point
-from tasks.points.drill import Drill
+from tasks.points.drill import Drill, Drilling
 from tasks.points.pitr import Loss, WentBack
 from tasks.points.repository import Repository
-from tasks.points.restore import Restored
+from tasks.points.restore import Restored, Restoring
+from tasks.points.taking import Taking
 from tasks.points.way_back import WayBack
 from tasks.steps.table import DAY_S, HOUR_S
 
@@ -29,12 +30,24 @@ def open_repository(site: Site, *, create: bool) -> Repository:
     return repositories.open_repository(site, create=create)
 
 
-@task("save", within_s=DAY_S)
-def save_point(
+@task("views", within_s=HOUR_S)
+def begin_point(
     site: Site, repository: Repository, *, reason: Reason, on_progress: OnProgress
-) -> Manifest:
-    """Save databases, files and secrets at once, and last the manifest that makes them a point."""
-    return backups.take(site, repository, reason=reason, on_progress=on_progress)
+) -> Taking:
+    """Hold a view of both databases as they are now, so that a point's parts are of one moment."""
+    return Taking(site, repository, reason=reason, on_progress=on_progress)
+
+
+@task("save", within_s=DAY_S, each="part")
+def save_part(site: Site, part: str, *, taking: Taking) -> list[Part]:
+    """Save one part of the point: a database, the files, or a bucket."""
+    return taking.save(part)
+
+
+@task("manifest", within_s=HOUR_S)
+def save_manifest(site: Site, *, taking: Taking, parts: list[list[Part]]) -> Manifest:
+    """Save what the point consists of, which makes it one, and read that back."""
+    return taking.manifest(chain.from_iterable(parts))
 
 
 @task("recovery kit", within_s=HOUR_S)
@@ -99,11 +112,47 @@ def require_fits(site: Site, *, choice: Choice) -> None:
     fits.require_fits(site, choice)
 
 
-@task("restore", within_s=DAY_S)
-def restore(site: Site, *, choice: Choice, on_progress: OnProgress) -> Restored:
-    """Save the state of now as a point, then exchange databases and files for the point's."""
+@task("restore file", within_s=DAY_S)
+def restore_file(site: Site, *, choice: Choice) -> Restored:
+    """Bring back one file, while the stack goes on running; the one there now stays beside it."""
+    return restores.one_file(site, choice)
+
+
+@task("begin restore", within_s=HOUR_S)
+def begin_restore(site: Site, *, choice: Choice, on_progress: OnProgress) -> Restoring:
+    """Note what serves now, for the way back, and clear away what a dead restore left."""
     own = partial(repositories.open_repository, site, create=True)
-    return restores.restore(site, choice, own, on_progress=on_progress)
+    return Restoring(site, choice, own, on_progress=on_progress)
+
+
+@task("restore", within_s=DAY_S, each="part")
+def fill(site: Site, part: str, *, restoring: Restoring) -> None:
+    """Restore one part, a database, the files or a bucket, beside what serves."""
+    restoring.fill(part)
+
+
+@task("stop services", within_s=HOUR_S)
+def stop_services(site: Site, *, restoring: Restoring) -> None:
+    """Stop Dify: from here on nothing writes."""
+    restoring.stop()
+
+
+@task("safety point", within_s=DAY_S)
+def save_current(site: Site, *, restoring: Restoring) -> str:
+    """Save the state that is about to be replaced as a point of its own."""
+    return restoring.save_current()
+
+
+@task("exchange", within_s=DAY_S)
+def exchange(site: Site, *, restoring: Restoring) -> None:
+    """Put databases and files in place by renaming, and keep aside what was there."""
+    restoring.exchange()
+
+
+@task("secrets", within_s=HOUR_S)
+def adopt(site: Site, *, restoring: Restoring) -> Restored:
+    """Make what came this environment's own, with the secrets that belong to the data."""
+    return restoring.adopt()
 
 
 @task("settle", within_s=HOUR_S)
@@ -135,7 +184,31 @@ def go_back(site: Site, *, target: datetime) -> WentBack:
     return pitr.go_back(site, target, partial(repositories.open_repository, site, create=True))
 
 
-@task("drill", within_s=DAY_S)
-def drill(site: Site, *, choice: Choice, on_progress: OnProgress) -> Drill:
-    """Restore a point beside the environment, use it, and throw it away."""
-    return drills.drill(site, choice, on_progress=on_progress)
+@task("begin drill", within_s=HOUR_S)
+def begin_drill(site: Site, *, choice: Choice, on_progress: OnProgress) -> Drilling:
+    """Clear away what a dead drill left, and mark the Redis databases as a drill's."""
+    return Drilling(site, choice, on_progress)
+
+
+@task("drill", within_s=DAY_S, each="part")
+def fill_drill(site: Site, part: str, *, drilling: Drilling) -> None:
+    """Restore one part, a database or the files, aside."""
+    drilling.fill(part)
+
+
+@task("start drill", within_s=HOUR_S)
+def start_drill(site: Site, *, drilling: Drilling) -> None:
+    """Start a stack of the point's data that acts on nothing outside."""
+    drilling.start()
+
+
+@task("prove drill", within_s=DAY_S)
+def prove_drill(site: Site, *, drilling: Drilling) -> Drill:
+    """Check rows, files, keys and logins of what was restored, and measure how long it took."""
+    return drilling.prove()
+
+
+@task("clear drill", within_s=HOUR_S)
+def clear_drill(site: Site, *, drilling: Drilling) -> None:
+    """Throw away everything of the drill."""
+    drilling.clear()

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from config.errors import NotKnown
 from tasks.core.side_by_side import answers
 from tasks.core.site import Site
-from tasks.core.step import Change, Kind, Outcome, converge
+from tasks.core.step import Change, Kind, Outcome, Step, converge
 from tasks.core.verified_mark import unmark
 from tasks.steps.table import PARTS
 
@@ -16,8 +17,15 @@ log = logging.getLogger("rollout")
 
 def carry_out(site: Site, name: str, *, dry_run: bool = False) -> Outcome:
     """Bring one step's parts, in order, to where they should be."""
+    return carry_out_parts(site, name, PARTS[name](site), dry_run=dry_run)
+
+
+def carry_out_parts(
+    site: Site, name: str, parts: Sequence[Step[Any]], *, dry_run: bool = False
+) -> Outcome:
+    """Bring these parts of a step, in order, to where they should be."""
     total = Outcome(name, (), 0.0, applied=False)
-    for part in PARTS[name](site):
+    for part in parts:
         try:
             total += converge(
                 part, dry_run=dry_run, patience=site.within(1), before=partial(unmark, site)

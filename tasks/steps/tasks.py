@@ -11,6 +11,7 @@ from tasks.core.site import Site
 from tasks.core.step import Outcome
 from tasks.core.tasks import OfSite, P, R, SiteTask, task
 from tasks.core.verified_mark import prove
+from tasks.images.copy_to_nodes import copy_steps, fetch_steps
 from tasks.probes.preflight.checks import preflight as findings
 from tasks.probes.preflight.checks import require, schema
 from tasks.steps import rollout as work
@@ -74,7 +75,13 @@ def redis(site: Site) -> Outcome:
 
 @_step("images")
 def images(site: Site) -> Outcome:
-    return work.carry_out(site, "images")
+    return work.carry_out_parts(site, "images", fetch_steps(site))
+
+
+@task("copy images", within_s=row("images").within_s, each="node", retries=True)
+def copy_images(site: Site, node: str) -> Outcome:
+    """Send to a further node what it lacks of the images that the first one has."""
+    return work.carry_out_parts(site, "images", copy_steps(site, node))
 
 
 @_step("settings")
@@ -116,3 +123,5 @@ STEPS: dict[str, Task[..., Any]] = {
         compose, portal, hosts, verify,
     )
 }  # fmt: skip
+# What each further node gets from the first, in a task of its own once that has done the step.
+COPIES: dict[str, Task[..., Any]] = {"images": copy_images}

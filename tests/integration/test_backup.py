@@ -44,10 +44,11 @@ from tasks.points import databases, folders, interrupted_restore, recovery_kit
 from tasks.points.backup import backup, check, take
 from tasks.points.choice import choose
 from tasks.points.repository import Repository, RepositoryAway, tool
-from tasks.points.restore import restore, settle
+from tasks.points.restore import settle
 from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 from tasks.steps.table import PARTS
+from tests.integration.restoring import restore
 from tests.ports import free_ports
 from tests.serving import serving
 

@@ -12,8 +12,9 @@ from tasks.points.backup import silent, take
 from tasks.points.choice import choose
 from tasks.points.databases import session_database, twins
 from tasks.points.repository import Repository
-from tasks.points.restore import restore, settle
+from tasks.points.restore import settle
 from tasks.steps.pgsql import admin, dify_database
+from tests.integration.restoring import restore
 from tests.integration.test_backup import (
     State,
     repository,

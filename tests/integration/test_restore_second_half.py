@@ -18,10 +18,11 @@ from tasks.points.backup import silent, take
 from tasks.points.choice import choose
 from tasks.points.databases import twins
 from tasks.points.repository import Repository
-from tasks.points.restore import Restored, restore
+from tasks.points.restore import Restored
 from tasks.probes.verify.run import failed, verify
 from tasks.steps import hosts
 from tasks.steps.pgsql import dify_database
+from tests.integration.restoring import restore
 from tests.integration.test_backup import die, in_child
 from tests.integration.test_restore_served import containers, mark, marks, saved, serving
 

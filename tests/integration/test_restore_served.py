@@ -17,11 +17,11 @@ from tasks.points.choice import choose
 from tasks.points.databases import twins
 from tasks.points.fits import WouldMigrate, require_fits
 from tasks.points.repository import Repository
-from tasks.points.restore import restore
 from tasks.points.served import Served
 from tasks.steps.compose import start_services, stop_services
 from tasks.steps.pgsql import dify_database
 from tests.integration import stack
+from tests.integration.restoring import restore
 from tests.integration.test_backup import made, repository_at, repository_of
 
 

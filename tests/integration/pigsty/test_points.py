@@ -20,10 +20,11 @@ from tasks.points.choice import choose
 from tasks.points.databases import twins
 from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository, tool
-from tasks.points.restore import restore, settle
+from tasks.points.restore import settle
 from tasks.steps.pgsql import dify_database
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy
+from tests.integration.restoring import restore
 from tests.integration.test_backup import die, in_child
 
 SCHEMA = """

@@ -1,0 +1,33 @@
+"""The phases of a drill as tasks, and its end whatever came of them."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from flows.parts.graph import Graph
+from tasks.points import tasks
+from tasks.points.drill import Drill, Drilling
+
+
+def drilled(graph: Graph, drilling: Drilling) -> Drill:
+    """What it found, and nothing of it is left."""
+    with cleared(graph, drilling):
+        for part in drilling.parts:
+            graph.run(tasks.fill_drill, part, drilling=drilling)
+        graph.run(tasks.start_drill, drilling=drilling)
+        return graph.run(tasks.prove_drill, drilling=drilling)
+
+
+@contextmanager
+def cleared(graph: Graph, drilling: Drilling) -> Generator[None]:
+    """Whatever comes of this, nothing of the drill is left."""
+    try:
+        yield
+    except Exception:
+        graph.run(tasks.clear_drill, drilling=drilling)
+        raise
+    except BaseException:
+        # No task: Prefect starts none for a run that is cancelled.
+        drilling.clear()
+        raise
+    else:
+        graph.run(tasks.clear_drill, drilling=drilling)
