@@ -7,23 +7,23 @@ from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.probes.connections.all import connections
 from tasks.probes.connections.connection import state
-from tasks.probes.health import record
-from tasks.probes.health.ask import Checkup
+from tasks.probes.health.ask import Checkup, Round
+from tasks.probes.health.record import Found
 from tasks.steps.table import HOUR_S
 
 log = logging.getLogger("rollout")
 
 
-@task("health", within_s=HOUR_S)
-def record_health(site: Site) -> Checkup:
-    """Ask every part how it is, restart what may be, tell what changed, and remember it."""
-    return record.record(site)
+@task("ask", within_s=HOUR_S, each="group")
+def ask_group(site: Site, group: str, *, going: Round) -> list[Finding]:
+    """Ask one group of an environment's parts how they are; nothing is changed."""
+    return going.ask(group)
 
 
-@task("peek", within_s=HOUR_S)
-def peek_at_health(site: Site) -> Checkup:
-    """Ask every part how it is, and leave no trace."""
-    return record.peek(site)
+@task("record", within_s=HOUR_S)
+def record_health(site: Site, *, found: Found) -> Checkup:
+    """Restart what may be, tell people what changed, and remember it for the next run."""
+    return found.keep()
 
 
 @task("check", within_s=HOUR_S)

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from clients.running import pause
-from config.errors import ConfigError
-from config.rules.finding import Finding, Status
+from config.rules.finding import Finding, Notes, Status
 from config.rules.health.record import (
     Alert,
     Record,
@@ -21,29 +21,13 @@ from config.rules.health.series import Series
 from config.rules.health.verdict import ROLLOUT, explained
 from tasks.core.masking import masked
 from tasks.core.site import Site
-from tasks.probes.engine import Probe, ask_all
-from tasks.probes.health import (
-    backups,
-    celery,
-    containers,
-    drift,
-    inside,
-    machine,
-    portal,
-    postgres,
-    redis,
-    rollout,
-    sentinel,
-)
+from tasks.probes.engine import ask_all
+from tasks.probes.health import rollout
+from tasks.probes.health.groups import APART, grouped
 from tasks.probes.health.probe import Past
 
 log = logging.getLogger("rollout")
 
-SUBJECTS = (
-    machine, rollout, postgres, redis, sentinel, celery, containers, inside, portal, backups, drift,
-)  # fmt: skip
-# No rollout explains these.
-APART = (machine, rollout, backups)
 # What is drawn over time; the rest is only a status.
 DRAWN = (
     "api",
@@ -82,43 +66,63 @@ class Checkup:
         return known.since if known and known.status is finding.status else self.at
 
 
-def probes(site: Site, past: Past) -> list[Probe]:
-    """All but those whose every answer the environment skips, unless they explain others."""
-    found = [each for subject in SUBJECTS for each in subject.probes(site, past)]
-    names = {name for each in found for name in each.answers}
-    skipped = set(site.environment.health.skip)
-    if unknown := sorted(skipped - names):
-        raise ConfigError(
-            [
-                f"health.skip: {unknown[0]!r} is no probe of {site.name}; expected one of: "
-                + ", ".join(sorted(names))
-            ]
-        )
-    needs = {need for each in found for of in each.answers.values() for need in of}
-    return [
-        each for each in found if not skipped.issuperset(each.answers) or needs & set(each.answers)
-    ]
+class Round:
+    """One checkup on its way: groups of probes, asked again where an answer is a surprise.
+
+    A plain class for the reason `Site` is one.
+    """
+
+    def __init__(self, site: Site, record: Record) -> None:
+        self._site, self._record = site, record
+        self._groups = grouped(site, _past(record))
+        self._began, self._now, self._turn = time.monotonic(), time.time(), 1
+        self._after, self._findings = record, list[Finding]()
+        self._notes: Notes = {}
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self._groups)
+
+    def ask(self, group: str) -> list[Finding]:
+        """The answers of one group of probes."""
+        return ask_all(self._groups[group], patience=self._site.within(1))
+
+    def ask_all(self) -> list[Finding]:
+        """The answers of all groups at once."""
+        asked = list(chain.from_iterable(self._groups.values()))
+        return ask_all(asked, patience=self._site.within(1))
+
+    def contradicts(self, answers: Sequence[Finding]) -> bool:
+        """Whether what is known says otherwise, and it may be asked again."""
+        health = self._site.environment.health
+        self._notes = _notes(answers)
+        self._findings = _findings(self._site, answers, self._after)
+        self._after = counted(self._after, self._findings, health, self._now)
+        return self._turn < health.confirm[0] and _new(self._findings, self._record)
+
+    def again(self) -> None:
+        """A moment later, for answers of then."""
+        pause(self._site.environment.health.again_after_s)
+        self._turn, self._now = self._turn + 1, time.time()
+
+    def checkup(self) -> Checkup:
+        """What came of it."""
+        site, now, findings = self._site, self._now, self._findings
+        told, after = alerts(self._record, self._after, findings, site.environment.health, now)
+        after = after.model_copy(update={"notes": self._notes})
+        after = forgotten(_drawn(after, findings, now), (f.probe for f in findings), now)
+        took = time.monotonic() - self._began
+        return Checkup(site.name, now, took, tuple(findings), tuple(told), after)
 
 
-def ask(site: Site, record: Record) -> Checkup:
+def ask(
+    site: Site, record: Record, answers: Callable[[Round], list[Finding]] = Round.ask_all
+) -> Checkup:
     """Ask everything; an answer that contradicts what is known is asked again before it counts."""
-    began, health = time.monotonic(), site.environment.health
-    asked = probes(site, _past(record))
-    after = record
-    turn = 1
-    while True:
-        now = time.time()
-        answers = ask_all(asked, patience=site.within(1))
-        findings = _findings(site, answers, after)
-        after = counted(after, findings, health, now)
-        if turn == health.confirm[0] or not _new(findings, record):
-            break
-        turn += 1
-        pause(health.again_after_s)
-    told, after = alerts(record, after, findings, health, now)
-    after = after.model_copy(update={"notes": _notes(answers)})
-    after = forgotten(_drawn(after, findings, now), (f.probe for f in findings), now)
-    return Checkup(site.name, now, time.monotonic() - began, tuple(findings), tuple(told), after)
+    going = Round(site, record)
+    while going.contradicts(answers(going)):
+        going.again()
+    return going.checkup()
 
 
 def _past(record: Record) -> Past:

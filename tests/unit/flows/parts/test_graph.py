@@ -1,5 +1,8 @@
 """Which tasks wait for which, and that they do the same without a server."""
 
+import time
+from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,11 +26,14 @@ class Recorded:
         self.timeout_seconds = 60.0
         self.retries = 0
         self.waits: list[str] = []
+        self.runs: dict[str, list[str]] = {}
         self.state = Completed(data=Outcome(name, (), 0.0, applied=False))
 
-    def submit(self, site: Any, *, wait_for: list["Recorded"]) -> "Recorded":
-        self.waits = [each.name for each in wait_for]
-        return self
+    def submit(self, site: Any, *items: str, wait_for: list["Recorded"]) -> "Recorded":
+        run = Recorded(" ".join([self.name, *items])) if items else self
+        run.state = self.state
+        run.waits = self.runs[run.name] = [each.name for each in wait_for]
+        return run
 
     def with_options(self, **_: Any) -> "Recorded":
         return self
@@ -72,6 +78,44 @@ def test_the_second_half_of_a_restore_waits_for_the_first(waits):
     found = waits(STATE, STACK)
     assert found["docker"] == [] and found["settings"] == ["pgsql", "redis", "images"]
     assert found["portal"] == found["hosts"] == ["compose"]
+
+
+class Nodes(Site):
+    """A site of seven nodes."""
+
+    def on_each(self) -> list[Any]:
+        names = [f"node-{number}" for number in range(7)]
+        return [SimpleNamespace(node=SimpleNamespace(name=name)) for name in names]
+
+
+def test_each_further_node_gets_its_images_in_a_task_of_its_own_a_few_at_a_time(monkeypatch):
+    steps = {name: Recorded(name) for name in ("images", "settings")}
+    copies = Recorded("copy")
+    copies.state = Completed(data=Outcome("images", (), 1.0, applied=True))
+    monkeypatch.setattr(module, "STEPS", steps)
+    monkeypatch.setattr(module, "COPIES", {"images": copies})
+    site = without_secrets("sandbox")
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        found = Graph(Nodes(site.environment, site.release, {})).steps(["images", "settings"])
+    assert [outcome.step for outcome in found] == ["images", "settings"]
+    assert copies.runs == {
+        **{f"copy node-{number}": ["images"] for number in range(1, 5)},
+        "copy node-5": ["copy node-1"],
+        "copy node-6": ["copy node-2"],
+    }
+    assert steps["settings"].waits == list(copies.runs)
+
+
+def test_a_task_of_each_item_waits_for_what_was_before_and_is_waited_for(monkeypatch):
+    ask, last = Recorded("ask"), Recorded("last")
+    monkeypatch.setattr(module, "STEPS", {"docker": Recorded("docker"), "pgsql": last})
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        graph = Graph(without_secrets("sandbox"))
+        graph.steps(["docker"])
+        assert len(graph.each(ask, ["a", "b"])) == 2
+        graph.steps(["pgsql"])
+    assert ask.runs == {"ask a": ["docker"], "ask b": ["docker"]}
+    assert last.waits == ["ask a", "ask b"]
 
 
 @pytest.fixture
@@ -122,3 +166,25 @@ def test_without_a_server_nothing_follows_a_step_that_failed(unrecorded, error):
 def test_without_a_server_a_task_runs_here_and_now(unrecorded):
     add = task("add", within_s=60)(lambda _, one, *, other: one + other)
     assert unrecorded().run(add, 1, other=2) == 3
+
+
+def test_without_a_server_a_task_of_each_item_runs_side_by_side(unrecorded):
+    together = Barrier(3, timeout=10)
+    meet = task("meet", within_s=60, each="one")(
+        lambda _, one, *, other: (together.wait(), one + other)[1]
+    )
+    assert unrecorded().each(meet, ["a", "b", "c"], other="!") == ["a!", "b!", "c!"]
+
+
+def test_without_a_server_the_first_failure_is_raised_once_all_have_ended(unrecorded):
+    done: list[str] = []
+
+    def work(site: Site, one: str) -> None:
+        if one == "a":
+            raise StepError("docker", "it broke")
+        time.sleep(0.1)
+        done.append(one)
+
+    with pytest.raises(StepError, match="it broke"):
+        unrecorded().each(task("work", within_s=60, each="one")(work), ["a", "b"])
+    assert done == ["b"]

@@ -11,7 +11,8 @@ from config.rules.health.record import Known, Record, overall
 from config.secrets import generate
 from tasks.core.site import Site
 from tasks.probes.health import celery, rollout
-from tasks.probes.health.ask import Checkup, probes
+from tasks.probes.health.ask import Checkup
+from tasks.probes.health.groups import probes
 from tasks.probes.health.probe import Past
 from tasks.probes.health.record import CHECKED, events
 from tasks.probes.health.replication import behind, replication

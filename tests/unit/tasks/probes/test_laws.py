@@ -15,7 +15,7 @@ from tasks.core.site import Site
 from tasks.points.restored import Proof
 from tasks.probes.connections.all import probes as connections
 from tasks.probes.engine import Probe
-from tasks.probes.health.ask import probes as health
+from tasks.probes.health.groups import probes as health
 from tasks.probes.health.probe import Past
 from tasks.probes.preflight.checks import probes as preflight
 from tasks.probes.preflight.checks import schema
