@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from config.desired.locations import Location, location
+from config.desired.maintenance import include
 from config.desired.nodes import upstreams
 from config.desired.services import active, published, routes
 from config.desired.templates import render
@@ -21,6 +22,7 @@ def server_block(environment: Environment, release: Release, certificate: Path, 
         key=key,
         locations=_locations(environment, release),
         pools=_pools(environment, release),
+        maintenance=include(environment),
     )
 
 
@@ -40,7 +42,12 @@ def entry_config(environment: Environment) -> str:
 
     They start with `MARK`: others are an operator's own.
     """
-    return render("portal_entry.conf.j2", mark=MARK, tls=environment.portal.tls).strip()
+    return render(
+        "portal_entry.conf.j2",
+        mark=MARK,
+        tls=environment.portal.tls,
+        maintenance=include(environment),
+    ).strip()
 
 
 def _locations(environment: Environment, release: Release) -> list[Location]:

@@ -22,6 +22,28 @@ Build = Callable[[Site], Sequence[Step[Any]]]
 Address = tuple[str, int]
 
 
+class Included(Protocol):
+    """A file that the portal's server includes where it exists."""
+
+    @property
+    def passing(self) -> Sequence[str]:
+        """Addresses that requests of the portal's own machine come from."""
+        ...
+
+    def read(self) -> bytes | None: ...
+    def write(self, content: bytes | None) -> None:
+        """The file has this content; None: there is none."""
+        ...
+
+    def load(self) -> None:
+        """Have nginx try its files and read them; nothing where it does not run.
+
+        Raises:
+            StepError: it refuses them, and serves on as before.
+        """
+        ...
+
+
 class Platform(Protocol):
     """One kind of platform. It keeps no state: every question names the site it is about."""
 
@@ -118,6 +140,10 @@ class Platform(Protocol):
 
     def portal(self, site: Site, port: int) -> Address | None:
         """Where the portal's `port` is reached, None to ask DNS."""
+        ...
+
+    def included(self, site: Site) -> Included | None:
+        """What the portal's server also reads; None where the portal takes nothing from here."""
         ...
 
     def authority(self, site: Site) -> bytes | None:

@@ -9,6 +9,7 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.images.copy_to_nodes import images_steps
 from tasks.steps.compose import compose_steps
+from tasks.steps.maintenance import reopening
 from tasks.steps.migrate import migrate_steps
 from tasks.steps.pgsql import pgsql_steps
 from tasks.steps.settings import settings_steps
@@ -46,6 +47,11 @@ def of_platform(name: str) -> Build:
         return build(site) if build else []
 
     return parts
+
+
+def portal_steps(site: Site) -> Sequence[Step[Any]]:
+    """The domain is served, and a page of maintenance that a run has left there is gone."""
+    return [*of_platform("portal")(site), *reopening(site)]
 
 
 TABLE = (
@@ -129,7 +135,7 @@ TABLE = (
         "Serve the domain: certificate, routes, reload of nginx.",
         within_s=HOUR_S,
         after=("compose",),
-        parts=of_platform("portal"),
+        parts=portal_steps,
     ),
     Row(
         "hosts",

@@ -15,6 +15,7 @@ from tasks.images.copy_to_nodes import copy_steps, fetch_steps
 from tasks.probes.preflight.checks import preflight as findings
 from tasks.probes.preflight.checks import require, schema
 from tasks.steps import rollout as work
+from tasks.steps.maintenance import close, reopen
 from tasks.steps.table import MINUTE_S, row
 
 log = logging.getLogger("rollout")
@@ -114,6 +115,18 @@ def verify(site: Site, *, changed: bool) -> list[Finding]:
     checks = prove(site, changed=changed)
     log.info("verify: %d of %d checks passed", len(checks), len(checks))
     return checks
+
+
+@task("close portal", within_s=row("portal").within_s, retries=True)
+def close_portal(site: Site) -> Outcome:
+    """Show people a page of maintenance at the domain, while Dify is being replaced."""
+    return close(site)
+
+
+@task("reopen portal", within_s=row("portal").within_s, retries=True)
+def reopen_portal(site: Site) -> Outcome:
+    """Take the page of maintenance away: the domain leads to Dify again."""
+    return reopen(site)
 
 
 STEPS: dict[str, Task[..., Any]] = {

@@ -22,7 +22,7 @@ from config.rules.restore_point import Archived
 from config.secrets import POSTGRES_ADMIN
 from tasks.core.site import Site
 from tasks.core.step import Step
-from tasks.platforms.base import Address, Build, Platform
+from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.steps.docker import docker_steps
 from tasks.steps.pgsql import PostgresRequirements, owned_databases
 from tasks.steps.redis import RedisRequirements
@@ -125,6 +125,9 @@ class External:
         return None
 
     def portal(self, site: Site, port: int) -> Address | None:
+        return None
+
+    def included(self, site: Site) -> Included | None:
         return None
 
     def authority(self, site: Site) -> bytes | None:

@@ -1,13 +1,16 @@
 """The portal's nginx: tried before it reads anything, and only ever told to reload."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from config.desired.maintenance import included_name
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty import answers
 from tasks.platforms.pigsty.answers import Silent
 from tasks.platforms.pigsty.machines import Machine
-from tasks.platforms.pigsty.tree import require_tree
+from tasks.platforms.pigsty.tree import askable, require_tree
 from tasks.tools import nginx
 
 CONF = Path("/etc/nginx/conf.d")
@@ -57,3 +60,34 @@ def machine(site: Site) -> Machine:
     """Where the portal's nginx runs."""
     found = require_tree(site, "portal")
     return Machine(site, found, site.environment.pigsty.admin_ip, "portal")
+
+
+def included_path(site: Site) -> Path:
+    return CONF / included_name(site.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file beside the domain's, which its server includes."""
+
+    site: Site
+
+    @property
+    def passing(self) -> Sequence[str]:
+        return ("127.0.0.1", "::1", self.site.environment.pigsty.admin_ip)
+
+    def read(self) -> bytes | None:
+        if askable(self.site) is None:
+            return None
+        path = included_path(self.site)
+        return machine(self.site).look([path])[path]
+
+    def write(self, content: bytes | None) -> None:
+        if content is None:
+            machine(self.site).remove(included_path(self.site))
+        else:
+            machine(self.site).write(included_path(self.site), content, 0o644)
+
+    def load(self) -> None:
+        require_sound(self.site)
+        machine(self.site).run(("nginx", "-s", "reload"))

@@ -5,14 +5,15 @@ from typing import Any
 
 from clients.postgres import PostgresRefused, PostgresUnreachable
 from config.environment import Environment
+from config.pigsty import by_hand
 from config.rules.finding import Reading
 from config.rules.restore_point import Archived
 from tasks.core.nodes import on_each
 from tasks.core.site import Site
 from tasks.core.step import Step
-from tasks.platforms.base import Address, Build, Platform
+from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.platforms.external.platform import External
-from tasks.platforms.pigsty import pgsql, prefetch, preflight, redis, restore_point_name
+from tasks.platforms.pigsty import nginx, pgsql, prefetch, preflight, redis, restore_point_name
 from tasks.platforms.pigsty.answers import AUTHORITY
 from tasks.platforms.pigsty.docker import engine_steps
 from tasks.platforms.pigsty.facts import desired
@@ -68,6 +69,11 @@ class Pigsty(External):
 
     def portal(self, site: Site, port: int) -> Address | None:
         return site.admin.reach(site.environment.pigsty.admin_ip, port)
+
+    def included(self, site: Site) -> Included | None:
+        """Portals of Pigsty before 3.4 take no directives for an entry."""
+        takes = by_hand(site.environment) or "config" in (desired(site).portal or {})
+        return nginx.Beside(site) if takes else None
 
     def authority(self, site: Site) -> bytes | None:
         return None if site.environment.pigsty.certbot else self.private_authority(site)

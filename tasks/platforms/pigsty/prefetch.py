@@ -35,7 +35,12 @@ def _asked(site: Site) -> Contents:
     portal = Machine(site, tree, site.environment.pigsty.admin_ip, "portal")
     machines = {machine.address: machine for machine in (*members.machines(site), portal)}
     far = [machine for machine in machines.values() if not machine.is_admin()]
-    paths = [*pgsql.files(site), nginx.conf_path(site), *names.files(site)]
+    paths = [
+        *pgsql.files(site),
+        nginx.conf_path(site),
+        nginx.included_path(site),
+        *names.files(site),
+    ]
     try:
         found = ask(far, paths)
     except RolloutError:

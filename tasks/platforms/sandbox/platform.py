@@ -12,7 +12,7 @@ from config.environment import Environment
 from config.rules.finding import Reading, bad, good
 from tasks.core.site import Site
 from tasks.core.step import Step
-from tasks.platforms.base import Address, Build, Platform
+from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.platforms.external.platform import External
 from tasks.platforms.sandbox import nginx, portal, postgres, prefect, redis
 from tasks.platforms.sandbox.authority import Paths
@@ -101,6 +101,9 @@ class Sandbox(External):
 
     def portal(self, site: Site, port: int) -> Address | None:
         return LOOPBACK, port
+
+    def included(self, site: Site) -> Included:
+        return portal.Beside(site)
 
     def authority(self, site: Site) -> bytes | None:
         return site.admin.read(Paths.below(site.environment.sandbox.home).ca)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.files import File
+from config.desired.maintenance import included_name
 from config.desired.portal import server_block
 from config.desired.sandbox import nginx_conf
 from config.errors import StepError
@@ -140,6 +141,35 @@ class Portal:
             previous = self.site.node.read(path.with_name(path.name + ".previous"))
             if found and previous is not None and _newer(path, found.since):
                 self.site.node.write(File(path, previous, keep_previous=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file beside the domain's, which its server includes."""
+
+    site: Site
+    passing: Sequence[str] = ("127.0.0.1", "::1")
+
+    def read(self) -> bytes | None:
+        return self.site.node.read(self._path)
+
+    def write(self, content: bytes | None) -> None:
+        if content is None:
+            self._path.unlink(missing_ok=True)
+        else:
+            self.site.node.write(File(self._path, content, keep_previous=False))
+
+    def load(self) -> None:
+        prefix = nginx.folder(self.site)
+        if nginx.running(prefix) is None:
+            return
+        if complaint := nginx.check(self.site.node, prefix):
+            raise _refused(complaint, self.site, prefix, serving=True)
+        nginx.reload(prefix)
+
+    @property
+    def _path(self) -> Path:
+        return nginx.folder(self.site) / "conf.d" / included_name(self.site.environment)
 
 
 def portal_steps(site: Site) -> list[Step[Any]]:

@@ -1,0 +1,116 @@
+"""The page that people get at the domain while Dify is being replaced.
+
+It is a file that the portal's server includes: what is left of it by a run that was killed, the
+next rollout takes away.
+"""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from config.desired.maintenance import MARK, maintenance_file
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.core.step import Change, Kind, Outcome, converge
+from tasks.platforms.base import Included
+
+ANSWER_S = 5.0
+SETTLE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The file's content, None without one; and whether nginx has read it."""
+
+    content: bytes | None
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """People get the page (`up`) or Dify."""
+
+    site: Site
+    included: Included
+    up: bool
+    name: str = "portal"
+    settle_s: float = SETTLE_S
+
+    def observe(self) -> Seen:
+        return Seen(self.included.read(), is_read(self.site))
+
+    def plan(self, actual: Seen) -> Sequence[Change]:
+        wanted = self._content()
+        domain = self.site.environment.portal.domain
+        if actual.content == wanted and actual.read == self.up:
+            return []
+        if self.up:
+            what = f"show the page of maintenance at {domain}"
+            return [Change(Kind.MAKE, MARK, what, "Dify", "503 and a page", wanted)]
+        what = f"take away the page of maintenance at {domain}"
+        return [Change(Kind.REMOVE, MARK, what, "503 and a page", "Dify", wanted)]
+
+    def apply(self, change: Change) -> None:
+        before = self.included.read()
+        self.included.write(change.action)
+        try:
+            self.included.load()
+        except StepError:
+            self.included.write(before)
+            raise
+
+    def _content(self) -> bytes | None:
+        if not self.up:
+            return None
+        return maintenance_file(self.site.environment, self.included.passing).encode()
+
+
+def close(site: Site) -> Outcome:
+    """People get the page; requests from the portal's own machine still get to Dify."""
+    return _carried_out(site, up=True)
+
+
+def reopen(site: Site) -> Outcome:
+    """The domain leads to Dify again."""
+    return _carried_out(site, up=False)
+
+
+def reopening(site: Site) -> list[Maintenance]:
+    """What takes the page away; nothing where the portal takes nothing from here."""
+    included = site.platform.included(site)
+    return [Maintenance(site, included, up=False)] if included else []
+
+
+def _carried_out(site: Site, *, up: bool) -> Outcome:
+    included = site.platform.included(site)
+    if included is None:
+        return Outcome("portal", (), 0.0, applied=False)
+    return converge(Maintenance(site, included, up), patience=site.within(1))
+
+
+def is_read(site: Site) -> bool:
+    """Whether nginx has the page, asked from its own machine; one that is silent shows none."""
+    portal = site.environment.portal
+    port = portal.https_port if portal.tls else portal.http_port
+    place = site.platform.portal(site, port) or (portal.domain, port)
+    connection = http.client.HTTPConnection(*place, timeout=site.within(ANSWER_S))
+    try:
+        if portal.tls:
+            plain = socket.create_connection(place, timeout=site.within(ANSWER_S))
+            connection.sock = _unverified().wrap_socket(plain, server_hostname=portal.domain)
+        connection.request("GET", MARK, headers={"Host": portal.domain})
+        return connection.getresponse().status == http.HTTPStatus.NO_CONTENT
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _unverified() -> ssl.SSLContext:
+    """For the question whether a page is up, which the certificate does not decide."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
