@@ -125,8 +125,22 @@ def test_nothing_is_tried_twice_on_a_quiet_system(deployed: Any, runs: dict[str,
     assert {task["name"]: task["run_count"] for task in tasks if task["run_count"] != 1} == {}
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, deployed: Any) -> Generator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    yield context.new_page()
+@pytest.fixture
+def page(browser: Browser, logged_in: Any) -> Generator[Page]:
+    context = browser.new_context(viewport={"width": 1600, "height": 860})
+    yield logged_in(context)
     context.close()
+
+
+@pytest.mark.parametrize("flow", GRAPHS)
+def test_the_ui_draws_every_step(
+    deployed: Any, runs: dict[str, str], page: Page, pictures: Path, flow: str
+) -> None:
+    page.goto(f"{deployed.api_url.removesuffix('/api')}/runs/flow-run/{runs[flow]}")
+    expect(page.locator("body")).to_contain_text(f"{len(GRAPHS[flow])} Task runs", timeout=30_000)
+    page.get_by_label("Run Graph Options").click()
+    page.get_by_text("Dependency grid").click()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(1500)
+    page.locator("canvas").first.screenshot(path=pictures / f"graph-{flow}.png")
+    assert (pictures / f"graph-{flow}.png").stat().st_size > 10_000
