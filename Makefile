@@ -31,7 +31,7 @@ docs: setup
 # The pictures of README and docs, taken anew by the tests that look at the pages.
 screenshots: setup
 	./bootstrap test
-	ROLLOUT_PICTURES=docs/images $(RUN) pytest tests/e2e/test_pictures.py tests/e2e/test_ui.py
+	ROLLOUT_PICTURES=docs/images $(RUN) pytest tests/e2e/test_pictures.py tests/e2e/test_ui.py tests/e2e/test_run_graph.py
 
 unit: setup
 	$(RUN) pytest tests/unit

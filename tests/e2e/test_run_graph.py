@@ -5,10 +5,11 @@ With `ROLLOUT_PICTURES=docs/images` the pictures become those of the documentati
 
 import time
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tasks.steps.table import STACK, STATE, TABLE, edges
 
