@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.parts.drill_report import DrillReport, publish
-from flows.parts.drilled import drilled
+from flows.parts.drilled import drill_point
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
 from flows.parts.progress import progress
@@ -25,7 +25,7 @@ def drill(environment: str, point: str = "latest") -> DrillReport:
         choice = graph.run(tasks.choose, source=site, point=point, only=[])
         with progress("drill", environment) as on_progress:
             begun = graph.run(tasks.begin_drill, choice=choice, on_progress=on_progress)
-            done = drilled(graph, begun)
+            done = drill_point(graph, begun)
         report = DrillReport(environment, done)
         publish(report)
         return report

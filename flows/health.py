@@ -15,7 +15,7 @@ from flows.parts.run import recorded
 from tasks.core.site import Site
 from tasks.probes import tasks
 from tasks.probes.health.ask import Checkup, Round, ask
-from tasks.probes.health.record import Found, last
+from tasks.probes.health.record import last
 
 
 @flow(name="health", flow_run_name="health {environment}", persist_result=False)
@@ -46,4 +46,4 @@ def looked(site: Site, *, record: bool) -> Checkup:
         return list(chain.from_iterable(found))
 
     seen = ask(site, kept.record, answers)
-    return graph.run(tasks.record_health, found=Found(site, kept, seen)) if record else seen
+    return graph.run(tasks.record_health, kept=kept, seen=seen) if record else seen

@@ -8,7 +8,7 @@ from tasks.points import tasks
 from tasks.points.drill import Drill, Drilling
 
 
-def drilled(graph: Graph, drilling: Drilling) -> Drill:
+def drill_point(graph: Graph, drilling: Drilling) -> Drill:
     """What it found, and nothing of it is left."""
     with cleared(graph, drilling):
         for part in drilling.parts:

@@ -1,11 +1,12 @@
 """The tasks of one run as a graph: which waits for which, and what became of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
+from prefect.utilities.annotations import quote
 
 from blocks.prefect_api import configured
 from flows.parts.result import result_of
@@ -45,8 +46,9 @@ class Graph:
         """
         if not configured():
             return unrecorded(task, self.site, *args, **options)
-        options |= {"wait_for": self._ends, "return_state": True}
-        ended: Any = fitted(task, self.site)(self.site, *args, **options)
+        passed = [quote(each) for each in args]
+        own = {"wait_for": self._ends, "return_state": True}
+        ended: Any = fitted(task, self.site)(self.site, *passed, **_quoted(options), **own)
         result = result_of(ended)
         self._ends = (ended,)
         return result
@@ -101,7 +103,13 @@ class Graph:
         if not configured():
             waits = [end for end in before if isinstance(end, Unrecorded)]
             return start(task, self.site, waits, *args, **options)
-        return fitted(task, self.site).submit(self.site, *args, wait_for=before, **options)  # pyright: ignore[reportUnknownMemberType]
+        work: Any = fitted(task, self.site)
+        return work.submit(self.site, *args, wait_for=before, **_quoted(options))
+
+
+def _quoted(options: Mapping[str, Any]) -> dict[str, Any]:
+    """As Prefect takes them: it looks for nothing in them, and draws no edge to what made them."""
+    return {name: quote(value) for name, value in options.items()}
 
 
 def _by_step(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -7,6 +7,7 @@ from flows.parts.graph import Graph
 from tasks.points import tasks
 from tasks.points.restore import Restored, Restoring
 from tasks.points.way_back import WayBack
+from tasks.steps.tasks import close_portal
 
 
 def restored(graph: Graph, restoring: Restoring) -> Restored:
@@ -18,6 +19,7 @@ def restored(graph: Graph, restoring: Restoring) -> Restored:
     with going_back(graph, restoring.way_back):
         for part in restoring.parts:
             graph.run(tasks.fill, part, restoring=restoring)
+        graph.run(close_portal)
         graph.run(tasks.stop_services, restoring=restoring)
         graph.run(tasks.save_current, restoring=restoring)
         graph.run(tasks.exchange, restoring=restoring)

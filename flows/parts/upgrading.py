@@ -6,6 +6,7 @@ from config.errors import RolloutError, StepError
 from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_UPGRADE
 from flows.parts.bring_back import bring_back
+from flows.parts.drilled import drill_point
 from flows.parts.graph import Graph
 from flows.parts.point import take_point
 from flows.parts.progress import progress
@@ -63,7 +64,7 @@ class Upgrading:
             with self.laps.lap("drill"), progress("drill", self.site.name) as on_progress:
                 choice = old.run(points.choose, source=old.site, point=point, only=[])
                 begun = old.run(points.begin_drill, choice=choice, on_progress=on_progress)
-                done = drilled(old, begun)
+                done = drill_point(old, begun)
             proved = f"proved by a drill in {done.rto_s:.0f} s"
         return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved)
 

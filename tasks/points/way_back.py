@@ -16,6 +16,7 @@ from tasks.points.interrupted_restore import Exchange
 from tasks.points.landing import Landing, forget_jobs
 from tasks.points.repository import Repository
 from tasks.points.served import Served, failure, lost
+from tasks.steps.maintenance import reopen
 
 log = logging.getLogger("rollout")
 
@@ -63,6 +64,7 @@ class WayBack:
                 if not self.earlier:
                     interrupted_restore.end(landing.site)
                 self.served.start()
+                reopen(landing.site)
                 return error
             if not self.served.services:
                 return error
@@ -87,6 +89,7 @@ class WayBack:
             self.keep(site, changed)
         interrupted_restore.end(site)
         self.served.put_back()
+        reopen(site)
 
     def _refill(self, twin: Twin) -> None:
         """Without an administrator no database was put aside: the point has what was there."""

@@ -2,13 +2,14 @@
 
 import logging
 
+from blocks.health_record import Stored
 from config.rules.finding import Finding
 from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.probes.connections.all import connections
 from tasks.probes.connections.connection import state
 from tasks.probes.health.ask import Checkup, Round
-from tasks.probes.health.record import Found
+from tasks.probes.health.record import keep
 from tasks.steps.table import HOUR_S
 
 log = logging.getLogger("rollout")
@@ -21,9 +22,9 @@ def ask_group(site: Site, group: str, *, going: Round) -> list[Finding]:
 
 
 @task("record", within_s=HOUR_S)
-def record_health(site: Site, *, found: Found) -> Checkup:
+def record_health(site: Site, *, kept: Stored, seen: Checkup) -> Checkup:
     """Restart what may be, tell people what changed, and remember it for the next run."""
-    return found.keep()
+    return keep(site, kept, seen)
 
 
 @task("check", within_s=HOUR_S)

@@ -22,10 +22,10 @@ SETTLE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The file's content, None without one; and whether nginx has read it."""
+    """The file's content, None without one; whether nginx has read it, None where it is silent."""
 
     content: bytes | None
-    read: bool
+    read: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class Maintenance:
     def plan(self, actual: Seen) -> Sequence[Change]:
         wanted = self._content()
         domain = self.site.environment.portal.domain
-        if actual.content == wanted and actual.read == self.up:
+        if self.up and actual.read is None:
+            return []  # nobody comes to Dify that way
+        if actual.content == wanted and actual.read in (self.up, None):
             return []
         if self.up:
             what = f"show the page of maintenance at {domain}"
@@ -90,8 +92,8 @@ def _carried_out(site: Site, *, up: bool) -> Outcome:
     return converge(Maintenance(site, included, up), patience=site.within(1))
 
 
-def is_read(site: Site) -> bool:
-    """Whether nginx has the page, asked from its own machine; one that is silent shows none."""
+def is_read(site: Site) -> bool | None:
+    """Whether nginx has the page, asked from its own machine; None where it is silent."""
     portal = site.environment.portal
     port = portal.https_port if portal.tls else portal.http_port
     place = site.platform.portal(site, port) or (portal.domain, port)
@@ -103,7 +105,7 @@ def is_read(site: Site) -> bool:
         connection.request("GET", MARK, headers={"Host": portal.domain})
         return connection.getresponse().status == http.HTTPStatus.NO_CONTENT
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

@@ -76,7 +76,7 @@ def test_what_nginx_refuses_is_taken_back(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Maintenance, "_content", lambda _: b"no directive")
     with pytest.raises(StepError, match=r"nginx refuses .*maintenance"):
         close(site)
-    assert asked(site).status_code == 200 and not is_read(site)
+    assert asked(site).status_code == 200 and is_read(site) is False
     assert nginx.check(site.node, nginx.folder(site)) is None
 
 
@@ -84,3 +84,13 @@ def test_a_portal_that_is_not_ours_is_left_alone(site: Site):
     platform = site.environment.platform.model_copy(update={"kind": "external"})
     given = site.replace(environment=site.environment.model_copy(update={"platform": platform}))
     assert close(given).changes == reopen(given).changes == ()
+
+
+def test_a_portal_that_does_not_run_is_closed_already(site: Site):
+    deploy(site)
+    close(site)
+    nginx.stop(site)
+    assert close(site).changes == ()
+    assert len(reopen(site).changes) == 1
+    deploy(site)
+    assert asked(site).status_code == 200

@@ -21,6 +21,7 @@ from tasks.points.repository import Repository
 from tasks.points.restore import Restored
 from tasks.probes.verify.run import failed, verify
 from tasks.steps import hosts
+from tasks.steps.maintenance import is_read
 from tasks.steps.pgsql import dify_database
 from tests.integration.restoring import restore
 from tests.integration.test_backup import die, in_child
@@ -75,6 +76,7 @@ def require_as_before(site: Site, before: dict[str, str], rows: list[str]) -> No
     assert states(site) == before
     assert marks(site) == rows
     assert failed(verify(site, deep=True)) is None
+    assert is_read(site) is False, "people still get the page of maintenance"
     interrupted_restore.require_ended(site)
     [main, _] = twins(site, replaced.DATABASES)
     for suffix in ("_previous", "_incoming"):

@@ -28,7 +28,7 @@ _WORDS = {
 def record(site: Site, kept: Stored | None = None) -> Checkup:
     """Ask, and keep what was found. `kept`: what the last run left, if the caller has it."""
     kept = kept or last(site)
-    return Found(site, kept, ask(site, kept.record)).keep()
+    return keep(site, kept, ask(site, kept.record))
 
 
 def last(site: Site) -> Stored:
@@ -36,27 +36,18 @@ def last(site: Site) -> Stored:
     return health_record.load(site.name)
 
 
-class Found:
-    """A checkup that counts, and what the last run left.
+def keep(site: Site, kept: Stored, seen: Checkup) -> Checkup:
+    """Heal within the budget, tell people what changed, and keep the record for the next run.
 
-    A plain class, since Prefect walks through every value of a record that is handed to a task.
+    People are told before it is kept: a run that is killed in between tells them twice, and none
+    keeps silent.
     """
-
-    def __init__(self, site: Site, kept: Stored, seen: Checkup) -> None:
-        self._site, self._kept, self._seen = site, kept, seen
-
-    def keep(self) -> Checkup:
-        """Heal within the budget, tell people what changed, and keep the record for the next run.
-
-        People are told before it is kept: a run that is killed in between tells them twice, and
-        none keeps silent.
-        """
-        healed, after = heal(self._site, self._seen)
-        seen = replace(self._seen, alerts=(*self._seen.alerts, *healed), record=after)
-        emit(events(seen))
-        health_record.save(seen.environment, self._kept, seen.record)
-        measure(self._site, seen)
-        return seen
+    healed, after = heal(site, seen)
+    seen = replace(seen, alerts=(*seen.alerts, *healed), record=after)
+    emit(events(seen))
+    health_record.save(site.name, kept, seen.record)
+    measure(site, seen)
+    return seen
 
 
 def peek(site: Site) -> Checkup:
