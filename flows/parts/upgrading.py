@@ -16,13 +16,12 @@ from flows.parts.upgrade_report import Laps, UpgradeReport
 from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage, Upgrade
 from tasks.points import tasks as points
-from tasks.steps.tasks import STEPS
+from tasks.steps.tasks import STEPS, close_portal, reopen_portal
 from tasks.upgrades import tasks
 from tasks.upgrades.facts import older
 from tasks.upgrades.way import Way
 
 READY = ("preflight", "docker", "pgsql", "redis", "images")
-START = ("compose", "portal", "hosts")
 
 
 @dataclass(slots=True)
@@ -73,6 +72,7 @@ class Upgrading:
         run, lap = self.graph.run, self.laps.lap
         if not mark.opened:
             with lap("stop"):
+                run(close_portal)
                 run(tasks.stop)
             with lap("settings"):
                 run(STEPS["settings"])
@@ -82,10 +82,12 @@ class Upgrading:
         with lap("hand steps before"):
             self.notes += run(tasks.steps_before, found=self.way)
         with lap("start"):
-            for name in START:
-                run(STEPS[name])
+            run(STEPS["compose"])
+            run(STEPS["portal"], closed=True)
+            run(STEPS["hosts"])
         with lap("gate"):
             self.checks += run(STEPS["verify"], changed=True)
+            run(reopen_portal)
         run(tasks.opened)
         with lap("hand steps after"):
             self.notes += run(tasks.steps_after, found=self.way)

@@ -49,9 +49,12 @@ def of_platform(name: str) -> Build:
     return parts
 
 
+served = of_platform("portal")
+
+
 def portal_steps(site: Site) -> Sequence[Step[Any]]:
     """The domain is served, and a page of maintenance that a run has left there is gone."""
-    return [*of_platform("portal")(site), *reopening(site)]
+    return [*served(site), *reopening(site)]
 
 
 TABLE = (

@@ -16,7 +16,7 @@ from tasks.probes.preflight.checks import preflight as findings
 from tasks.probes.preflight.checks import require, schema
 from tasks.steps import rollout as work
 from tasks.steps.maintenance import close, reopen
-from tasks.steps.table import MINUTE_S, row
+from tasks.steps.table import MINUTE_S, portal_steps, row, served
 
 log = logging.getLogger("rollout")
 
@@ -101,8 +101,9 @@ def compose(site: Site) -> Outcome:
 
 
 @_step("portal")
-def portal(site: Site) -> Outcome:
-    return work.carry_out(site, "portal")
+def portal(site: Site, *, closed: bool = False) -> Outcome:
+    """`closed`: a page of maintenance stays until what is behind it is proved."""
+    return work.carry_out_parts(site, "portal", served(site) if closed else portal_steps(site))
 
 
 @_step("hosts")

@@ -43,7 +43,7 @@ GRAPHS: dict[str, Edges] = {
         **chain(
             "begin restore", "restore database", "restore plugin-database", "restore files",
             "close portal", "stop services", "safety point", "exchange", "secrets",
-            *STACK, "verify", "settle", after="fits",
+            *STACK, "verify", "reopen portal", "settle", after="fits",
         ),
     },
     "drill": chain(
