@@ -50,7 +50,7 @@ class Graph:
         own = {"wait_for": self._ends, "return_state": True}
         ended: Any = fitted(task, self.site)(self.site, *passed, **_quoted(options), **own)
         result = result_of(ended)
-        self._ends = (ended,)
+        self._ends = (_bare(ended),)
         return result
 
     def each(self, task: Task[..., R], items: Iterable[str], **options: Any) -> list[R]:
@@ -105,6 +105,14 @@ class Graph:
             return start(task, self.site, waits, *args, **options)
         work: Any = fitted(task, self.site)
         return work.submit(self.site, *args, wait_for=before, **_quoted(options))
+
+
+def _bare(ended: State[Any]) -> State[Any]:
+    """Without its result, in which Prefect would look for what else to draw an edge to.
+
+    None it takes for a result that was lost.
+    """
+    return ended.model_copy(update={"data": True})
 
 
 def _quoted(options: Mapping[str, Any]) -> dict[str, Any]:
