@@ -432,7 +432,7 @@ def test_killed_after_any_change_the_next_run_finishes(make_site: MakeSite, site
     """A kill of the deploying process between two changes leaves exactly this behind."""
     deploy(site)
     changed = make_site(body_size_mb=2, domain="moved.test")
-    *_, authority, portal = PARTS["portal"](changed)
+    *_, authority, portal, _ = PARTS["portal"](changed)
     todo = [(authority, c) for c in authority.plan(authority.observe())]
     todo += [(portal, c) for c in portal.plan(portal.observe())][:-1]
     for step, change in todo[:done]:

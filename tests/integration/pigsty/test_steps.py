@@ -20,6 +20,7 @@ import redis as client
 
 from clients.command import Command
 from clients.processes import process
+from config.desired.maintenance import included_name
 from config.errors import ConfigError, StepError
 from config.rules.finding import judge
 from tasks.core.site import Site
@@ -31,6 +32,7 @@ from tasks.platforms.pigsty.portal import Certificate, Entry
 from tasks.platforms.pigsty.preflight import readings
 from tasks.platforms.pigsty.redis import Instances
 from tasks.platforms.pigsty.tree import require_tree
+from tasks.steps.maintenance import close, is_read
 from tasks.steps.pgsql import dify_database
 from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
@@ -453,6 +455,16 @@ def test_the_entrys_directives_are_written_again(site: Site, double: PigstyDoubl
     assert entry.read_text() != text
     assert deploy(site, [PARTS["portal"]]) == ["serve dify.pigsty"]
     assert entry.read_text() == text
+
+
+def test_the_page_of_maintenance_is_shown_and_taken_away(site: Site, double: PigstyDouble):
+    """Every request here comes from the portal's own machine; what others get is another test."""
+    assert is_read(site) is False
+    assert len(close(site).changes) == 1
+    assert close(site).changes == () and is_read(site) is True
+    assert deploy(site, [PARTS["portal"]]) == ["take away the page of maintenance at dify.pigsty"]
+    assert deploy(site, [PARTS["portal"]]) == [] and is_read(site) is False
+    assert not double.path(f"/etc/nginx/conf.d/{included_name(site.environment)}").exists()
 
 
 def _agreed(double: PigstyDouble, cipher: str) -> str:
