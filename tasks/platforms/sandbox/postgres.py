@@ -1,4 +1,4 @@
-"""The sandbox's own PostgreSQL 16 with pgvector: data directory and server.
+"""The sandbox's own PostgreSQL with pgvector: data directory and server.
 
 The database administrator comes in by a unix socket in a directory
 closed to everybody but the server's own user (and root): that door needs no password, has none
@@ -36,7 +36,7 @@ from tasks.platforms.sandbox.home import (
     server_uid,
     service_user,
 )
-from tasks.platforms.sandbox.postgres_layout import MAJOR, Layout, layout
+from tasks.platforms.sandbox.postgres_layout import MAJORS, Layout, layout
 from tasks.platforms.sandbox.postgres_programs import Programs
 from tasks.tools import postgres as tool
 
@@ -84,16 +84,17 @@ class Cluster:
         return _text(self.site, layout(self.site).data / "PG_VERSION").strip()
 
     def plan(self, actual: str) -> Sequence[Planned]:
-        if actual == str(MAJOR):
+        place = layout(self.site)
+        if actual == str(place.major):
             return []
         if not actual:
             what = "initialise PostgreSQL"
-            return [Change(Kind.MAKE, "data directory", what, "absent", str(MAJOR))]
-        data = layout(self.site).data
+            return [Change(Kind.MAKE, "data directory", what, "absent", str(place.major))]
+        brought = " and ".join(map(str, MAJORS))
         return [
             Blocked(
                 "upgrade PostgreSQL's data directory",
-                f"{data} belongs to PostgreSQL {actual}, the sandbox brings {MAJOR}",
+                f"{place.data} belongs to PostgreSQL {actual}, the sandbox brings {brought}",
                 "dump its databases with the old version and move the directory away",
             )
         ]

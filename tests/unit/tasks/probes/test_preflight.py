@@ -103,11 +103,11 @@ def test_a_taken_port_names_its_holder_and_the_setting(environment):
 def test_a_release_that_takes_no_postgresql_of_the_sandbox_is_refused(environment):
     release = load_release(environment.dify.release)
     newer = release.model_copy(
-        update={"postgres": release.postgres.model_copy(update={"min": 17, "max": 18})}
+        update={"postgres": release.postgres.model_copy(update={"min": 13, "max": 15})}
     )
     found = [f for f in preflight(Site(environment, newer, {})) if f.probe == "postgres"]
     assert [finding.ok for finding in found] == [False]
-    assert "takes PostgreSQL 17 to 18, the sandbox brings 16" in found[0].said
+    assert "takes PostgreSQL 13 to 15, the sandbox brings 18" in found[0].said
 
 
 def test_pigsty_says_what_it_will_do_on_a_bare_machine(environment, tmp_path):
