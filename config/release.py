@@ -85,7 +85,7 @@ class Service(Strict):
     nodes runs it. `user` replaces the image's. `capabilities` are all that root or anybody
     has in there. `read_only`: nothing but volumes and `tmpfs` (a path and how much of the
     memory it may take) can be written. `only_state`: of its machine it reaches
-    PostgreSQL, Redis, S3 and DNS, and no other port.
+    PostgreSQL, Redis, S3 and DNS, and no other port. `linux`: the oldest kernel it starts on.
     """
 
     image: str
@@ -111,6 +111,7 @@ class Service(Strict):
     only_state: bool = False
     read_only: bool = False
     tmpfs: dict[str, Annotated[str, Field(pattern=r"^[0-9]+m$")]] = {}
+    linux: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] | None = None
 
 
 class State(Strict):

@@ -18,6 +18,7 @@ from clients.docker import Docker
 from clients.node import Node
 from config.errors import StepError
 from config.load import ROOT
+from tasks.core.packages import install
 from tasks.tools import debootstrap
 
 log = logging.getLogger("rollout")
@@ -121,8 +122,14 @@ def _make_base(docker: Docker, node: Node, recipe: Recipe, name: str, tag: str) 
 
 def _fill(node: Node, recipe: Recipe, root: Path) -> None:
     if node.which("debootstrap") is None:
-        words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
-        node.run(Command(words, env=(("DEBIAN_FRONTEND", "noninteractive"),), timeout_s=300))
+        if node.which("apt-get") is None:
+            raise StepError(
+                "images",
+                "rehearsal images are built by debootstrap, which is not installed",
+                advice="install debootstrap with this machine's package manager, or set "
+                "images.source to registry",
+            )
+        install(node, "debootstrap")
     suite, include = str(recipe.base["suite"]), list(recipe.base["include"])
     mirror = debootstrap.mirror(apt_sources(), suite)
     node.run(debootstrap.bootstrap(suite, include, root, mirror))

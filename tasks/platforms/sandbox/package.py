@@ -8,6 +8,7 @@ from pathlib import Path
 from clients.command import Command
 from clients.node import Node
 from config.errors import StepError
+from config.rules.finding import Reading, bad, good
 from tasks.core.packages import install
 from tasks.core.step import Change, Kind
 
@@ -25,6 +26,14 @@ class Program:
     package: str
     service: str
     settle_s: float = 0
+
+    def reading(self) -> Reading:
+        """Whether it is here, or would be installed by a deploy."""
+        if self.observe():
+            return good(self.program, "is installed")
+        if self._installable():
+            return good(self.program, f"the package {self.package} will be installed")
+        return bad(self.program, self._missing(), advice=self._do())
 
     def observe(self) -> str | None:
         return self.node.which(self.program)
@@ -45,15 +54,22 @@ class Program:
         ]
 
     def apply(self, change: Change) -> None:
-        if os.geteuid() != 0 or self.node.which("apt-get") is None:
-            raise StepError(
-                self.name,
-                f"{self.program} is not installed, and installing it takes root on Debian or "
-                "Ubuntu",
-                advice=f"apt-get install {self.package}, then deploy again",
-            )
+        if not self._installable():
+            raise StepError(self.name, self._missing(), advice=self._do())
         install(self.node, change.action, within_s=600)
         if Path("/run/systemd/system").exists():
             self.node.run(Command(("systemctl", "disable", "--now", self.service)))
         else:
             self.node.attempt(Command(("service", self.service, "stop")))
+
+    def _installable(self) -> bool:
+        return os.geteuid() == 0 and self.node.which("apt-get") is not None
+
+    def _missing(self) -> str:
+        return f"{self.program} is not installed, and installing it takes root and apt-get"
+
+    def _do(self) -> str:
+        return (
+            f"install what brings {self.program} (Debian's package {self.package}) with this "
+            "machine's package manager, then deploy again"
+        )

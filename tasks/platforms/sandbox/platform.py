@@ -77,7 +77,7 @@ class Sandbox(External):
         return [bad("postgres", detail, advice=advice)]
 
     def preflight_on(self, node: Site) -> list[Reading]:
-        return []
+        return [server.program(node).reading() for server in (redis, portal)]
 
     @contextmanager
     def administrator(self, site: Site, database: str) -> Generator[Connection]:

@@ -177,8 +177,11 @@ def portal_steps(site: Site) -> list[Step[Any]]:
     home = site.environment.sandbox.home
     authority = Authority(site.node, Paths.below(home), site.environment.portal.domain)
     tls = [authority] if site.environment.portal.tls else []
-    program = Program(site.node, "portal", "nginx", "nginx-light", "nginx")
-    return [Home(site), program, *tls, Portal(site)]
+    return [Home(site), program(site), *tls, Portal(site)]
+
+
+def program(site: Site) -> Program:
+    return Program(site.node, "portal", "nginx", "nginx-light", "nginx")
 
 
 def _files(site: Site, prefix: Path) -> dict[Path, bytes]:

@@ -184,8 +184,11 @@ def daemon(site: Site) -> Daemon:
 
 
 def server_steps(site: Site) -> list[Step[Any]]:
-    program = Program(site.node, "redis", "redis-server", "redis-server", "redis-server")
-    return [program, Server(site)]
+    return [program(site), Server(site)]
+
+
+def program(site: Site) -> Program:
+    return Program(site.node, "redis", "redis-server", "redis-server", "redis-server")
 
 
 def stop(site: Site) -> None:

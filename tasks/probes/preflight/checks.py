@@ -79,7 +79,7 @@ def _on_node(site: Site, where: str) -> list[Probe]:
         return room(site, survey().places[-1].free, survey().architecture)
 
     def surveyed() -> Sequence[Reading]:
-        return list(readings(site.environment, survey(), ports(site), taken(site)))
+        return list(readings(site.environment, site.release, survey(), ports(site), taken(site)))
 
     def probe(name: str, ask: Callable[[], Answer]) -> Probe:
         return Probe(name, ask, within_s=NODE_S, advice=REACH, where=where)
@@ -111,8 +111,13 @@ def _docker(site: Site) -> Reading:
     reason = site.docker.trouble()
     if reason is None:
         return good("docker", "answers")
-    if site.node.is_root() and site.node.which("apt-get"):
+    node = site.node
+    here, installable = node.which("dockerd") is not None, node.which("apt-get") is not None
+    if node.is_root() and (here or installable):
         return good("docker", "will be installed or started")
+    if not here and not installable:
+        advice = "install Docker Engine and Compose there (a deploy does it only with apt-get)"
+        return bad("docker", reason, advice=advice)
     return bad(
         "docker",
         reason,

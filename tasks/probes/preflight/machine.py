@@ -1,9 +1,12 @@
 """What a machine that runs Dify must bring, read from one survey of it."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from config.desired.services import active
 from config.environment import Environment
+from config.release import Release
 from config.rules.finding import Reading, bad, good
 from tasks.core.ports import Taken
 from tasks.tools.machine import Machine, Place
@@ -19,12 +22,17 @@ def places(environment: Environment) -> list[Path]:
 
 
 def readings(
-    environment: Environment, there: Machine, wanted: dict[str, int], sockets: Iterable[Taken]
+    environment: Environment,
+    release: Release,
+    there: Machine,
+    wanted: dict[str, int],
+    sockets: Iterable[Taken],
 ) -> Iterator[Reading]:
     """`wanted`: setting → port; `sockets`: those of them that are held."""
     held = list(sockets)
     home, data, _ = places(environment)
     yield _machine(there)
+    yield from _linux(environment, release, there.kernel)
     yield from _disk(there, environment.nodes.free_gb.disk)
     yield _memory(there, environment.nodes.free_gb.memory, running=any(each.ours for each in held))
     foreign = {each.key: each.holder for each in held if not each.ours}
@@ -40,6 +48,24 @@ def _machine(there: Machine) -> Reading:
     if there.architecture in ARCHITECTURES:
         return good("machine", detail)
     return bad("machine", detail, advice="Dify has images for x86_64, aarch64")
+
+
+def _linux(environment: Environment, release: Release, kernel: str) -> Iterator[Reading]:
+    """Whether each service that names an oldest kernel would start on this one."""
+    for name, service in active(environment, release).items():
+        if service.linux is None:
+            continue
+        detail = f"{name} of Dify {release.version} needs Linux {service.linux} or newer, this is "
+        if _numbers(kernel) >= _numbers(service.linux):
+            yield good("linux", detail + kernel)
+        else:
+            advice = f"take a newer kernel, or {service.switch!r} out of dify.services"
+            yield bad("linux", detail + kernel, advice=advice)
+
+
+def _numbers(kernel: str) -> tuple[int, ...]:
+    """Its first two: 6.1.0-13-amd64 is (6, 1)."""
+    return tuple(int(number) for number in re.findall(r"\d+", kernel)[:2])
 
 
 def _disk(there: Machine, needed_gb: float) -> list[Reading]:

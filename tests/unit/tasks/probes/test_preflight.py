@@ -164,6 +164,39 @@ def test_no_docker_is_fine_only_where_we_can_install_it(environment, monkeypatch
         assert [line.split(":")[0] for line in bad(environment)] == obstacles
 
 
+def test_a_machine_without_apt_is_told_what_to_install(environment, monkeypatch):
+    monkeypatch.setattr(Docker, "trouble", lambda *_: "Docker is not installed at here")
+    monkeypatch.setattr(LocalNode, "which", lambda *_: None)
+    assert bad(environment) == [
+        "docker: Docker is not installed at here; install Docker Engine and Compose there (a "
+        "deploy does it only with apt-get)",
+        *(
+            f"{program}: {program} is not installed, and installing it takes root and apt-get; "
+            f"install what brings {program} (Debian's package {package}) with this machine's "
+            "package manager, then deploy again"
+            for program, package in (("redis-server", "redis-server"), ("nginx", "nginx-light"))
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "obstacles"),
+    [("6.1.0-13-amd64", 1), ("5.14.0-427.el9.x86_64", 1), ("6.2.0", 0), ("6.12.3-fc", 0)],
+)
+def test_agents_are_isolated_by_a_newer_linux(environment, monkeypatch, kernel, obstacles):
+    seen(monkeypatch, kernel=kernel)
+    later = changed(environment, "dify", release="1.17.1", services=["agent"])
+    found = bad(later)
+    assert len(found) == obstacles
+    if found:
+        assert found[0].startswith(
+            "linux: agent_sandbox of Dify 1.17.1 needs Linux 6.2 or newer, this is "
+            f"{kernel}; take a newer kernel, or 'agent' out of dify.services"
+        )
+    assert bad(changed(later, "dify", services=[])) == []
+    assert bad(changed(later, "dify", release="1.16.1")) == []
+
+
 def test_which_ports_are_asked_for_follows_the_route(environment):
     assert "dify.port" in ports(site(environment))
     assert "dify.direct_ports.api" not in ports(site(environment))
