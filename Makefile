@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint docs screenshots unit integration e2e lab lab-down test-pigsty test-upgrade
+.PHONY: setup sandbox test lint docs screenshots unit integration e2e lab lab-down test-pigsty test-upgrade matrix
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -48,6 +48,13 @@ e2e: setup
 test-upgrade: setup
 	./bootstrap test
 	$(RUN) pytest tests/upgrades
+
+# What depends on engines, on those of Debian 12, 13 and the next: `make matrix CELLS=debian-13`, and
+# README's first command on a bare Debian 13. Writes config/matrix.json, of which `make docs` makes
+# docs/compatibility.md. An hour and a half.
+matrix: setup
+	./bootstrap matrix
+	$(RUN) python -m tests.matrix $(CELLS)
 
 # Real Pigsty in a container: `make lab PIGSTY_HOME=/path/to/pigsty` (4.0 or newer), then `make test-pigsty`.
 lab:

@@ -14,6 +14,7 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.core.site import Site
+from tests.matrix import chosen
 from tests.pigsty.double.build import Double, build
 
 # How long an example takes says how busy the machine is, not whether it is right.
@@ -27,6 +28,11 @@ TOGETHER = ("tests/e2e", "tests/integration/images", "tests/pigsty/contract")
 def pytest_configure() -> None:
     """Ctrl-C reaches what the tests start, also where a shell runs them in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    chosen.choose_postgres()
+
+
+def pytest_report_header() -> str:
+    return "engines: " + ", ".join(f"{name} {found}" for name, found in chosen.versions().items())
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

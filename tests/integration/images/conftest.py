@@ -28,7 +28,7 @@ from clients.docker import Docker
 from clients.node import LocalNode
 from clients.processes import process
 from tests.engine import started
-from tests.integration.images import newer_engine
+from tests.matrix.suite import FORKY, Suite, fetched, over_usr
 from tests.ports import free_ports
 from tests.serving import serving
 
@@ -62,7 +62,7 @@ class OwnEngine:
     folder: Path
     arguments: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
-    programs: Path | None = None
+    programs: Suite | None = None
 
     @property
     def node(self) -> NodeWith:
@@ -98,7 +98,7 @@ class OwnEngine:
             "--ip-forward=false", "--ip-masq=false", *self.arguments,
         )  # fmt: skip
         if self.programs:
-            words = (*newer_engine.with_programs_of(self.programs), *words)
+            words = (*over_usr(self.programs), *words)
         env = tuple(self.variables.items())
         LocalNode().spawn(Command(words, env=env), self.folder / "dockerd.log")
         deadline = time.monotonic() + 30
@@ -117,7 +117,7 @@ class OwnEngine:
 
 @contextmanager
 def own_engine(
-    folder: Path, *arguments: str, programs: Path | None = None, **variables: str
+    folder: Path, *arguments: str, programs: Suite | None = None, **variables: str
 ) -> Generator[OwnEngine]:
     engine = OwnEngine(folder, arguments, variables, programs)
     engine.start()
@@ -150,7 +150,7 @@ def newer(docker: Docker) -> Generator[OwnEngine]:
     folder = Path(f"/tmp/rollout-{uuid.uuid4().hex[:8]}")
     folder.mkdir()
     (folder / "daemon.json").write_text('{"features": {"containerd-snapshotter": true}}\n')
-    with own_engine(folder, programs=newer_engine.programs()) as engine:
+    with own_engine(folder, programs=fetched(FORKY)) as engine:
         assert not engine.docker.shares_layers()
         yield engine
 

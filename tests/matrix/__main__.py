@@ -1,0 +1,73 @@
+"""`python -m tests.matrix [CELL…] [-- PYTEST OPTION…]` runs the cells, one after another.
+
+Each runs on a machine of its own, and what it found is written to config/matrix.json. The exit
+status is that of the worst.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from config.load import ROOT
+from tests.matrix import machine, results
+from tests.matrix.cells import CELLS, SUBJECTS, Cell
+from tests.matrix.suite import fetched
+
+OPTIONS = ("--numprocesses", "2", "--dist", "loadgroup", "-p", "no:cacheprovider")
+
+
+def main(words: Sequence[str]) -> int:
+    names, options = _split(words)
+    known = {cell.name: cell for cell in CELLS}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"no cell {unknown[0]!r}; expected one of {', '.join(known)}")
+    os.chdir(ROOT)
+    return max(_run(known[name], options) for name in names or known)
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    at = words.index("--") if "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
+
+
+def _run(cell: Cell, options: Sequence[str]) -> int:
+    """Given options narrow the tests down: nothing is written then."""
+    print(f"== {cell.name}", flush=True)
+    if cell.suite:
+        fetched(cell.suite)
+    tests = options or [file for files in SUBJECTS.values() for file in files]
+    with tempfile.TemporaryDirectory(prefix="rollout-matrix-") as folder:
+        report, engines = Path(folder, "report.xml"), Path(folder, "engines.json")
+        status = machine.run(
+            [sys.executable, "-m", "pytest", *OPTIONS, f"--junitxml={report}", *tests],
+            suite=cell.suite,
+            redis=cell.redis,
+            daemon=cell.daemon,
+            variables={
+                "CI": "true",
+                "ROLLOUT_TEST_POSTGRES": str(cell.postgres),
+                "ROLLOUT_TEST_ENGINES": str(engines),
+            },
+        )
+        if report.exists() and not options:
+            _record(cell, json.loads(engines.read_text()), report)
+    return status
+
+
+def _record(cell: Cell, engines: dict[str, str], report: Path) -> None:
+    if "containerd" in cell.daemon:
+        engines["Docker Engine"] += " (containerd's image store)"
+    found = results.read()
+    found[cell.name] = {"on": str(datetime.now(UTC).date()), "engines": engines,
+                        "subjects": results.counted(report)}  # fmt: skip
+    results.write({each.name: found[each.name] for each in CELLS if each.name in found})
+    for name in results.failures(report):
+        print(f"failed in {cell.name}: {name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
