@@ -55,6 +55,7 @@ test-upgrade: setup
 matrix: setup
 	./bootstrap matrix
 	$(RUN) python -m tests.matrix $(CELLS)
+	$(RUN) python -m tests.matrix.distribution
 
 # Real Pigsty in a container: `make lab PIGSTY_HOME=/path/to/pigsty` (4.0 or newer), then `make test-pigsty`.
 lab:

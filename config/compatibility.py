@@ -1,16 +1,21 @@
 """What runs with what, as a page: `python -m config.compatibility` prints docs/compatibility.md.
 
-Versions are those of the release files and of the families of Pigsty's trees.
+Versions are those of the release files and of the families of Pigsty's trees; what engines were
+tried is what `make matrix` wrote.
 """
 
+import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from config.desired.inventory.generation import SINCE
 from config.desired.inventory.kernel import KERNELS as KINDS
 from config.load import load_environment, load_release, release_names
 from config.release import Release
 
+MATRIX = Path(__file__).with_name("matrix.json")
 HEAD = """\
 # What runs with what
 
@@ -22,14 +27,30 @@ servers; and what was only **read**.
 STATE = """\
 ## The state
 
-Run by the tests: PostgreSQL 16 and 18 with pgvector 0.8 (18 is that of Pigsty's double), Redis 7.0,
-Docker Engine 20.10, restic 0.14, nginx 1.22. Read only: PostgreSQL 13 to 15 and 17.
+`make matrix` runs what depends on an engine on machines of several times, with their own programs:
+how many tests of each subject passed, failed or were skipped for lack of something.
+
+{cells}
+
+Run besides, by `make test`: PostgreSQL 16 for releases that do not take 18, Redis 8 and Valkey as
+the sandbox's, bundles between engines with either image store, and points of the oldest and the
+newest restic read by one another. Read only: PostgreSQL 13 to 15, and Dify before 1.16 on 17.
 
 PostgreSQL 18 has two functions `uuidv7` of its own. The schema of Dify before 1.16 names one
 without saying which, and fails there half-way; Pigsty's own app of 1.15 replaces that file of the
 image. Here 1.15 on 18 is refused with the release that runs: the other way around, renaming the
 system's functions as superuser while Dify migrates, is not taken.
 """
+DISTRIBUTIONS = """\
+## Distributions
+
+`bootstrap` and a deploy install with apt-get alone. Elsewhere both name in one sentence what is
+missing; Python 3.11 to 3.13 is fetched by uv where the distribution's is another one.
+"""
+READ = {
+    "Ubuntu 22.04, 24.04": "its packages could not be had here; apt-get installs the same names",
+    "EL 9": "its packages could not be had here; what is missing is named, tested without apt-get",
+}
 PIGSTY = """\
 ## Pigsty
 
@@ -45,6 +66,7 @@ own.
 
 def page() -> str:
     """The whole page."""
+    matrix = json.loads(MATRIX.read_text())
     releases = [load_release(name) for name in reversed(release_names())]
     return "\n".join(
         [
@@ -53,7 +75,10 @@ def page() -> str:
             *table(("Dify", "PostgreSQL", "Redis", "schema", "run", "read"), map(_row, releases)),
             "",
             *_images(releases),
-            STATE,
+            STATE.format(cells="\n".join(_cells(matrix))),
+            DISTRIBUTIONS,
+            *table(("", "run", "on"), _distributions(matrix)),
+            "",
             PIGSTY,
             *table(("Pigsty", "PostgreSQL of its templates", "deletes on a rerun"), _families()),
             "",
@@ -78,6 +103,33 @@ def _row(release: Release) -> list[str]:
         ", ".join(["stand-ins", *release.evidence.run]),
         release.evidence.read,
     ]
+
+
+def _cells(matrix: Any) -> Iterator[str]:
+    found = matrix["cells"]
+    engines = list(dict.fromkeys(name for cell in found.values() for name in cell["engines"]))
+    subjects = list(dict.fromkeys(name for cell in found.values() for name in cell["subjects"]))
+    rows = [
+        *([name, *(cell["engines"].get(name, "–") for cell in found.values())] for name in engines),
+        *(
+            [name, *(_came_to(cell["subjects"].get(name, {})) for cell in found.values())]
+            for name in subjects
+        ),
+        ["run on", *(cell["on"] for cell in found.values())],
+    ]
+    yield from table(("", *found), rows)
+
+
+def _distributions(matrix: Any) -> Iterator[list[str]]:
+    yield ["Debian 12", "`make sandbox` and `make test`, by CI from nothing", "each change"]
+    for name, found in matrix["distributions"].items():
+        yield [name, f"{found['ran']}, on a bare machine of its own", found["on"]]
+    for name, why in READ.items():
+        yield [name, f"nothing: {why}", "–"]
+
+
+def _came_to(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "not run"
 
 
 def _images(releases: Sequence[Release]) -> Iterator[str]:

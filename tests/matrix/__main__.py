@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from config.load import ROOT
@@ -61,10 +60,7 @@ def _run(cell: Cell, options: Sequence[str]) -> int:
 def _record(cell: Cell, engines: dict[str, str], report: Path) -> None:
     if "containerd" in cell.daemon:
         engines["Docker Engine"] += " (containerd's image store)"
-    found = results.read()
-    found[cell.name] = {"on": str(datetime.now(UTC).date()), "engines": engines,
-                        "subjects": results.counted(report)}  # fmt: skip
-    results.write({each.name: found[each.name] for each in CELLS if each.name in found})
+    results.record_cell(cell.name, engines, report)
     for name in results.failures(report):
         print(f"failed in {cell.name}: {name}")
 

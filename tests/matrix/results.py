@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from config.load import ROOT
-from tests.matrix.cells import subject_of
+from tests.matrix.cells import CELLS, subject_of
 
 RESULTS = ROOT / "config/matrix.json"
 
@@ -15,7 +16,23 @@ Results = dict[str, dict[str, Any]]
 
 
 def read() -> Results:
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    """`cells`: by name, the engines and what the tests came to; `distributions`: what was run."""
+    return json.loads(RESULTS.read_text())
+
+
+def record_cell(name: str, engines: dict[str, str], report: Path) -> None:
+    found = read()
+    cells = found["cells"] | {name: {"on": _today(), "engines": engines,
+                                     "subjects": counted(report)}}  # fmt: skip
+    known = [cell.name for cell in CELLS]
+    found["cells"] = {name: cells[name] for name in known if name in cells}
+    _write(found)
+
+
+def record_distribution(name: str, ran: str) -> None:
+    found = read()
+    found["distributions"][name] = {"on": _today(), "ran": ran}
+    _write(found)
 
 
 def counted(report: Path) -> dict[str, dict[str, int]]:
@@ -34,11 +51,15 @@ def failures(report: Path) -> list[str]:
             for case in cases if _outcome(case) == "failed"]  # fmt: skip
 
 
-def write(results: Results) -> None:
+def _write(results: Results) -> None:
     """The whole file, or the one before."""
     fresh = RESULTS.with_suffix(".new")
     fresh.write_text(json.dumps(results, indent=2) + "\n")
     fresh.replace(RESULTS)
+
+
+def _today() -> str:
+    return str(datetime.now(UTC).date())
 
 
 def _outcome(case: ElementTree.Element) -> str:

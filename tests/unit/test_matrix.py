@@ -1,0 +1,45 @@
+"""The matrix as data, and what is counted of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from config.load import ROOT
+from tests.matrix.cells import CELLS, SUBJECTS, subject_of
+from tests.matrix.results import counted, failures
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.integration.test_redis" name="a"/>
+<testcase classname="tests.integration.test_redis" name="b"><failure message="x"/></testcase>
+<testcase classname="tests.integration.images.test_pull" name="c"><error message="x"/></testcase>
+<testcase classname="tests.integration.images.test_pull" name="d"><skipped message="x"/></testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize("place", [file for files in SUBJECTS.values() for file in files])
+def test_what_a_subject_names_is_there(place: str) -> None:
+    assert (ROOT / place).exists()
+
+
+def test_cells_are_told_apart_by_name_and_every_kind_of_engine_is_in_one() -> None:
+    assert len({cell.name for cell in CELLS}) == len(CELLS)
+    assert {cell.postgres for cell in CELLS} == {16, 17, 18}
+    assert {cell.redis for cell in CELLS} == {"redis", "valkey"}
+
+
+def test_tests_are_counted_by_subject(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    assert counted(report) == {
+        "Redis": {"failed": 1, "passed": 1},
+        "images and bundles": {"failed": 1, "skipped": 1},
+    }
+    assert failures(report) == [
+        "tests.integration.test_redis::b",
+        "tests.integration.images.test_pull::c",
+    ]
+
+
+def test_a_file_of_no_subject_is_a_mistake() -> None:
+    with pytest.raises(StopIteration):
+        subject_of("tests/integration/test_other.py")
