@@ -32,7 +32,7 @@ def test_tests_are_counted_by_subject(tmp_path: Path) -> None:
     report.write_text(REPORT)
     assert counted(report) == {
         "Redis": {"failed": 1, "passed": 1},
-        "images and bundles": {"failed": 1, "skipped": 1},
+        "images, bundles, proxy": {"failed": 1, "skipped": 1},
     }
     assert failures(report) == [
         "tests.integration.test_redis::b",
