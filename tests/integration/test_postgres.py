@@ -110,7 +110,7 @@ def test_dify_s_role_uses_vectors_with_an_hnsw_index(site: Site) -> None:
         assert connection.execute(nearest).fetchone() == (2,)
         connection.execute("DROP TABLE v")
         query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-        assert connection.execute(query).fetchone() == ("0.8.5",)
+        assert str(connection.execute(query).fetchone()[0]).startswith("0.8.")
 
 
 @pytest.mark.parametrize("plugin", [False, True])
