@@ -81,7 +81,7 @@ def version_of(reference: str) -> str:
 def build(docker: Docker, node: Node, recipe: Recipe, role: str, reference: str) -> None:
     """`reference` is the rehearsal image of the role."""
     version = version_of(reference)
-    _base(docker, node, recipe)
+    base(docker, node, recipe)
     docker.build(
         str(recipe.folder / recipe.images[role]),
         reference,
@@ -90,7 +90,7 @@ def build(docker: Docker, node: Node, recipe: Recipe, role: str, reference: str)
     )
 
 
-def _base(docker: Docker, node: Node, recipe: Recipe) -> None:
+def base(docker: Docker, node: Node, recipe: Recipe) -> None:
     """The base image is there; debootstrap runs only the first time."""
     name, tag = recipe.base["name"], recipe.base_tag()
     with alone(recipe.folder):

@@ -15,10 +15,21 @@ from pathlib import Path
 
 from config.load import ROOT
 from tests.matrix import machine, results
+from tests.matrix.base import saved, with_base
 from tests.matrix.cells import CELLS, OMITTED, SUBJECTS, Cell
 from tests.matrix.suite import fetched
 
-OPTIONS = ("--numprocesses", "2", "--dist", "loadgroup", "-p", "no:cacheprovider")
+PYTEST = (
+    sys.executable,
+    "-m",
+    "pytest",
+    "--numprocesses",
+    "2",
+    "--dist",
+    "loadgroup",
+    "-p",
+    "no:cacheprovider",
+)
 
 
 def main(words: Sequence[str]) -> int:
@@ -46,7 +57,7 @@ def _run(cell: Cell, options: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="rollout-matrix-") as folder:
         report, engines = Path(folder, "report.xml"), Path(folder, "engines.json")
         status = machine.run(
-            [sys.executable, "-m", "pytest", *OPTIONS, f"--junitxml={report}", *tests],
+            with_base(saved(Path(folder)), [*PYTEST, f"--junitxml={report}", *tests]),
             suite=cell.suite,
             redis=cell.redis,
             daemon=cell.daemon,
