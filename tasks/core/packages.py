@@ -8,13 +8,16 @@ UPDATE_S = 300
 INSTALL_S = 900
 QUIET = (("DEBIAN_FRONTEND", "noninteractive"),)
 LOCK = ("-o", "DPkg::Lock::Timeout=300")
+# Steps run side by side, and apt-get waits for nobody who fetches its lists.
+ALONE = ("flock", "--timeout", str(INSTALL_S), "/run/lock/dify-rollout-apt")
 
 
 def install(node: Node, *packages: str, within_s: float = INSTALL_S) -> None:
     """The packages, and nothing they merely recommend. Needs root and apt."""
-    node.run(Command(("apt-get", "update", "-qq", *LOCK), env=QUIET, timeout_s=UPDATE_S))
-    words = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *LOCK, *packages)
-    node.run(Command(words, env=QUIET, timeout_s=within_s))
+    update = (*ALONE, "apt-get", "update", "-qq", *LOCK)
+    node.run(Command(update, env=QUIET, timeout_s=UPDATE_S + INSTALL_S))
+    words = (*ALONE, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *LOCK, *packages)
+    node.run(Command(words, env=QUIET, timeout_s=within_s + INSTALL_S))
 
 
 def program(node: Node, name: str, package: str = "") -> str:

@@ -325,7 +325,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, most: int | None) -> None:
         upstream = http.client.HTTPConnection(self.server.upstream)
-        kept = {k: v for k, v in self.headers.items() if k in ("Accept", "Range", "Authorization")}
+        # Newer engines send a line of Accept for each kind of manifest they take.
+        asked = (
+            (name, self.headers.get_all(name)) for name in ("Accept", "Range", "Authorization")
+        )
+        kept = {name: ", ".join(values) for name, values in asked if values}
         upstream.request(self.command, self.path, headers=kept)
         answer = upstream.getresponse()
         self.send_response(answer.status)
