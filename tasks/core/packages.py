@@ -9,7 +9,7 @@ INSTALL_S = 900
 QUIET = (("DEBIAN_FRONTEND", "noninteractive"),)
 LOCK = ("-o", "DPkg::Lock::Timeout=300")
 # Steps run side by side, and apt-get waits for nobody who fetches its lists.
-ALONE = ("flock", "--timeout", str(INSTALL_S), "/run/lock/dify-rollout-apt")
+ALONE = ("flock", "--timeout", str(INSTALL_S), "/var/lib/apt")
 
 
 def install(node: Node, *packages: str, within_s: float = INSTALL_S) -> None:
