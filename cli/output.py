@@ -14,7 +14,7 @@ from flows.parts.report import Report, blocked_rows, check_rows, plan_rows, step
 PIPED_WIDTH = 160
 
 
-def plan(report: Report, *, as_json: bool) -> None:
+def plan(report: Report, *, as_json: bool, work: str = "a deploy") -> None:
     rows, blocked = plan_rows(report.outcomes), blocked_rows(report.outcomes)
     if as_json:
         json_line(
@@ -28,9 +28,9 @@ def plan(report: Report, *, as_json: bool) -> None:
         )
         return
     if rows:
-        table(rows, f"What a deploy of {report.environment} would change")
+        table(rows, f"What {work} of {report.environment} would change")
     if blocked:
-        table(blocked, f"What is in the way of a deploy of {report.environment}")
+        table(blocked, f"What is in the way of {work} of {report.environment}")
     note(report)
     took = f"{report.seconds:.1f} s"
     say(f"{report.counted}; nothing was applied ({took}); plan {report.fingerprint}")

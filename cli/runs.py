@@ -17,6 +17,9 @@ from config.rules.deployments import ON_DEMAND, OURS
 
 # On a busy machine a server may take its time; one that is gone is not waited for longer.
 ANSWER_S = 20.0
+_TELLS = "steps on stderr"
+
+log = logging.getLogger("rollout")
 
 
 def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") -> None:
@@ -233,8 +236,11 @@ def collect_garbage_again() -> None:
 
 
 def tell_steps() -> None:
+    """Steps are told on stderr, once also where a plan comes before the work."""
+    if any(handler.get_name() == _TELLS for handler in log.handlers):
+        return
     handler = logging.StreamHandler(sys.stderr)
+    handler.set_name(_TELLS)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log = logging.getLogger("rollout")
     log.setLevel(logging.INFO)
     log.addHandler(handler)

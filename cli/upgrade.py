@@ -20,7 +20,7 @@ def upgrade(
     """The exit status: of a plan alone as `rollout plan` has it."""
     if dry_run:
         plan = runs.upgrade(environment, dry_run=True, **what)
-        output.plan(plan, as_json=as_json)
+        output.plan(plan, as_json=as_json, work="an upgrade")
         return 1 if plan.blocked else 2
     name = _approved(environment, yes=yes, **what)
     with bars(shares=True):
@@ -58,7 +58,7 @@ def _approved(environment: str, *, yes: bool, **what: Any) -> str:
         return ""
     plan: Report = runs.upgrade(environment, dry_run=True, **what)
     if asked:
-        output.plan(plan, as_json=False)
+        output.plan(plan, as_json=False, work="an upgrade")
         typer.confirm(f"Upgrade {environment} exactly so?", abort=True)
     return plan.fingerprint if protected else ""
 

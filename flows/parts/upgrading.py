@@ -55,6 +55,7 @@ class Upgrading:
         with self.laps.lap("images of both releases"), transfers(self.site):
             self.graph.steps(READY)
             old.steps(["images"])
+            self.graph.run(tasks.require_known, found=self.way)
         with self.laps.lap("restore point"), progress("backup", self.site.name) as on_progress:
             repository = old.run(points.open_repository, create=True)
             point = take_point(old, repository, BEFORE_UPGRADE, on_progress).point
@@ -148,6 +149,8 @@ def back(graph: Graph) -> tuple[list[Finding], list[str]]:
     choice = graph.run(
         points.choose, source=graph.site, point=mark.point, only=[], release=mark.old
     )
+    newer = graph.run(tasks.newer, mark=mark)
     done, checks = bring_back(graph, graph.site, choice)
-    kept = f"the state of before is the point {done.safety}" if done.safety else ""
-    return checks, [f"it is as it was at {mark.point}", *filter(None, [kept, *done.notes])]
+    kept = f", in the point {done.safety}" if done.safety else ""
+    said = f"it is as it was at {mark.point}; newer than that: {newer}{kept}"
+    return checks, [said, *done.notes]

@@ -4,8 +4,10 @@ import logging
 import time
 from datetime import UTC, datetime
 
+import psycopg
+
 from clients.running import pause
-from config.errors import StepError
+from config.errors import NotKnown, StepError
 from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage, Upgrade
@@ -111,15 +113,23 @@ def require_confirmed(site: Site, mark: Upgrade, *, confirm: str) -> None:
     """
     if confirm == site.name:
         return
-    taken = datetime.strptime(mark.point, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    newer = facts.newer(site, taken)
-    rows = ", ".join(f"{count} {table}" for table, count in newer.items()) or "no rows"
     raise NotConfirmed(
         "rollback",
         f"{site.name} would go back from Dify {mark.new} to {mark.old}, as it was at {mark.point}; "
-        f"newer than that: {rows}, which a restore point of their own keeps",
+        f"newer than that: {newer(site, mark)}, which a restore point of their own keeps",
         advice=f"run it again with confirm = {site.name!r}",
     )
+
+
+def newer(site: Site, mark: Upgrade) -> str:
+    """What people made since the point: rows by table, as words."""
+    taken = datetime.strptime(mark.point, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    try:
+        found = facts.newer(site, taken)
+    except (NotKnown, psycopg.Error) as error:
+        log.warning("rollback: what is newer than %s is not known: %s", mark.point, error)
+        return "an unknown number of rows"
+    return ", ".join(f"{count} {table}" for table, count in found.items()) or "no rows"
 
 
 def last(site: Site) -> Upgrade:

@@ -14,6 +14,12 @@ def find_way(site: Site) -> Way:
     return way.find(site)
 
 
+@task("known schema", within_s=HOUR_S)
+def require_known(site: Site, *, found: Way) -> None:
+    """Ask the images of both releases whether they know the schema, while Dify runs."""
+    way.require_known(site, found)
+
+
 @task("begin upgrade", within_s=10 * MINUTE_S)
 def begin(site: Site, *, found: Way, point: str, proved: str) -> Upgrade:
     """Note the restore point and the images that an upgrade goes back to."""
@@ -68,6 +74,12 @@ def last(site: Site, *, confirm: str) -> Upgrade:
     found = stages.last(site)
     stages.require_confirmed(site, found, confirm=confirm)
     return found
+
+
+@task("newer rows", within_s=HOUR_S)
+def newer(site: Site, *, mark: Upgrade) -> str:
+    """Count what people made since the point that is gone back to."""
+    return stages.newer(site, mark)
 
 
 @task("turn back", within_s=HOUR_S)

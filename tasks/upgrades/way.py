@@ -12,6 +12,7 @@ from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome
 from tasks.core.upgrade_mark import Stage, Upgrade
+from tasks.steps import revisions
 from tasks.upgrades import facts, hand_steps
 
 STEP = "upgrade"
@@ -50,6 +51,20 @@ def find(site: Site) -> Way:
     steps = rules.crossed(known, hop)
     _require([rules.unknown_between(list(known), hop), *_in_the_way(site, hop, steps)])
     return Way(hop, tuple(steps), facts.sizes(site), going_on)
+
+
+def require_known(site: Site, way: Way) -> None:
+    """Both releases' images, which are here now, say that they know the schema.
+
+    Asking takes a start of Python: later nobody could use Dify meanwhile.
+
+    Raises:
+        StepError: neither of them knows it.
+    """
+    foreign = {each.revision: each.of for each in load_history().foreign}
+    known = facts.known(site, way.hop.old)
+    _require([rules.revision_refused(facts.schema(site), known, foreign, way.hop)])
+    revisions.remember(site)
 
 
 def outcome(site: Site, way: Way) -> Outcome:
