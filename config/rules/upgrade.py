@@ -128,6 +128,19 @@ def postgres_refused(major: int, needs: PostgresNeeds, hop: Hop) -> Obstacle | N
     return Obstacle(f"PostgreSQL {major} is not one Dify {hop.new} runs on", needs.expected)
 
 
+def room_refused(free: Mapping[str, int], needed: int) -> list[Obstacle]:
+    """Places, each with its free bytes, that have no room for what the databases hold."""
+    return [
+        Obstacle(
+            f"{place} has {have / 1e9:.1f} GB free, and the databases hold {needed / 1e9:.1f} GB: "
+            "a restore point, its drill and a way back need as much once more",
+            "make room there, or name another place",
+        )
+        for place, have in free.items()
+        if have < needed
+    ]
+
+
 def marketplace_refused(steps: Sequence[HandStep], *, reached: bool, hop: Hop) -> list[Obstacle]:
     """A step that has to be done and cannot, for want of what it needs."""
     return [

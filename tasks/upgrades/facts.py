@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from psycopg import sql
 
@@ -12,6 +13,7 @@ from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.steps import revisions
 from tasks.steps.pgsql import dify_database
+from tasks.tools import space
 
 MARKETPLACE = "https://marketplace.dify.ai"
 MARKETPLACE_WITHIN_S = 10
@@ -59,6 +61,24 @@ def marketplace_reached(site: Site) -> bool:
         return curl.ask(site.node, options, site.within(MARKETPLACE_WITHIN_S)).status > 0
     except curl.NoAnswer:
         return False
+
+
+def held(site: Site) -> int:
+    """Bytes of Dify's databases."""
+    postgres = site.environment.postgres
+    query = "SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datname = ANY (%s)"
+    with dify_database(site).connect() as connection:
+        names = [postgres.database, postgres.plugin_database]
+        row = connection.execute(query, [names]).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def free(site: Site) -> dict[str, int]:
+    """Free bytes where files are restored to, and where the repository is, if that is a folder."""
+    backup = site.environment.backup
+    own = [Path(backup.repository)] if backup.repository and not backup.remote else []
+    _, rooms = space.parse(site.node.run(space.ask([site.environment.dify.data, *own])))
+    return {room.at: room.free for room in rooms}
 
 
 def sizes(site: Site) -> dict[str, int]:

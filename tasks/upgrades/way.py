@@ -118,6 +118,7 @@ def _in_the_way(site: Site, hop: Hop, steps: Sequence[HandStep]) -> list[Obstacl
     return [
         rules.revision_refused(facts.schema(site), known, foreign, hop),
         rules.postgres_refused(facts.postgres_major(site), site.release.postgres, hop),
+        *rules.room_refused(facts.free(site), facts.held(site)),
         *rules.marketplace_refused(steps, reached=reached, hop=hop),
         *rules.by_hand_refused(hand_steps.left_by_hand(site, steps)),
     ]

@@ -15,6 +15,7 @@ from config.rules.upgrade import (
     marketplace_refused,
     postgres_refused,
     revision_refused,
+    room_refused,
     unknown_between,
 )
 
@@ -131,6 +132,11 @@ def test_postgresql_out_of_range_is_refused() -> None:
     found = postgres_refused(18, needs, hop("1.13.2", "1.15.0"))
     assert found and "PostgreSQL 18 is not one Dify 1.15.0 runs on" in found.why
     assert "13 to 17" in found.do
+
+
+def test_a_place_without_room_for_the_databases_is_named() -> None:
+    [found] = room_refused({"/data": 5_000_000_000, "/backup": 40_000_000_000}, 20_000_000_000)
+    assert found.why.startswith("/data has 5.0 GB free, and the databases hold 20.0 GB")
 
 
 def test_a_step_without_its_marketplace_is_refused_unless_it_is_optional() -> None:
