@@ -195,6 +195,9 @@ def upgrade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would change, and what is in the way")
     ] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Do all of it beside the environment, and measure it")
+    ] = False,
     without_drill: Annotated[
         bool, typer.Option("--without-drill", help="Do not prove the restore point first")
     ] = False,
@@ -209,6 +212,7 @@ def upgrade(
         environment,
         to=to,
         dry_run=dry_run,
+        rehearse=rehearse,
         without_drill=without_drill,
         reason=reason,
         yes=yes,

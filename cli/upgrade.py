@@ -15,9 +15,21 @@ from flows.parts.upgrade_report import UpgradeReport, part_rows
 
 
 def upgrade(
-    environment: str, *, reason: str, dry_run: bool, yes: bool, as_json: bool, **what: Any
+    environment: str,
+    *,
+    reason: str,
+    dry_run: bool,
+    rehearse: bool,
+    yes: bool,
+    as_json: bool,
+    **what: Any,
 ) -> int:
     """The exit status: of a plan alone as `rollout plan` has it."""
+    if rehearse:
+        with bars(shares=True):
+            report = runs.upgrade(environment, rehearse=True, **what)
+        _print(report, "rehearsal", as_json=as_json)
+        return 0
     if dry_run:
         plan = runs.upgrade(environment, dry_run=True, **what)
         output.plan(plan, as_json=as_json, work="an upgrade")
@@ -83,5 +95,8 @@ def _print(report: UpgradeReport, work: str, *, as_json: bool) -> None:
     table(part_rows(report), f"{report.environment}: {work} in {report.seconds:.1f} s")
     for note in report.notes:
         say(f"note: {note}")
+    if work == "rehearsal":
+        say(f"nobody could use Dify for about {report.downtime_s:.0f} s; point {report.point}")
+        return
     say(f"nobody could use Dify for {report.downtime_s:.1f} s; restore point {report.point}")
     say(f"{report.environment} runs Dify {report.new}")

@@ -12,6 +12,7 @@ from flows.parts.artifacts import publish_plan
 from flows.parts.forms import PlanName, Reason, ReleaseName
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
+from flows.parts.rehearsing import rehearsed
 from flows.parts.report import Report, report_on
 from flows.parts.run import recorded, this_run
 from flows.parts.upgrade_report import UpgradeReport, publish
@@ -29,6 +30,7 @@ def upgrade(
     environment: str,
     to: ReleaseName = "",
     dry_run: bool = False,
+    rehearse: bool = False,
     without_drill: bool = False,
     reason: Reason = "",
     approved_plan: PlanName = "",
@@ -41,6 +43,7 @@ def upgrade(
         environment: A file of config/environments.
         to: Dify's version; empty for the one the environment's file names.
         dry_run: Only show what would change, and what is in the way.
+        rehearse: Do all of it beside the environment, on its newest restore point, and measure it.
         without_drill: Do not prove the restore point before anything changes; the report says so.
         reason: Why, for the history. No secrets.
         approved_plan: The plan that was approved already, by its name.
@@ -51,6 +54,10 @@ def upgrade(
         way = graph.run(tasks.find_way)
         if dry_run:
             return planned(graph, site, way, run=run, drilled=not without_drill)
+        if rehearse:
+            report = rehearsed(graph, site, way)
+            publish(report, "rehearsal")
+            return report
         history.begin(site, reason=reason)
         if site.environment.protected and not way.going_on:
             plan = planned(graph, site, way, run=run, drilled=not without_drill)

@@ -1,7 +1,9 @@
 """An upgrade step by step, and the way back from wherever it stopped."""
 
+import logging
 from dataclasses import dataclass, field
 
+from clients.running import Cancelled
 from config.errors import RolloutError, StepError
 from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_UPGRADE
@@ -20,6 +22,8 @@ from tasks.steps.tasks import STEPS, close_portal, reopen_portal
 from tasks.upgrades import tasks
 from tasks.upgrades.facts import older
 from tasks.upgrades.way import Way
+
+log = logging.getLogger("rollout")
 
 READY = ("preflight", "docker", "pgsql", "redis", "images")
 
@@ -41,10 +45,15 @@ class Upgrading:
 
         Raises:
             StepError: it is not; the old one serves again, or the error says what to do.
+            Cancelled: it stopped where it was, and waits to be gone on with or back from.
         """
+        name = self.site.name
         self.mark = self.way.going_on or self.prepare(drilled=drilled)
         try:
             self.mark = self.forward(self.mark)
+        except Cancelled:
+            log.warning("upgrade: stopped half-way; run it again, or: rollout rollback %s", name)
+            raise
         except Exception as error:
             raise self.gone_back(error) from error
         return self.report()

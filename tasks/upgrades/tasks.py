@@ -3,6 +3,8 @@
 from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.core.upgrade_mark import Upgrade
+from tasks.points.drill import Drilling
+from tasks.steps import revisions
 from tasks.steps.table import DAY_S, HOUR_S, MINUTE_S
 from tasks.upgrades import hand_steps, stages, way
 from tasks.upgrades.way import Way
@@ -48,6 +50,12 @@ def steps_before(site: Site, *, found: Way) -> list[str]:
 def steps_after(site: Site, *, found: Way) -> list[str]:
     """Carry out the hand steps that need the new release, and prove them."""
     return hand_steps.carry_out(site, found.when("after"))
+
+
+@task("expect schema", within_s=HOUR_S)
+def expect_schema(site: Site, *, drilling: Drilling) -> None:
+    """Let a rehearsal's checks expect the newest revision of the release instead of the point's."""
+    drilling.expect_schema(revisions.ask(site)[0])
 
 
 @task("open", within_s=10 * MINUTE_S)
