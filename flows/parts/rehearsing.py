@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flows.drill import cleared
+from flows.parts.drilled import cleared
 from flows.parts.graph import Graph
 from flows.parts.progress import progress
 from flows.parts.upgrade_report import Laps, UpgradeReport

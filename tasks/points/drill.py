@@ -59,11 +59,12 @@ class Drilling:
     def __init__(self, site: Site, choice: Choice, on_progress: OnProgress = silent) -> None:
         self._began, self._now = time.monotonic(), datetime.now(UTC)
         self._site, self._choice, self._on_progress = site, choice, on_progress
-        self._aside = rehearsal_of(site, choice.manifest)
+        self._manifest = choice.manifest
+        self.aside = rehearsal_of(site, choice.manifest)
         self._twins = {twin.part: twin for twin in twins(site, DATABASES)}
         self.clear()
         for broker in (False, True):
-            with dify_redis(self._aside, broker=broker).client() as client:
+            with dify_redis(self.aside, broker=broker).client() as client:
                 client.set(MARK, choice.point.id)
 
     @property
@@ -79,16 +80,21 @@ class Drilling:
             databases.make(self._site, target, twin.extensions)
             fill_database(self._site, self._choice, target, twin)
         else:
-            _fill_files(self._site, self._aside, self._choice)
+            _fill_files(self._site, self.aside, self._choice)
         self._on_progress(part, 1)
 
     def start(self) -> None:
         """A stack of the point's data runs and is healthy."""
-        aside = self._aside
+        aside = self.aside
         self._on_progress("stack", 0)
         for step in (*images_steps(aside), *settings_steps(aside), *compose_steps(aside)):
             converge(step, patience=aside.within(1))
         self._on_progress("stack", 1)
+
+    def expect_schema(self, revision: str) -> None:
+        """The copy was migrated: it is proved if it is at this revision, not at the point's."""
+        versions = {**self._manifest.versions, "schema": revision}
+        self._manifest = self._manifest.model_copy(update={"versions": versions})
 
     def prove(self) -> Drill:
         """What was measured until every check passed.
@@ -96,8 +102,8 @@ class Drilling:
         Raises:
             StepError: one did not.
         """
-        point, manifest = self._choice.point.id, self._choice.manifest
-        checks = restored.verify(self._aside, manifest)
+        point, manifest = self._choice.point.id, self._manifest
+        checks = restored.verify(self.aside, manifest)
         if error := failed(checks):
             cause = f"{point} does not stand up: {error.cause}"
             raise StepError(STEP, cause, advice=error.advice)
@@ -107,7 +113,7 @@ class Drilling:
 
     def clear(self) -> None:
         """Nothing of a drill is left."""
-        clear(self._site, self._aside)
+        clear(self._site, self.aside)
 
 
 def rehearsal_of(site: Site, manifest: Manifest) -> Site:

@@ -1,16 +1,20 @@
 """An upgrade over two versions, one that fails half-way, and the way back from one."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from config.errors import StepError
 from flows.parts.graph import Graph
+from flows.parts.rehearsing import rehearsed
 from flows.parts.upgrading import back
 from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage
+from tasks.points.backup import silent, take
+from tasks.points.repository import open_repository
 from tasks.steps import revisions
 from tasks.steps.pgsql import dify_database
 from tasks.upgrades import stages, way
@@ -51,6 +55,22 @@ def test_what_is_in_the_way_is_said_before_anything_is_changed(dify: Site) -> No
     finally:
         execute(dify, "DELETE FROM alembic_version WHERE version_num = 'f0f0f0f0f0f0'")
     assert images(dify) == before and upgrade_mark.read(dify) is None
+
+
+def test_a_rehearsal_measures_the_upgrade_and_changes_nothing(dify: Site) -> None:
+    repository = open_repository(dify, create=True)
+    point = take(dify, repository, reason="asked", on_progress=silent).point
+    before, wanted = state(dify), to(dify, NEW)
+    never = sql_step("after", "SELECT 1", "SELECT 1", "2", optional=True)
+    stepped = sql_step("before", "CREATE TABLE s ()", "SELECT to_regclass('s') IS NULL", "false")
+    found = replace(way.find(wanted), steps=(stepped, never))
+    report = rehearsed(Graph(wanted), wanted, found)
+    assert report.point == point and 0 < report.downtime_s < report.seconds
+    assert [check.probe for check in report.checks if check.bad] == []
+    assert "the schema is the point's" in [check.probe for check in report.checks]
+    assert [note.split(" is not done")[0] for note in report.notes[1:]] == ["a-step-after"]
+    assert state(dify) == before and upgrade_mark.read(dify) is None
+    assert release_file.read(dify.environment, dify.node).hand_steps == {}
 
 
 def test_a_migration_that_fails_is_gone_back_from_with_all_data(dify: Site) -> None:
