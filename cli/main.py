@@ -222,11 +222,13 @@ def upgrade(
 
 
 @app.command()
-def rollback(environment: Environment, json: Json = False, yes: Yes = False) -> None:
+def rollback(
+    environment: Environment, json: Json = False, reason: Reason = "", yes: Yes = False
+) -> None:
     """Undo the last upgrade: database, files, settings and images of before serve again."""
     from cli import upgrade
 
-    upgrade.rollback(environment, yes=yes, as_json=json)
+    upgrade.rollback(environment, reason=reason, yes=yes, as_json=json)
 
 
 @app.command()

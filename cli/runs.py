@@ -130,11 +130,11 @@ def upgrade(environment: str, **parameters: Any) -> Any:
         return _run(flow, environment=environment, **parameters)
 
 
-def rollback(environment: str, *, confirm: str) -> Any:
+def rollback(environment: str, **parameters: Any) -> Any:
     with server(environment):
         from flows.rollback import rollback as flow
 
-        return _run(flow, environment=environment, confirm=confirm)
+        return _run(flow, environment=environment, **parameters)
 
 
 def drill(environment: str, *, point: str) -> Any:

@@ -41,23 +41,23 @@ def upgrade(
     return 0
 
 
-def rollback(environment: str, *, yes: bool, as_json: bool) -> None:
+def rollback(environment: str, *, reason: str, yes: bool, as_json: bool) -> None:
     from tasks.upgrades.stages import NotConfirmed
 
     confirm = environment if yes else ""
     try:
-        report = _back(environment, confirm)
+        report = _back(environment, confirm, reason)
     except NotConfirmed as error:
         if not sys.stdin.isatty():
             raise
         say(str(error))
-        report = _back(environment, typer.prompt("The environment's name"))
+        report = _back(environment, typer.prompt("The environment's name"), reason)
     _print(report, "rollback", as_json=as_json)
 
 
-def _back(environment: str, confirm: str) -> Any:
+def _back(environment: str, confirm: str, reason: str) -> Any:
     with bars(shares=True):
-        return runs.rollback(environment, confirm=confirm)
+        return runs.rollback(environment, confirm=confirm, reason=reason)
 
 
 def _approved(environment: str, *, yes: bool, **what: Any) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from prefect import flow
 
 from flows.parts import history
+from flows.parts.forms import Reason
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
 from flows.parts.run import recorded, this_run
@@ -19,7 +20,7 @@ from tasks.upgrades.environment_file import follow
 
 @flow(name="rollback", flow_run_name="rollback {environment}", persist_result=False)
 @recorded
-def rollback(environment: str, confirm: str = "") -> UpgradeReport:
+def rollback(environment: str, confirm: str = "", reason: Reason = "") -> UpgradeReport:
     """Undo the last upgrade: database, files, secrets, settings and images of before serve again.
 
     What is there now is saved as a restore point first. Without `confirm` the run says what is
@@ -28,11 +29,13 @@ def rollback(environment: str, confirm: str = "") -> UpgradeReport:
     Args:
         environment: A file of config/environments.
         confirm: The environment's own name.
+        reason: Why, for the history. No secrets.
     """
     run = this_run()
     with locked(environment, run=run, release=_release(environment), half_restored=True) as site:
         graph = Graph(site)
         mark = graph.run(tasks.last, confirm=confirm)
+        history.begin(site, reason=reason)
         report = gone_back(graph, site, mark)
     said = follow(environment, mark.old)
     report = replace(report, notes=(*report.notes, *([said] if said else [])))

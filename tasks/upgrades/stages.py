@@ -61,8 +61,13 @@ def watch(site: Site) -> None:
     Raises:
         StepError: what did not work twice in a row.
     """
-    until, bad = time.monotonic() + site.environment.upgrade.watch_s, 0
-    while time.monotonic() < until:
+    watch_s = site.environment.upgrade.watch_s
+    log.info("upgrade: it is watched for %d s, and gone back from if it fails", watch_s)
+    began, minutes, bad = time.monotonic(), 0, 0
+    while (passed_s := time.monotonic() - began) < watch_s:
+        if passed_s >= (minutes + 1) * 60:
+            minutes = int(passed_s // 60)
+            log.info("upgrade: watched for %d of %d s", passed_s, watch_s)
         error = failed(verify(site, deep=False))
         bad = bad + 1 if error else 0
         if error and bad == _BAD_IN_A_ROW:
@@ -117,7 +122,7 @@ def require_confirmed(site: Site, mark: Upgrade, *, confirm: str) -> None:
         "rollback",
         f"{site.name} would go back from Dify {mark.new} to {mark.old}, as it was at {mark.point}; "
         f"newer than that: {newer(site, mark)}, which a restore point of their own keeps",
-        advice=f"run it again with confirm = {site.name!r}",
+        advice=f"rollout rollback {site.name} --yes; in the UI, confirm = {site.name!r}",
     )
 
 

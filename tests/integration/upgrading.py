@@ -29,7 +29,15 @@ from tests.integration import stack
 OLD, NEW = "1.15.0", "1.17.1"
 HEADS = {OLD: "5eed00001150", NEW: "5eed00001171"}
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-KEPT = ("accounts", "tenants", "datasets", "documents", "document_segments", "provider_credentials")
+# What the checks of verify make is removed by the worker, later: only rows of people count.
+MINE = "SELECT id FROM documents WHERE name LIKE 'mine-%'"
+KEPT = {
+    "accounts": "",
+    "tenants": "",
+    "provider_credentials": "",
+    "documents": f"WHERE id IN ({MINE})",
+    "document_segments": f"WHERE document_id IN ({MINE})",
+}
 SEALED = b"api key of a provider"
 
 
@@ -64,7 +72,10 @@ def state(site: Site) -> dict[str, Any]:
     """Rows, files, schema, what serves and what is decrypted: all that a way back brings back."""
     storage = site.environment.dify.data / "app" / "storage"
     with dify_database(site).connect() as connection:
-        counts = {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone() for t in KEPT}  # noqa: S608
+        counts = {
+            table: connection.execute(f"SELECT count(*) FROM {table} {which}".encode()).fetchone()  # noqa: S608
+            for table, which in KEPT.items()
+        }
         keys = connection.execute(
             "SELECT key FROM upload_files WHERE name LIKE 'mine-%' ORDER BY key"
         ).fetchall()
@@ -107,7 +118,8 @@ def upgrade(site: Site, *steps: HandStep) -> Upgrading:
 
 
 def require_served_as_before(site: Site, before: dict[str, Any]) -> None:
-    assert state(site) == before
+    after = state(site)
+    assert {key: (before[key], now) for key, now in after.items() if now != before[key]} == {}
     assert upgrade_mark.read(site) is None
     assert failed(verify(site, deep=True)) is None
 
