@@ -64,7 +64,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, at: str, trouble: Trouble, *, before
 
         monkeypatch.setattr(stages, at, stage)
         return
-    module, name = (tasks, "prove") if at == "verify" else (tasks.work, "carry_out")
+    module, name = (tasks, "prove") if at == "verify" else (tasks.work, "carry_out_parts")
     carried = getattr(module, name)
 
     def step(site: Site, *words: Any, **options: Any) -> Any:
