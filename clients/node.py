@@ -52,7 +52,7 @@ class ConnectionLost(NodeError, Passing):
 
 
 class LockLost(ConnectionLost, Refusal):
-    """It broke off, and with it the lock of this run: another one may hold it by now."""
+    """It broke off, and with it the lock of this run, which another one has or had since."""
 
 
 class Held(RolloutError):

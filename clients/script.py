@@ -18,6 +18,12 @@ from clients.variables import HONOURED, MORE_PATH
 # so on until nobody is there or more is said than a length.
 LOOP = 'while read -r n last; do s=$(head -c "$n"); (eval "$s"); [ -z "$last" ] || exit; done'
 
+# A connection that is lost without a word is given up so many seconds after the last sign of life:
+# what runs there first, so that who takes the lock next does not meet it.
+SILENT_S = 40
+LOCK_SILENT_S = 60
+LOCK_WAIT_S = LOCK_SILENT_S + 15
+
 # All input is taken in before the command gets any of it, by a process of its own: a command that
 # does not read it keeps nobody from hearing that the connection is lost.
 _FEED = 'fed=$(head -c {} | base64); printf %s "$fed" | base64 -d & '
@@ -61,9 +67,21 @@ def framed(body: str, mark: str, stdin_bytes: int) -> str:
     feed = _FEED.format(stdin_bytes) if stdin_bytes else ""
     return (
         _begin(mark)
-        + f"{{ {feed}exec >&-; read -r word && exit 0\n{_END}; }} |\n"
+        + f"{{ {feed}exec >&-\n{_listen(SILENT_S, well='exit 0', lost='break')}{_END}; }} |\n"
         + f"{{ {_body(body, mark)}; }}\n"
     )
+
+
+def _listen(silent_s: int, *, well: str, lost: str) -> str:
+    """Hear the signs of life on standard input; what is done at its line, and without one."""
+    return f"""while :; do
+    case $(timeout {silent_s} head -c 1 9>&-; echo x) in
+        .x) ;;
+        ?x) {well} ;;
+        *) {lost} ;;
+    esac
+done
+"""
 
 
 def held(body: str, mark: str) -> str:
@@ -182,15 +200,31 @@ def hold(path: Path, holder: str) -> str:
 
     Status LOCKED, and on stderr what the holder wrote, if it is taken.
     """
+    take = f"""flock -n 9 || {{ cat "$path" >&2; exit {LOCKED}; }}
+printf %s {shlex.quote(holder)} >"$path" """
+    return _hold(path, take)
+
+
+def hold_again(path: Path, holder: str) -> str:
+    """The same for a lock that a lost connection took along, if nobody had it since.
+
+    Who lets go of a lock empties the file, who loses it leaves his name there. A connection that is
+    lost without a word still holds it for a while.
+    """
+    take = f"""mine() {{ [ "$(cat "$path")" = {shlex.quote(holder)} ]; }}
+mine && flock -w {LOCK_WAIT_S} 9 && mine || {{ cat "$path" >&2; exit {LOCKED}; }}"""
+    return _hold(path, take)
+
+
+def _hold(path: Path, take: str) -> str:
+    let_go = ': >"$path"; exit'
     return f"""path={_q(path)}
 mkdir -p {_q(path.parent)} && [ ! -L "$path" ] || exit 1
 umask 077
 exec 9<>"$path" || exit 1
-flock -n 9 || {{ cat "$path" >&2; exit {LOCKED}; }}
-printf %s {shlex.quote(holder)} >"$path"
+{take}
 echo held
-while [ -n "$(timeout 60 head -c 1 9>&-)" ]; do :; done
-: >"$path" """
+{_listen(LOCK_SILENT_S, well=let_go, lost="exit")}"""
 
 
 def _surroundings(command: Command) -> str:

@@ -14,6 +14,8 @@ from clients import script
 from clients.lines import OnLine, ignored
 from clients.running import await_end, await_group
 
+HEARTBEAT_S = 15.0
+
 
 class Said:
     """What came between the marks of one script.
@@ -85,6 +87,7 @@ class Shell:
         self._noise: list[bytes] = []
         self._open = 2
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         for name, stream in (("out", self.process.stdout), ("err", self.process.stderr)):
             threading.Thread(target=self._listen, args=(name, stream), daemon=True).start()
 
@@ -97,16 +100,31 @@ class Shell:
         return b"\n".join(lines).decode(errors="replace")
 
     def begin(self, text: str, said: Said, stdin: bytes = b"", *, last: bool) -> None:
-        """Tell it a script; after the `last` one it ends."""
+        """Tell it a script, and that we are here until it ends; after the `last` one it ends."""
         content = text.encode(errors="surrogateescape")
         with self._lock:
             self._said = said
             if not self._open:
                 said.close()
         given = script.request(len(content), last=last).encode() + content + stdin
-        threading.Thread(target=self.tell, args=(given,), daemon=True).start()
+        threading.Thread(target=self._feed, args=(given, said), daemon=True).start()
 
-    def tell(self, data: bytes) -> bool:
+    def confirm(self) -> bool:
+        """Whether it still listens, told that the script came to its end."""
+        with self._telling:
+            return self._tell(b"\n")
+
+    def _feed(self, given: bytes, said: Said) -> None:
+        self._tell(given)
+        while not said.ended.wait(HEARTBEAT_S) and self._beat(said):
+            pass
+
+    def _beat(self, said: Said) -> bool:
+        """A sign of life; none is left over for the next script."""
+        with self._telling:
+            return not said.ended.is_set() and self._tell(b".")
+
+    def _tell(self, data: bytes) -> bool:
         """Whether the other side still listens."""
         stream, view = self.process.stdin, memoryview(data)
         try:

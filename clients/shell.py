@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import secrets
 import threading
 from abc import abstractmethod
@@ -19,12 +20,13 @@ from clients.processes import Listener, Process
 from clients.relay import Relay
 from clients.running import require_not_cancelled, waited_for
 from clients.session import Said, Shell
+from clients.shell_lock import END_S, ShellLock
 from clients.sockets import parse_processes, parse_sockets
 from config.errors import RolloutError
 
+log = logging.getLogger("rollout")
+
 ANSWER_S = 60.0
-END_S = 5.0
-HEARTBEAT_S = 15.0
 IDLE_SHELLS = 4
 
 
@@ -34,7 +36,8 @@ class ShellNode:
     def __init__(self, name: str, patience: float = 1.0) -> None:
         self.name = name
         self.patience = patience
-        self._locks: list[Shell] = []
+        self._locks: list[ShellLock] = []
+        self._keeping = threading.Lock()
         self._idle: list[Shell] = []
 
     @abstractmethod
@@ -48,6 +51,29 @@ class ShellNode:
     @abstractmethod
     def refusal(self, said: str) -> NodeError:
         """Why no shell was had, from what was said instead."""
+
+    def keep_locks(self) -> None:
+        """What a lost connection took along is held again, before anything else is done there.
+
+        Raises:
+            NodeError: the node is not back.
+            LockLost: somebody else had a lock meanwhile.
+        """
+        with self._keeping:
+            for lock in self._locks:
+                if not lock.alive():
+                    log.warning("%s: the connection broke off; taking the lock again", self.name)
+                    self._again(lock)
+
+    def _again(self, lock: ShellLock) -> None:
+        try:
+            lock.take_again(ANSWER_S * self.patience)
+        except Held:
+            raise LockLost(
+                f"{self.name}: the connection broke off, and another run took {lock.path} from "
+                "this one\n"
+                "  do: see in the history what that run did, then run this one again"
+            ) from None
 
     def is_root(self) -> bool:
         return self._uid == 0
@@ -106,19 +132,14 @@ class ShellNode:
 
     @contextmanager
     def hold(self, path: Path, holder: str) -> Generator[None]:
-        shell, said = Shell(self._words()), Said()
-        shell.begin(script.held(script.hold(path, holder), said.mark), said, last=True)
+        lock = ShellLock(path, holder, self._words, self.refusal)
+        lock.take(ANSWER_S * self.patience)
+        self._locks.append(lock)
         try:
-            said.first.wait(ANSWER_S * self.patience)
-            if not said.out:
-                self._not_held(shell, said, path)
-            self._locks.append(shell)
-            threading.Thread(target=_beat, args=(shell, said), daemon=True).start()
             yield
         finally:
-            if shell in self._locks:
-                self._locks.remove(shell)
-            shell.end(END_S)
+            self._locks.remove(lock)
+            lock.release()
 
     def listeners(self, ports: Iterable[int]) -> list[tuple[Listener, Process | None]]:
         said = self.attempt(Command(("ss", "-Hltnp"), changes=False))
@@ -141,7 +162,11 @@ class ShellNode:
 
     @cached_property
     def _relay(self) -> Relay:
-        return Relay(lambda: self.shell(["docker", "system", "dial-stdio"]))
+        return Relay(self._dial)
+
+    def _dial(self) -> list[str]:
+        self.keep_locks()
+        return self.shell(["docker", "system", "dial-stdio"])
 
     @cached_property
     def _uid(self) -> int:
@@ -181,11 +206,7 @@ class ShellNode:
         timeout_s: float = ANSWER_S,
         on_line: OnLine | None = None,
     ) -> Said:
-        if not all(shell.alive() for shell in self._locks):
-            raise LockLost(
-                f"{self.name}: the connection broke off, and with it the lock of this run\n"
-                "  do: run it again when the node is back, it resumes"
-            )
+        self.keep_locks()
         require_not_cancelled()
         shell, known = self._shell()
         with handed_on(on_line) as tell, waited_for(partial(shell.end, END_S)):
@@ -214,21 +235,13 @@ class ShellNode:
         return Shell(words), False
 
     def _put_back(self, shell: Shell, *, reusable: bool) -> None:
-        if shell.tell(b"\n") and reusable and len(self._idle) < IDLE_SHELLS:
+        if shell.confirm() and reusable and len(self._idle) < IDLE_SHELLS:
             self._idle.append(shell)
         else:
             shell.end(2)
 
     def _words(self) -> list[str]:
         return self.shell(["sh", "-c", script.LOOP])
-
-    def _not_held(self, shell: Shell, said: Said, path: Path) -> None:
-        said.ended.wait(END_S)
-        if not said.begun:
-            raise self.refusal(shell.noise())
-        if said.status == script.LOCKED:
-            raise Held(path, said.complaint())
-        raise RolloutError(f"{self.name}: {path} cannot be locked: {said.complaint().strip()}")
 
 
 class _TooLong(Exception):
@@ -238,9 +251,3 @@ class _TooLong(Exception):
 
 class _BrokenOff(Exception):
     """The shell began and never told an exit status."""
-
-
-def _beat(shell: Shell, said: Said) -> None:
-    """Signs of life until the talk ends."""
-    while shell.tell(b".") and not said.ended.wait(HEARTBEAT_S):
-        pass

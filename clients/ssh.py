@@ -98,6 +98,7 @@ class SshNode(ShellNode):
 
     def reach(self, host: str, port: int) -> tuple[str, int]:
         """An address on loopback that leads there, kept as long as the connection."""
+        self.keep_locks()
         self._open()
         with self._opening:
             if (host, port) not in self._forwards:

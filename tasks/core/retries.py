@@ -10,8 +10,9 @@ from tasks.core.transient import retry_after_s, transient
 
 log = logging.getLogger("rollout")
 
-# Of many that wait for the same server not all come back in the same second.
-JITTER = (0.5, 1.5)
+# Of many that wait for the same server not all come back in the same second; what is away for 20 s
+# is back before the last of five attempts, whatever chance says.
+JITTER = (0.75, 1.25)
 
 
 @dataclass(frozen=True, slots=True)

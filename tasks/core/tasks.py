@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import Task
 
-from blocks import run_messages
+from blocks import run_messages, run_waits
 from clients.command import PATIENCE
 from clients.limit import limited
 from clients.running import pause
@@ -35,6 +35,7 @@ OfSite = Callable[Concatenate[Site, P], R]
 SiteTask = Task[Concatenate[Site, P], R]
 
 run_messages.take_over()
+run_waits.take_over()
 
 # Number of this attempt, and seconds since the first one began, where Prefect does not know them.
 _attempt: ContextVar[tuple[int, float]] = ContextVar("attempt", default=(1, 0.0))

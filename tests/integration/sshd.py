@@ -7,8 +7,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread, Timer
 
 
 @dataclass
@@ -22,8 +23,27 @@ class SshServer:
     """
 
     folder: Path
+    address: str
     port: int
-    process: subprocess.Popen[bytes]
+    words: Sequence[str]
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.serve()
+
+    def serve(self) -> None:
+        """Returns when it lets people in."""
+        log = (self.folder / "sshd.log").open("ab")
+        self.process = subprocess.Popen(self.words, stderr=log)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection((self.address, self.port), timeout=1).close()
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < deadline, self.folder
+                time.sleep(0.02)
+            else:
+                return
 
     @property
     def config(self) -> str:
@@ -44,6 +64,13 @@ class SshServer:
                 with suppress(OSError):
                     if "sshd" in Path(f"/proc/{child}/cmdline").read_text():
                         os.kill(child, signal.SIGKILL)
+
+    def away(self, seconds: float) -> Thread:
+        """Every connection is reset, and new ones are refused, until it is back."""
+        self.stop()
+        back = Timer(seconds, self.serve)
+        back.start()
+        return back
 
     def stop(self) -> None:
         self.drop_connections()
@@ -73,18 +100,8 @@ def start(
     (folder / "other_hosts").write_text(f"[{address}]:{port} {_public(folder / 'other')}\n")
     (folder / "sshd_config").write_text(_server(folder, address, port, env, users["guest"]))
     (folder / "config").write_text(_client(folder, address, port, users))
-    log = (folder / "sshd.log").open("wb")
     words = [*within, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
-    process = subprocess.Popen(words, stderr=log)
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection((address, port), timeout=1).close()
-        except OSError:
-            assert process.poll() is None and time.monotonic() < deadline, folder / "sshd.log"
-            time.sleep(0.02)
-        else:
-            return SshServer(folder, port, process)
+    return SshServer(folder, address, port, words)
 
 
 def _server(folder: Path, address: str, port: int, env: str, guest: str) -> str:

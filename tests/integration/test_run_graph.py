@@ -17,10 +17,11 @@ from tests.integration import prefect_server
 from tests.ports import free_ports
 
 QUICK = {"ROLLOUT__NODES__RETRIES__FIRST_S": "0.2", "ROLLOUT__NODES__RETRIES__LONGEST_S": "0.4"}
+SLOW = {"ROLLOUT__NODES__RETRIES__FIRST_S": "60", "ROLLOUT__NODES__RETRIES__LONGEST_S": "60"}
 SENTENCE = "pgsql: it broke\n  do: mend it"
 # Tasks of the table's names that do something else; the graph is the product's.
 PROGRAM = """
-import sys, time
+import os, signal, sys, threading
 from cli import runs
 from clients.command import Command
 from clients.node import LocalNode
@@ -44,11 +45,13 @@ def of(name):
             raise StepError("pgsql", "it broke", advice="mend it")
         if name == "pgsql" and what == "hangs":
             LocalNode().run(Command(("sleep", "600.27"), timeout_s=3600))
-        if name == "pgsql" and what in ("away", "refused"):
+        if name == "pgsql" and what == "cancelled":
+            threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        if name == "pgsql" and what in ("away", "refused", "cancelled"):
             tried.append(name)
             if what == "refused":
                 raise PostgresRefused("PostgreSQL refuses dify: the password is wrong")
-            if len(tried) < 3:
+            if len(tried) < 3 or what == "cancelled":
                 raise PostgresUnreachable("PostgreSQL at 10.0.0.2:5432 does not answer")
         return Outcome(name, (), 0.0, applied=False)
     return work
@@ -101,7 +104,11 @@ def run(tmp_path: Path) -> Generator[Callable[[str], Run]]:
 
 def recorded(api: httpx.Client, url: str, home: Path, what: str) -> Run:
     began = time.monotonic()
-    env = os.environ | QUICK | {"PREFECT_API_URL": url, "PREFECT_HOME": str(home / "own")}
+    env = (
+        os.environ
+        | (SLOW if what == "cancelled" else QUICK)
+        | {"PREFECT_API_URL": url, "PREFECT_HOME": str(home / "own")}
+    )
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, what],
         cwd=ROOT, capture_output=True, text=True, timeout=300, env=env,
@@ -188,3 +195,10 @@ def test_what_hangs_is_ended_and_the_run_says_so(run: Callable[[str], Run]) -> N
     assert "worker thread" not in done.logs
     assert subprocess.run(["pgrep", "-xf", "sleep 600.27"], capture_output=True).returncode == 1
     assert done.seconds < 120
+
+
+def test_a_cancel_does_not_wait_for_the_next_attempt(run: Callable[[str], Run]) -> None:
+    done = run("cancelled")
+    assert done.seconds < 30, done.said
+    assert "Traceback" not in done.said
+    assert done.tasks["pgsql"]["state"]["message"] == "the run was cancelled"

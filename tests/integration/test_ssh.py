@@ -16,7 +16,7 @@ import pytest
 from clients.command import Command
 from clients.docker import Docker
 from clients.files import File
-from clients.node import ConnectionLost, Held, NodeError, NodeRefused, NodeUnreachable
+from clients.node import ConnectionLost, Held, LockLost, NodeError, NodeRefused, NodeUnreachable
 from clients.running import Cancelled, begin, end_all
 from clients.ssh import SshNode
 from config.load import ROOT
@@ -225,16 +225,32 @@ def test_a_killed_helper_of_ours_is_replaced(node: SshNode) -> None:
     assert node.run(Command(("echo", "x"))) == "x\n"
 
 
-def test_a_lost_lock_stops_the_run(ssh_server: SshServer, node: SshNode, tmp_path: Path) -> None:
+def test_a_lost_lock_is_held_again(ssh_server: SshServer, node: SshNode, tmp_path: Path) -> None:
     path = tmp_path / "lock"
+    other = SshNode("node", config=ssh_server.config)
     with node.hold(path, "me"):
-        assert node.run(Command(("echo", "x"))) == "x\n"
         ssh_server.drop_connections()
         until(lambda: not node._locks[0].alive())
-        with pytest.raises(ConnectionLost, match="with it the lock of this run"):
-            node.run(Command(("true",)))
-    with node.hold(path, "again"):
+        assert node.run(Command(("echo", "x"))) == "x\n"
+        with pytest.raises(Held) as refused, other.hold(path, "you"):
+            pass
+        assert refused.value.holder == "me"
+    with other.hold(path, "you"):
         pass
+
+
+def test_a_lost_lock_that_another_run_took_ends_this_one(
+    ssh_server: SshServer, node: SshNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "lock"
+    with node.hold(path, "me"):
+        ssh_server.drop_connections()
+        until(lambda: not node._locks[0].alive())
+        with (
+            SshNode("node", config=ssh_server.config).hold(path, "you"),
+            pytest.raises(LockLost, match="another run took"),
+        ):
+            node.run(Command(("true",)))
 
 
 HOLD = """

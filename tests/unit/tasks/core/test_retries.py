@@ -9,7 +9,7 @@ from clients.postgres import PostgresRefused, PostgresUnreachable
 from config.errors import RolloutError, StepError
 from config.load import load_environment, load_release
 from tasks.core import tasks
-from tasks.core.retries import Attempts, given_up
+from tasks.core.retries import JITTER, Attempts, given_up
 from tasks.core.site import Site
 from tasks.core.tasks import fitted, task, unrecorded
 
@@ -42,7 +42,13 @@ def test_each_wait_is_about_twice_as_long_up_to_the_longest() -> None:
     attempts = Attempts(9, 2.0, 30.0)
     for failed, doubled in enumerate([2, 4, 8, 16, 30, 30], start=1):
         waits = [attempts.wait_s(failed, ValueError()) for _ in range(200)]
-        assert doubled * 0.5 <= min(waits) < doubled < max(waits) <= doubled * 1.5
+        assert doubled * 0.75 <= min(waits) < doubled < max(waits) <= doubled * 1.25
+
+
+def test_what_is_away_for_20_s_is_back_before_the_last_attempt() -> None:
+    attempts = Attempts.of(load_environment("sandbox").retries)
+    least = [attempts.first_s * 2**failed * JITTER[0] for failed in range(attempts.most - 1)]
+    assert sum(least) > 20
 
 
 def test_the_log_says_which_attempt_comes_when_and_why(caplog: pytest.LogCaptureFixture) -> None:
