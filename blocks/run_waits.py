@@ -3,7 +3,7 @@
 Prefect sleeps through a cancel, and with it the whole run: its tasks are in threads of their own.
 """
 
-from datetime import UTC, datetime
+import time
 from functools import cache
 from typing import Any
 
@@ -12,20 +12,21 @@ from prefect.task_engine import SyncTaskRunEngine
 from blocks.run_messages import failed
 from clients.running import Cancelled, pause
 
-_until_ready = SyncTaskRunEngine[Any, Any].wait_until_ready
+_engine: Any = SyncTaskRunEngine
+_until_ready: Any = _engine.wait_until_ready
 
 
 @cache
 def take_over() -> None:
     """From now on the tasks of this process wait so."""
-    SyncTaskRunEngine.wait_until_ready = _wait
+    _engine.wait_until_ready = _wait
 
 
 def _wait(engine: SyncTaskRunEngine[Any, Any]) -> None:
     """Raises Cancelled."""
     if ready := engine.state.state_details.scheduled_time:
         try:
-            pause(max(0.0, (ready - datetime.now(UTC)).total_seconds()))
+            pause(max(0.0, ready.timestamp() - time.time()))
         except Cancelled as error:
             engine.set_state(failed(error), force=True)
             raise

@@ -11,6 +11,7 @@ from clients.running import cancellable
 from config.errors import RolloutError
 from flows.parts import recording
 from flows.parts.heartbeat import heartbeat
+from flows.parts.stopping import stopping
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +32,7 @@ def recorded(work: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(work)
     def body(*args: P.args, **options: P.kwargs) -> R:
-        with recording.this_one() as run:
+        with recording.this_one() as run, stopping():
             try:
                 with cancellable(), heartbeat(), _untagged():
                     outcome = work(*args, **options)

@@ -1,5 +1,6 @@
 """The work pool that workers take runs from, and what a run may change of its process."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,21 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from tasks.core.step import Change, Kind
 
 KIND = "process"
+# A worker that is stopped kills the process of each of its runs. That is this shell: the run itself
+# hears of it by a SIGTERM, as of a cancel, and has the time to tidy up. Its Python is the worker's.
+# What a shell starts in the background would ignore SIGINT, and so would its children.
+ENGINE = r"""python=$(tr '\0' '\n' </proc/$PPID/cmdline | head -n 1)
+env --default-signal=INT setpriv --pdeathsig TERM -- "$python" -m prefect.engine &
+engine=$!
+trap 'kill -TERM $engine' TERM
+while :; do
+    wait $engine; status=$?
+    kill -0 $engine 2>/dev/null || exit $status
+done"""
 # No job variable: neither a deployment nor a run sets command, directory or variables of the
 # process. The server refuses them where it checks; the worker has no place to put them in.
 TEMPLATE: dict[str, Any] = {
-    "job_configuration": {"stream_output": True},
+    "job_configuration": {"command": shlex.join(("sh", "-c", ENGINE)), "stream_output": True},
     "variables": {"type": "object", "properties": {}, "additionalProperties": False},
 }
 
@@ -48,7 +60,7 @@ class Pool:
             ]
         if actual[self.pool] == TEMPLATE:
             return []
-        what = f"let no run of work pool {self.pool} choose its command"
+        what = f"let work pool {self.pool} alone choose the command of its runs"
         return [
             Change(Kind.CHANGE, self.pool, what, "other template", "no job variables", "update")
         ]

@@ -77,6 +77,22 @@ def test_a_dead_workers_run_is_crashed_its_lock_free_and_the_next_run_finishes(
     assert deployed.json("deploy", "sandbox")["changes"] == 0
 
 
+def test_a_stopped_workers_run_is_cancelled_its_lock_free_and_the_next_run_finishes(
+    server: Server, deployed: Any
+) -> None:
+    subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
+    run = server.start(reason="the worker is stopped")
+    where = f"--project-directory {deployed.home / 'sandbox'}"
+    until(lambda: bool(_pids(f"{where}.* up --detach")), within_s=180)
+    os.kill(_worker_of(server, run), signal.SIGTERM)
+    ended = server.wait(run, lambda found: found["state_type"] in ENDED, within_s=60)
+    assert ended["state_type"] == "CANCELLED"
+    until(lambda: not _pids_with(f"PREFECT__FLOW_RUN_ID={run}"), within_s=20)
+    assert not _pids(where)
+    assert deployed.json("deploy", "sandbox")["steps"], "the lock was not free"
+    assert deployed.json("deploy", "sandbox")["changes"] == 0
+
+
 def _worker_of(server: Server, run: str) -> int:
     """The process of the worker that took the run."""
     name = server.run(run)["labels"]["prefect.worker.name"]

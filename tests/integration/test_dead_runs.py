@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 
 from config.load import ROOT
 from flows.parts import heartbeat
+from flows.parts.stopping import MESSAGE
 from tests.integration import prefect_server
 from tests.integration.listener import Listener
 from tests.ports import free_ports
@@ -278,6 +279,19 @@ def test_a_run_whose_process_and_worker_are_killed_is_crashed_within_the_window(
         os.kill(pid, signal.SIGKILL)
     until(lambda: place.state(run) == "CRASHED", SILENT_S + MORE_S)
     assert place.states(run)[-1][2].startswith(f"no heartbeat for {SILENT_S} s")
+
+
+def test_a_run_whose_worker_is_stopped_is_cancelled_and_leaves_no_command(
+    place: Place, worker: "subprocess.Popen[bytes]"
+) -> None:
+    """As `systemctl restart` does it; the next worker finishes the work."""
+    run = place.run("deploy/team", seconds=200)
+    until(lambda: sleeps(run), START_WITHIN_S)
+    worker.terminate()
+    until(lambda: place.state(run) == "CANCELLED", SILENT_S)
+    assert place.states(run)[-1][2] == MESSAGE
+    until(lambda: not processes_of(run), SILENT_S)
+    assert "CRASHED" not in [kind for kind, _, _ in place.states(run)]
 
 
 @pytest.mark.usefixtures("worker")
