@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint docs screenshots unit integration e2e lab lab-down test-pigsty test-upgrade matrix
+.PHONY: setup sandbox test lint docs screenshots unit integration e2e chaos lab lab-down test-pigsty test-upgrade matrix
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -20,7 +20,7 @@ lint: setup
 
 test: setup lint
 	./bootstrap test
-	$(RUN) pytest $(PARALLEL) tests/e2e tests/integration tests/pigsty tests/unit
+	$(RUN) pytest $(PARALLEL) tests/e2e tests/chaos tests/integration tests/pigsty tests/unit
 
 docs: setup
 	$(RUN) python -m config.reference > docs/keys.md.new
@@ -56,6 +56,13 @@ matrix: setup
 	./bootstrap matrix
 	$(RUN) python -m tests.matrix $(CELLS)
 	$(RUN) python -m tests.matrix.distribution
+
+# Commands interrupted at that many random moments, the same for the same seed, and every outage.
+CHAOS_MOMENTS ?= 100
+CHAOS_SEED ?= 15
+chaos: setup
+	./bootstrap test
+	CHAOS_MOMENTS=$(CHAOS_MOMENTS) CHAOS_SEED=$(CHAOS_SEED) $(RUN) pytest tests/integration/faults tests/chaos
 
 # Real Pigsty in a container: `make lab PIGSTY_HOME=/path/to/pigsty` (4.0 or newer), then `make test-pigsty`.
 lab:

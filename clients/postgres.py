@@ -1,18 +1,29 @@
 """A PostgreSQL server as one role reaches it."""
 
+import os
+import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psycopg
 from pydantic import SecretStr
 
 from clients.node import LocalNode, Node
+from clients.running import require_not_cancelled, waited_for
 from clients.waiting import despite
 from config.errors import NotKnown, Unreachable
 
 CONNECT_TIMEOUT_S = 5
+# A server whose machine is gone says nothing: that is found out in place of hours.
+GONE: dict[str, Any] = {
+    "tcp_user_timeout": 60_000,
+    "keepalives_idle": 15,
+    "keepalives_interval": 15,
+    "keepalives_count": 3,
+}
 _REFUSALS = (
     "password authentication failed",
     "no pg_hba.conf entry",
@@ -88,8 +99,10 @@ class Postgres:
             every_s=0.1,
         )
         try:
-            yield connection
+            with waited_for(partial(_break_off, connection)):
+                yield connection
         except psycopg.OperationalError as error:
+            require_not_cancelled()
             if not connection.broken:
                 raise
             where = f"PostgreSQL at {self.host}:{self.port}"
@@ -125,6 +138,7 @@ class Postgres:
                 connect_timeout=CONNECT_TIMEOUT_S,
                 application_name="dify-rollout",
                 autocommit=True,
+                **GONE,
             )
         except psycopg.OperationalError as error:
             raise self._translated(error) from None
@@ -143,6 +157,12 @@ class Postgres:
         return PostgresUnreachable(
             f"PostgreSQL at {self.host}:{self.port} does not answer: {reason}"
         )
+
+
+def _break_off(connection: Connection) -> None:
+    """Whoever waits for an answer gets an error: a server that hangs would never give one."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 def _first_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ GONE_WITHIN_S = 15.0
 _LOOK_EVERY_S = 0.02
 
 _changed = Condition()
-_ends: list[Callable[[], None]] = []
+_ends: list[tuple[int, Callable[[], None]]] = []  # of which thread, and what ends it
 _cancelled_by: int | None = None
 
 
@@ -63,24 +63,28 @@ def waited_for(end: Callable[[], None]) -> Generator[None]:
         Cancelled: the run already is, by another thread than this one.
         RolloutError: the time of this piece of work is up.
     """
+    entry = (get_ident(), end)
     with within_limit(end):
         with _changed:
             require_not_cancelled()
-            _ends.append(end)
+            _ends.append(entry)
         try:
             yield
         finally:
             with _changed:
-                _ends.remove(end)
+                _ends.remove(entry)
                 _changed.notify_all()
 
 
 def end_all() -> None:
-    """End every command of this run; its other threads start no more and raise `Cancelled`."""
+    """End every command of this run; its other threads start no more and raise `Cancelled`.
+
+    What this thread still holds, like a connection, may be what it tidies up by.
+    """
     global _cancelled_by  # noqa: PLW0603
     with _changed:
         _cancelled_by = get_ident()
-        ends = list(_ends)
+        ends = _of_others()
         _changed.notify_all()
     ending = [Thread(target=end, daemon=True) for end in ends]
     for thread in ending:
@@ -89,8 +93,12 @@ def end_all() -> None:
     for thread in ending:
         thread.join(max(0.0, deadline - time.monotonic()))
     with _changed:
-        if not _changed.wait_for(lambda: not _ends, max(0.0, deadline - time.monotonic())):
-            log.warning("%d commands of this run do not end", len(_ends))
+        if not _changed.wait_for(lambda: not _of_others(), max(0.0, deadline - time.monotonic())):
+            log.warning("%d commands of this run do not end", len(_of_others()))
+
+
+def _of_others() -> list[Callable[[], None]]:
+    return [end for thread, end in _ends if thread != get_ident()]
 
 
 def require_not_cancelled() -> None:
