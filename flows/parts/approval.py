@@ -8,6 +8,7 @@ from prefect.runtime import deployment
 from pydantic import Field
 
 from config.errors import StepError
+from flows.parts.markdown import plain
 from flows.parts.report import Report, plan_rows
 from tasks.core.origin import operator
 from tasks.core.site import Site
@@ -88,13 +89,9 @@ def _shown(plan: Report, identity: str) -> str:
     lines = [f"**{plan.environment}**: {len(rows)} changes (plan `{identity}`)", ""]
     lines += ["| step | change | |", "|---|---|---|"]
     lines += [
-        f"| {row['step']} | {_cell(row['what'])} | {_cell(row['before'])} → {_cell(row['after'])} |"
+        f"| {row['step']} | {plain(row['what'])} | {plain(row['before'])} → {plain(row['after'])} |"
         for row in rows[:SHOWN]
     ]
     if len(rows) > SHOWN:
         lines.append(f"\n… and {len(rows) - SHOWN} more in the artifact `plan-{plan.environment}`")
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

@@ -1,6 +1,7 @@
 """What people look at after a run: tables and links, as Prefect artifacts."""
 
 from flows.parts import recording
+from flows.parts.markdown import plain
 from flows.parts.report import Report, blocked_rows, check_rows, plan_rows, step_rows
 from tasks.core.site import Site
 
@@ -33,10 +34,10 @@ def summary(report: Report, site: Site) -> str:
         f"- Open [{report.url}]({report.url}) and log in as `{site.environment.dify.admin_email}`",
         f"- {report.changes} changes in {report.seconds:.1f} s",
     ]
-    lines += [f"- **Note:** {note}" for note in report.notes]
+    lines += [f"- **Note:** {plain(note)}" for note in report.notes]
     if report.rehearsal:
         lines.append(
             "- **Rehearsal images**: this is not Dify itself but a local stand-in for: "
-            + ", ".join(report.rehearsal)
+            + plain(", ".join(report.rehearsal))
         )
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.pictures.trend import size
 from flows.parts import recording
+from flows.parts.markdown import plain
 from flows.parts.report import check_rows
 from tasks.points.drill import Drill
 
@@ -25,6 +26,9 @@ def publish(report: DrillReport) -> None:
         "",
         "| check | detail | seconds |",
         "|---|---|---|",
-        *(f"| {r['check']} | {r['detail']} | {r['seconds']} |" for r in check_rows(drill.checks)),
+        *(
+            f"| {r['check']} | {plain(r['detail'])} | {r['seconds']} |"
+            for r in check_rows(drill.checks)
+        ),
     ]
     recording.text(f"drill-{key}", "\n".join(lines), "The last drill")

@@ -7,6 +7,7 @@ from typing import Any
 from config.pictures.trend import size, svg
 from config.rules.restore_point import Point
 from flows.parts import recording
+from flows.parts.markdown import plain
 from tasks.points.backup import Backup
 
 
@@ -75,8 +76,8 @@ def publish(report: PointsReport, *, kit: str = "") -> None:
         f"# Restore points of {key}",
         *(f"- made {report.made}" for _ in range(bool(report.made))),
         *(f"- checked: {report.checked} of the data" for _ in range(bool(report.checked))),
-        *(f"- let go: {name}: {why}" for name, why in report.pruned.items()),
-        *(f"- **warning:** {warning}" for warning in report.warnings),
+        *(f"- let go: {name}: {plain(why)}" for name, why in report.pruned.items()),
+        *(f"- **warning:** {plain(warning)}" for warning in report.warnings),
         f"\n![Sizes and durations](data:image/svg+xml;base64,{picture})",
     ]
     recording.text(f"trend-{key}", "\n".join(lines), "Sizes, durations")

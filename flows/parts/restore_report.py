@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.rules.finding import Finding
 from flows.parts import recording
+from flows.parts.markdown import plain
 from flows.parts.report import check_rows
 
 
@@ -26,7 +27,7 @@ def publish(report: RestoreReport) -> None:
         f"# {key} is at {report.point}",
         f"- restored: {', '.join(report.parts)} in {report.seconds:.1f} s",
         f"- what was there before: {report.safety or 'nothing'}",
-        *(f"- {note}" for note in report.notes),
+        *(f"- {plain(note)}" for note in report.notes),
         *(f"- {row['check']}: {row['result']}" for row in check_rows(report.checks)),
     ]
     recording.text(f"restore-{key}", "\n".join(lines), "What came back")
