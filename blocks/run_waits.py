@@ -3,11 +3,11 @@
 Prefect sleeps through a cancel, and with it the whole run: its tasks are in threads of their own.
 """
 
-import time
 from functools import cache
 from typing import Any
 
 from prefect.task_engine import SyncTaskRunEngine
+from prefect.types import DateTime
 
 from blocks.run_messages import failed
 from clients.running import Cancelled, pause
@@ -23,11 +23,13 @@ def take_over() -> None:
 
 
 def _wait(engine: SyncTaskRunEngine[Any, Any]) -> None:
-    """Raises Cancelled."""
-    if ready := engine.state.state_details.scheduled_time:
+    """As long as was said when the wait began: the clock may have moved since. Raises Cancelled."""
+    state: Any = engine.state
+    if ready := state.state_details.scheduled_time:
         try:
-            pause(max(0.0, ready.timestamp() - time.time()))
+            pause(max(0.0, (ready - state.timestamp).total_seconds()))
         except Cancelled as error:
             engine.set_state(failed(error), force=True)
             raise
+        state.state_details.scheduled_time = DateTime.now("UTC")
     _until_ready(engine)

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from functools import wraps
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -39,6 +40,9 @@ run_waits.take_over()
 
 # Number of this attempt, and seconds since the first one began, where Prefect does not know them.
 _attempt: ContextVar[tuple[int, float]] = ContextVar("attempt", default=(1, 0.0))
+
+# When the first attempt of a task run began, on the clock that nobody sets.
+_began: dict[UUID, float] = {}
 
 
 def task(
@@ -74,7 +78,7 @@ def fitted(task: Task[..., R], site: Site) -> Task[..., R]:
 
     def again(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
         """Whether Prefect tries again; it waits as long as is found here, not what it was told."""
-        left_s = limit_s - (time.time() - run.start_time.timestamp() if run.start_time else 0)
+        left_s = limit_s - _spent_s(run.id)
         failed: Any = state.data
         wait_s = attempts.again_in_s(run.run_count, failed, left_s)
         if wait_s is not None and isinstance(task.retry_delay_seconds, list):
@@ -144,7 +148,12 @@ def _bounded(work: OfSite[P, R], name: str, within_s: float) -> OfSite[P, R]:
 def _this_attempt() -> tuple[int, float]:
     """Its number, and seconds since the first one began."""
     context = TaskRunContext.get()
-    if context is None or context.task_run.start_time is None:
+    if context is None:
         return _attempt.get()
-    began = context.task_run.start_time.timestamp()
-    return context.task_run.run_count, time.time() - began
+    return context.task_run.run_count, _spent_s(context.task_run.id)
+
+
+def _spent_s(run: UUID) -> float:
+    """Seconds since its first attempt began, whatever becomes of the machine's clock."""
+    now = time.monotonic()
+    return now - _began.setdefault(run, now)

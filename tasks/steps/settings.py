@@ -121,9 +121,18 @@ class Files:
         ]
 
 
+# Of a link the link itself, never what it leads to.
+CHOWN = ("chown", "--recursive", "--no-dereference")
+CHOWN_S = 1800
+
+
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Directories of state exist and belong to the user the containers write as."""
+    """Directories of state exist and belong to the user the containers write as.
+
+    One that belongs to somebody else was given away by hand, with all that is in it. `chown` comes
+    to the directory itself last: what was killed on the way is seen and done again.
+    """
 
     site: Site
     name: str = "settings"
@@ -154,14 +163,15 @@ class Folders:
         if self.observe()[path] == owner:
             return
         if self.site.node.is_root():
-            self.site.node.run(Command(("chown", f"{owner}:{owner}", str(path))))
+            self.site.node.run(Command((*CHOWN, f"{owner}:{owner}", str(path)), timeout_s=CHOWN_S))
             return
         image = self.site.release.images["api"]
         name = f"{self.site.environment.dify.project}-chown"
         words = ("docker", "run", "--rm", "--name", name, "--user", "0", "--volume")
-        tail = ("--entrypoint", "chown", image, f"{owner}:{owner}", "/state")
+        program, *options = CHOWN
+        tail = ("--entrypoint", program, image, *options, f"{owner}:{owner}", "/state")
         with one_shot(self.site, name):
-            self.site.node.run(Command((*words, f"{path}:/state", *tail), timeout_s=120))
+            self.site.node.run(Command((*words, f"{path}:/state", *tail), timeout_s=CHOWN_S))
 
     def _wanted(self) -> dict[Path, int]:
         environment, release = self.site.environment, self.site.release
