@@ -62,7 +62,6 @@ class ShellNode:
         with self._keeping:
             for lock in self._locks:
                 if not lock.alive():
-                    log.warning("%s: the connection broke off; taking the lock again", self.name)
                     self._again(lock)
 
     def _again(self, lock: ShellLock) -> None:
@@ -74,6 +73,7 @@ class ShellNode:
                 "this one\n"
                 "  do: see in the history what that run did, then run this one again"
             ) from None
+        log.warning("%s: the connection broke off; the lock is held again", self.name)
 
     def is_root(self) -> bool:
         return self._uid == 0

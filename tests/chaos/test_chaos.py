@@ -14,8 +14,8 @@ from tests.chaos.moments import OPERATIONS, Moment, moments
 from tests.chaos.state import State, differences, points, state
 from tests.e2e.conftest import machine
 
-SEED = int(os.environ.get("CHAOS_SEED") or 15)
-COUNT = int(os.environ.get("CHAOS_MOMENTS") or 3)
+SEED = int(os.environ.get("CHAOS_SEED") or 379)
+COUNT = int(os.environ.get("CHAOS_MOMENTS") or 2)
 
 
 @pytest.fixture(scope="module")

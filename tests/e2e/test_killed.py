@@ -109,7 +109,7 @@ def test_the_next_deploy_finishes_the_job_and_nothing_is_doubled(victim: Any) ->
     assert hosts.count("killed.test") == 1
 
 
-def test_two_deploys_at_once_one_is_refused_and_told_who_holds_the_lock(victim: Any) -> None:
+def test_two_commands_at_once_one_is_refused_and_told_who_holds_the_lock(victim: Any) -> None:
     hold = (
         "import os,sys,time;from pathlib import Path\n"
         "from clients.node import LocalNode;from tasks.core.lock import rollout_lock\n"
@@ -121,10 +121,11 @@ def test_two_deploys_at_once_one_is_refused_and_told_who_holds_the_lock(victim: 
         [sys.executable, "-c", hold, str(lock)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert first.stdout and first.stdout.readline() == "held\n"
-    second = victim.rollout("deploy", "sandbox", check=False)
-    assert second.returncode == 1
-    assert f"pid {first.pid}, run first) since {time.strftime('%Y-')}" in second.stderr
-    assert "Traceback" not in second.stderr
+    for words in (["deploy"], ["backup", "take"], ["drill"], ["restore", "--yes"]):
+        second = victim.rollout(*words, "sandbox", check=False)
+        assert second.returncode == 1
+        assert f"pid {first.pid}, run first) since {time.strftime('%Y-')}" in second.stderr
+        assert "Traceback" not in second.stderr
     first.kill()
     first.wait()
     assert victim.json("deploy", "sandbox")["changes"] == 0

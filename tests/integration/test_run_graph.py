@@ -17,7 +17,7 @@ from tests.integration import prefect_server
 from tests.ports import free_ports
 
 QUICK = {"ROLLOUT__NODES__RETRIES__FIRST_S": "0.2", "ROLLOUT__NODES__RETRIES__LONGEST_S": "0.4"}
-SLOW = {"ROLLOUT__NODES__RETRIES__FIRST_S": "60", "ROLLOUT__NODES__RETRIES__LONGEST_S": "60"}
+SLOW = {"ROLLOUT__NODES__RETRIES__FIRST_S": "40", "ROLLOUT__NODES__RETRIES__LONGEST_S": "40"}
 SENTENCE = "pgsql: it broke\n  do: mend it"
 # Tasks of the table's names that do something else; the graph is the product's.
 PROGRAM = """
@@ -199,6 +199,6 @@ def test_what_hangs_is_ended_and_the_run_says_so(run: Callable[[str], Run]) -> N
 
 def test_a_cancel_does_not_wait_for_the_next_attempt(run: Callable[[str], Run]) -> None:
     done = run("cancelled")
-    assert done.seconds < 30, done.said
+    assert done.seconds < 25, done.said
     assert "Traceback" not in done.said
     assert done.tasks["pgsql"]["state"]["message"] == "the run was cancelled"

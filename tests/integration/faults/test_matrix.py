@@ -60,7 +60,8 @@ def base(module_sandbox_site: Any) -> Site:
 
 def given(base: Site, **sections: Any) -> Site:
     tree = base.environment.model_dump()
-    changes: dict[str, Any] = {"platform": {"kind": "external"}, "retries": RETRIES, **sections}
+    external = {"platform": {"kind": "external"}, "images": {"source": "rehearsal"}}
+    changes: dict[str, Any] = {**external, "retries": RETRIES, **sections}
     for name, values in changes.items():
         tree[name] = {**tree[name], **values}
     environment = Environment.model_validate(tree)
@@ -83,7 +84,7 @@ def redis(base: Site) -> Generator[Cell]:
 def docker(base: Site, monkeypatch: pytest.MonkeyPatch) -> Generator[Cell]:
     with proxy(unix("/var/run/docker.sock")) as way:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{way.port}")
-        yield Cell(given(base, images={"source": "rehearsal"}), "images", way, "Docker")
+        yield Cell(given(base), "images", way, "Docker")
 
 
 @pytest.fixture

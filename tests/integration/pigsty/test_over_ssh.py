@@ -78,8 +78,8 @@ def test_a_node_that_is_away_in_a_playbook_is_waited_for_with_the_lock(
         logging.getLogger("rollout").removeHandler(away)
     assert done.changes > 0, done
     attempts = [line for line in away.said if line.startswith("attempt ")]
-    assert attempts and "node: the connection broke off during: " in attempts[0]
-    assert "node: the connection broke off; taking the lock again" in away.said
+    assert attempts and all("node" in line for line in attempts)
+    assert away.said.count("node: the connection broke off; the lock is held again") == 1
     before = processes(old_double), (old_double.tree / "pigsty.yml").read_bytes()
     assert len(before[0][0]) == len(set(before[0][0])), "something was started twice"
     again = rollout(STATE)
