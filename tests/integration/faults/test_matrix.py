@@ -61,7 +61,8 @@ def base(module_sandbox_site: Any) -> Site:
 def given(base: Site, **sections: Any) -> Site:
     tree = base.environment.model_dump()
     external = {"platform": {"kind": "external"}, "images": {"source": "rehearsal"}}
-    changes: dict[str, Any] = {**external, "retries": RETRIES, **sections}
+    nodes = {"retries": RETRIES, **sections.pop("nodes", {})}
+    changes: dict[str, Any] = {**external, "nodes": nodes, **sections}
     for name, values in changes.items():
         tree[name] = {**tree[name], **values}
     environment = Environment.model_validate(tree)

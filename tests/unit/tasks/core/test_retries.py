@@ -46,7 +46,7 @@ def test_each_wait_is_about_twice_as_long_up_to_the_longest() -> None:
 
 
 def test_what_is_away_for_20_s_is_back_before_the_last_attempt() -> None:
-    attempts = Attempts.of(load_environment("sandbox").retries)
+    attempts = Attempts.of(load_environment("sandbox").nodes.retries)
     least = [attempts.first_s * 2**failed * JITTER[0] for failed in range(attempts.most - 1)]
     assert sum(least) > 20
 
