@@ -13,8 +13,13 @@ from tasks.core.step import Change, Kind
 KIND = "process"
 # A worker that is stopped kills the process of each of its runs. That is this shell: the run itself
 # hears of it by a SIGTERM, as of a cancel, and has the time to tidy up. Its Python is the worker's.
-# What a shell starts in the background would ignore SIGINT, and so would its children.
+# What a shell starts in the background would ignore SIGINT, and so would its children. Output goes
+# nowhere once the worker is gone: a log that finds nobody to read it would end the run (Rich does).
 ENGINE = r"""python=$(tr '\0' '\n' </proc/$PPID/cmdline | head -n 1)
+folder=$(mktemp -d) && mkfifo "$folder/output" || exit
+(trap '' INT TERM; exec tee -p /dev/null <"$folder/output") &
+exec >"$folder/output" 2>&1
+rm -r "$folder"
 env --default-signal=INT setpriv --pdeathsig TERM -- "$python" -m prefect.engine &
 engine=$!
 trap 'kill -TERM $engine' TERM
