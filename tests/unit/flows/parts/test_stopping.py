@@ -29,7 +29,7 @@ def tell() -> None:
 
 def test_the_first_one_ends_the_work_and_the_next_ones_nothing() -> None:
     tidied: list[str] = []
-    with pytest.raises(Told), stopping():
+    with pytest.raises(Told), stopping():  # noqa: PT012
         try:
             tell()
         finally:
