@@ -15,6 +15,8 @@ FIXED = {
     ("tasks/tools/patroni.py", "DCS_SILENT_S"): "how Patroni tells an outage from a loop",
     ("cli/runs.py", "ANSWER_S"): "the record waits that long, no work does",
     ("clients/waiting.py", "SAY_EVERY_S"): "how often a wait is logged",
+    ("clients/script.py", "SILENT_S"): "how a node tells that the way to it is lost",
+    ("clients/script.py", "LOCK_SILENT_S"): "the same, of the lock it keeps",
     ("clients/ssh.py", "IDLE_S"): "how long an unused connection stays",
     ("tasks/points/folders.py", "DAY_S"): "a length of time in a computation",
     ("tasks/probes/health/backups.py", "_DAY_S"): "a length of time in a computation",
