@@ -26,8 +26,9 @@ def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list
     with progress("restore", site.name) as on_progress:
         begun = graph.run(tasks.begin_restore, choice=choice, on_progress=on_progress)
         done = restored(graph, begun)
-    checks = proved(graph, done.way_back)
-    kept = graph.run(tasks.settle, choice=choice)
+    after = graph.of(site.replace(secrets={**site.secrets, **done.secrets}))
+    checks = proved(after, done.way_back)
+    kept = after.run(tasks.settle, choice=choice)
     return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks
 
 

@@ -1,6 +1,8 @@
 """Everything one run needs to know of one environment, opened once."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -33,7 +35,7 @@ class Site:
 
     environment: Environment
     release: Release
-    secrets: dict[str, SecretStr]
+    secrets: Mapping[str, SecretStr]
     node: Node
     promoted: Promoted | None
     prefetched: Prefetched
@@ -42,7 +44,7 @@ class Site:
         self,
         environment: Environment,
         release: Release,
-        secrets: dict[str, SecretStr],
+        secrets: Mapping[str, SecretStr],
         node: Node | None = None,
         *,
         promoted: Promoted | None = None,
@@ -50,7 +52,7 @@ class Site:
         vars(self).update(
             environment=environment,
             release=release,
-            secrets=secrets,
+            secrets=MappingProxyType(dict(secrets)),
             node=node or open_node(environment.nodes, environment.nodes.dify[0]),
             promoted=promoted,
             prefetched=Prefetched(),
@@ -64,7 +66,7 @@ class Site:
         *,
         environment: Environment | None = None,
         release: Release | None = None,
-        secrets: dict[str, SecretStr] | None = None,
+        secrets: Mapping[str, SecretStr] | None = None,
     ) -> "Site":
         """The same site with another of these."""
         return Site(

@@ -1,34 +1,41 @@
 """What comes with data and may not fit here: secrets, the administrator, schedules."""
 
+from collections.abc import Collection, Mapping
+
+from pydantic import SecretStr
+
 from config.rules.restore_point import DATA_SECRETS
 from tasks.core.site import Site
 from tasks.points.choice import Choice
 from tasks.points.databases import session_database
-from tasks.points.way_back import Keep
 
 _SILENCE = "UPDATE workflow_schedule_plans SET next_run_at = NULL"
 
 
-def adopt(site: Site, choice: Choice, keep: Keep) -> list[str]:
-    """Secrets that belong to the data came with it; the others stay the environment's."""
-    notes: list[str] = []
+def secrets_of(site: Site, choice: Choice) -> Mapping[str, SecretStr]:
+    """Secrets that belong to the data of the point and differ here; the others stay the site's."""
     kept = choice.manifest.secrets
-    carried = {name: kept[name] for name in DATA_SECRETS if name in kept}
-    if changed := [name for name, value in carried.items() if site.secrets.get(name) != value]:
-        site.secrets.update(carried)
-        given = site.environment.secrets.sources
-        keep(site, carried)
-        notes += [
-            f"{name} stands in {given[name]}, which {choice.point.id} contradicts: take it out of "
-            f"secrets.sources of {site.name}, its block has the right one"
-            for name in changed
-            if name in given
-        ]
-        notes.append(f"{', '.join(changed)} taken over from {choice.point.id}")
-    ours, theirs = site.environment.dify.admin_email, choice.manifest.admin_email
-    if ours != theirs:
-        notes.append(f"the administrator is {theirs}: set dify.admin_email of {site.name}")
-    return notes
+    own = DATA_SECRETS if "database" in choice.parts else ()
+    return {n: kept[n] for n in own if n in kept and site.secrets.get(n) != kept[n]}
+
+
+def notes(site: Site, choice: Choice, secrets: Collection[str]) -> list[str]:
+    """What a person has to know of the `secrets` that came with the data, and to change."""
+    if "database" not in choice.parts:
+        return []
+    given, point = site.environment.secrets.sources, choice.point.id
+    found = [
+        f"{name} stands in {given[name]}, which {point} contradicts: take it out of "
+        f"secrets.sources of {site.name}, its block has the right one"
+        for name in secrets
+        if name in given
+    ]
+    if secrets:
+        found.append(f"{', '.join(secrets)} taken over from {point}")
+    here, there = site.environment.dify.admin_email, choice.manifest.admin_email
+    if here != there:
+        found.append(f"the administrator is {there}: set dify.admin_email of {site.name}")
+    return found
 
 
 def silence(site: Site) -> list[str]:

@@ -6,16 +6,17 @@ aside and kept, and serves again where the restore fails.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from pydantic import SecretStr
 
 from config.rules.restore_point import BEFORE_RESTORE, Manifest
 from tasks.core import release_file, secrets
 from tasks.core.site import Site
-from tasks.points import buckets, folders, interrupted_restore, replaced
+from tasks.points import buckets, carried, folders, interrupted_restore, replaced
 from tasks.points.backup import OnProgress, silent, take
-from tasks.points.carried import adopt, silence
 from tasks.points.choice import Choice, places
 from tasks.points.landing import Landing
 from tasks.points.one_file import restore_file
@@ -31,12 +32,17 @@ DATABASE_WITHIN_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came of it. `safety` is the point the state before was saved as, empty if none was."""
+    """What came of it.
+
+    `safety` is the point the state before was saved as, empty if none was; `secrets` came with the
+    data and are the environment's from now on.
+    """
 
     manifest: Manifest
     parts: tuple[str, ...]
     safety: str
     notes: tuple[str, ...] = ()
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict[str, SecretStr], repr=False)
     way_back: WayBack | None = field(default=None, repr=False, compare=False)
 
 
@@ -56,7 +62,7 @@ class Restoring:
         keep: Keep = secrets.keep,
         on_progress: OnProgress = silent,
     ) -> None:
-        self._site, self._choice, self._own, self._keep = site, choice, own, keep
+        self._site, self._choice, self._own = site, choice, own
         self._notes = _lost(site, choice)
         folders.mend(site.node, places(site, choice).values())
         if begun := interrupted_restore.pending(site):
@@ -93,14 +99,16 @@ class Restoring:
         site, choice = self._site, self._choice
         notes = [*self._notes, *self._landing.notes]
         if _cloned(site, choice):
-            notes += silence(site)
+            notes += carried.silence(site)
         if "database" in choice.parts:
             created = choice.manifest.created
             release_file.forget_hand_steps(site.environment, site.node, since=created)
-            notes += adopt(site, choice, self._keep)
+        came = carried.secrets_of(site, choice)
+        self.way_back.take_over(came)
+        notes += carried.notes(site, choice, came)
         interrupted_restore.end(site)
         safety, parts = self.way_back.safety, choice.parts
-        return Restored(choice.manifest, parts, safety, tuple(notes), self.way_back)
+        return Restored(choice.manifest, parts, safety, tuple(notes), came, self.way_back)
 
 
 def one_file(site: Site, choice: Choice) -> Restored:

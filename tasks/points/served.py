@@ -20,7 +20,7 @@ log = logging.getLogger("rollout")
 
 
 class Served:
-    """The services that ran, the stack's files on each node, and the secrets.
+    """The services that ran, and the stack's files on each node.
 
     A plain class for the reason `Site` is one.
     """
@@ -28,7 +28,6 @@ class Served:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.release = release_file.read(site.environment, site.node).version
-        self.secrets = dict(site.secrets)
         self.files = [_files(each) for each in site.on_each()]
         self.services = running_services(site)
 
@@ -57,7 +56,7 @@ class Served:
                 home, wait_s = each.environment.dify.home, each.environment.dify.start_within_s
                 each.node.run(compose.up(compose_prefix(each.node), home, wait_s=wait_s))
         if self.services and self.release in release_names():
-            before = self.site.replace(release=load_release(self.release), secrets=self.secrets)
+            before = self.site.replace(release=load_release(self.release))
             if error := failed(verify(before, deep=False)):
                 raise error
 

@@ -96,7 +96,7 @@ class Taking:
             admin_email=site.environment.dify.admin_email,
             images=self._ran.images,
             versions=_versions(self._repository, self._main) | {"schema": self._schema},
-            secrets=site.secrets,
+            secrets=dict(site.secrets),
             rendered=_checksums(site, site.environment.dify.home),
             folders={key: str(path) for key, path in self._folders.items()},
             tenant_keys=_tenant_keys(site, storage),

@@ -1,7 +1,7 @@
 """From a restore that fails half-way to what served before."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
 
@@ -20,7 +20,7 @@ from tasks.steps.maintenance import reopen
 
 log = logging.getLogger("rollout")
 
-Keep = Callable[[Site, dict[str, SecretStr]], None]
+Keep = Callable[[Site, Mapping[str, SecretStr]], None]
 
 
 class WayBack:
@@ -43,6 +43,7 @@ class WayBack:
         self.keep = keep
         self.earlier = earlier
         self.safety = earlier.safety if earlier else ""
+        self._taken_over: Mapping[str, SecretStr] = {}
 
     def begin(self) -> None:
         """From now on files and databases may be of two times."""
@@ -50,6 +51,12 @@ class WayBack:
         command = again(site, choice, choice.options)
         begun = Exchange(choice.point.id, choice.parts, self.safety, command)
         interrupted_restore.begin(site, begun)
+
+    def take_over(self, secrets: Mapping[str, SecretStr]) -> None:
+        """From now on these may be the environment's."""
+        self._taken_over = secrets
+        if secrets:
+            self.keep(self.landing.site, secrets)
 
     def failed(self, error: BaseException) -> BaseException:
         """What served before serves again; the error that says so.
@@ -83,10 +90,8 @@ class WayBack:
         self.served.stop()
         self.landing.take_back(self._refill)
         forget_jobs(site)
-        old = self.served.secrets
-        if changed := {n: v for n, v in old.items() if site.secrets.get(n) != v}:
-            site.secrets.update(changed)
-            self.keep(site, changed)
+        if old := {name: site.secrets[name] for name in self._taken_over if name in site.secrets}:
+            self.keep(site, old)
         interrupted_restore.end(site)
         self.served.put_back()
         reopen(site)

@@ -365,6 +365,7 @@ def test_another_environment_keeps_its_secrets_but_those_of_the_data(
     assert kept["secret_key"] == site.secrets["secret_key"]
     assert kept["admin_password"] == site.secrets["admin_password"]
     assert "postgres_password" not in kept
+    assert done.secrets == kept
     assert target.secrets["postgres_password"] == own != site.secrets["postgres_password"]
     with dify_database(target).connect() as connection:
         row = connection.execute("SELECT next_run_at FROM workflow_schedule_plans").fetchone()

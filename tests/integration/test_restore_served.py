@@ -70,8 +70,8 @@ def saved(serving: Site, tmp_path: Any) -> Repository:
 def test_a_restore_that_fails_after_the_exchange_brings_back_what_served(
     serving: Site, saved: Repository
 ) -> None:
-    elsewhere = Site(serving.environment, serving.release, dict(serving.secrets), serving.node)
-    elsewhere.secrets["secret_key"] = SecretStr("of the point")
+    of_the_point = {**serving.secrets, "secret_key": SecretStr("of the point")}
+    elsewhere = serving.replace(secrets=of_the_point)
     mark(serving, "in the point")
     point = take(
         elsewhere, repository_of(elsewhere, saved), reason="asked", on_progress=silent

@@ -36,4 +36,4 @@ def _ask(site: Site) -> str:
     if new := [name for name in names if name not in site.secrets]:
         said = f"the first deploy makes {len(new)} of them"
         raise NotYet(said, because="first deploy")
-    return DifySecrets(values=site.secrets).check(names)
+    return DifySecrets(values=dict(site.secrets)).check(names)

@@ -162,7 +162,7 @@ def planned(site: Site) -> list[Outcome]:
 
 def _killed_after(site: Site, tmp_path: Path, seconds: float) -> None:
     file = tmp_path / "site"
-    file.write_bytes(pickle.dumps((site.environment, site.release, site.secrets)))
+    file.write_bytes(pickle.dumps((site.environment, site.release, dict(site.secrets))))
     driver = DRIVER.format(root=str(ROOT), file=str(file))
     run = subprocess.Popen([sys.executable, "-c", driver], cwd=ROOT, stderr=subprocess.DEVNULL)
     time.sleep(seconds)

@@ -1,6 +1,7 @@
 """A site says what was opened, and never anything else."""
 
 import pytest
+from pydantic import SecretStr
 
 from config.load import load_environment, load_release
 from config.secrets import generate
@@ -18,6 +19,14 @@ def site() -> Site:
 def test_a_site_does_not_change(site: Site, name: str) -> None:
     with pytest.raises(AttributeError, match=f"a site does not change: {name}"):
         setattr(site, name, None)
+
+
+def test_nor_do_its_secrets(site: Site) -> None:
+    known = dict(site.secrets)
+    other = site.replace(secrets={**known, "secret_key": SecretStr("another")})
+    assert site.secrets == known and other.secrets["secret_key"] == SecretStr("another")
+    with pytest.raises(TypeError):
+        site.secrets["secret_key"] = SecretStr("another")  # type: ignore[index]
 
 
 def test_another_release_is_another_site(site: Site) -> None:
