@@ -25,10 +25,15 @@ _auth = cast(Any, auth)
 _HEAD = Struct(">4xL")
 _RUNS = 3
 _FEW = 200
+_NO_MOUNTS: Mapping[str, str] = {}
 
 
 class NotRunning(RolloutError):
     """Nothing can be started in that container."""
+
+
+class Incomplete(RolloutError):
+    """What came of a command in a container lacks a part."""
 
 
 class NoEnd(RolloutError):
@@ -156,10 +161,13 @@ class Docker(Engine):
             found = self.client.api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
             return [self._describe(str(entry["Id"])) for entry in found]
 
-    def running(self, project: str) -> list[Running]:
-        """Every running container of the project that is no one-off, by one request."""
+    def running(self, project: str, *, one_off: bool = False) -> list[Running]:
+        """Every running container of the project, by one request; `one_off`: also those that were
+        started for one task, or by hand.
+        """
+        labels = [f"{PROJECT}={project}"]
         found = self.client.api.containers(
-            filters={"label": [f"{PROJECT}={project}", f"{ONE_OFF}=False"]}
+            filters={"label": labels if one_off else [*labels, f"{ONE_OFF}=False"]}
         )
         return [Running.of(entry) for entry in found if entry["State"] == "running"]
 
@@ -212,19 +220,23 @@ class Docker(Engine):
         answer = self._get(f"/containers/{container}/logs", stdout=1, stderr=1, **asked)
         return _unframed(answer).decode(errors="replace")
 
-    def inside(self, container: str, words: Sequence[str]) -> str:
-        """What the words print, run in the container: something, within a time of their own.
+    def inside(self, container: str, words: Sequence[str], *, lines: int = 0) -> str:
+        """What the words print, run in the container within a time of their own: something, and
+        so many whole lines.
 
-        The engine may end the connection before any of it has come; they are run again then.
+        The engine may end the connection before all of it has come; they are run again then.
 
         Raises:
             NotRunning: there is no such container, or it is paused or has ended.
-            RolloutError: they printed nothing, however often they were run.
+            Incomplete: they printed less, however often they were run.
         """
+        said = ""
         for _ in range(_RUNS):
-            if said := self._inside(container, words):
+            said = self._inside(container, words)
+            if said and said.count("\n") >= lines:
                 return said
-        raise RolloutError(f"{container}: {words[0]} printed nothing, {_RUNS} times")
+        some = f"{said.count(chr(10))} of {lines} lines" if said else "nothing"
+        raise Incomplete(f"{words[0]} in {container} printed {some}, {_RUNS} times")
 
     def _inside(self, container: str, words: Sequence[str]) -> str:
         api = self.client.api
@@ -245,8 +257,12 @@ class Docker(Engine):
         entrypoint: Sequence[str] | None,
         environment: Mapping[str, str],
         timeout_s: float,
+        user: str = "",
+        mounts: Mapping[str, str] = _NO_MOUNTS,
     ) -> tuple[int, str]:
         """Exit status and output of a container that has no network; none of that name is left.
+
+        `user`: another one than the image's. `mounts`: folder of the machine → where it is inside.
 
         Raises:
             NoEnd: it ran for longer than `timeout_s`.
@@ -260,9 +276,8 @@ class Docker(Engine):
                 name=name,
                 entrypoint=list(entrypoint) if entrypoint else None,
                 environment=dict(environment),
-                host_config=api.create_host_config(
-                    network_mode="none", log_config=LogConfig(type=LogConfig.types.JSON)
-                ),
+                user=user or None,
+                host_config=self._alone(mounts),
             )
         try:
             with self._asked():
@@ -270,6 +285,14 @@ class Docker(Engine):
             return self.ended(str(made["Id"]), timeout_s)
         finally:
             self.remove(str(made["Id"]))
+
+    def _alone(self, mounts: Mapping[str, str]) -> dict[str, Any]:
+        """Of a container without a network."""
+        return self.client.api.create_host_config(
+            network_mode="none",
+            log_config=LogConfig(type=LogConfig.types.JSON),
+            binds=[f"{here}:{there}" for here, there in mounts.items()],
+        )
 
     def ended(self, container: str, timeout_s: float) -> tuple[int, str]:
         """Its exit status and what it wrote, once it has ended.

@@ -47,6 +47,10 @@ class Wrong(RolloutError):
         self.advice = advice
 
 
+class NotAsked(RolloutError):
+    """The way to whom is asked broke off: the answer is neither good nor bad."""
+
+
 class NotYet(RolloutError):
     """There is nothing to ask before something else is done, which `because` names."""
 
@@ -157,6 +161,8 @@ def _findings(probe: Probe, future: Future[Answer], seconds: float) -> list[Find
 
 def _failure(probe: Probe, error: BaseException) -> Finding:
     """A refusal is a failure; a surprise is unknown, never ok."""
+    if isinstance(error, NotAsked):
+        return Finding(probe.name, Status.UNKNOWN, _sentence(error), advice=probe.advice)
     if isinstance(error, NotYet):
         return Finding(probe.name, Status.UNKNOWN, _sentence(error), because=error.because)
     if isinstance(error, RolloutError):

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from clients.command import Command
+from clients.docker import NoEnd
 from clients.files import File
 from clients.node import Entry
 from config.desired import env_file
 from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
+from config.errors import StepError
 from tasks.core import release_file
-from tasks.core.engine import one_shot
 from tasks.core.nodes import on_each
 from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
@@ -165,13 +166,30 @@ class Folders:
         if self.site.node.is_root():
             self.site.node.run(Command((*CHOWN, f"{owner}:{owner}", str(path)), timeout_s=CHOWN_S))
             return
-        image = self.site.release.images["api"]
-        name = f"{self.site.environment.dify.project}-chown"
-        words = ("docker", "run", "--rm", "--name", name, "--user", "0", "--volume")
+        self._give(path, owner)
+
+    def _give(self, path: Path, owner: int) -> None:
+        """By root in a container, since here nobody is root."""
         program, *options = CHOWN
-        tail = ("--entrypoint", program, image, *options, f"{owner}:{owner}", "/state")
-        with one_shot(self.site, name):
-            self.site.node.run(Command((*words, f"{path}:/state", *tail), timeout_s=CHOWN_S))
+        try:
+            status, said = self.site.docker.once(
+                self.site.release.images["api"],
+                [*options, f"{owner}:{owner}", "/state"],
+                name=f"{self.site.environment.dify.project}-chown",
+                entrypoint=[program],
+                environment={},
+                user="0",
+                mounts={str(path): "/state"},
+                timeout_s=self.site.within(CHOWN_S),
+            )
+        except NoEnd as error:
+            status, said = 1, str(error)
+        if status:
+            raise StepError(
+                self.name,
+                f"{path} does not become the containers' (uid {owner}): {said.strip()}",
+                advice=f"as root: {' '.join(CHOWN)} {owner}:{owner} {path}",
+            )
 
     def _wanted(self) -> dict[Path, int]:
         environment, release = self.site.environment, self.site.release

@@ -1,6 +1,7 @@
 """What code of workflows and plugins reaches of the machine, tried from their containers."""
 
 import ipaddress
+import os
 import re
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from tasks.steps.compose import compose_steps, down
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import SYSTEMD, Firewall, openness, remove_rules
 from tasks.steps.firewall_unit import UNITS, RulesAtStart, remove_unit
-from tasks.steps.settings import settings_steps
+from tasks.steps.settings import Folders, settings_steps
 from tasks.tools import compose, iptables
 from tests.integration.stack import BRIDGE, deployed
 from tests.ports import free_ports
@@ -229,6 +230,15 @@ def test_where_no_rules_can_be_written_it_is_told_what_stays_open(stack: Site, n
     assert "plugin_daemon may ask every port of local" in str(found)
     assert Firewall(without).plan(Firewall(without).observe()) == []
     assert RulesAtStart(without).observe() is None
+
+
+def test_a_folder_is_given_to_the_containers_by_whoever_is_not_root(stack: Site):
+    guest = Folders(Site(stack.environment, stack.release, stack.secrets, Guest()))
+    path, owner = next((at, owner) for at, owner in guest.observe().items() if owner)
+    os.chown(path, 0, 0)
+    assert [change.target for change in converge(guest).changes] == [str(path)]
+    assert guest.observe()[path] == owner
+    assert converge(guest).changes == ()
 
 
 def test_where_nothing_writes_the_rules_again_it_is_told(stack: Site):

@@ -1,10 +1,12 @@
 """Containers of real stacks may do what their service needs, and nothing else."""
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from clients.docker import Incomplete
 from config.desired.services import active
 from tasks.core.site import Site
 from tasks.probes.verify.run import failed, verify
@@ -83,6 +85,16 @@ def test_a_read_only_container_cannot_be_written(stack: Site, containers: dict[s
         said = stack.docker.inside(containers[name]["Id"], words)
         assert ("Read-only file system" in said) is service.read_only
         assert said.rstrip().endswith("0")
+
+
+def test_an_answer_that_lacks_a_line_is_asked_for_again(containers: dict[str, Any], stack: Site):
+    inside = partial(stack.docker.inside, containers["api"]["Id"])
+    once_more = "echo one; test ! -e /tmp/asked || echo two; touch /tmp/asked"
+    assert inside(["sh", "-c", once_more], lines=2) == "one\ntwo\n"
+    with pytest.raises(Incomplete, match=r"^sh in [0-9a-f]+ printed 1 of 2 lines, 3 times$"):
+        inside(["sh", "-c", "echo one; printf half"], lines=2)
+    with pytest.raises(Incomplete, match="printed nothing, 3 times"):
+        inside(["true"])
 
 
 def _user(found: Any) -> str:

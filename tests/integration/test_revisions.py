@@ -117,12 +117,20 @@ def test_an_image_that_is_not_here_yet_is_asked_once_it_is(newer: Site) -> None:
         served.apply(served.plan(seen)[0])
 
 
-def test_a_container_that_is_asked_has_no_network_and_leaves_nothing(newer: Site) -> None:
+def test_a_container_that_is_asked_has_no_network_and_leaves_nothing(
+    newer: Site, tmp_path: Path
+) -> None:
     docker, image = Docker(), newer.release.images["api"]
     name = f"{newer.environment.dify.project}-once"
     asked: dict[str, Any] = {"name": name, "entrypoint": ["bash", "-c"], "environment": {"A": "b"}}
     said = docker.once(image, ['echo "$A"; ls /sys/class/net; exit 3'], timeout_s=60, **asked)
     assert said == (3, "b\nlo\n")
+    words = ["id -u; cat /etc/given"]
+    (folder := tmp_path / "given").write_text("a file\n")
+    said = docker.once(
+        image, words, timeout_s=60, user="0", mounts={str(folder): "/etc/given"}, **asked
+    )
+    assert said == (0, "0\na file\n")
     with pytest.raises(NoEnd, match="no end within 2 s"):
         docker.once(image, ["sleep 60"], timeout_s=2, **asked)
     assert not docker.client.containers.list(all=True, filters={"name": name})

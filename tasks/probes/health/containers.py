@@ -13,7 +13,14 @@ from tasks.core.site import Site
 from tasks.probes.engine import Probe
 from tasks.probes.health.drift import images
 from tasks.probes.health.probe import Past, probe
-from tasks.probes.subjects.containers import Found, Unwell, beats, on_every_node, unwell
+from tasks.probes.subjects.containers import (
+    Found,
+    Unwell,
+    beats,
+    on_every_node,
+    running_beats,
+    unwell,
+)
 
 DOCKER, RESTARTS, IMAGES = "docker", "restarts", "images"
 LOGS, BEAT = "log errors", "beat"
@@ -136,8 +143,8 @@ def _logs(site: Site, past: Past) -> list[Reading]:
             parts=rates,
         )
     ]
-    if names := beats(site):
-        readings.append(_beat(site, names, found, now))
+    if beats(site):
+        readings.append(_beat(site, running_beats(site), now))
     return readings
 
 
@@ -146,21 +153,18 @@ def _errors(since: float, found: tuple[Site, Running]) -> int:
     return sum(bool(_ERRORS.search(line)) for line in on.docker.logs_since(one.id, since, _LINES))
 
 
-def _beat(
-    site: Site, names: Sequence[str], found: Sequence[tuple[Site, Running]], now: float
-) -> Reading:
+def _beat(site: Site, found: Sequence[tuple[Site, Running]], now: float) -> Reading:
     """Dify's schedule has jobs every minute, and beat writes a line for each it sends."""
     level = site.environment.dify.log_level
     if level not in _HEARD_AT:
         said = f"dify.log_level {level} hides what beat does"
         return Reading(BEAT, said, status=Status.UNKNOWN, advice="set it to INFO")
-    running = [(on, one) for on, one in found if one.service in names]
-    if not running:
+    if not found:
         return Reading(BEAT, "not running", status=Status.FAIL, advice="start its container")
-    if len(running) > 1:
-        said = f"{len(running)} of them run every schedule as often"
+    if len(found) > 1:
+        said = f"{len(found)} of them run every schedule as often"
         return Reading(BEAT, said, status=Status.FAIL, advice="remove all but one")
-    on, one = running[0]
+    on, one = found[0]
     at = on.docker.spoke(one.id)
     return Reading(
         BEAT,

@@ -1,12 +1,11 @@
 """The stack's containers on every node, seen from outside and asked from inside."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clients.docker_objects import Container
+from clients.docker_objects import Container, Running
 from config.desired.services import active
 from tasks.core.site import Site
-from tasks.probes.engine import Wrong
 
 Found = list[tuple[Site, Container]]
 
@@ -47,10 +46,15 @@ def beats(site: Site) -> list[str]:
     return [name for name, service in running if service.environment.get("MODE") == "beat"]
 
 
-def inside(site: Site, service: str, words: Sequence[str]) -> str:
-    """What the words, run in a container of the service, print. They bring their own timeout."""
-    found = site.docker.containers(site.environment.dify.project)
-    ready = [one for one in found if one.service == service and one.ready and not one.one_off]
-    if not ready:
-        raise Wrong(f"no container of {service} to ask from", f"run: rollout deploy {site.name}")
-    return site.docker.inside(ready[0].id, list(words))
+def running_beats(site: Site) -> list[tuple[Site, Running]]:
+    """Every container that runs Celery's beat, however it was started, each with its node.
+
+    Beat has no lock: two run all that is scheduled twice.
+    """
+    project, names = site.environment.dify.project, beats(site)
+    return [
+        (each, one)
+        for each in site.on_each()
+        for one in each.docker.running(project, one_off=True)
+        if one.service in names
+    ]

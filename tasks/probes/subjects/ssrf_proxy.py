@@ -5,14 +5,15 @@ PostgreSQL's is asked for, from the API's container: it must not be reached that
 
 from config.rules.finding import Reading, bad, good
 from tasks.core.site import Site
+from tasks.probes.subjects.curl import SILENT, Request
 
-REFUSED, SILENT = "403", "000"
+REFUSED = "403"
 
 
-def target(site: Site) -> list[str]:
-    """Words for curl."""
+def request(site: Site) -> Request:
+    """What asks it, from any container."""
     postgres = site.environment.postgres
-    return ["-x", "http://ssrf_proxy:3128", f"http://{postgres.host}:{postgres.port}/"]
+    return Request(("-x", "http://ssrf_proxy:3128", f"http://{postgres.host}:{postgres.port}/"))
 
 
 def reading(probe: str, site: Site, code: str) -> Reading:

@@ -4,12 +4,18 @@ import ipaddress
 from functools import partial
 
 from config.desired.services import active
-from config.errors import RolloutError
 from config.rules.finding import Reading
 from tasks.core.site import Site
 from tasks.probes.engine import Probe, Wrong
 from tasks.probes.subjects import ssrf_proxy
-from tasks.probes.subjects.containers import Unwell, beats, inside, on_every_node, unwell
+from tasks.probes.subjects.containers import (
+    Unwell,
+    beats,
+    on_every_node,
+    running_beats,
+    unwell,
+)
+from tasks.probes.subjects.curl import answers, inside
 
 CONTAINERS = "containers run and are healthy"
 PRIVATE = "SSRF proxy blocks private addresses"
@@ -17,16 +23,16 @@ PRIVATE = "SSRF proxy blocks private addresses"
 
 def probes(site: Site, *, deep: bool) -> list[Probe]:
     """That everything runs; `deep` also tries what the stack must not reach."""
-    running = active(site.environment, site.release)
+    services = active(site.environment, site.release)
     logs = f"look at its log: docker compose -p {site.environment.dify.project} logs"
     found = [Probe(CONTAINERS, partial(healthy, site), within_s=15, advice=logs)]
     if beats(site):
         beat = partial(one_beat, site)
         found.append(Probe("exactly one beat", beat, within_s=15, advice=logs))
-    if deep and "ssrf_proxy" in running:
+    if deep and "ssrf_proxy" in services:
         ask = partial(blocks_private, site)
         found.append(Probe(PRIVATE, ask, (CONTAINERS,), 20, logs))
-    if deep and "sandbox" in running:
+    if deep and "sandbox" in services:
         reach = partial(reaches_nothing, site)
         found.append(Probe("code of workflows reaches no machine", reach, (CONTAINERS,), 20, logs))
     return found
@@ -48,14 +54,8 @@ def _said(found: Unwell, *, several: bool) -> str:
 
 
 def one_beat(site: Site) -> str:
-    """Two of them would run everything scheduled twice: Celery's beat has no lock."""
-    project, (beat, *_) = site.environment.dify.project, beats(site)
-    labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={beat}"]
-    found = [
-        str(container["Names"][0]).lstrip("/")
-        for each in site.on_each()
-        for container in each.docker.client.api.containers(filters={"label": labels})
-    ]
+    """The name of the only container that runs Celery's beat."""
+    found = [one.name for _, one in running_beats(site)]
     if len(found) != 1:
         raise Wrong(
             f"{len(found)} beat containers: {', '.join(found) or 'none'}",
@@ -68,8 +68,7 @@ def one_beat(site: Site) -> str:
 
 def blocks_private(site: Site) -> Reading:
     """Code of users goes out through the proxy; it must not reach the database that way."""
-    words = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "10"]
-    code = inside(site, "api", [*words, *ssrf_proxy.target(site)]).strip()
+    (code,) = answers(site, "api", [ssrf_proxy.request(site)], within_s=10)
     return ssrf_proxy.reading(PRIVATE, site, code)
 
 
@@ -83,9 +82,7 @@ def reaches_nothing(site: Site) -> str:
     words = ["curl", "-s", "-Z", "-m", "3", "--noproxy", "*"]
     words += ["-w", "%{url_effective} %{time_connect}\n"]
     words += [word for target in targets for word in ("-o", "/dev/null", f"http://{target}/")]
-    said = [line.split() for line in inside(site, "sandbox", words).splitlines()]
-    if len(said) != len(targets):
-        raise RolloutError(f"curl in the code sandbox told of {len(said)} of {len(targets)}")
+    said = [line.split() for line in inside(site, "sandbox", words, lines=len(targets))]
     reached = {url.removeprefix("http://").strip("/") for url, took in said if float(took) > 0}
     open_ = [target for target in targets if target in reached]
     if open_:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from config.errors import RolloutError
 from config.rules.finding import Finding, Reading, Status
-from tasks.probes.engine import NotYet, Probe, Wrong, ask_all
+from tasks.probes.engine import NotAsked, NotYet, Probe, Wrong, ask_all
 
 
 def fine() -> str:
@@ -214,6 +214,15 @@ def test_what_cannot_be_asked_yet_is_nobodys_fault():
     assert (found.status, found.because, found.at_fault) == (
         Status.UNKNOWN, "first deploy", False,
     )  # fmt: skip
+
+
+def test_what_broke_off_is_neither_good_nor_bad():
+    def broken_off() -> str:
+        raise NotAsked("could not be asked: curl printed 1 of 2 lines")
+
+    [found] = asked(Probe("sandbox", broken_off, advice="look at its log"))
+    assert (found.status, found.at_fault) == (Status.UNKNOWN, True)
+    assert str(found) == ("sandbox: could not be asked: curl printed 1 of 2 lines; look at its log")
 
 
 def test_a_need_is_of_the_same_place():
