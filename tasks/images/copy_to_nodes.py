@@ -15,7 +15,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.images.bundle_loader import accepts, pin
 from tasks.images.tar import CHUNK
-from tasks.steps.images import Images, Seen
+from tasks.steps.images import Images, Actual
 
 NODES_AT_ONCE = 4
 
@@ -29,10 +29,10 @@ class Copied:
     name: str = "images"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         return Images(self.to).observe()
 
-    def plan(self, actual: Seen) -> list[Change]:
+    def plan(self, actual: Actual) -> list[Change]:
         node, after = self.to.node.name, f"as {self.site.node.name} has it"
         return [
             replace(change, what=f"{node}: {change}", after=after)

@@ -31,7 +31,7 @@ LAST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """Containers by service, the hash each should have, the id of each image by reference.
 
     Without an engine or Compose there are none of them. `other`: the folder of another stack that
@@ -52,15 +52,15 @@ class Stack:
     name: str = "compose"
     settle_s: float = 10.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         if not usable(self.site):
-            return Seen({}, {}, {})
+            return Actual({}, {}, {})
         found: dict[str, list[Container]] = {}
         containers = self._containers()
         for container in containers:
             found.setdefault(container.service, []).append(container)
         hashes = self._hashes() if found else {}
-        return Seen(found, hashes, _ids(self._images()), other_folder(self.site, containers))
+        return Actual(found, hashes, _ids(self._images()), other_folder(self.site, containers))
 
     def _containers(self) -> list[Container]:
         found = self.site.docker.containers(self.site.environment.dify.project)
@@ -87,7 +87,7 @@ class Stack:
         except CommandFailed as error:
             raise StepError("compose", masked(str(error), self.site)) from None
 
-    def plan(self, actual: Seen) -> Sequence[Planned]:
+    def plan(self, actual: Actual) -> Sequence[Planned]:
         if actual.other:
             what = f"start {self.site.environment.dify.project}"
             return [Blocked(what, why(self.site, actual.other), way_on(self.site))]

@@ -98,7 +98,7 @@ class Compose:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """Whether the engine is installed, why it cannot be used, and whether we may change that."""
 
     installed: bool
@@ -114,12 +114,12 @@ class Engine:
     name: str = "docker"
     settle_s: float = START_S
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         trouble = startable(self.site)
         installed = trouble is None or self.site.node.which("dockerd") is not None
-        return Seen(installed, trouble, trouble is None or self.site.node.is_root())
+        return Actual(installed, trouble, trouble is None or self.site.node.is_root())
 
-    def plan(self, actual: Seen) -> list[Planned]:
+    def plan(self, actual: Actual) -> list[Planned]:
         if actual.trouble is None:
             return []
         if not actual.root:

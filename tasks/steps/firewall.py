@@ -16,7 +16,7 @@ SYSTEMD = Path("/run/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """The rules of our chain, and what leads to it."""
 
     rules: list[str]
@@ -31,7 +31,7 @@ class Firewall:
     name: str = "compose"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen | None:
+    def observe(self) -> Actual | None:
         """None where we may not."""
         node, chain = self.site.node, firewall.chain(self.site.environment)
         if not node.is_root() or node.which(iptables.PROGRAM) is None:
@@ -39,9 +39,9 @@ class Firewall:
         done = node.attempt(iptables.listed())  # root of a container may not
         if done.status != 0:
             return None
-        return Seen(iptables.rules_of(done.stdout, chain), iptables.jumps_to(done.stdout, chain))
+        return Actual(iptables.rules_of(done.stdout, chain), iptables.jumps_to(done.stdout, chain))
 
-    def plan(self, actual: Seen | None) -> list[Change]:
+    def plan(self, actual: Actual | None) -> list[Change]:
         jumps = self._jumps()
         if actual is None or (not jumps and not actual.jumps):
             return []
@@ -63,15 +63,15 @@ class Firewall:
         ]
 
     def apply(self, change: Change) -> None:
-        seen: Seen = change.action
+        actual: Actual = change.action
         chain, jumps = firewall.chain(self.site.environment), self._jumps()
         if jumps:
             rules = firewall.rules(self.site.environment)
-            self.site.node.run(iptables.replace(chain, rules, old=seen.jumps, new=jumps))
+            self.site.node.run(iptables.replace(chain, rules, old=actual.jumps, new=jumps))
             for found in forgotten(self.site):
                 log.warning("%s: %s", self.name, found.said)
         else:
-            self.site.node.run(iptables.remove(chain, jumps=seen.jumps))
+            self.site.node.run(iptables.remove(chain, jumps=actual.jumps))
 
     def _jumps(self) -> list[str]:
         return firewall.jumps(self.site.environment, self.site.release)
@@ -79,10 +79,10 @@ class Firewall:
 
 def remove_rules(site: Site) -> None:
     """The environment's chain is gone from the node's packet filter."""
-    seen = Firewall(site).observe()
-    if seen is not None and (seen.rules or seen.jumps):
+    actual = Firewall(site).observe()
+    if actual is not None and (actual.rules or actual.jumps):
         chain = firewall.chain(site.environment)
-        site.node.run(iptables.remove(chain, jumps=seen.jumps))
+        site.node.run(iptables.remove(chain, jumps=actual.jumps))
 
 
 def starts_units(site: Site) -> bool:

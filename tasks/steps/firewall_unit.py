@@ -15,7 +15,7 @@ UNITS = Path("/etc/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """`program` writes the rules; `text` is the unit's, `enabled` what systemd starts."""
 
     program: str
@@ -31,16 +31,16 @@ class RulesAtStart:
     name: str = "compose"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen | None:
+    def observe(self) -> Actual | None:
         """None where no unit can write them."""
         if Firewall(self.site).observe() is None or not starts_units(self.site):
             return None
         path = self.site.node.which(iptables.PROGRAM) or iptables.PROGRAM
         found = self.site.node.look([self._unit, self._link])
         texts = [(e.content or b"").decode(errors="replace") if e else "" for e in found.values()]
-        return Seen(path, *texts)
+        return Actual(path, *texts)
 
-    def plan(self, actual: Seen | None) -> list[Change]:
+    def plan(self, actual: Actual | None) -> list[Change]:
         if actual is None:
             return []
         wanted = firewall.unit(self.site.environment, self.site.release, actual.program)

@@ -24,7 +24,7 @@ log = logging.getLogger("rollout")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """Reference → the image the engine has under that name, and the digest it must have."""
 
     present: dict[str, Image]
@@ -39,16 +39,16 @@ class Images:
     name: str = "images"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         if not usable(self.site):
-            return Seen({}, {})
+            return Actual({}, {})
         found = {
             reference: self.site.docker.image(reference) for reference in self._wanted().values()
         }
         present = {reference: image for reference, image in found.items() if image}
-        return Seen(present, held.pins(self.site))
+        return Actual(present, held.pins(self.site))
 
-    def plan(self, actual: Seen) -> list[Change]:
+    def plan(self, actual: Actual) -> list[Change]:
         source = self.site.environment.images.source
         return [
             Change(
@@ -65,8 +65,8 @@ class Images:
 
     def apply(self, change: Change) -> None:
         """The first change gets all that is missing: they come from one place, side by side."""
-        seen = self.observe()
-        missing = {c.action: self._wanted()[c.action] for c in self.plan(seen)}
+        actual = self.observe()
+        missing = {c.action: self._wanted()[c.action] for c in self.plan(actual)}
         if not missing:
             return
         config = self.site.environment.images
@@ -77,7 +77,7 @@ class Images:
         ):
             self._rehearse(missing)
         else:
-            pull(self.site.docker, list(missing.values()), config, seen.pins)
+            pull(self.site.docker, list(missing.values()), config, actual.pins)
 
     def reference(self, change: Change) -> str:
         """The image a change is about."""
@@ -113,7 +113,7 @@ class Images:
             stand_ins.build(self.site.docker, self.site.node, recipe, role, reference)
             log.info("images: built %s (rehearsal)", reference)
 
-    def _state(self, reference: str, actual: Seen) -> str:
+    def _state(self, reference: str, actual: Actual) -> str:
         image = actual.present.get(reference)
         if image is None:
             return "absent"

@@ -22,7 +22,7 @@ _UNKNOWN = re.compile(r"Can't locate revision identified by '(\w+)'")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """Revision of the database (None: no schema) and newest of the release (None: not known)."""
 
     database: str | None
@@ -41,12 +41,12 @@ class Migrate:
     name: str = "migrate"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         known = revisions.known(self.site)
         newest = known[0] if known else self.site.release.migration.head
-        return Seen(revisions.in_database(self.site), newest or None)
+        return Actual(revisions.in_database(self.site), newest or None)
 
-    def plan(self, actual: Seen) -> list[Change]:
+    def plan(self, actual: Actual) -> list[Change]:
         if actual.database is not None and actual.database == actual.newest:
             return []
         before = actual.database or "empty"
@@ -146,5 +146,5 @@ class Migrate:
         return revisions.in_database(self.site, ANSWERS_WITHIN_S)
 
 
-def migrate_steps(site: Site) -> list[Step[Seen]]:
+def migrate_steps(site: Site) -> list[Step[Actual]]:
     return [Migrate(site)]

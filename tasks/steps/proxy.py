@@ -36,7 +36,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """The engine's files, what it says, and the variables its process has."""
 
     usable: bool
@@ -62,12 +62,12 @@ class Proxy:
     name: str = "docker"
     settle_s: float = 10.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         if not usable(self.site):
-            return Seen(usable=False)
+            return Actual(usable=False)
         places = [self.places.config, self.places.variables, self.places.drop_in, SYSTEMD]
         entries = self.site.node.look(places)
-        return Seen(
+        return Actual(
             usable=True,
             systemd=entries[SYSTEMD] is not None,
             entries=entries,
@@ -75,7 +75,7 @@ class Proxy:
             variables=self._variables(),
         )
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Actual) -> Sequence[Change]:
         """Nothing on a node without an engine: the part before this one starts it first."""
         if not actual.usable:
             return []
@@ -120,7 +120,7 @@ class Proxy:
         else:
             self._restart()
 
-    def _files(self, actual: Seen) -> list[File]:
+    def _files(self, actual: Actual) -> list[File]:
         """daemon.json first: live-restore must be on before anything restarts."""
         secret, found = self.wanted.secret, actual.entries[self.places.config]
         text = (found.content or b"").decode() if found else ""
@@ -142,7 +142,7 @@ class Proxy:
             files.append(File(self.places.drop_in, unit))
         return files
 
-    def _in_effect(self, actual: Seen) -> bool:
+    def _in_effect(self, actual: Actual) -> bool:
         if actual.in_file:
             said = [actual.info.get(key) for key in ("HttpProxy", "HttpsProxy", "NoProxy")]
             config = self._files(actual)[0]

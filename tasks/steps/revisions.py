@@ -144,7 +144,7 @@ def reading(site: Site) -> Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """The database's revision (None: no schema), how it fits, whether the image said so."""
 
     revision: str | None
@@ -163,13 +163,13 @@ class Served:
     name: str = "settings"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         revision = in_database(self.site)
         if revision is None:
-            return Seen(None)
-        return Seen(revision, fits(self.site, revision), self._said())
+            return Actual(None)
+        return Actual(revision, fits(self.site, revision), self._said())
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Actual) -> Sequence[Change]:
         """Raises StepError where the release does not know the revision."""
         if actual.revision and actual.fit is Fit.NEWER:
             raise refusal(self.site, actual.revision)

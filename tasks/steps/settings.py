@@ -27,7 +27,7 @@ DIFF_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """File → content and mode; None where there is none."""
 
     content: dict[str, str | None]
@@ -43,16 +43,16 @@ class Files:
     name: str = "settings"
     settle_s: float = 0.0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         node, home = self.site.node, self.site.environment.dify.home
         found = node.look([home / file.name for file in self._wanted()])
-        return Seen(
+        return Actual(
             content={path.name: _text(entry) for path, entry in found.items()},
             modes={path.name: entry and entry.mode for path, entry in found.items()},
             written=release_file.read(self.site.environment, node).settings,
         )
 
-    def plan(self, actual: Seen) -> list[Change]:
+    def plan(self, actual: Actual) -> list[Change]:
         changes: list[Change] = []
         for file in self._wanted():
             content, mode = actual.content[file.name], actual.modes[file.name]

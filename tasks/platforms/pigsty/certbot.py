@@ -24,7 +24,7 @@ RELOAD = b"#!/bin/sh\nexec nginx -s reload\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """What is wrong with the certificate, whether nginx presents it, and reads the next one."""
 
     fault: str
@@ -40,15 +40,15 @@ class Certbot:
     name: str = "portal"
     settle_s: float = SETTLE_S
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         if askable(self.site) is None:
-            return Seen("no Pigsty", presented=False, renews=False)
+            return Actual("no Pigsty", presented=False, renews=False)
         path = issued_at(self.site)
         there = machine(self.site).look([path, HOOK])
         fault = certificate.fault(there[path], self.site.environment.portal.domain, days=0)
-        return Seen(fault, presents(self.site, there[path]), there[HOOK] == RELOAD)
+        return Actual(fault, presents(self.site, there[path]), there[HOOK] == RELOAD)
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Actual) -> Sequence[Change]:
         domain = self.site.environment.portal.domain
         changes: list[Change] = []
         if actual.fault:

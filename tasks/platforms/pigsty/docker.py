@@ -30,7 +30,7 @@ _OF_PIGSTY = "metrics-addr"  # its template always sets it, hardly anybody else 
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """Why the engine cannot be used (None: it can), and its daemon.json."""
 
     trouble: str | None
@@ -45,15 +45,15 @@ class Engine:
     name: str = "docker"
     settle_s: float = SETTLE_S
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         text = self.site.node.read(DAEMON)
         try:
             settings: dict[str, Any] = json.loads(text) if text else {}
         except ValueError:
             settings = {}
-        return Seen(startable(self.site), settings)
+        return Actual(startable(self.site), settings)
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Actual) -> Sequence[Change]:
         if actual.trouble is not None:
             return [
                 Change(

@@ -21,7 +21,7 @@ KNOCK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """Whether the tree has installed something, whether ours was cut off, who answers already."""
 
     authority: bool
@@ -37,13 +37,13 @@ class Install:
     name: str = "install"
     settle_s: float = 0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         home = self.site.environment.pigsty.home
         found = self.site.admin.look([home / AUTHORITY, home / MARKER])
         authority, begun = (found[home / name] is not None for name in (AUTHORITY, MARKER))
-        return Seen(authority, begun, () if authority or begun else self._answering())
+        return Actual(authority, begun, () if authority or begun else self._answering())
 
-    def plan(self, actual: Seen) -> Sequence[Planned]:
+    def plan(self, actual: Actual) -> Sequence[Planned]:
         if actual.authority and not actual.begun:
             return []
         if actual.answering:

@@ -80,7 +80,7 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """The file's text (None: absent) and mode, and what Ansible makes of it where it alone can."""
 
     text: str | None = field(repr=False)
@@ -96,12 +96,12 @@ class Edited:
     name: str = "configure"
     settle_s: float = 0
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         path = inventory_path(self.site)
         mode = self.site.admin.mode(path) or MODE
-        return Seen(inventory(self.site), mode, variables(self.site))
+        return Actual(inventory(self.site), mode, variables(self.site))
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Actual) -> Sequence[Change]:
         if actual.text is None:
             return [self._of_new()]
         path = str(inventory_path(self.site))

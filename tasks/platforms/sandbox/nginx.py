@@ -22,7 +22,7 @@ STOP_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class Processes:
     """The master, and the workers that take new connections."""
 
     master: Process
@@ -39,13 +39,13 @@ def folder(site: Site) -> Path:
     return site.environment.sandbox.home.resolve() / "nginx"
 
 
-def running(prefix: Path) -> Running | None:
+def running(prefix: Path) -> Processes | None:
     """The nginx of exactly this directory, None if it does not run."""
     everything = list(processes())
     for found in everything:
         if nginx.is_master(found.title, prefix):
             mine = (p for p in everything if p.parent == found.pid)
-            return Running(found, tuple(p for p in mine if nginx.is_current_worker(p.title)))
+            return Processes(found, tuple(p for p in mine if nginx.is_current_worker(p.title)))
     return None
 
 

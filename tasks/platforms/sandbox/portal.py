@@ -22,7 +22,7 @@ from tasks.platforms.sandbox import nginx
 from tasks.platforms.sandbox.answers import require_answer
 from tasks.platforms.sandbox.authority import Authority, Paths
 from tasks.platforms.sandbox.home import prepare_home
-from tasks.platforms.sandbox.nginx import Running
+from tasks.platforms.sandbox.nginx import Processes
 from tasks.platforms.sandbox.package import Program
 from tasks.tools.nginx import Complaint
 
@@ -68,7 +68,7 @@ class Actual:
 
     prefix: Path
     contents: dict[Path, bytes | None]
-    running: Running | None
+    running: Processes | None
     unread: tuple[Path, ...]
 
 
@@ -135,7 +135,7 @@ class Portal:
                 raise
         require_answer(self.site)
 
-    def _put_back(self, found: Running | None) -> None:
+    def _put_back(self, found: Processes | None) -> None:
         """Files the running workers have not read become what they did read."""
         for path in _files(self.site, nginx.folder(self.site)) if found else ():
             previous = self.site.node.read(path.with_name(path.name + ".previous"))

@@ -111,7 +111,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ServerProcess:
     """A server that runs. `known` is False for one that cannot be asked."""
 
     pid: int
@@ -129,7 +129,7 @@ class Actual:
 
     conf: str | None
     hba: str | None
-    running: Running | None
+    running: ServerProcess | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class Server:
             self._start(place)
 
     def _moves(
-        self, running: Running | None, changed: Sequence[str], *, written: bool
+        self, running: ServerProcess | None, changed: Sequence[str], *, written: bool
     ) -> list[Change]:
         """What makes the server follow its files."""
         if running is None:
@@ -220,13 +220,13 @@ class Server:
             return [_move(Kind.RELOAD, "runs without what its files say")]
         return []
 
-    def _running(self, place: Layout) -> Running | None:
+    def _running(self, place: Layout) -> ServerProcess | None:
         found = place.daemon.running()
         if found is None:
             return None
         port = tool.port(_text(self.site, place.data / "postmaster.pid"))
         program = program_of(found)
-        running = Running(
+        running = ServerProcess(
             found.pid,
             listens=port is not None and listens(self._addresses(), port),
             from_here=program == place.programs / "bin" / "postgres",
@@ -294,7 +294,7 @@ def _forget(place: Layout) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _asked(connection: Connection, running: Running, place: Layout) -> Running:
+def _asked(connection: Connection, running: ServerProcess, place: Layout) -> ServerProcess:
     """What the server says of the settings it runs with."""
     names = "SELECT name FROM pg_catalog.pg_settings WHERE context = 'postmaster'"
     pending = (
@@ -305,7 +305,7 @@ def _asked(connection: Connection, running: Running, place: Layout) -> Running:
     loaded = "SELECT extract(epoch FROM pg_catalog.pg_conf_load_time())::float8"
     row = connection.execute(loaded).fetchone()
     written = max(path.stat().st_mtime for path in _files(place.data) if path.exists())
-    return Running(
+    return ServerProcess(
         running.pid,
         running.listens,
         running.from_here,
