@@ -9,7 +9,7 @@ from clients.postgres import Postgres
 from config.environment import Environment
 from config.load import load_environment, load_release
 from tasks.core.site import Site
-from tasks.platforms.sandbox.postgres import Actual, Running, Server
+from tasks.platforms.sandbox.postgres import Actual, Server, ServerProcess
 from tasks.steps.pgsql import Database, DatabaseActual, Role, RoleActual
 from tasks.tools import postgres as tool
 
@@ -118,7 +118,9 @@ def test_what_is_done_to_a_database(
 def server_as_it_should_be(site: Site) -> Actual:
     bare = Server(site).plan(Actual(None, None, None))
     conf, hba = (change.action.content for change in bare[:2])
-    return Actual(conf, hba, Running(1, listens=True, from_here=True, known=True, loaded=True))
+    return Actual(
+        conf, hba, ServerProcess(1, listens=True, from_here=True, known=True, loaded=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,6 @@ def test_what_makes_a_server_follow_its_files(
 ) -> None:
     fine = {"listens": True, "from_here": True, "known": True, "loaded": True}
     wanted = server_as_it_should_be(site)
-    running = Running(1, **{**fine, **seen})  # type: ignore[arg-type]
+    running = ServerProcess(1, **{**fine, **seen})  # type: ignore[arg-type]
     changes = Server(site).plan(Actual(wanted.conf, wanted.hba, running))
     assert [change.what for change in changes] == expected
