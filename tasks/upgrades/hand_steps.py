@@ -29,7 +29,7 @@ class NoSuchTable(StepError):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """What the query says, and when the step began before; empty if it never did."""
 
     said: str
@@ -49,11 +49,11 @@ class Stepped:
     def name(self) -> str:
         return self.step.name
 
-    def observe(self) -> Seen:
+    def observe(self) -> Actual:
         began = release_file.read(self.site.environment, self.site.node).hand_steps
-        return Seen(answer(self.site, self.step), began.get(self.step.name, ""))
+        return Actual(answer(self.site, self.step), began.get(self.step.name, ""))
 
-    def plan(self, actual: Seen) -> Sequence[Planned]:
+    def plan(self, actual: Actual) -> Sequence[Planned]:
         step = self.step
         if actual.said == step.done.wanted:
             return []
