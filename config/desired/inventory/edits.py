@@ -4,6 +4,7 @@ Writing the parsed file anew would move comments, quotes and long lines; so only
 values are put into the text, at the places its parser found.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ from config.desired.inventory.document import (
 from config.desired.inventory.notation import block_body, flow, scalar
 from config.desired.inventory.wants import Entries, Members, laid, needed, value_of
 from config.errors import ConfigError
+
+_COLON = re.compile(r"(\s|#.*\n)*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,8 @@ class _Editor:
         if value.start_mark.index == value.end_mark.index:
             at = self._after_colon(key)
             if parent.flow_style or not wanted or not (is_mapping(wanted) or is_list(wanted)):
-                return Edit(at, at, f" {flow(wanted)}")
+                colon = ":" if at == key.end_mark.index else ""
+                return Edit(at, at, f"{colon} {flow(wanted)}")
             return self._lines(at, block_body(wanted, key.start_mark.column + 2))
         return Edit(value.start_mark.index, value.end_mark.index, flow(wanted))
 
@@ -174,7 +178,9 @@ class _Editor:
         return Edit(end + 1, end + 1, "".join(line + newline for line in lines))
 
     def _after_colon(self, key: Any) -> int:
-        return self.document.text.index(":", key.end_mark.index) + 1
+        """Where a value that is not there belongs; in braces a key may even have no colon."""
+        colon = _COLON.match(self.document.text, key.end_mark.index)
+        return colon.end() if colon else key.end_mark.index
 
     def _start(self, node: Any, index: int) -> int:
         alias = self.document.aliases.get((id(node), index))

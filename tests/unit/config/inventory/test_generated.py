@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from config.desired.inventory.document import read
@@ -106,6 +106,7 @@ def damaged(rng: Random, text: str) -> str:
     return "\n".join(lines)
 
 
+@example(name="flow", seed=692128)  # a mapping in braces becomes a key without a colon
 @settings(max_examples=100, deadline=None)
 @given(name=st.sampled_from(sorted(SETTINGS)), seed=st.integers(0, 2**32))
 def test_a_damaged_file_is_merged_or_refused_in_sentences(name, seed):
