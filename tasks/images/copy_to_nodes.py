@@ -15,7 +15,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Step
 from tasks.images.bundle_loader import accepts, pin
 from tasks.images.tar import CHUNK
-from tasks.steps.images import Images, Actual
+from tasks.steps.images import Actual, Images
 
 NODES_AT_ONCE = 4
 

@@ -34,6 +34,12 @@ NOT_IN_THE_UI = {
     "release draft": "writes a file of the checkout, from a folder of the machine it is typed on",
     "history": "the UI's Runs page, and the labels of each run",
 }
+NO_OPTION = {
+    "approved_plan": "a terminal shows the plan and asks",
+    "confirm": "a terminal asks for the environment's name, or --yes says it",
+    "record": "a terminal looks once; the schedule keeps what it found",
+    "scheduled": "only the schedule is one",
+}
 NO_PARAMETER = {
     "json": "how a terminal prints it; the UI has artifacts",
     "yes": "the UI asks by suspending the run, or for the environment's name",
@@ -75,10 +81,28 @@ def test_an_option_is_a_parameter_of_the_same_name(command: str) -> None:
     assert asked - set(properties) == set()
 
 
+@pytest.mark.parametrize("flow", sorted({FLOWS.get(name, (name, {}))[0] for name in ASKED}))
+def test_a_parameter_is_an_option_of_a_command(flow: str) -> None:
+    [properties, *_] = [form for (name, _), form in FORMS.items() if name == flow]
+    given = {
+        name
+        for command in ASKED
+        for of, fixed in [FLOWS.get(command, (command, {}))]
+        if of == flow
+        for name in [
+            *fixed,
+            *(RENAMED.get((command, str(p.name)), p.name) for p in COMMANDS[command].params),
+        ]
+    }
+    lacking = set(properties) - given - set(NO_OPTION)
+    assert lacking == set(), "no option of the command in cli/main.py"
+
+
 def test_exceptions_are_still_needed() -> None:
     assert set(NOT_IN_THE_UI) <= set(COMMANDS)
     names = {parameter.name for name in COMMANDS for parameter in COMMANDS[name].params}
     assert set(NO_PARAMETER) <= names
+    assert set(NO_OPTION) <= {name for form in FORMS.values() for name in form}
 
 
 def test_no_parameter_of_a_form_takes_a_secret() -> None:

@@ -26,5 +26,22 @@ def test_a_place_that_is_named_exists(page: str, place: Path) -> None:
     assert place.exists(), f"{page}: {place}"
 
 
+# Change, first file, second file, and the test that names that one.
+CHANGE = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ?([^|]*?) ?\| ?([^|]*?) ?\|$", re.MULTILINE)
+TEN = CHANGE.findall((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))[1:]
+
+
+def test_there_are_ten_changes() -> None:
+    assert len([row for row in TEN if row[0] != "---"]) == 10
+
+
+@pytest.mark.parametrize(("change", "second", "test"), [(c, s, t) for c, _, s, t in TEN])
+def test_a_second_file_of_a_change_is_named_by_a_test(change: str, second: str, test: str) -> None:
+    assert bool(second) is bool(test), change
+    if second:
+        asserted = (ROOT / test.strip("`")).read_text(encoding="utf-8")
+        assert re.search(rf'assert .*, ".* {re.escape(second.strip("`"))}"', asserted), change
+
+
 def test_there_are_places_to_look_for() -> None:
     assert len(places()) > 20

@@ -4,9 +4,11 @@ import re
 import sys
 from collections.abc import Mapping
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
+from config.environment import platform as environment
 from config.load import ROOT, load_environment, load_release
 from tasks.core.ports import ports
 from tasks.core.site import Site
@@ -45,6 +47,11 @@ class Tiny(External):
 
     def advice(self, environment: object, server: str, section: str) -> str:
         return f"raise the flag of {server}"
+
+
+def test_every_folder_is_a_word_of_the_environment() -> None:
+    have = {file.parent.name for file in (ROOT / "tasks/platforms").glob("*/platform.py")}
+    assert have == set(get_args(environment.Kind)), "not a word of config/environment/platform.py"
 
 
 @pytest.fixture

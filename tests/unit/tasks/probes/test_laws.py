@@ -15,6 +15,7 @@ from tasks.core.site import Site
 from tasks.points.restored import Proof
 from tasks.probes.connections.all import probes as connections
 from tasks.probes.engine import Probe
+from tasks.probes.health.groups import GROUPS
 from tasks.probes.health.groups import probes as health
 from tasks.probes.health.probe import Past
 from tasks.probes.preflight.checks import probes as preflight
@@ -96,6 +97,16 @@ def test_what_explains_a_probe_is_one_of_the_room(probes: list[Probe]) -> None:
     known = {name for probe in probes for name in probe.answers}
     needed = {need for probe in probes for of in probe.answers.values() for need in of}
     assert needed <= known
+
+
+def test_health_asks_about_every_subject_of_its_folder() -> None:
+    named = {Path(str(each.__file__)).name for group in GROUPS.values() for each in group}
+    have = {
+        file.name
+        for file in (ROOT / "tasks/probes/health").glob("*.py")
+        if "\ndef probes(" in file.read_text(encoding="utf-8")
+    }
+    assert have - {"groups.py"} == named, "in no group of tasks/probes/health/groups.py"
 
 
 def test_verify_asks_no_less_than_ever() -> None:
