@@ -15,13 +15,12 @@ def back_to(environment: str, to_time: str, *, preview: bool, yes: bool, as_json
     if not preview and not yes and not sys.stdin.isatty():
         raise RolloutError(f"{environment} would go back; expected --yes where nobody can be asked")
     if preview or not yes:
-        point_output.loss(
-            runs.back_to(environment, to_time=to_time, preview=True), as_json=preview and as_json
-        )
+        report = runs.preview_loss(environment, to_time=to_time)
+        point_output.loss(report, as_json=preview and as_json)
     if preview:
         return
     if not yes:
         typer.confirm(f"Take the whole cluster of {environment} back to {to_time}?", abort=True)
     with bars(shares=True):
-        report = runs.back_to(environment, to_time=to_time, preview=False)
-    point_output.restore(report, as_json=as_json)
+        done = runs.back_to(environment, to_time=to_time)
+    point_output.restore(done, as_json=as_json)

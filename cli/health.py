@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 
 from cli import output, runs
 from clients.running import pause
 from config.load import environment_names
+
+if TYPE_CHECKING:
+    from tasks.probes.health.ask import Checkup
 
 OK, WARN, FAIL = 0, 3, 4
 _STATUS = {"ok": OK, "fail": FAIL}
@@ -50,7 +53,7 @@ def watch(environment: str, *, every_s: float, as_json: bool) -> int:
 
 
 @contextmanager
-def _shown(*, as_json: bool) -> Generator[Callable[[Any], None]]:
+def _shown(*, as_json: bool) -> "Generator[Callable[[Checkup], None]]":
     """On a terminal one table that changes, anywhere else a line each time."""
     from cli import health_output
     from flows.parts.health_report import as_json as dumped
@@ -81,7 +84,7 @@ def fleet(names: list[str], *, at_once: int, as_json: bool) -> int:
 
 
 @contextmanager
-def _peeking(environment: str) -> Generator[Callable[[], Any]]:
+def _peeking(environment: str) -> "Generator[Callable[[], Checkup]]":
     from flows.parts.opening import read_only
     from tasks.probes.health.record import peek
 
@@ -89,7 +92,7 @@ def _peeking(environment: str) -> Generator[Callable[[], Any]]:
 
 
 @contextmanager
-def _without_server(environment: str) -> Generator[Callable[[], Any]]:
+def _without_server(environment: str) -> "Generator[Callable[[], Checkup]]":
     """A look without Prefect: with the secrets the machine has, and no past."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -101,7 +104,7 @@ def _without_server(environment: str) -> Generator[Callable[[], Any]]:
         yield partial(ask, read_only(environment), Record())
 
 
-def _show(seen: Any, *, as_json: bool) -> None:
+def _show(seen: "Checkup", *, as_json: bool) -> None:
     from cli import health_output
     from flows.parts.health_report import as_json as dumped
 
@@ -111,7 +114,7 @@ def _show(seen: Any, *, as_json: bool) -> None:
         health_output.console().print(health_output.whole(seen))
 
 
-def _status(seen: Any) -> int:
+def _status(seen: "Checkup") -> int:
     return _STATUS.get(str(seen.status), WARN)
 
 

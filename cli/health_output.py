@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cli.output import PIPED_WIDTH
 from flows.parts.health_report import headline, rows
+from tasks.probes.health.ask import Checkup
 
 _COLOURS = {"ok": "green", "unknown": "magenta", "warn": "yellow", "fail": "bold red"}
 
@@ -20,13 +21,13 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
-def whole(seen: Any) -> Table:
+def whole(seen: Checkup) -> Table:
     found = rows(seen)
     title = f"{headline(seen)}: {len(found)} probes in {seen.seconds:.1f} s"
     return _table(found, title)
 
 
-def brief(seen: Any) -> Group:
+def brief(seen: Checkup) -> Group:
     """What is not ok as a table, and the rest by name: it fits a screen."""
     title = f"{_at(seen)}  {headline(seen)}"
     found = rows(seen)
@@ -36,13 +37,13 @@ def brief(seen: Any) -> Group:
     return Group(*parts, Text(f"ok: {fine}", style="green"))
 
 
-def line(seen: Any) -> str:
+def line(seen: Checkup) -> str:
     """The same in one line, for a log."""
     causes = [f"{f.probe} {f.status} ({f.said})" for f in seen.findings if f.at_fault]
     return f"{_at(seen)}  {headline(seen)}: {'; '.join(causes) or 'nothing to do'}"
 
 
-def _at(seen: Any) -> str:
+def _at(seen: Checkup) -> str:
     return datetime.fromtimestamp(seen.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

@@ -1,10 +1,13 @@
 """`rollout history`: who deployed or upgraded what when, from which commit, and what it changed."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import output
 from cli.runs import server
 from config.load import load_environment
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 PAGE = 100
 FLOWS = ("deploy", "upgrade", "rollback")
@@ -36,7 +39,7 @@ def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
         names = [f"{flow} {environment}" for flow in FLOWS]
         named = FlowRunFilter(name=FlowRunFilterName(any_=names))
         with get_client(sync_client=True) as client:
-            runs: list[Any] = []
+            runs: list[FlowRun] = []
             while len(runs) < limit:
                 page = client.read_flow_runs(
                     flow_run_filter=named,
@@ -50,12 +53,12 @@ def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
     return [_row(run) for run in runs if not run.parameters.get("dry_run")][:limit]
 
 
-def _row(run: Any) -> dict[str, Any]:
+def _row(run: "FlowRun") -> dict[str, Any]:
     labels = {name: run.labels.get(f"rollout.{name}", "") for name in FIELDS}
     began = run.start_time or run.created
     return {
         "run": run.name.partition(" ")[0],
-        "when": began.astimezone().strftime("%Y-%m-%d %H:%M"),
+        "when": began.astimezone().strftime("%Y-%m-%d %H:%M") if began else "",
         "state": run.state_name or "",
         "seconds": round(run.total_run_time.total_seconds()),
         **labels,

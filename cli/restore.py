@@ -1,13 +1,16 @@
 """`rollout restore`: back to a point; a release that would move its schema up is asked about."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cli import point_output, runs
 from cli.bars import bars
 from cli.output import say
+
+if TYPE_CHECKING:
+    from flows.parts.restore_report import RestoreReport
 
 
 def restore(
@@ -28,6 +31,6 @@ def restore(
     point_output.restore(report, as_json=as_json)
 
 
-def _run(environment: str, **parameters: Any) -> Any:
+def _run(environment: str, **parameters: Any) -> "RestoreReport":
     with bars(shares=True):
         return runs.restore(environment, **parameters)

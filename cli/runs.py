@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +14,20 @@ from config.environment import Environment
 from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.rules.deployments import ON_DEMAND, OURS
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+    from flows.check import CheckReport
+    from flows.images import ImagesReport
+    from flows.parts.back_to import LossReport
+    from flows.parts.drill_report import DrillReport
+    from flows.parts.points_report import PointsReport
+    from flows.parts.report import Report
+    from flows.parts.restore_report import RestoreReport
+    from flows.parts.upgrade_report import UpgradeReport
+    from tasks.probes.health.ask import Checkup
+    from tasks.probes.health.fleet import Summary
 
 # On a busy machine a server may take its time; one that is gone is not waited for longer.
 ANSWER_S = 20.0
@@ -31,7 +45,9 @@ def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") 
     typer.confirm(f"{environment} is protected. {doing} now?", abort=True)
 
 
-def plan(environment: str, *, only: list[str], release: str = "", promote_from: str = "") -> Any:
+def plan(
+    environment: str, *, only: list[str], release: str = "", promote_from: str = ""
+) -> "Report":
     """What a deploy would change. Nothing is done, and no run is recorded."""
     check_steps(only)
     with server(environment):
@@ -49,7 +65,7 @@ def plan(environment: str, *, only: list[str], release: str = "", promote_from: 
             return report_on(site, began=began, outcomes=outcomes)
 
 
-def deploy(environment: str, *, only: list[str], **parameters: Any) -> Any:
+def deploy(environment: str, *, only: list[str], **parameters: Any) -> "Report":
     """The report of the deploy flow. Raises what stopped it."""
     check_steps(only)
     with server(environment):
@@ -58,58 +74,63 @@ def deploy(environment: str, *, only: list[str], **parameters: Any) -> Any:
         return _run(flow, environment=environment, only=only, **parameters)
 
 
-def check(environment: str) -> Any:
+def check(environment: str) -> "CheckReport":
     with server(environment):
         from flows.check import check as flow
 
         return _run(flow, environment=environment)
 
 
-def verify(environment: str) -> Any:
+def verify(environment: str) -> "Report":
     with server(environment):
         from flows.verify import verify as flow
 
         return _run(flow, environment=environment)
 
 
-def health(environment: str) -> Any:
+def health(environment: str) -> "Checkup":
     with server(environment):
         from flows.health import health as flow
 
         return _run(flow, environment=environment)
 
 
-def fleet(environments: list[str], *, at_once: int) -> Any:
+def fleet(environments: list[str], *, at_once: int) -> "list[Summary]":
     with server(environments[0]):
         from flows.fleet import fleet as flow
 
         return _run(flow, environments=environments, at_once=at_once)
 
 
-def backup(environment: str, *, before: str) -> Any:
+def backup(environment: str, *, before: str) -> "PointsReport":
     with server(environment):
         from flows.backup import backup as flow
 
         return _run(flow, environment=environment, before=before)
 
 
-def points(environment: str, *, check: bool) -> Any:
+def points(environment: str, *, check: bool) -> "PointsReport":
     with server(environment):
         from flows.points import points as flow
 
         return _run(flow, environment=environment, check=check)
 
 
-def back_to(environment: str, *, to_time: str, preview: bool) -> Any:
+def preview_loss(environment: str, *, to_time: str) -> "LossReport":
     with server(environment):
         from flows.restore import restore as flow
 
-        return _run(
-            flow, environment=environment, to_time=to_time, preview=preview, confirm=environment
-        )
+        return _run(flow, environment=environment, to_time=to_time, preview=True)
 
 
-def restore(environment: str, *, source: str, **parameters: Any) -> Any:
+def back_to(environment: str, *, to_time: str) -> "RestoreReport":
+    with server(environment):
+        from flows.restore import restore as flow
+
+        return _run(flow, environment=environment, to_time=to_time, confirm=environment)
+
+
+def restore(environment: str, *, source: str, **parameters: Any) -> "RestoreReport":
     load_environment(source or environment)
     with server(environment):
         from flows.restore import restore as flow
@@ -123,28 +144,35 @@ def restore(environment: str, *, source: str, **parameters: Any) -> Any:
         )
 
 
-def upgrade(environment: str, **parameters: Any) -> Any:
+def plan_upgrade(environment: str, **parameters: Any) -> "Report":
+    with server(environment):
+        from flows.upgrade import upgrade as flow
+
+        return _run(flow, environment=environment, dry_run=True, **parameters)
+
+
+def upgrade(environment: str, **parameters: Any) -> "UpgradeReport":
     with server(environment):
         from flows.upgrade import upgrade as flow
 
         return _run(flow, environment=environment, **parameters)
 
 
-def rollback(environment: str, **parameters: Any) -> Any:
+def rollback(environment: str, **parameters: Any) -> "UpgradeReport":
     with server(environment):
         from flows.rollback import rollback as flow
 
         return _run(flow, environment=environment, **parameters)
 
 
-def drill(environment: str, *, point: str) -> Any:
+def drill(environment: str, *, point: str) -> "DrillReport":
     with server(environment):
         from flows.drill import drill as flow
 
         return _run(flow, environment=environment, point=point)
 
 
-def images(environment: str, **parameters: Any) -> Any:
+def images(environment: str, **parameters: Any) -> "ImagesReport":
     with server(environment):
         from flows.images import images as flow
 
@@ -186,7 +214,7 @@ def own_server(desired: Environment) -> dict[Any, str]:
     return {PREFECT_API_URL: found[0], PREFECT_API_AUTH_STRING: found[1]} if found else {}
 
 
-def _run(flow: Any, **parameters: Any) -> Any:
+def _run(flow: "Flow[..., Any]", **parameters: Any) -> Any:
     """Run the flow here, its steps told on stderr; without a server nothing records it.
 
     Without Prefect's own heartbeat, which costs a second at the end of every run and is not what
@@ -203,7 +231,7 @@ def _run(flow: Any, **parameters: Any) -> Any:
     return result_of(_recorded(flow, parameters))
 
 
-def _recorded(flow: Any, parameters: dict[str, Any]) -> Any:
+def _recorded(flow: "Flow[..., Any]", parameters: dict[str, Any]) -> object:
     """The state of a run on the server, or what came of its work where the server went away."""
     from prefect import settings, tags
 

@@ -5,7 +5,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from cli import output, runs
@@ -14,6 +14,10 @@ from clients.waiting import until
 from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.rules.heartbeat import HEARTBEAT_S
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun, Log, State
 
 POLL_S = 0.3
 PAGE = 200
@@ -78,26 +82,26 @@ def _own_server(name: str) -> tuple[str, str]:
     return prefect.api_url(environment), login.get_secret_value()
 
 
-def _start(name: str) -> Any:
+def _start(name: str) -> "FlowRun":
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound
 
     try:
-        return run_deployment(f"deploy/{name}", timeout=0)
+        return cast("FlowRun", run_deployment(f"deploy/{name}", timeout=0))
     except ObjectNotFound:
         raise RolloutError(
             f"prefect.yaml: no deployment deploy/{name}; add one beside deploy/sandbox"
         ) from None
 
 
-def _follow(run: Any, name: str, patience: float) -> None:
+def _follow(run: "FlowRun", name: str, patience: float) -> None:
     """Print the run's log as it grows, until it ends; raise what it failed with."""
     from prefect.client.orchestration import get_client
 
     began = time.monotonic()
     shown: set[UUID] = set()
 
-    def seen() -> Any:
+    def seen() -> "State[Any] | None":
         state = client.read_flow_run(run.id).state
         ended = state is not None and _is_over(state)
         _show_log(client, run.id, shown)
@@ -113,26 +117,26 @@ def _follow(run: Any, name: str, patience: float) -> None:
             within_s=LOG_WITHIN_S,
             every_s=POLL_S,
         )
-    if not state.is_completed():
+    if state is not None and not state.is_completed():
         raise RolloutError(f"deploy {name} ended as {state.name}: {state.message or 'see its log'}")
 
 
-def _is_over(state: Any) -> bool:
+def _is_over(state: "State[Any]") -> bool:
     """Whether the run has ended; one called Crashed may be alive and say so at its next beat."""
     crashed_s = (datetime.now(UTC) - state.timestamp).total_seconds()
     return state.is_final() and not (state.is_crashed() and crashed_s < 2 * HEARTBEAT_S)
 
 
-def _is_last(line: Any) -> bool:
+def _is_last(line: "Log") -> bool:
     return line.name == "prefect.flow_runs" and line.message.startswith("Finished in state")
 
 
-def _show_log(client: Any, run: UUID, shown: set[UUID]) -> list[Any]:
+def _show_log(client: "SyncPrefectClient", run: UUID, shown: set[UUID]) -> "list[Log]":
     """Print the lines that are not `shown` yet and add them there; those lines."""
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
     from prefect.client.schemas.sorting import LogSort
 
-    new: list[Any] = []
+    new: list[Log] = []
     # Lines of worker and run arrive in batches out of order, so each page is looked at anew.
     for offset in count(0, PAGE):
         lines = client.read_logs(

@@ -10,7 +10,7 @@ from cli.bars import bars
 from cli.output import in_s, json_line, say, table
 from config.errors import RolloutError
 from config.load import load_environment
-from flows.parts.report import Report, check_rows
+from flows.parts.report import check_rows
 from flows.parts.upgrade_report import UpgradeReport, part_rows
 
 
@@ -31,7 +31,7 @@ def upgrade(
         _print(report, "rehearsal", as_json=as_json)
         return 0
     if dry_run:
-        plan = runs.upgrade(environment, dry_run=True, **what)
+        plan = runs.plan_upgrade(environment, **what)
         output.plan(plan, as_json=as_json, work="an upgrade")
         return 1 if plan.blocked else 2
     name = _approved(environment, yes=yes, **what)
@@ -55,7 +55,7 @@ def rollback(environment: str, *, reason: str, yes: bool, as_json: bool) -> None
     _print(report, "rollback", as_json=as_json)
 
 
-def _back(environment: str, confirm: str, reason: str) -> Any:
+def _back(environment: str, confirm: str, reason: str) -> UpgradeReport:
     with bars(shares=True):
         return runs.rollback(environment, confirm=confirm, reason=reason)
 
@@ -68,7 +68,7 @@ def _approved(environment: str, *, yes: bool, **what: Any) -> str:
         raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
     if not (protected or asked):
         return ""
-    plan: Report = runs.upgrade(environment, dry_run=True, **what)
+    plan = runs.plan_upgrade(environment, **what)
     if asked:
         output.plan(plan, as_json=False, work="an upgrade")
         typer.confirm(f"Upgrade {environment} exactly so?", abort=True)
