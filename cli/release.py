@@ -48,3 +48,20 @@ def _files(folder: Path) -> dict[str, str]:
     if not any(name.endswith(COMPOSE) for name in found):
         raise RolloutError(f"{folder} holds no {COMPOSE}; expected a Dify source tree")
     return found
+
+
+@app.command()
+def check(
+    version: Annotated[str, typer.Argument(help="A file of config/releases")],
+    environment: Annotated[str, typer.Argument(help="Whose first node has the images")],
+) -> None:
+    """Hold a release file against its real images, and show what differs."""
+    from cli.runs import server
+    from tasks.images.release_check import differences, opened
+
+    with server(environment):
+        found = differences(opened(version, environment))
+    for each in found:
+        typer.echo(each)
+    typer.echo(f"{len(found)} differences between config/releases/{version}.toml and its images")
+    raise typer.Exit(1 if found else 0)

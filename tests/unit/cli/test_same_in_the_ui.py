@@ -31,6 +31,7 @@ NOT_IN_THE_UI = {
     "down": "stops, in a sandbox, the server that has the UI",
     "secrets": "a secret is never a parameter; the UI has Blocks for them",
     "server blocks": "the UI's Blocks page; a secret is never a parameter",
+    "release check": "reads a file of the checkout that somebody writes, beside images at hand",
     "release draft": "writes a file of the checkout, from a folder of the machine it is typed on",
     "history": "the UI's Runs page, and the labels of each run",
 }
