@@ -18,9 +18,9 @@ DAY_S = 86_400
 ASK_S = 300
 # restic prints a line of progress so often a second.
 FPS = "2"
-# Variables in which ssh-add and ssh find what the block of the key holds.
-_PRIVATE_KEY = "RESTIC_SSH_KEY"
-_KNOWN_HOSTS = "RESTIC_SSH_KNOWN_HOSTS"
+# Where ssh-add and ssh find what the block of the key holds; restic passes on no RESTIC_….
+_PRIVATE_KEY = "BACKUP_SSH_KEY"
+_KNOWN_HOSTS = "BACKUP_KNOWN_HOSTS"
 _CHECKED = re.compile(r"^\[[\d:]+\] +([\d.]+)% +\d+ / \d+ (\w+)")
 
 
@@ -155,9 +155,10 @@ class Restic:
             }
         words = ["ssh", *(["-p", port] if port else [])]
         words += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        ssh = shlex.join([*words, login, "-s", "sftp"])
+        ssh = " ".join(word.replace(" ", "\\ ") for word in [*words, login, "-s", "sftp"])
         script = f"printenv {_PRIVATE_KEY} | ssh-add -q - && exec {ssh}"
-        return ["-o", "sftp.command=" + shlex.join(["ssh-agent", "sh", "-c", script])]
+        # restic reads the option as a line of CSV, where no double quote may be.
+        return ["-o", f"sftp.command=ssh-agent sh -c '{script}'"]
 
     @property
     def _with_identity(self) -> bool:

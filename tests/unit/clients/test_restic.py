@@ -62,9 +62,9 @@ def test_ssh_gets_the_key_it_was_given(repository: str, login: str) -> None:
     option = command.words[2]
     assert isinstance(option, str) and option.startswith("sftp.command=ssh-agent sh -c ")
     *_, script = shlex.split(option.removeprefix("sftp.command="))
-    assert script.startswith(f"printenv RESTIC_SSH_KEY | ssh-add -q - && exec ssh {login}-o ")
+    assert script.startswith(f"printenv BACKUP_SSH_KEY | ssh-add -q - && exec ssh {login}-o ")
     assert script.endswith(" me@host -s sftp")
-    assert dict(command.env)["RESTIC_SSH_KEY"] == Secret(key.private_key)
+    assert dict(command.env)["BACKUP_SSH_KEY"] == Secret(key.private_key)
     assert "k3y" not in option and "AAAA" not in option
 
 
@@ -72,7 +72,7 @@ def test_a_key_is_given_to_ssh_alone() -> None:
     key = Identity("k3y")
     assert Restic("restic", "/srv/backups", "p", identity=key).snapshots().words[1] == "snapshots"
     names = dict(Restic("restic", "s3:https://h/b", "p", identity=key).snapshots().env)
-    assert "RESTIC_SSH_KEY" not in names
+    assert "BACKUP_SSH_KEY" not in names
 
 
 @pytest.mark.parametrize(
