@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from errno import ENOENT
@@ -21,6 +20,7 @@ FPS = "2"
 # Where ssh-add and ssh find what the block of the key holds; restic passes on no RESTIC_….
 _PRIVATE_KEY = "BACKUP_SSH_KEY"
 _KNOWN_HOSTS = "BACKUP_KNOWN_HOSTS"
+_OF_SSH = re.compile(r"subprocess ssh\S*: (.+)")
 _CHECKED = re.compile(r"^\[[\d:]+\] +([\d.]+)% +\d+ / \d+ (\w+)")
 
 
@@ -241,10 +241,11 @@ def locked_by(output: str) -> str:
 
 
 def why(output: str) -> str:
-    """The words of restic that tell what is wrong."""
+    """The words of restic that tell what is wrong, and of the ssh it has started."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     fatal = [line.removeprefix("Fatal: ") for line in lines if line.startswith("Fatal: ")]
-    return (fatal or lines or ["it says nothing"])[-1]
+    ssh = [said[1] for line in lines if (said := _OF_SSH.match(line))]
+    return (fatal or lines or ["it says nothing"])[-1] + "".join(f"; ssh: {each}" for each in ssh)
 
 
 def _tags(tags: Sequence[str]) -> list[str]:

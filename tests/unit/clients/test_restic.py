@@ -131,6 +131,8 @@ def test_the_fatal_line_says_why() -> None:
     text = "noise\nFatal: unable to open config file: stat /x\nIs there a repository at /x\n"
     assert restic.why(text) == "unable to open config file: stat /x"
     assert restic.why("") == "it says nothing"
+    text = "subprocess ssh-agent: Host key verification failed.\nFatal: error, EOF\n"
+    assert restic.why(text) == "error, EOF; ssh: Host key verification failed."
 
 
 @pytest.mark.parametrize(
