@@ -44,7 +44,7 @@ def inside(site: Site, service: str, words: Sequence[str], *, lines: int) -> lis
     """
     missing = Wrong(f"no container of {service} to ask from", f"run: rollout deploy {site.name}")
     running = site.docker.running(site.environment.dify.project)
-    found = [one.id for one in running if one.service == service]
+    found = [one.name for one in running if one.service == service]
     if not found:
         raise missing
     try:
