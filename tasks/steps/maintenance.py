@@ -21,7 +21,7 @@ SETTLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Actual:
     """The file's content, None without one; whether nginx has read it, None where it is silent."""
 
     content: bytes | None
@@ -38,10 +38,10 @@ class Maintenance:
     name: str = "portal"
     settle_s: float = SETTLE_S
 
-    def observe(self) -> Seen:
-        return Seen(self.included.read(), is_read(self.site))
+    def observe(self) -> Actual:
+        return Actual(self.included.read(), is_read(self.site))
 
-    def plan(self, actual: Seen) -> Sequence[Change]:
+    def plan(self, actual: Actual) -> Sequence[Change]:
         wanted = self._content()
         domain = self.site.environment.portal.domain
         if self.up and actual.read is None:
