@@ -13,7 +13,10 @@ SHORT_S = 15
 # No limit, or one that neither the machine nor the data decides.
 FIXED = {
     ("tasks/tools/patroni.py", "DCS_SILENT_S"): "how Patroni tells an outage from a loop",
-    ("tasks/core/packages.py", "INSTALL_S"): "how long apt waits for its lock, before its own limit",
+    (
+        "tasks/core/packages.py",
+        "INSTALL_S",
+    ): "how long apt waits for its lock, before its own limit",
     ("cli/runs.py", "ANSWER_S"): "the record waits that long, no work does",
     ("clients/waiting.py", "SAY_EVERY_S"): "how often a wait is logged",
     ("clients/script.py", "SILENT_S"): "how a node tells that the way to it is lost",
