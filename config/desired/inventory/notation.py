@@ -13,6 +13,9 @@ _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|\d{1,3}(\.\d{1,3}){3}(/\d{1,2})
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 _RESERVED = re.compile(r"y|n|yes|no|on|off|true|false|null|none|\.?inf|\.?nan", re.IGNORECASE)
 
+# What JSON leaves as it is, and YAML takes for the end of a line.
+_BREAKS = str.maketrans({"\x85": "\\x85", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
 
 def scalar(value: Any, *, quote: str | None = None) -> str:
     """`quote`: how the value that is replaced was quoted."""
@@ -28,7 +31,7 @@ def scalar(value: Any, *, quote: str | None = None) -> str:
         return text
     if quote == "'" and text.isprintable():
         return "'" + text.replace("'", "''") + "'"
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).translate(_BREAKS)
 
 
 def flow(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -25,6 +25,7 @@ def test_one_line(value):
 
 
 @given(st.dictionaries(TEXT, VALUES, min_size=1))
+@example({"": [], "a\u2028b": "c\u2029\x85"})
 def test_several_lines(value):
     text = "\n".join(block_body(value, 2))
     assert readers(f"a:\n{text}") == ({"a": value}, {"a": value})
