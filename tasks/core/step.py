@@ -58,11 +58,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What a step would do and cannot: why not, and what a person has to do first."""
+    """What a step would do and cannot: why not, and what a person has to do first.
+
+    `passes`: by itself, so that trying again may help.
+    """
 
     what: str
     why: str
     do: str
+    passes: bool = False
 
     def __str__(self) -> str:
         return self.what
@@ -157,7 +161,8 @@ def converge(
 
 def in_the_way(step: str, blocked: Sequence[Blocked]) -> StepError:
     """The error of a step that cannot be carried out: the first of what is in its way."""
-    return StepError(step, blocked[0].why, advice=blocked[0].do)
+    first = blocked[0]
+    return StepError(step, first.why, advice=first.do, passes=first.passes)
 
 
 def _sorted(planned: Sequence[Planned]) -> tuple[tuple[Change, ...], tuple[Blocked, ...]]:

@@ -283,7 +283,10 @@ class PostgresRequirements:
         return found
 
     def plan(self, actual: list[StepError]) -> Sequence[Planned]:
-        return [Blocked("use PostgreSQL", error.cause, error.advice) for error in actual]
+        return [
+            Blocked("use PostgreSQL", error.cause, error.advice, passes=error.passes)
+            for error in actual
+        ]
 
     def apply(self, change: Change) -> None:
         """Nothing is ever planned that could be applied."""
@@ -322,7 +325,8 @@ class PostgresRequirements:
                 f"secret postgres_password (rollout secrets {self.site.name} postgres_password), "
                 "and admit this machine and the containers in pg_hba.conf"
             )
-        return StepError("pgsql", str(error), advice=advice)
+        passes = isinstance(error, PostgresUnreachable)
+        return StepError("pgsql", str(error), advice=advice, passes=passes)
 
 
 def pgsql_steps(site: Site) -> list[Step[Any]]:

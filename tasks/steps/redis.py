@@ -50,7 +50,7 @@ class RedisRequirements:
                 if self.pending():
                     return []
                 advice = "start it, or mend redis.host and redis.port in the environment's file"
-                return [StepError("redis", str(error), advice=advice)]
+                return [StepError("redis", str(error), advice=advice, passes=True)]
             policy = memory.get("maxmemory_policy", "noeviction")
             if policy != "noeviction":
                 cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
@@ -59,7 +59,9 @@ class RedisRequirements:
         return []
 
     def plan(self, actual: list[StepError]) -> Sequence[Planned]:
-        return [Blocked("use Redis", error.cause, error.advice) for error in actual]
+        return [
+            Blocked("use Redis", error.cause, error.advice, passes=error.passes) for error in actual
+        ]
 
     def apply(self, change: Change) -> None:
         """Nothing is ever planned that could be applied."""

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 
 from clients import docker_engine as engine
+from clients import postgres as database
 from config.environment import Environment
 from config.errors import StepError
 from tasks.core import step
 from tasks.core.site import Site
 from tasks.core.step import Outcome, converge
-from tasks.core.tasks import unrecorded
+from tasks.core.tasks import task, unrecorded
+from tasks.platforms.external import platform
+from tasks.steps.pgsql import dify_database
 from tasks.steps.table import PARTS
 from tasks.steps.tasks import STEPS
 from tests.integration.faults.proxy import Proxy, Way, proxy, tcp, unix
@@ -68,6 +71,18 @@ def given(base: Site, **sections: Any) -> Site:
 
 
 @pytest.fixture
+def postgres(base: Site) -> Generator[Cell]:
+    with proxy(tcp("127.0.0.1", base.environment.postgres.port)) as way:
+        yield Cell(given(base, postgres={"port": way.port}), "pgsql", way, "PostgreSQL at 127")
+
+
+@pytest.fixture
+def redis(base: Site) -> Generator[Cell]:
+    with proxy(tcp("127.0.0.1", base.environment.redis.port)) as way:
+        yield Cell(given(base, redis={"port": way.port}), "redis", way, "Redis at 127")
+
+
+@pytest.fixture
 def docker(base: Site, monkeypatch: pytest.MonkeyPatch) -> Generator[Cell]:
     with proxy(unix("/var/run/docker.sock")) as way:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{way.port}")
@@ -90,9 +105,11 @@ def ssh(base: Site, ssh_server: SshServer, tmp_path: Path) -> Generator[Cell]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "ANSWERS_WITHIN_S", 0.1)
     monkeypatch.setattr(engine, "ANSWERS_WITHIN_S", 2)
+    monkeypatch.setattr(database, "CONNECT_TIMEOUT_S", 2)
+    monkeypatch.setattr(platform, "CONNECT_WITHIN_S", 0.1)
 
 
-@pytest.fixture(params=["docker", "ssh"])
+@pytest.fixture(params=["postgres", "redis", "docker", "ssh"])
 def cell(request: pytest.FixtureRequest) -> Cell:
     found: Cell = request.getfixturevalue(request.param)
     found.run()
@@ -130,3 +147,29 @@ def test_what_hangs_ends_as_soon_as_its_attempts_are_over(cell: Cell) -> None:
         cell.run()
     limit = 20.0 if cell.name == "node" else HANGS_S
     assert time.monotonic() - began < 5 * limit + 5
+
+
+def test_a_server_that_hangs_in_a_statement_ends_with_the_time_of_its_step(postgres: Cell) -> None:
+    assert ended_after(postgres, within_s=2) < HANGS_S
+
+
+def ended_after(cell: Cell, within_s: float) -> float:
+    """Seconds until a step ended whose server says nothing any more in the middle."""
+
+    @task("pgsql", within_s=within_s, retries=True)
+    def work(site: Site) -> None:
+        with dify_database(site).connect() as connection:
+            connection.execute("SELECT 1")
+            cell.proxy.set(Way.HANGING)
+            connection.execute("SELECT 1")
+
+    began = time.monotonic()
+    with pytest.raises(StepError, match=f"it has not ended within {within_s:g} s"):
+        unrecorded(work, cell.site)
+    return time.monotonic() - began
+
+
+def test_a_quiet_system_is_asked_once(cell: Cell, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="rollout"):
+        cell.run()
+    assert not [line for line in caplog.messages if line.startswith("attempt ")]

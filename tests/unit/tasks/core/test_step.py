@@ -4,6 +4,7 @@ import pytest
 
 from config.errors import StepError
 from tasks.core.step import Blocked, Change, Kind, NotConverged, Outcome, Planned, converge
+from tasks.core.transient import transient
 
 
 @dataclass
@@ -78,6 +79,17 @@ def test_what_is_in_the_way_is_said_before_anything_is_changed() -> None:
         converge(shelf)
     assert str(refused.value) == "shelf: d is locked away\n  do: get the key"
     assert not shelf.applied
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_what_is_in_the_way_and_passes_is_tried_again(passes: bool) -> None:
+    class Away(Shelf):
+        def plan(self, actual: set[str]) -> list[Planned]:
+            return [Blocked("use d", "d does not answer", "start it", passes=passes)]
+
+    with pytest.raises(StepError) as refused:
+        converge(Away(set()))
+    assert transient(refused.value) is passes
 
 
 def test_a_dry_run_shows_it_apart_from_the_changes() -> None:
