@@ -1,13 +1,17 @@
 """The phases of a restore as tasks, and the way back from each of them."""
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from config.errors import StepError
 from flows.parts.graph import Graph
 from tasks.points import tasks
 from tasks.points.restore import Restored, Restoring
 from tasks.points.way_back import WayBack
 from tasks.steps.tasks import close_portal
+
+log = logging.getLogger("rollout")
 
 
 def restored(graph: Graph, restoring: Restoring) -> Restored:
@@ -19,11 +23,19 @@ def restored(graph: Graph, restoring: Restoring) -> Restored:
     with going_back(graph, restoring.way_back):
         for part in restoring.parts:
             graph.run(tasks.fill, part, restoring=restoring)
-        graph.run(close_portal)
+        _close(graph)
         graph.run(tasks.stop_services, restoring=restoring)
         graph.run(tasks.save_current, restoring=restoring)
         graph.run(tasks.exchange, restoring=restoring)
         return graph.run(tasks.adopt, restoring=restoring)
+
+
+def _close(graph: Graph) -> None:
+    """People get the page of maintenance; a restore does not wait for a portal that is broken."""
+    try:
+        graph.run(close_portal)
+    except StepError as error:
+        log.warning("restore: people see no page of maintenance: %s", error.cause)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.ansible_playbook import find_inventory, warn
@@ -20,7 +21,9 @@ def main() -> int:
     parser.add_argument("pattern")
     parser.add_argument("-b", "--become", action="store_true")
     parser.add_argument("--become-user", default="root")
-    parser.add_argument("-m", "--module-name", choices=["command", "debug"], default="command")
+    parser.add_argument(
+        "-m", "--module-name", choices=["command", "copy", "debug"], default="command"
+    )
     parser.add_argument("-a", "--args", required=True)
     parser.add_argument("-o", "--one-line", action="store_true")
     given = parser.parse_args()
@@ -34,7 +37,14 @@ def main() -> int:
         for host in hosts:
             _show(host, given.args)
         return 0
-    return max((_ask(host, given.args, given.become_user) for host in hosts), default=0)
+    if given.module_name == "copy":
+        return max(
+            (_reached(host, lambda host: _copy(host, given.args)) for host in hosts), default=0
+        )
+    return max(
+        (_reached(host, lambda host: _ask(host, given.args, given.become_user)) for host in hosts),
+        default=0,
+    )
 
 
 def _show(host: Host, text: str) -> None:
@@ -44,7 +54,8 @@ def _show(host: Host, text: str) -> None:
     print(f"{host.name} | SUCCESS => {shown}")
 
 
-def _ask(host: Host, text: str, user: str) -> int:
+def _reached(host: Host, work: Callable[[Host], int]) -> int:
+    """What the work on the host ended with, or why it is not reached."""
     try:
         host.require_reachable()
     except Unreachable as error:
@@ -53,6 +64,27 @@ def _ask(host: Host, text: str, user: str) -> int:
     except NoSudo:
         print(f'{host.name} | FAILED! => {{"msg": "Missing sudo password"}}')
         return 2
+    return work(host)
+
+
+def _copy(host: Host, text: str) -> int:
+    """The file there, of `src=… dest=… mode=…`; a link is followed, and its owner stays."""
+    options = dict(word.split("=", 1) for word in shlex.split(text))
+    target = Path(_inside(host, options["dest"])).resolve()
+    content = Path(options["src"]).read_bytes()
+    changed = not target.is_file() or target.read_bytes() != content
+    try:
+        target.write_bytes(content)
+        target.chmod(int(options["mode"], 8))
+    except OSError as error:
+        print(f"{host.name} | FAILED! => {json.dumps({'changed': False, 'msg': str(error)})}")
+        return 2
+    word = "CHANGED" if changed else "SUCCESS"
+    print(f"{host.name} | {word} => {json.dumps({'changed': changed, 'dest': options['dest']})}")
+    return 0
+
+
+def _ask(host: Host, text: str, user: str) -> int:
     words = [_inside(host, word) for word in shlex.split(text)]
     try:
         done = subprocess.run(words, cwd="/", env=_environment(host), stdin=subprocess.DEVNULL,
