@@ -23,6 +23,11 @@ settings.load_profile("busy")
 
 # Folders whose tests share what is dear to start: one process runs all of them.
 TOGETHER = ("tests/e2e", "tests/integration/images", "tests/pigsty/contract")
+# Files there that start everything of their own.
+APART = {
+    f"tests/e2e/test_{name}.py"
+    for name in ("hostile_shell", "own_server", "server_dies", "without_server")
+}
 
 
 def pytest_configure() -> None:
@@ -40,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may run beside what (`--dist loadgroup`): folders that share a machine, else files."""
     for item in items:
         file = item.nodeid.partition("::")[0]
-        group = next((folder for folder in TOGETHER if file.startswith(folder)), file)
+        folder = next((folder for folder in TOGETHER if file.startswith(folder)), file)
+        group = file if file in APART else folder
         if file in ("tests/integration/test_remote.py", "tests/integration/test_two_nodes.py"):
             group = "nodes"  # both need the same network
         item.add_marker(pytest.mark.xdist_group(group))
