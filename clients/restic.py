@@ -156,7 +156,8 @@ class Restic:
         words = ["ssh", *(["-p", port] if port else [])]
         words += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
         ssh = " ".join(word.replace(" ", "\\ ") for word in [*words, login, "-s", "sftp"])
-        script = f"printenv {_PRIVATE_KEY} | ssh-add -q - && exec {ssh}"
+        # Restic hears of an end at once, and of the reason only while something is there.
+        script = f"printenv {_PRIVATE_KEY} | ssh-add -q - && {ssh} || {{ sleep 1; exit 1; }}"
         # restic reads the option as a line of CSV, where no double quote may be.
         return ["-o", f"sftp.command=ssh-agent sh -c '{script}'"]
 

@@ -41,7 +41,7 @@ def open_secrets(
     given = given_secrets(environment)
     known = secret_places.look(environment, release, node)
     secret_places.require_same(environment, known, given)
-    require_private(environment, {**known.values, **given})
+    require_private(environment, release, {**known.values, **given})
     values = generate(release, {**known.values, **given})
     if missing := [name for name in required(environment, release) if name not in values]:
         raise StepError(
@@ -56,13 +56,15 @@ def open_secrets(
     return values
 
 
-def require_private(environment: Environment, values: Mapping[str, SecretStr]) -> None:
-    """No secret is one that anybody can read.
+def require_private(
+    environment: Environment, release: Release, values: Mapping[str, SecretStr]
+) -> None:
+    """No secret of Dify's is one that anybody can read; logins of others' servers are theirs.
 
     Raises:
         StepError: one is a default of a published file.
     """
-    if found := published(values, values):
+    if found := published(values, release.secrets):
         raise StepError(
             "secrets",
             f"{', '.join(found)} of {environment.name}: the default of a file that anybody can "

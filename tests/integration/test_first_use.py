@@ -16,12 +16,12 @@ from config.desired import compose, env_file
 from config.environment import Environment
 from config.errors import StepError
 from config.load import load_environment, load_release
-from config.secrets import generate
+from config.secrets import POSTGRES_ADMIN, generate
 from tasks.core import release_file, secret_file
 from tasks.core.first_use import require_unused
 from tasks.core.owner_mark import STACK, require_own
 from tasks.core.project_owner import other_folder, require_own_project
-from tasks.core.secrets import open_secrets
+from tasks.core.secrets import open_secrets, require_private
 from tasks.core.site import Site
 from tasks.core.step import Blocked
 from tasks.steps.compose import Stack, down
@@ -106,6 +106,13 @@ def test_a_published_key_is_refused_wherever_it_comes_from(site: Site) -> None:
         open_secrets(site.environment, site.release, site.node, save=True)
     assert "sk-9f73" not in str(refused.value)
     assert not secret_file.path(site.environment).exists()
+
+
+def test_a_login_of_somebody_elses_server_is_theirs_to_change(site: Site) -> None:
+    known = SecretStr("DBUser.DBA")
+    require_private(site.environment, site.release, {POSTGRES_ADMIN: known})
+    with pytest.raises(StepError, match="postgres_password of staging"):
+        require_private(site.environment, site.release, {"postgres_password": known})
 
 
 @pytest.fixture

@@ -62,8 +62,8 @@ def test_ssh_gets_the_key_it_was_given(repository: str, login: str) -> None:
     option = command.words[2]
     assert isinstance(option, str) and option.startswith("sftp.command=ssh-agent sh -c ")
     *_, script = shlex.split(option.removeprefix("sftp.command="))
-    assert script.startswith(f"printenv BACKUP_SSH_KEY | ssh-add -q - && exec ssh {login}-o ")
-    assert script.endswith(" me@host -s sftp")
+    assert script.startswith(f"printenv BACKUP_SSH_KEY | ssh-add -q - && ssh {login}-o ")
+    assert script.endswith(" me@host -s sftp || { sleep 1; exit 1; }")
     assert dict(command.env)["BACKUP_SSH_KEY"] == Secret(key.private_key)
     assert "k3y" not in option and "AAAA" not in option
 
