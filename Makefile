@@ -4,7 +4,7 @@
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
 # The longest first; most of the time they wait for servers. The slowest are named at the end.
-PARALLEL := --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 25
+PARALLEL := --numprocesses 4 --dist loadgroup --no-loadscope-reorder --durations 25
 
 setup:
 	./bootstrap
