@@ -1,11 +1,8 @@
-"""How a run ends that is told to stop: once, and not as dead where its worker was stopped."""
+"""How a run ends that is told to stop: not as dead where its worker was stopped."""
 
 import os
-import signal
 from collections.abc import Generator
 from contextlib import contextmanager
-from threading import current_thread, main_thread
-from types import FrameType
 
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
@@ -20,35 +17,16 @@ MESSAGE = "Its worker was stopped. Run it again, it resumes."
 
 @contextmanager
 def stopping() -> Generator[None]:
-    """The first SIGTERM ends the run; those that follow do not disturb its tidying up."""
-    with _told_once():
-        try:
-            yield
-        except TerminationSignal:
-            if os.environ.get(OF_A_WORKER):
-                record(_cancelled)
-            raise
+    """A SIGTERM that nobody at the server has asked for cancels the run.
 
-
-@contextmanager
-def _told_once() -> Generator[None]:
-    handler = signal.getsignal(signal.SIGTERM)
-    if current_thread() is not main_thread() or not callable(handler):
-        yield
-        return
-    told = False
-
-    def once(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        if not told:
-            told = True
-            handler(number, frame)
-
-    signal.signal(signal.SIGTERM, once)
+    The handler stays Prefect's: a cancel is taken for a crash where it is another one.
+    """
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
+    except TerminationSignal:
+        if os.environ.get(OF_A_WORKER):
+            record(_cancelled)
+        raise
 
 
 def _cancelled() -> None:

@@ -11,8 +11,8 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from tasks.core.step import Change, Kind
 
 KIND = "process"
-# A worker that is stopped kills the process of each of its runs. That is this shell: the run itself
-# hears of it by a SIGTERM, as of a cancel, and has the time to tidy up. Its Python is the worker's.
+# A worker that is stopped kills the process of each of its runs. That is this shell: the run hears
+# of it by one SIGTERM, as of a cancel, and has the time to tidy up. Its Python is the worker's.
 # What a shell starts in the background would ignore SIGINT, and so would its children. Output goes
 # nowhere once the worker is gone: a log that finds nobody to read it would end the run (Rich does).
 ENGINE = r"""python=$(tr '\0' '\n' </proc/$PPID/cmdline | head -n 1)
@@ -22,7 +22,7 @@ exec >"$folder/output" 2>&1
 rm -r "$folder"
 env --default-signal=INT setpriv --pdeathsig TERM -- "$python" -m prefect.engine &
 engine=$!
-trap 'kill -TERM $engine' TERM
+trap 'trap "" TERM; kill -TERM $engine' TERM
 while :; do
     wait $engine; status=$?
     kill -0 $engine 2>/dev/null || exit $status
