@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint docs screenshots unit integration e2e chaos lab lab-down test-pigsty test-upgrade matrix
+.PHONY: setup sandbox test lint docs screenshots unit integration e2e chaos lab lab-down test-long test-pigsty test-upgrade matrix
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -20,7 +20,12 @@ lint: setup
 
 test: setup lint
 	./bootstrap test
-	$(RUN) pytest $(PARALLEL) tests/e2e tests/chaos tests/integration tests/pigsty tests/unit
+	$(RUN) pytest $(PARALLEL) -m "not long" tests/e2e tests/integration tests/pigsty tests/unit
+
+# What takes minutes and a fresh machine has no time for: the same subjects, more of them.
+test-long: setup
+	./bootstrap test
+	$(RUN) pytest -m long tests/e2e tests/integration
 
 docs: setup
 	$(RUN) python -m config.reference > docs/keys.md.new

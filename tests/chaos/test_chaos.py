@@ -1,6 +1,6 @@
 """Commands that are interrupted at random moments: a rerun finishes, and nothing is different.
 
-`make chaos CHAOS_MOMENTS=100 CHAOS_SEED=7`; in `make test` one.
+`make chaos CHAOS_MOMENTS=100 CHAOS_SEED=7`.
 """
 
 import os

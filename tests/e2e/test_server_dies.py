@@ -146,6 +146,7 @@ def test_a_deploy_goes_on_when_its_server_hangs(team: Team, server: int) -> None
     assert web.status == "running"
 
 
+@pytest.mark.long
 def test_a_backup_goes_on_when_its_server_is_killed(team: Team, server: int) -> None:
     status, text, seconds = run(
         team, server, "backup", "sandbox", when=saving(team), stop=signal.SIGKILL

@@ -887,6 +887,7 @@ def test_the_kit_opens_with_age_alone_and_holds_every_secret(
         assert env[f"SECRET_{name}"] == value.get_secret_value()
 
 
+@pytest.mark.long
 def test_a_hundred_flipped_bytes_never_pass_unnoticed(
     site: Site, state: State, repository: Repository, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """A later Debian's Redis, Valkey and restic: that the sandbox runs on them, and reads their points.
 
-`make matrix` runs whole subjects on them; this is what `make test` has of it.
+`make matrix` runs whole subjects on them; this is what `make test-long` has of it.
 """
 
 import os
@@ -17,6 +17,8 @@ from tasks.steps.table import PARTS
 from tests.integration.conftest import MakeSite
 from tests.integration.test_backup import State, bring_back, repository, site, state
 from tests.matrix.suite import FORKY, fetched
+
+pytestmark = pytest.mark.long
 
 __all__ = ["repository", "site", "state"]
 

@@ -28,6 +28,8 @@ from tasks.steps.tasks import STEPS
 from tests.integration.faults.proxy import Proxy, Way, proxy, tcp, unix
 from tests.integration.sshd import SshServer
 
+pytestmark = pytest.mark.long
+
 EVERY = bool(os.environ.get("CHAOS_MOMENTS"))
 # As the defaults, ten times as fast: what is away for 2 s stands for 20 s.
 RETRIES = {"attempts": 5, "first_s": 0.2, "longest_s": 3.0}

@@ -67,6 +67,7 @@ def rollout(only: list[str]) -> Any:
     return state.result(raise_on_failure=False)
 
 
+@pytest.mark.long
 def test_a_node_that_is_away_in_a_playbook_is_waited_for_with_the_lock(
     ssh: SshServer, old_double: PigstyDouble
 ) -> None:
