@@ -21,7 +21,6 @@ from tasks.core import step
 from tasks.core.site import Site
 from tasks.core.step import Outcome, converge
 from tasks.core.tasks import task, unrecorded
-from tasks.platforms.external import platform
 from tasks.steps.pgsql import dify_database
 from tasks.steps.table import PARTS
 from tasks.steps.tasks import STEPS
@@ -108,7 +107,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "ANSWERS_WITHIN_S", 0.1)
     monkeypatch.setattr(engine, "ANSWERS_WITHIN_S", 2)
     monkeypatch.setattr(database, "CONNECT_TIMEOUT_S", 2)
-    monkeypatch.setattr(platform, "CONNECT_WITHIN_S", 0.1)
 
 
 @pytest.fixture(params=["postgres", "redis", "docker", "ssh"])
@@ -128,7 +126,8 @@ def test_what_is_away_for_a_while_is_waited_for(
     assert outcome.changes == ()
     assert time.monotonic() - began < 2 * AWAY_S + HANGS_S
     attempts = [line for line in caplog.messages if line.startswith("attempt ")]
-    assert attempts and all(cell.name in line for line in attempts), caplog.messages
+    asks_again_itself = cell.step in ("pgsql", "redis")
+    assert (attempts or asks_again_itself) and all(cell.name in line for line in attempts)
 
 
 def test_what_stays_away_ends_in_one_sentence(cell: Cell) -> None:
