@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectAlreadyExists
 
 from tasks.core.step import Change, Kind
 
@@ -75,4 +76,7 @@ class Pool:
             self.client.update_work_pool(self.pool, WorkPoolUpdate(base_job_template=TEMPLATE))
             return
         new = WorkPoolCreate(name=self.pool, type=KIND, base_job_template=TEMPLATE)
-        self.client.create_work_pool(new)
+        try:
+            self.client.create_work_pool(new)
+        except ObjectAlreadyExists:  # a worker that starts makes its pool, too
+            self.client.update_work_pool(self.pool, WorkPoolUpdate(base_job_template=TEMPLATE))

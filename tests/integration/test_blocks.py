@@ -13,6 +13,7 @@ from playwright.sync_api import expect, sync_playwright
 from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from pydantic import SecretStr
 
 from blocks import secrets as saved
@@ -31,6 +32,7 @@ from tasks.core.step import converge
 from tasks.server.block_files import Blocks, read
 from tasks.server.block_types import BlockTypes
 from tasks.server.pages import pages
+from tasks.server.pool import Pool
 from tasks.server.setup import BLOCKS
 from tests.e2e.conftest import FLAGS
 from tests.integration.sshd import SshServer
@@ -252,3 +254,12 @@ def test_a_key_of_a_block_opens_a_machine(prefect: str, ssh_server: SshServer) -
         BackupRepository(password=SecretStr("p")).tool(
             backup.model_copy(update={"ssh_key": "none"})
         )
+
+
+def test_a_pool_that_a_worker_has_made_meanwhile_gets_its_template(prefect: str) -> None:
+    with get_client(sync_client=True) as client:
+        pool = Pool(client, "of-a-worker")
+        [create] = pool.plan(pool.observe())
+        client.create_work_pool(WorkPoolCreate(name="of-a-worker", type="process"))
+        pool.apply(create)
+        assert pool.plan(pool.observe()) == []
