@@ -191,7 +191,15 @@ class Docker(Engine):
         with self._asked():
             for found in self.client.api.networks(filters=label):
                 if found["Labels"]["com.docker.compose.network"] not in but:
-                    self.client.api.remove_network(found["Id"])
+                    self._remove_network(found)
+
+    def _remove_network(self, found: dict[str, Any]) -> None:
+        try:
+            self.client.api.remove_network(found["Id"])
+        except APIError as error:
+            if error.is_server_error():
+                raise
+            raise RolloutError(f"the network {found['Name']} stays: {error.explanation}") from None
 
     def logs(self, container: str, lines: int = 15) -> str:
         with self._asked():

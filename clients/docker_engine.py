@@ -77,7 +77,7 @@ class Engine:
 
     @contextmanager
     def _asked(self) -> Generator[None]:
-        """Whoever breaks off in the middle is told: the engine, or the way to it."""
+        """A request that breaks off is an error that names the engine, or the way to it."""
         try:
             yield
         except RequestException as error:

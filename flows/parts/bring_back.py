@@ -1,4 +1,4 @@
-"""A point put in place of what is there, and proved; else what served before serves again."""
+"""A restore point replaces the state and is proved; if that fails, the state of before returns."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""How a run ends that is told to stop: not as dead where its worker was stopped."""
+"""The end of a run whose worker is stopped: the run is cancelled, and not taken for dead."""
 
 import os
 from collections.abc import Generator

@@ -59,7 +59,7 @@ def open_secrets(
 def require_private(
     environment: Environment, release: Release, values: Mapping[str, SecretStr]
 ) -> None:
-    """No secret of Dify's is one that anybody can read; logins of others' servers are theirs.
+    """No secret of Dify is a published default. Logins of given servers are not asked about.
 
     Raises:
         StepError: one is a default of a published file.

@@ -28,7 +28,7 @@ class Stage(StrEnum):
 class Upgrade(BaseModel):
     """An upgrade `old` → `new` from the restore point `point`.
 
-    `proved`: how the point was proved, or that it was not. `images`: reference → id of what ran.
+    `proved`: a sentence on the drill of the point. `images`: reference → id, before the upgrade.
     `stopped`, `opened`: when nobody could use Dify any more, and when people could again; ISO 8601.
     """
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import docker
-import psycopg
 from psycopg import sql
 
 from tests.e2e.conftest import Machine
@@ -66,13 +65,7 @@ def _file(path: Path) -> str:
 
 def _rows(machine: Machine) -> State:
     """Number and digest of the rows of each table; which databases and roles there are."""
-    with psycopg.connect(
-        host="127.0.0.1",
-        port=int(machine.variables["ROLLOUT__POSTGRES__PORT"]),
-        user="dbuser_dify",
-        password=machine.secret("postgres_password"),
-        dbname="dify",
-    ) as connection:
+    with machine.database() as connection:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
         ).fetchall()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -54,6 +55,17 @@ class Machine:
 
     def secret(self, name: str) -> str:
         return self.rollout("secrets", "sandbox", name).stdout.strip()
+
+    def database(self, *, autocommit: bool = False) -> "psycopg.Connection[Any]":
+        """A connection to Dify's database, as Dify has it."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=int(self.variables["ROLLOUT__POSTGRES__PORT"]),
+            user="dbuser_dify",
+            password=self.secret("postgres_password"),
+            dbname="dify",
+            autocommit=autocommit,
+        )
 
     @property
     def project(self) -> str:

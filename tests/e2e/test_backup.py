@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
@@ -105,21 +104,10 @@ class Visitor:
                     self.refused.append(str(error))
 
 
-def connect(machine: Any) -> Any:
-    return psycopg.connect(
-        host="127.0.0.1",
-        port=int(machine.variables["ROLLOUT__POSTGRES__PORT"]),
-        user="dbuser_dify",
-        password=machine.secret("postgres_password"),
-        dbname="dify",
-        autocommit=True,
-    )
-
-
 def whole(machine: Any) -> int:
     """Number of uploads, once each row has its file with the digest Dify noted."""
     storage = machine.home / "sandbox" / "data" / "app" / "storage"
-    with connect(machine) as connection:
+    with machine.database(autocommit=True) as connection:
         rows = connection.execute("SELECT key, hash FROM upload_files").fetchall()
     for key, digest in rows:
         assert hashlib.sha3_256((storage / key).read_bytes()).hexdigest() == digest
@@ -133,7 +121,7 @@ def test_a_dify_in_use_is_saved_and_comes_back_whole(kept: Any) -> None:
     assert visitor.refused == [] and len(visitor.uploads) > 3
     at_the_end = whole(kept)
     assert done["made"] and done["warnings"] == []
-    with connect(kept) as connection:
+    with kept.database(autocommit=True) as connection:
         connection.execute("DELETE FROM upload_files")
     shutil.rmtree(kept.home / "sandbox" / "data" / "app" / "storage" / "privkeys")
 
@@ -142,7 +130,7 @@ def test_a_dify_in_use_is_saved_and_comes_back_whole(kept: Any) -> None:
     assert all(check["result"] == "ok" for check in back["checks"])
     assert 0 < whole(kept) <= at_the_end
     with visitor.dify() as dify:
-        with connect(kept) as connection:
+        with kept.database(autocommit=True) as connection:
             ids = [str(row[0]) for row in connection.execute("SELECT id FROM upload_files")]
         known = [file for file in ids if file in visitor.uploads]
         for file in known[:5]:
@@ -174,7 +162,7 @@ def on_a_terminal(machine: Any, *words: str, answer: str) -> tuple[int, str]:
 
 
 def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
-    with connect(kept) as connection:
+    with kept.database(autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '5eed00001160'")
         connection.execute("DROP INDEX agent_tenant_idx")
         point = kept.json("backup", "sandbox")["made"]
@@ -194,7 +182,7 @@ def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
     status, shown = on_a_terminal(kept, "restore", "sandbox", point, answer="y")
     assert status == 0, shown
     assert not later(kept)
-    with connect(kept) as connection:
+    with kept.database(autocommit=True) as connection:
         revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         index = connection.execute("SELECT to_regclass('agent_tenant_idx') IS NOT NULL").fetchone()
     assert revision == ("5eed00001161",) and index == (True,)
@@ -202,7 +190,7 @@ def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
 
 def later(machine: Any) -> bool:
     """Whether the database is still the one that was changed after the point."""
-    with connect(machine) as connection:
+    with machine.database(autocommit=True) as connection:
         row = connection.execute("SELECT to_regclass('later') IS NOT NULL").fetchone()
     return row == (True,)
 

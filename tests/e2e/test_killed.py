@@ -8,7 +8,6 @@ from collections.abc import Generator
 from typing import Any
 
 import docker
-import psycopg
 import pytest
 
 from config.load import ROOT
@@ -95,13 +94,7 @@ def test_the_next_deploy_finishes_the_job_and_nothing_is_doubled(victim: Any) ->
     ]
     assert sorted(services) == sorted(set(services))
     assert services.count("worker_beat") == 1
-    with psycopg.connect(
-        host="127.0.0.1",
-        port=int(victim.variables["ROLLOUT__POSTGRES__PORT"]),
-        user="dbuser_dify",
-        password=victim.secret("postgres_password"),
-        dbname="dify",
-    ) as connection:
+    with victim.database() as connection:
         for table in ("dify_setups", "accounts", "tenants", "alembic_version"):
             row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
             assert row == (1,), table

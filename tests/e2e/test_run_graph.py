@@ -82,7 +82,7 @@ def newest(deployed: Any, flow: str) -> str:
 
 
 def graph(deployed: Any, run: str, count: int) -> Edges:
-    """Task → those it waits for, once the server has all that it was sent of the run."""
+    """Task → the tasks it waits for, as soon as the server shows `count` completed ones."""
     deadline = time.monotonic() + 30
     while True:
         with deployed.api() as api:

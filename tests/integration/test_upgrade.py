@@ -1,8 +1,5 @@
 """An upgrade over two versions, one that fails half-way, and the way back from one."""
 
-from collections.abc import Generator
-from typing import Any
-
 import pytest
 
 from config.errors import StepError
@@ -19,8 +16,8 @@ from tests.integration.upgrading import (
     HEADS,
     NEW,
     OLD,
+    dify,
     images,
-    in_use,
     require_served_as_before,
     sql_step,
     state,
@@ -28,11 +25,7 @@ from tests.integration.upgrading import (
     upgrade,
 )
 
-
-@pytest.fixture(scope="module")
-def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
-    with in_use(module_sandbox_site, tmp_path_factory.mktemp("points") / "repository") as site:
-        yield site
+__all__ = ["dify"]
 
 
 def execute(site: Site, statement: str) -> None:

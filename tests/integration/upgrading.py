@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -50,6 +51,12 @@ def in_use(make_site: Any, repository: Path) -> Generator[Site]:
         _fill(site)
         yield site
         hosts.remove(site)
+
+
+@pytest.fixture(scope="module")
+def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    with in_use(module_sandbox_site, tmp_path_factory.mktemp("points") / "repository") as site:
+        yield site
 
 
 def _fill(site: Site) -> None:

@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"no cell {unknown[0]!r}; expected one of {', '.join(known)}")
     os.chdir(ROOT)
-    # What it started is ended too, whoever ends it.
+    # SIGTERM ends the cell that runs, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return max(_run(known[name], options) for name in names or known)
 

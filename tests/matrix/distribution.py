@@ -1,6 +1,6 @@
 """README's commands on a bare Debian of another release, which is a machine of its own.
 
-`python -m tests.matrix.distribution` runs them; the exit status is theirs.
+`python -m tests.matrix.distribution` runs them; its exit status is the one they end with.
 """
 
 import platform

@@ -5,7 +5,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from tests.integration.upgrading import (
     HEADS,
     NEW,
     OLD,
-    in_use,
+    dify,
     require_served_as_before,
     sql_step,
     state,
@@ -30,16 +30,12 @@ from tests.integration.upgrading import (
     upgrade,
 )
 
+__all__ = ["dify"]
+
 STEPS = ("settings", "migrate", "compose", "portal", "hosts")
 OF_UPGRADE = ("begin", "stop", "change", "opened", "watch", "done")
 NEVER = {"query": "SELECT 1", "wanted": "2", "sql": "SELECT 1"}
 Trouble = Callable[[], object]
-
-
-@pytest.fixture(scope="module")
-def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
-    with in_use(module_sandbox_site, tmp_path_factory.mktemp("points") / "repository") as site:
-        yield site
 
 
 def fails() -> None:

@@ -1,10 +1,6 @@
 """What is proved before an upgrade: its point by a drill, and all of it by a rehearsal."""
 
-from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
-
-import pytest
 
 from flows.parts.graph import Graph
 from flows.parts.rehearsing import rehearsed
@@ -17,7 +13,7 @@ from tasks.upgrades import way
 from tests.integration.upgrading import (
     NEW,
     OLD,
-    in_use,
+    dify,
     require_served_as_before,
     sql_step,
     state,
@@ -25,11 +21,7 @@ from tests.integration.upgrading import (
     upgrade,
 )
 
-
-@pytest.fixture(scope="module")
-def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
-    with in_use(module_sandbox_site, tmp_path_factory.mktemp("points") / "repository") as site:
-        yield site
+__all__ = ["dify"]
 
 
 def test_a_rehearsal_measures_the_upgrade_and_changes_nothing(dify: Site) -> None:

@@ -22,8 +22,8 @@ class Request:
 
 
 def answers(site: Site, service: str, requests: Sequence[Request], *, within_s: int) -> list[str]:
-    """What is told of each request, in their order: one program asks them all, since starting it
-    in a container costs more than what it asks.
+    """What curl prints of each request, in their order. One program asks all of them: its start in
+    a container costs more than the requests.
 
     Raises:
         Wrong: no container of the service runs.
