@@ -22,8 +22,8 @@ COUNT = int(os.environ.get("CHAOS_MOMENTS") or 1)
 def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Disturbed]:
     """A machine that no Prefect server knows, with a restore point; how long each command takes."""
     made = machine(
-        "chaos", "172.30.82.0/24", PREFECT_API_URL="",
-        ROLLOUT__BACKUP__DRILL__SUBNET="172.30.83.0/24", ROLLOUT__BACKUP__KEEP__LAST="1000",
+        "chaos", PREFECT_API_URL="",
+        ROLLOUT__BACKUP__KEEP__LAST="1000",
     )  # fmt: skip
     here = Disturbed(made, tmp_path_factory.mktemp("chaos"))
     try:

@@ -20,6 +20,7 @@ from config.load import ROOT
 from tests.api_login import Login
 from tests.e2e.prefect_server import Server, Worker
 from tests.ports import free_ports
+from tests.subnets import free_subnet
 
 ROLLOUT = Path(sys.executable).parent / "rollout"
 
@@ -90,7 +91,7 @@ class Machine:
         return httpx.Client(base_url=self.api_url, auth=Login(self.api_url, self.login), timeout=30)
 
 
-def machine(name: str, subnet: str, **more: str) -> Machine:
+def machine(name: str, **more: str) -> Machine:
     """Another sandbox beside any that runs here: own directory, ports, network, domain."""
     home = Path(tempfile.mkdtemp(prefix=f"rollout-{name}-"))
     dify, postgres, redis, http, https, prefect = free_ports(6)
@@ -98,7 +99,7 @@ def machine(name: str, subnet: str, **more: str) -> Machine:
         "ROLLOUT__SANDBOX__HOME": str(home / "sandbox"),
         "ROLLOUT__SANDBOX__PREFECT_PORT": str(prefect),
         "ROLLOUT__DIFY__PROJECT": f"dify-{name}",
-        "ROLLOUT__DIFY__SUBNET": subnet,
+        "ROLLOUT__DIFY__SUBNET": free_subnet(),
         "ROLLOUT__DIFY__PORT": str(dify),
         "ROLLOUT__POSTGRES__PORT": str(postgres),
         "ROLLOUT__REDIS__PORT": str(redis),
@@ -114,7 +115,7 @@ def machine(name: str, subnet: str, **more: str) -> Machine:
 @pytest.fixture(scope="session")
 def cold() -> Generator[tuple[Machine, subprocess.CompletedProcess[str]]]:
     """A machine on which `rollout sandbox` ran once, and what it printed."""
-    made = machine("e2e", "172.30.41.0/24")
+    made = machine("e2e")
     try:
         yield made, made.rollout("sandbox", "sandbox")
     finally:

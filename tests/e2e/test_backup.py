@@ -44,10 +44,9 @@ def kept(new_machine: Any, deployed: Any, tmp_path_factory: Any) -> Generator[An
     words = ["age-keygen", "-o", str(folder / "key.txt")]
     public = subprocess.run(words, capture_output=True, text=True).stderr.split()[-1]
     made = new_machine(
-        "backup", "172.30.80.0/24", **deployed.client,
+        "backup", **deployed.client,
         ROLLOUT__BACKUP__REPOSITORY=str(folder / "repository"),
         ROLLOUT__BACKUP__RECIPIENTS=json.dumps([public]),
-        ROLLOUT__BACKUP__DRILL__SUBNET="172.30.81.0/24",
         ROLLOUT__BACKUP__DRILL__PORT="24109",
     )  # fmt: skip
     try:

@@ -52,7 +52,7 @@ def made(new_machine: Any, tmp_path_factory: Any) -> Generator[Any]:
     words = ["age-keygen", "-o", str(folder / "key.txt")]
     public = subprocess.run(words, capture_output=True, text=True).stderr.split()[-1]
     machine = new_machine(
-        "hostile", "172.30.45.0/24",
+        "hostile",
         ROLLOUT__BACKUP__REPOSITORY=str(folder / "repository"),
         ROLLOUT__BACKUP__RECIPIENTS=json.dumps([public]),
         RESTIC_PASSWORD_FILE=str(folder / "password"), **HOSTILE,

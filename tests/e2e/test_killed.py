@@ -59,7 +59,7 @@ POINTS = [
 @pytest.fixture(scope="module")
 def victim(new_machine: Any, deployed: Any) -> Generator[Any]:
     """A machine of its own, its runs recorded by the other one's Prefect server."""
-    made = new_machine("killed", "172.30.42.0/24", **deployed.client)
+    made = new_machine("killed", **deployed.client)
     try:
         yield made
     finally:

@@ -39,7 +39,7 @@ def of(machine: Machine) -> list[str]:
 @pytest.fixture(scope="module")
 def started(new_machine: Any) -> Generator[Machine]:
     """A machine whose server two processes started at once, without any Dify."""
-    made: Machine = new_machine("own", "172.30.47.0/24")
+    made: Machine = new_machine("own")
     try:
         both = [python(made, START) for _ in range(2)]
         said = [process.communicate(timeout=240)[0] for process in both]

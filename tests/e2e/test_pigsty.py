@@ -23,12 +23,11 @@ def pigsty(
     new_machine: Any, deployed: Machine, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[tuple[Machine, Double]]:
     double = build(tmp_path_factory.mktemp("pigsty") / "tree")
-    made: Machine = new_machine("pigsty", "172.30.67.0/24", **deployed.client)
+    made: Machine = new_machine("pigsty", **deployed.client)
     programs = double.folder / "pgsql/x/pginstall/bin"
     more = {
         "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
         "ROLLOUT__BACKUP__REPOSITORY": str(made.home / "repository"),
-        "ROLLOUT__BACKUP__DRILL__SUBNET": "172.30.68.0/24",
         "ROLLOUT__BACKUP__DRILL__PORT": str(free_ports(1)[0]),
         "PATH": f"{double.programs}:{programs}:{os.environ['PATH']}",
     }

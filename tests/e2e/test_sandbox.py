@@ -180,7 +180,7 @@ def test_help_needs_no_prefect() -> None:
 def test_a_plan_of_a_bare_machine_names_every_step_and_creates_nothing(
     deployed: Any, new_machine: Any
 ) -> None:
-    bare = new_machine("bare", "172.30.43.0/24", **deployed.client)
+    bare = new_machine("bare", **deployed.client)
     done = bare.rollout("plan", "sandbox", "--json", check=False)
     assert done.returncode == 2, done.stderr
     steps = {change["step"] for change in json.loads(done.stdout)["changes"]}
@@ -193,7 +193,7 @@ def test_a_machine_without_room_is_refused_before_anything_is_made(
     deployed: Any, new_machine: Any
 ) -> None:
     small = {"ROLLOUT__NODES__FREE_GB__DISK": "99999"}
-    bare = new_machine("small", "172.30.44.0/24", **deployed.client, **small)
+    bare = new_machine("small", **deployed.client, **small)
     done = bare.rollout("deploy", "sandbox", check=False)
     assert done.returncode == 1
     assert "nodes.free_gb" in done.stderr
@@ -204,7 +204,7 @@ def test_a_machine_without_room_is_refused_before_anything_is_made(
 def test_a_port_somebody_else_holds_is_named_with_its_holder(
     deployed: Any, new_machine: Any
 ) -> None:
-    bare = new_machine("taken", "172.30.45.0/24", **deployed.client)
+    bare = new_machine("taken", **deployed.client)
     port = int(bare.variables["ROLLOUT__PORTAL__HTTP_PORT"])
     with socket.create_server(("127.0.0.1", port)):
         done = bare.rollout("deploy", "sandbox", check=False)

@@ -40,7 +40,6 @@ def team(new_machine: Any, tmp_path_factory: pytest.TempPathFactory) -> Generato
     folder, [port] = tmp_path_factory.mktemp("server"), free_ports(1)
     made: Machine = new_machine(
         "dies",
-        "172.30.49.0/24",
         PREFECT_API_URL=f"http://127.0.0.1:{port}/api",
         ROLLOUT__BACKUP__REPOSITORY=str(folder / "repository"),
     )

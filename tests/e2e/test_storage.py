@@ -49,7 +49,7 @@ def bucketed(store: Store, deployed: Any, new_machine: Any) -> Generator[Any]:
         "ROLLOUT__STORAGE__PLUGIN_BUCKET": "dify-plugins",
         "ROLLOUT__STORAGE__ADDRESS_STYLE": "path",
     }
-    made = new_machine("s3", "172.30.46.0/24", **deployed.client, **storage)
+    made = new_machine("s3", **deployed.client, **storage)
     try:
         yield made
     finally:

@@ -17,7 +17,7 @@ PLAN_S, DEPLOY_S = 4.0, 7.0
 
 @pytest.fixture(scope="module")
 def alone() -> Generator[Machine]:
-    made = machine("alone", "172.30.48.0/24")
+    made = machine("alone")
     try:
         done = made.rollout("deploy", "sandbox")
         assert "no Prefect server: this run is not recorded" in done.stderr

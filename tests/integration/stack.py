@@ -1,6 +1,5 @@
 """A whole private stack, deployed by the steps themselves."""
 
-import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from tasks.steps.compose import compose_steps, down
 from tasks.steps.migrate import migrate_steps
 from tasks.steps.settings import settings_steps
 from tasks.steps.table import PARTS
+from tests.subnets import free_subnet
 
 BRIDGE = "172.17.0.1"
 STEPS: list[Callable[[Site], Sequence[Any]]] = [
@@ -32,7 +32,6 @@ STEPS: list[Callable[[Site], Sequence[Any]]] = [
 def deployed(
     make_site: Any,
     release: str,
-    subnet: str = "",
     services: Sequence[str] = ("api_websocket",),
     **sections: Mapping[str, Any],
 ) -> Generator[Site]:
@@ -42,7 +41,7 @@ def deployed(
     site: Site = make_site(
         postgres={"host": BRIDGE},
         redis={"host": BRIDGE},
-        dify={"release": release, "subnet": subnet or _some(), "services": chosen},
+        dify={"release": release, "subnet": free_subnet(), "services": chosen},
         images={"source": "rehearsal"},
         **sections,
     )
@@ -58,8 +57,3 @@ def deploy(site: Site) -> list[str]:
     """What is changed by all steps of a deploy, from Docker to the portal."""
     done = [converge(step) for build in STEPS for step in build(site)]
     return [change.what for outcome in done for change in outcome.changes]
-
-
-def _some() -> str:
-    """A range that no network gets by itself: Docker's own begin with 172 and 192."""
-    return f"10.{secrets.choice(range(200, 250))}.{secrets.choice(range(250))}.0/24"

@@ -59,9 +59,7 @@ LIMITS = {"answer_s": [9.0, 20.0]}  # tests share their machine
 @pytest.fixture(scope="module")
 def stack(prefect: str, module_sandbox_site: Any, tmp_path_factory: Any) -> Generator[Site]:
     health = {**HEALTH, "metrics": str(tmp_path_factory.mktemp("metrics"))}
-    with deployed(
-        module_sandbox_site, "1.15.0", "172.30.86.0/24", health=health, limits=LIMITS
-    ) as site:
+    with deployed(module_sandbox_site, "1.15.0", health=health, limits=LIMITS) as site:
         backed_up(site, datetime.now(UTC))
         create_table_artifact([{"proved": "yes"}], key=f"drill-{site.name}")
         yield site

@@ -22,8 +22,9 @@ from tasks.probes.verify import containers, state
 from tasks.steps.compose import down
 from tests.integration import stack
 from tests.integration.sshd import SshServer
+from tests.subnets import free_subnet
 
-SUBNET = "172.30.60.0/24"
+SUBNET = free_subnet()
 STEPS = stack.STEPS[:-1]  # the portal is not theirs
 
 

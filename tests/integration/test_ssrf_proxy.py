@@ -158,8 +158,10 @@ def proxy(
     )
     client.networks.get("bridge").disconnect(made, force=True)
     world.connect(made, ipv4_address=PROXY)
-    made.start()
+    # Both before it starts, as Compose does: the engine writes /etc/hosts anew with each, and squid
+    # reads that file once.
     ssrf.connect(made)
+    made.start()
     with removed(made):
         until_it_listens()
         yield Proxy(made, servers)

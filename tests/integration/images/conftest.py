@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ from tests.engine import started
 from tests.matrix.suite import FORKY, Suite, fetched, over_usr
 from tests.ports import free_ports
 from tests.serving import serving
+from tests.subnets import free_subnet
 
 USER, PASSWORD = "robot", "s3cret word"
 HTPASSWD = f"{USER}:$2b$04$RA8WphFmb7s8tyM8AsrLNef0foDJWRsUCF7lGghINm5YvSkdSoYwa\n"
 CERTIFICATE = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
                "-subj", "/CN=registry.test", "-addext")  # fmt: skip
-SUBNET, GATEWAY = "172.30.75.0/24", "172.30.75.1"
+SUBNET = free_subnet()
+GATEWAY = str(ip_network(SUBNET)[1])
 
 
 class NodeWith(LocalNode):
