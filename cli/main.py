@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -261,6 +262,17 @@ def history(
     from cli import history
 
     history.history(environment, limit=limit, as_json=json)
+
+
+@app.command()
+def support(
+    environment: Environment,
+    file: Annotated[Path, typer.Argument(help="Where the archive is written: NAME.tar.gz")],
+) -> None:
+    """Pack what somebody who helps would ask for: versions, plan, health, logs; no secret."""
+    from cli import support
+
+    support.support(environment, file)
 
 
 @app.command()

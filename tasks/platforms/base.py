@@ -158,6 +158,10 @@ class Platform(Protocol):
         """Whether the portal can redirect http to https."""
         ...
 
+    def papers(self, site: Site) -> Mapping[str, str]:
+        """Name → text, of what somebody who helps from afar would ask this platform for."""
+        ...
+
     def advice(self, environment: Environment, server: str, section: str) -> str:
         """What to do about a server of the state that does not answer."""
         ...

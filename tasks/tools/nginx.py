@@ -29,6 +29,11 @@ def test(prefix: Path, user: str | None) -> Command:
     return Command((*_nginx(prefix, user), "-t", "-q"), timeout_s=30)
 
 
+def dump(prefix: Path, user: str | None) -> Command:
+    """Print the whole configuration, each file with its path."""
+    return Command((*_nginx(prefix, user), "-T"), timeout_s=30, changes=False)
+
+
 def is_master(title: str, prefix: Path) -> bool:
     """Whether a process title is that of the master with this prefix."""
     return title.startswith("nginx: master process") and f" -p {prefix} " in title

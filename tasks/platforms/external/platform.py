@@ -52,6 +52,9 @@ class External:
     def folder(self, environment: Environment) -> Path | None:
         return None
 
+    def papers(self, site: Site) -> Mapping[str, str]:
+        return {}
+
     def ports(self, environment: Environment) -> dict[str, int]:
         return {}
 

@@ -22,6 +22,7 @@ from tasks.platforms.pigsty.inventory import inventory_steps
 from tasks.platforms.pigsty.members import databases_with
 from tasks.platforms.pigsty.names import name_steps
 from tasks.platforms.pigsty.narrow import narrow_steps
+from tasks.platforms.pigsty.papers import papers
 from tasks.platforms.pigsty.portal import entry_steps
 from tasks.platforms.pigsty.source import source_steps
 from tasks.steps.pgsql import PostgresRequirements, dify_database
@@ -57,6 +58,9 @@ class Pigsty(External):
 
     def machines(self, environment: Environment) -> dict[str, str]:
         return {environment.nodes.admin: "nodes.admin"}
+
+    def papers(self, site: Site) -> Mapping[str, str]:
+        return papers(site)
 
     def replicas(self, environment: Environment) -> int:
         return len(environment.pigsty.pg_nodes) - 1

@@ -57,6 +57,12 @@ def check(node: Node, prefix: Path) -> Complaint | None:
     return nginx.complaint(done.stderr) or Complaint(done.stderr.strip() or "no reason given")
 
 
+def configuration(site: Site) -> str:
+    """Every file that nginx would read, or what it has against one of them."""
+    done = site.node.attempt(nginx.dump(folder(site), service_user()))
+    return done.stdout + done.stderr
+
+
 def start(site: Site) -> None:
     """Make it run, after an end of any kind.
 

@@ -51,6 +51,9 @@ class Sandbox(External):
     def folder(self, environment: Environment) -> Path | None:
         return environment.sandbox.home
 
+    def papers(self, site: Site) -> Mapping[str, str]:
+        return {"nginx.txt": nginx.configuration(site)}
+
     def ports(self, environment: Environment) -> dict[str, int]:
         portal = environment.portal
         found = {"postgres.port": environment.postgres.port, "redis.port": environment.redis.port}

@@ -33,6 +33,7 @@ NOT_IN_THE_UI = {
     "server blocks": "the UI's Blocks page; a secret is never a parameter",
     "release check": "reads a file of the checkout that somebody writes, beside images at hand",
     "release draft": "writes a file of the checkout, from a folder of the machine it is typed on",
+    "support": "writes a file to attach to a report, where it is typed",
     "history": "the UI's Runs page, and the labels of each run",
 }
 NO_OPTION = {
