@@ -70,6 +70,21 @@ def _host(value: str) -> str:
     return _address(value) if ":" in value or re.fullmatch(r"[0-9.]+", value) else _domain(value)
 
 
+def _site(value: str) -> str:
+    """What people type after https://, without what other keys say."""
+    if "/" in value:
+        raise ValueError(f"{value!r} has a path; Dify is served at the root of a name of its own")
+    if ":" in value:
+        raise ValueError(
+            f"{value!r} has a port; expected the name alone, the port is portal.https_port"
+        )
+    if not value.isascii():
+        raise ValueError(
+            f"{value!r} is not ASCII; expected the form that DNS has, like 'xn--bcher-kva.example'"
+        )
+    return _host(value)
+
+
 def _host_of_endpoint(value: str) -> str:
     _host(value.rpartition(":")[0])
     return value
@@ -98,8 +113,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, AfterValidator(_address)]
 Addresses = Annotated[list[str], AfterValidator(each(_address)), AfterValidator(_once)]
 Bind = Annotated[Address, AfterValidator(_specified)]
-Domain = Annotated[str, AfterValidator(_domain)]
 Host = Annotated[str, AfterValidator(_host)]
+Site = Annotated[str, AfterValidator(_site)]
 Endpoint = Annotated[str, AfterValidator(_endpoint), AfterValidator(_host_of_endpoint)]
 Subnet = Annotated[
     str, AfterValidator(_network), AfterValidator(_private), AfterValidator(_large_enough)

@@ -20,13 +20,14 @@ def fault(text: bytes | None, domain: str, days: int) -> str:
 
 
 def names(text: bytes | None) -> list[str] | None:
-    """The names a certificate is for; None: it is none for servers."""
+    """The names and addresses a certificate is for; None: it is none for servers."""
     try:
         extensions = x509.load_pem_x509_certificate(text or b"").extensions
         known = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound):
         return None
-    return known.get_values_for_type(x509.DNSName)
+    addresses = known.get_values_for_type(x509.IPAddress)
+    return [*known.get_values_for_type(x509.DNSName), *map(str, addresses)]
 
 
 def first(text: bytes) -> bytes:

@@ -356,6 +356,18 @@ def test_another_domain_gets_a_certificate_and_is_served(make_site: MakeSite, si
     assert deploy(moved) == []
 
 
+def test_an_address_instead_of_a_domain_is_served_with_a_certificate_for_it(
+    make_site: MakeSite, site: Site
+):
+    deploy(site)
+    moved = make_site(domain="127.0.0.1")
+    changes = deploy(moved)
+    assert "issue the certificate of 127.0.0.1" in [change.what for change in changes]
+    with client(moved) as http_client:
+        assert http_client.get("/").status_code == 200
+    assert deploy(moved) == []
+
+
 def test_a_broken_file_of_somebody_else_stops_the_change_and_not_the_portal(
     make_site: MakeSite, site: Site
 ):

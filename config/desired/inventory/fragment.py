@@ -112,7 +112,7 @@ def fragment(
         docker_hosts=tuple(dify_addresses(environment)),
         proxy=_proxy(environment.docker.proxy),
         domain=portal.domain,
-        domain_record=pigsty.domain_record,
+        domain_record="none" if portal.is_address else pigsty.domain_record,
     )
 
 

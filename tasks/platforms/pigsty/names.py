@@ -66,4 +66,4 @@ def files(site: Site) -> Sequence[Path]:
 
 
 def name_steps(site: Site) -> list[Step[Any]]:
-    return [] if site.environment.pigsty.domain_record == "none" else [Name(site)]
+    return [] if desired(site).domain_record == "none" else [Name(site)]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from clients.files import File
 from clients.node import Node
 from tasks.core.step import Change, Kind
+from tasks.tools.certificate import names
 
 CA_DAYS = 3650
 SERVER_DAYS = 397  # browsers take no longer one
@@ -144,8 +146,7 @@ def _unfit(server: _Pair | None, ca: _Pair, domain: str) -> str:
         server[0].verify_directly_issued_by(ca[0])
     except (ValueError, TypeError, InvalidSignature):
         return "signed by another CA"
-    names = server[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    known = names.get_values_for_type(x509.DNSName)
+    known = names(server[0].public_bytes(serialization.Encoding.PEM)) or []
     return "" if domain in known else f"for {', '.join(known)}"
 
 
@@ -166,11 +167,11 @@ def _new_server(ca: _Pair, domain: str) -> _Pair:
     issuer, issuer_key = ca
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, domain[:64])])
-    names = [x509.DNSName(name) for name in dict.fromkeys((domain, "localhost"))]
+    served = [_name(each) for each in dict.fromkeys((domain, "localhost"))]
     certificate = (
         _builder(subject, issuer.subject, key, SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(served), critical=False)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
@@ -180,6 +181,14 @@ def _new_server(ca: _Pair, domain: str) -> _Pair:
         .sign(issuer_key, hashes.SHA256())
     )
     return certificate, key
+
+
+def _name(text: str) -> x509.GeneralName:
+    """As a certificate has it; no client takes an address that is written as a name."""
+    try:
+        return x509.IPAddress(ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def _builder(

@@ -123,8 +123,9 @@ def _pgsql(site: Site) -> list[Step[Any]]:
 
 
 def _hosts(site: Site) -> list[Hosts]:
-    """Only root may name the domain in the machine's hosts file."""
-    return [hosts_of(site)] if os.geteuid() == 0 else []
+    """Only root may name the domain in the machine's hosts file; an address needs no name."""
+    named = not site.environment.portal.is_address
+    return [hosts_of(site)] if named and os.geteuid() == 0 else []
 
 
 PLATFORM: Platform = Sandbox()

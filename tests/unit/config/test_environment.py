@@ -147,6 +147,19 @@ BAD = [
     ),
     ("portal.domain = 'Dify.Test'", f"portal.domain: 'Dify.Test' is not a domain name; {DOMAIN}"),
     ("portal.domain = ''", f"portal.domain: '' is not a domain name; {DOMAIN}"),
+    ("portal.domain = '10.0.0.300'", "portal.domain: '10.0.0.300' is not an IPv4 address; expected four numbers 0-255, like '10.10.10.10'"),
+    (
+        "portal.domain = 'dify.test:8443'",
+        "portal.domain: 'dify.test:8443' has a port; expected the name alone, the port is portal.https_port",
+    ),
+    (
+        "portal.domain = 'intra.test/dify'",
+        "portal.domain: 'intra.test/dify' has a path; Dify is served at the root of a name of its own",
+    ),
+    (
+        "portal.domain = 'bücher.test'",
+        "portal.domain: 'bücher.test' is not ASCII; expected the form that DNS has, like 'xn--bcher-kva.example'",
+    ),
     ("portal.domain = '-a.b'", f"portal.domain: '-a.b' is not a domain name; {DOMAIN}"),
     ('portal.domain = "a.b\\n"', f"portal.domain: 'a.b\\n' is not a domain name; {DOMAIN}"),
     ("portal.body_size_mb = 14", "portal.body_size_mb: 14 is less than dify.upload_limit_mb; expected at least 15"),
