@@ -29,7 +29,8 @@ class Reading:
 
     `limits`: where it starts to warn and to fail; the second smaller than the first means that
     little is bad. Without limits `status` is the verdict by itself. `parts` are the single values
-    `value` is the worst of. `notes` are values the next run compares with its own.
+    `value` is the worst of. `notes` are values the next run compares with its own. `passes`: it is
+    bad for a while, so that asking again may help.
     """
 
     probe: str
@@ -41,14 +42,15 @@ class Reading:
     advice: str = ""
     parts: Mapping[str, float] = field(default_factory=dict[str, float])
     notes: Notes = field(default_factory=dict[str, float | str])
+    passes: bool = False
 
 
 def good(probe: str, said: str) -> Reading:
     return Reading(probe, said)
 
 
-def bad(probe: str, said: str, advice: str = "") -> Reading:
-    return Reading(probe, said, status=Status.FAIL, advice=advice)
+def bad(probe: str, said: str, advice: str = "", *, passes: bool = False) -> Reading:
+    return Reading(probe, said, status=Status.FAIL, advice=advice, passes=passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Finding:
 
     `because`: what explains a bad one: another probe that is bad, or something still to be done.
     `group` and `where`: the kind of thing that was asked, and which one, where there are several.
+    `passes`: what is bad passes by itself.
     """
 
     probe: str
@@ -73,6 +76,7 @@ class Finding:
     notes: Notes = field(default_factory=dict[str, float | str])
     group: str = ""
     where: str = ""
+    passes: bool = False
 
     def __str__(self) -> str:
         """A line for people: what it is about, what was found, what to do."""
@@ -121,6 +125,7 @@ def judge(reading: Reading, needs: tuple[str, ...] = (), seconds: float = 0.0) -
         seconds=seconds,
         parts=reading.parts,
         notes=reading.notes,
+        passes=reading.passes,
     )
 
 

@@ -57,4 +57,7 @@ def given_up(name: str, error: RolloutError, failed: int, seconds: float) -> Rol
 
 
 def _why(error: BaseException) -> str:
-    return error.cause if isinstance(error, StepError) else str(error).partition("\n")[0]
+    """One line, also where several things stand in the way."""
+    if isinstance(error, StepError):
+        return error.cause.replace("\n  ", "; ")
+    return str(error).partition("\n")[0]

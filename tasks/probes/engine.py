@@ -13,6 +13,7 @@ from threading import Thread
 from clients.command import PATIENCE
 from config.errors import RolloutError
 from config.rules.finding import Finding, Reading, Status, judge
+from tasks.core.transient import transient
 
 Answer = str | Reading | Sequence[Reading]
 Needs = Mapping[str, tuple[str, ...]]
@@ -167,7 +168,8 @@ def _failure(probe: Probe, error: BaseException) -> Finding:
         return Finding(probe.name, Status.UNKNOWN, _sentence(error), because=error.because)
     if isinstance(error, RolloutError):
         advice = error.advice if isinstance(error, Wrong) and error.advice else probe.advice
-        return Finding(probe.name, Status.FAIL, _sentence(error), advice=advice)
+        passes = transient(error)
+        return Finding(probe.name, Status.FAIL, _sentence(error), advice=advice, passes=passes)
     said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return Finding(probe.name, Status.UNKNOWN, said, advice=probe.advice)
 

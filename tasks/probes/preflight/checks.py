@@ -62,13 +62,14 @@ def require(findings: Iterable[Finding]) -> None:
     """Nothing stands in the way.
 
     Raises:
-        StepError: everything that does, one line each.
+        StepError: everything that does, one line each. It passes if all of that does.
     """
-    failed = [str(finding) for finding in findings if finding.at_fault]
+    failed = [finding for finding in findings if finding.at_fault]
     if not failed:
         return
     count = "" if len(failed) == 1 else f"{len(failed)} things stand in the way\n  "
-    raise StepError("preflight", count + "\n  ".join(failed))
+    passes = all(finding.passes for finding in failed)
+    raise StepError("preflight", count + "\n  ".join(map(str, failed)), passes=passes)
 
 
 def _on_node(site: Site, where: str) -> list[Probe]:

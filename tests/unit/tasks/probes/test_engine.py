@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from clients.redis import RedisRefused, RedisUnreachable
 from config.errors import RolloutError
 from config.rules.finding import Finding, Reading, Status
 from tasks.probes.engine import NotAsked, NotYet, Probe, Wrong, ask_all
@@ -246,3 +247,15 @@ def test_a_message_of_several_lines_is_one_sentence():
         raise RolloutError("pgsql: refused\n  tried: SELECT 1\n  do: let it in")
 
     assert asked(Probe("x", stopped))[0].said == "pgsql: refused tried: SELECT 1; let it in"
+
+
+def test_a_failure_passes_if_its_error_does():
+    def failing(error: Exception) -> Finding:
+        def ask() -> str:
+            raise error
+
+        [found] = ask_all([Probe("redis", ask)], patience=1)
+        return found
+
+    assert failing(RedisUnreachable("Redis at 10.0.0.2:6379 does not answer")).passes
+    assert not failing(RedisRefused("Redis refuses 10.0.0.2:6379")).passes

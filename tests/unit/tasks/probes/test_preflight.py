@@ -15,6 +15,7 @@ from config.load import load_environment, load_release
 from config.rules.finding import Finding, Status
 from tasks.core.ports import ports
 from tasks.core.site import Site
+from tasks.core.transient import transient
 from tasks.probes.preflight import checks as module
 from tasks.probes.preflight.checks import preflight, require
 from tasks.tools import machine
@@ -221,3 +222,13 @@ def test_a_place_that_is_not_there_yet_is_judged_by_the_nearest_folder(tmp_path)
     assert there.uid == os.geteuid()
     assert there.places[0].free > 0 and there.memory > 0
     assert there.places[0].filesystem == str(tmp_path.stat().st_dev)
+
+
+def test_what_stands_in_the_way_passes_only_if_all_of_it_does():
+    away = Finding("postgres", Status.FAIL, "10.0.0.2:5432 does not answer", passes=True)
+    full = Finding("disk", Status.FAIL, "1 GB free")
+    with pytest.raises(StepError) as passing:
+        require([away])
+    with pytest.raises(StepError) as staying:
+        require([away, full])
+    assert transient(passing.value) and not transient(staying.value)
