@@ -1,10 +1,10 @@
 """Pulling images from the places an environment names, one place standing in for another."""
 
 import logging
-import random
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from config.environment import Images as Settings
 from config.errors import RolloutError, StepError
 from config.rules.sources import Source, sources
 from tasks.core.progress import Arrived, Moved, tell
+from tasks.core.retries import Attempts, given_up
 from tasks.core.side_by_side import side_by_side
 from tasks.tools.registry import Refusal, judge
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rollout")
 
 PULLS_AT_ONCE = 3
-ATTEMPTS = 4
-BACKOFF_S = 2.0
+ONCE = Attempts()
 # Without a byte; times the patience.
 STALLED_AFTER_S = 60.0
 SHOWN = 300
@@ -45,6 +45,7 @@ class Pulls:
     digests: Digests
     logins: dict[str, "Login"]
     deadline: float
+    attempts: Attempts = ONCE
     down: set[str] = field(default_factory=set[str])
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -57,7 +58,7 @@ class Pulls:
         began = time.monotonic()
         open_sources = sources(reference, self.digests.get(reference), self.settings.registries)
         refused: dict[Source, Refused] = {}
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in count(1):
             for source in sorted(open_sources, key=lambda source: source.registry in self.down):
                 answer = self._ask(reference, source)
                 if answer is None:
@@ -69,10 +70,10 @@ class Pulls:
                     raise _failure(reference, {source: refused[source]})
                 if refusal is not Refusal.PASSING:
                     open_sources.remove(source)
-            if not open_sources or attempt == ATTEMPTS:
-                break
-            self._wait(reference, BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
-        raise _failure(reference, refused)
+            failure = _failure(reference, refused)
+            if not open_sources or attempt == self.attempts.most:
+                raise given_up("images", failure, attempt, time.monotonic() - began)
+            self._wait(reference, attempt, failure)
 
     def _ask(self, reference: str, source: Source) -> Refused | None:
         """Pull from one place: None if it served."""
@@ -104,8 +105,10 @@ class Pulls:
         log.info("images: pulled %s from %s, %.1f s", reference, source.registry, seconds)
         tell(Arrived(reference, source.registry, seconds))
 
-    def _wait(self, reference: str, seconds: float) -> None:
-        log.info("images: %s: again in %.0f s", reference, seconds)
+    def _wait(self, reference: str, failed: int, failure: StepError) -> None:
+        """Said as of a step, which would lose what its other images have come to."""
+        seconds, most = self.attempts.wait_s(failed, failure), self.attempts.most
+        log.warning("attempt %d of %d in %.0f s: %s", failed + 1, most, seconds, failure.cause)
         self.stopped.wait(max(0, min(seconds, self.deadline - time.monotonic())))
         self._look_at_clock(reference)
 
@@ -120,8 +123,14 @@ class Pulls:
             )
 
 
-def pull(docker: Docker, references: list[str], settings: Settings, digests: Digests) -> None:
-    """All references, a few at a time.
+def pull(
+    docker: Docker,
+    references: list[str],
+    settings: Settings,
+    digests: Digests,
+    attempts: Attempts = ONCE,
+) -> None:
+    """All references, a few at a time; each as often as `attempts` says.
 
     Raises:
         StepError: the first that cannot be had, when the others have ended.
@@ -133,7 +142,8 @@ def pull(docker: Docker, references: list[str], settings: Settings, digests: Dig
         registry: login.load(name, f"images.logins.{registry}")
         for registry, name in settings.logins.items()
     }
-    pulls = Pulls(docker, settings, digests, logins, time.monotonic() + settings.pull_within_s)
+    deadline = time.monotonic() + settings.pull_within_s
+    pulls = Pulls(docker, settings, digests, logins, deadline, attempts)
     side_by_side(pulls.fetch, references, PULLS_AT_ONCE, pulls.stopped)
 
 

@@ -12,6 +12,7 @@ from clients.registry import ANSWER_S, address
 from config.desired.services import images
 from config.rules.sources import sources
 from tasks.core.engine import usable
+from tasks.core.retries import Attempts
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind
 from tasks.images import held, stand_ins
@@ -77,7 +78,8 @@ class Images:
         ):
             self._rehearse(missing)
         else:
-            pull(self.site.docker, list(missing.values()), config, actual.pins)
+            attempts = Attempts.of(self.site.environment.nodes.retries)
+            pull(self.site.docker, list(missing.values()), config, actual.pins, attempts)
 
     def reference(self, change: Change) -> str:
         """The image a change is about."""

@@ -16,15 +16,11 @@ from config.environment import Images as Settings
 from config.errors import StepError
 from config.load import ROOT, load_environment
 from tasks.core.progress import Arrived, Event, Moved, watched_by
-from tasks.images import pull as pulling
+from tasks.core.retries import Attempts
 from tasks.images.pull import Pulls, pull
 
 LAYERS = [300_000, 2_000_000, 150_000]
-
-
-@pytest.fixture(autouse=True)
-def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulling, "BACKOFF_S", 0.01)
+TWICE = Attempts(2, 5.0, 5.0)
 
 
 def settings(*registries: str, **keys: object) -> Settings:
@@ -105,8 +101,8 @@ def test_a_tag_missing_in_one_registry_is_looked_for_in_the_next(
     caplog.set_level("INFO", logger="rollout")
     other = name.replace("rollout-test/", "").replace(":1", ":none")
     with pytest.raises(StepError, match="the registry has no such image or tag"):
-        pull(docker, [other], settings(registry), {})
-    assert "again in" not in caplog.text
+        pull(docker, [other], settings(registry), {}, TWICE)
+    assert "attempt " not in caplog.text
     pull(docker, [name], settings(private_registry, registry), {})
     make.made.append(f"{registry}/{name}")
     assert docker.image(name).id == identity
@@ -121,14 +117,14 @@ def test_denied_is_said_at_once_and_a_login_opens(docker, private_registry, make
     make.forget(there)
     make.made.append(name)
     with pytest.raises(StepError, match="the registry denies access") as refused:
-        pull(docker, [name], settings(private_registry), {})
-    assert "again in" not in caplog.text
+        pull(docker, [name], settings(private_registry), {}, TWICE)
+    assert "attempt " not in caplog.text
     assert "images.logins" in str(refused.value)
     for password, opens in (("wrong", False), ("s3cret word", True)):
         login = Login(username="robot", password=SecretStr(password))
         pulls = Pulls(
             docker, settings(private_registry), {}, {private_registry: login},
-            time.monotonic() + 60,
+            time.monotonic() + 60, TWICE,
         )  # fmt: skip
         if opens:
             pulls.fetch(name)
@@ -183,5 +179,5 @@ def test_no_space_is_said_at_once(docker, registry, pushed, small_engine, caplog
     caplog.set_level("INFO", logger="rollout")
     name, _, _ = pushed
     with pytest.raises(StepError, match="no space left where Docker keeps images"):
-        pull(small_engine.docker, [name], settings(registry), {})
-    assert "again in" not in caplog.text
+        pull(small_engine.docker, [name], settings(registry), {}, TWICE)
+    assert "attempt " not in caplog.text

@@ -16,10 +16,10 @@ from clients.docker_objects import Image
 from config.errors import StepError
 from config.load import load_environment, load_release
 from tasks.core import release_file
+from tasks.core.retries import Attempts
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.images import held
-from tasks.images import pull as pulling
 from tasks.images.image_file import load_archive
 from tasks.images.pull import pull
 from tasks.images.stand_ins import LABEL
@@ -71,21 +71,24 @@ def test_what_the_registry_has_is_pulled(docker: Docker, pushed: tuple[str, str]
 
 
 def test_a_missing_tag_is_said_at_once_and_not_tried_again(docker: Docker, registry: str) -> None:
-    began = time.monotonic()
+    attempts, began = Attempts(5, 2.0, 2.0), time.monotonic()
     with pytest.raises(StepError) as caught:
-        pull(docker, [f"{registry}/org/thing:none"], SETTINGS, {})
+        pull(docker, [f"{registry}/org/thing:none"], SETTINGS, {}, attempts)
     assert f"{registry}/org/thing:none: the registry has no such image or tag" in str(caught.value)
-    assert time.monotonic() - began < pulling.BACKOFF_S
+    assert time.monotonic() - began < attempts.first_s / 2
 
 
 def test_a_registry_that_is_away_is_tried_again_and_then_named(
-    docker: Docker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    docker: Docker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pulling, "BACKOFF_S", 0.01)
     caplog.set_level("INFO", logger="rollout")
-    with pytest.raises(StepError, match="cannot be reached"):
-        pull(docker, ["127.0.0.1:9/org/thing:1"], SETTINGS, {})
-    assert caplog.text.count("again in") == pulling.ATTEMPTS - 1
+    with pytest.raises(StepError, match=r"(?s)cannot be reached.* 3 times in 0 s"):
+        pull(docker, ["127.0.0.1:9/org/thing:1"], SETTINGS, {}, Attempts(3, 0.01, 0.01))
+    assert [line for line in caplog.messages if line.startswith("attempt ")] == [
+        f"attempt {number} of 3 in 0 s: 127.0.0.1:9/org/thing:1: the registry cannot be reached or "
+        "does not manage to answer"
+        for number in (2, 3)
+    ]
 
 
 def test_whether_a_registry_answers(registry: str) -> None:
