@@ -11,6 +11,8 @@ from config.errors import RolloutError
 _MARK = "dify-rollout-status:"
 _REASON = re.compile(r"^curl: \(\d+\) (?P<why>.*)$", re.MULTILINE)
 _UNKNOWN_OPTION, _NOT_FOUND = 2, 127
+# Exit statuses: no name, no connection, no answer in time, and a connection that broke off.
+_SILENT = {5, 6, 7, 28, 52, 55, 56}
 # curl wants the authority in a file: $0 bytes of it come in before the configuration.
 _TRUSTING = """file=$(mktemp) && trap 'rm -f "$file"' EXIT
 head -c "$0" >"$file" && "$@" --cacert "$file"
@@ -18,7 +20,11 @@ head -c "$0" >"$file" && "$@" --cacert "$file"
 
 
 class NoAnswer(RolloutError):
-    """curl's own sentence on why it got none."""
+    """curl's own sentence on why it got none. `passes`: asking again may help."""
+
+    def __init__(self, why: str, *, passes: bool = False) -> None:
+        super().__init__(why)
+        self.passes = passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ def ask(node: Node, options: Mapping[str, str], within_s: float, authority: str 
     if done.status == _UNKNOWN_OPTION:
         raise NoAnswer(f"curl on {node.name} is too old; expected 7.86 or newer")
     said = _REASON.search(done.stderr)
-    raise NoAnswer(said["why"] if said else f"exit status {done.status}")
+    why = said["why"] if said else f"exit status {done.status}"
+    raise NoAnswer(why, passes=done.status in _SILENT)
 
 
 def _quoted(value: str) -> str:

@@ -5,9 +5,9 @@ that prints nothing for hours reaches none. A limit ends the command, and with i
 """
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Lock, Thread, Timer
+from threading import Event, Lock, Thread, Timer
 
 from config.errors import RolloutError
 
@@ -68,17 +68,52 @@ def limited(within_s: float, error: RolloutError) -> Generator[None]:
         RolloutError: `error`, in place of what the end of a command would have been taken for.
     """
     limit = Limit(error, _limit.get())
-    token = _limit.set(limit)
     timer = Timer(within_s, limit.end_all)
     timer.daemon = True
     timer.start()
+    try:
+        with _set(limit):
+            yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def while_answering(
+    answers: Callable[[], bool], error: RolloutError, *, every_s: float, silences: int
+) -> Generator[None]:
+    """What was started meanwhile is ended once so many questions in a row got no answer.
+
+    Raises:
+        RolloutError: `error`, as of `limited`.
+    """
+    limit, over = Limit(error, _limit.get()), Event()
+
+    def watch() -> None:
+        silent = 0
+        with suppress(RolloutError):  # of a run that is cancelled: there is nothing left to end
+            while silent < silences and not over.wait(every_s):
+                silent = 0 if answers() else silent + 1
+        if silent == silences:
+            limit.end_all()
+
+    Thread(target=watch, name="watch", daemon=True).start()
+    try:
+        with _set(limit):
+            yield
+    finally:
+        over.set()
+
+
+@contextmanager
+def _set(limit: Limit) -> Generator[None]:
+    token = _limit.set(limit)
     try:
         yield
     except Exception:
         limit.require_time()
         raise
     finally:
-        timer.cancel()
         _limit.reset(token)
 
 

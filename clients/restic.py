@@ -176,6 +176,15 @@ def address(repository: str, credentials: Mapping[str, str]) -> str:
     return f"{scheme}{slashes}{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 
 
+def server(repository: str) -> str:
+    """The URL of the S3 service or REST server it is on, without a login; else empty."""
+    kind, _, place = repository.partition(":")
+    if kind not in ("s3", "rest"):
+        return ""
+    found = urlsplit(place if "://" in place else f"https://{place}")
+    return f"{found.scheme}://{found.netloc.rpartition('@')[2]}/"
+
+
 def masked(repository: str) -> str:
     """The address without the password it may carry."""
     return re.sub(r"//[^/@]*@", "//***@", repository)

@@ -57,8 +57,9 @@ class Bucket:
         """List the bucket; what that came to.
 
         Raises:
-            StoreUnreachable: no answer.
+            StoreUnreachable: no answer, for now.
             StoreRefused: wrong keys, no such bucket, not allowed.
+            RolloutError: no answer that asking again would get, like one nobody here trusts.
         """
         keys = f"{self.access_key.get_secret_value()}:{self.secret_key.get_secret_value()}"
         request = {
@@ -75,7 +76,8 @@ class Bucket:
         try:
             answer = curl.ask(self.node, request, TIMEOUT_S, self.authority)
         except curl.NoAnswer as error:
-            raise StoreUnreachable(f"the object store {self} does not answer: {error}") from None
+            kind = StoreUnreachable if error.passes else RolloutError
+            raise kind(f"the object store {self} does not answer: {error}") from None
         if answer.status == HTTPStatus.OK:
             return "the bucket can be listed with these keys"
         raise StoreRefused(f"the object store refuses {self}: {_why(answer)}")

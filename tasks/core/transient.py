@@ -47,7 +47,7 @@ STATUSES = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 # What a program ends with when it did not reach where it should.
-EXITS = {"ssh": 255, "scp": 255, "sftp": 255, "ansible-playbook": 4}
+EXITS = {"ssh": 255, "scp": 255, "sftp": 255, "ansible-playbook": 4, "rclone": 5}
 
 
 def transient(error: BaseException) -> bool:

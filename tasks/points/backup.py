@@ -97,6 +97,8 @@ def subset(site: Site, at: datetime) -> str:
 def check(repository: Repository, part: str, on_progress: OnProgress = silent) -> str:
     """The repository's structure is sound and the data of this part reads back.
 
+    The structure by itself first: restic asks for each pack that is gone again, for minutes.
+
     Raises:
         StepError: something in it is damaged.
     """
@@ -107,7 +109,8 @@ def check(repository: Repository, part: str, on_progress: OnProgress = silent) -
             on_progress("check", min(share, 1))
 
     on_progress("check", 0)
-    repository.run(repository.tool.check(part), note, partial(_damage, repository))
+    for read in dict.fromkeys(("", part)):
+        repository.run(repository.tool.check(read), note, partial(_damage, repository))
     on_progress("check", 1)
     return part
 

@@ -5,10 +5,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients.command import Command
+from clients.command import Command, CommandFailed
 from clients.files import File
-from config.desired.storage_trust import NAME
-from config.errors import StepError
+from clients.limit import while_answering
+from clients.s3 import Bucket, StoreUnreachable
+from config.desired.storage_trust import NAME, addresses
+from config.errors import RolloutError, StepError
+from config.release import S3
 from config.rules.restore_point import Listing, Object, differs
 from tasks.core.packages import program
 from tasks.core.site import Site
@@ -20,6 +23,9 @@ from tasks.tools.rclone import Rclone
 
 log = logging.getLogger("rollout")
 
+# A service that a mount waits for in vain is given up after so many questions without an answer.
+ASK_EVERY_S = 30.0
+SILENCES = 4
 UPLOADS, PLUGINS = "bucket", "plugin-bucket"
 LISTING = "-listing"
 
@@ -36,11 +42,32 @@ def listing(site: Site, part: str) -> Listing:
     """What the bucket has now.
 
     Raises:
-        CommandFailed: the service does not answer, or not to these keys.
+        StoreUnreachable, StoreRefused: the service does not answer, or not to these keys.
     """
     name = buckets(site)[part]
-    text = site.node.run(_tool(site).list(name))
+    try:
+        text = site.node.run(_tool(site).list(name))
+    except CommandFailed:
+        service(site, name).check()
+        raise
     return Listing(bucket=name, objects=rclone.parse_list(text))
+
+
+def service(site: Site, name: str) -> Bucket:
+    """The bucket as Dify reaches it, with its keys."""
+    storage = site.environment.storage
+    access, secret = (site.secrets[key] for key in S3)
+    return Bucket(
+        storage.endpoint,
+        storage.region,
+        name,
+        storage.path_style,
+        access,
+        secret,
+        site.node,
+        storage_authority(site),
+        next(iter(addresses(site.environment).values()), ""),
+    )
 
 
 def place(site: Site, part: str) -> Path:
@@ -63,9 +90,27 @@ def mounted(site: Site, part: str, *, writable: bool = False) -> Generator[Path]
     site.node.run(Command(("mkdir", "-p", "-m", "700", str(where))))
     site.node.run(_tool(site).mount(buckets(site)[part], where, writable=writable))
     try:
-        yield where
+        with _watched(site, buckets(site)[part]):
+            yield where
     finally:
         site.node.run(rclone.unmount(where))
+
+
+@contextmanager
+def _watched(site: Site, name: str) -> Generator[None]:
+    """rclone would wait for each of the objects of a service that is away, minute after minute."""
+    bucket, seconds = service(site, name), SILENCES * ASK_EVERY_S
+    error = StoreUnreachable(f"the object store {bucket} does not answer, for {seconds:g} s")
+
+    def answers() -> bool:
+        try:
+            bucket.check()
+        except RolloutError as error:
+            return not isinstance(error, StoreUnreachable)
+        return True
+
+    with while_answering(answers, error, every_s=ASK_EVERY_S, silences=SILENCES):
+        yield
 
 
 def lacking(wanted: Listing, there: Mapping[str, Object]) -> tuple[list[str], list[str]]:

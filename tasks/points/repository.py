@@ -1,17 +1,19 @@
 """The backup repository of an environment: restic on the node, its password, its points."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from blocks.prefect_api import configured
 from blocks.repository import BackupRepository, new
-from clients import restic
+from clients import curl, restic
 from clients.command import Command, CommandFailed
+from clients.limit import while_answering
 from clients.restic import Restic, Saved, Snapshot
 from clients.waiting import despite
 from config.errors import RolloutError, StepError
@@ -27,7 +29,13 @@ OnLine = Callable[[str], None]
 Explain = Callable[[CommandFailed], RolloutError]
 RETRY_S = 5.0
 LOCK_WITHIN_S = 900.0
+ANSWER_S = 5.0
+# A server that restic waits for in vain is given up after so many questions without an answer.
+ASK_EVERY_S = 30.0
+SILENCES = 4
 STEP = "backup"
+# What stands before a server that is away says so itself.
+AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
 class RepositoryAway(StepError):
@@ -148,6 +156,7 @@ class Repository:
                 STEP,
                 f"no repository answers at {self.name}: {said}",
                 advice="mount or start it; if it is lost, name another place in backup.repository",
+                passes=self._silent(),
             )
         if "no space left on device" in text or "disk quota exceeded" in text:
             where = (
@@ -162,7 +171,31 @@ class Repository:
             return StepError(
                 STEP, f"{self.name} is in use by {holder}", advice="try again when it has ended"
             )
-        return StepError(STEP, f"{error.command.words[0]}: {error.reason}: {said}")
+        cause = f"{error.command.words[0]}: {error.reason}: {said}"
+        return StepError(STEP, cause, passes=self._silent())
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        """restic would wait for a server that hangs as long as the step may take: a day."""
+        if not restic.server(self.tool.repository):
+            yield
+            return
+        seconds = SILENCES * ASK_EVERY_S
+        cause = f"no repository answers at {self.name}, for {seconds:g} s"
+        error = StepError(STEP, cause, advice="start it; a new run goes on from here", passes=True)
+        with while_answering(self._answers, error, every_s=ASK_EVERY_S, silences=SILENCES):
+            yield
+
+    def _answers(self) -> bool:
+        return not self._silent()
+
+    def _silent(self) -> bool:
+        """Whether the server that the repository is on does not answer now."""
+        url = restic.server(self.tool.repository)
+        try:
+            return bool(url) and curl.ask(self.site.node, {"url": url}, ANSWER_S).status in AWAY
+        except curl.NoAnswer as error:
+            return error.passes
 
     def _patient(self, work: Callable[[], str], explain: Explain) -> str:
         holder: str | None = ""
@@ -170,7 +203,8 @@ class Repository:
         def unlocked() -> str:
             nonlocal holder
             try:
-                return work()
+                with self._watched():
+                    return work()
             except CommandFailed as error:
                 if holder := restic.locked_by(error.output):
                     # A dead run's lock is removed; a living one's stays and is waited for.
@@ -241,9 +275,7 @@ def _require_none(site: Site, access: BackupRepository) -> None:
     Raises:
         StepError: there is one.
     """
-    repository = Repository(site, tool(program(site.node, "restic"), site, access), access)
-    with suppress(RepositoryAway):
-        repository.snapshots()
+    _is_there(Repository(site, tool(program(site.node, "restic"), site, access), access))
 
 
 def require_recent(repository: Repository, now: datetime) -> Point:
@@ -267,11 +299,24 @@ def require_recent(repository: Repository, now: datetime) -> Point:
 
 
 def _initialise(repository: Repository) -> None:
-    try:
-        repository.snapshots()
-    except RepositoryAway:
+    if not _is_there(repository):
         repository.run(repository.tool.init())
         log.info("backup: made the repository %s", repository.name)
+
+
+def _is_there(repository: Repository) -> bool:
+    """Whether there is one that opens.
+
+    Raises:
+        StepError: it does not open, or the server it would be on does not answer.
+    """
+    try:
+        repository.snapshots()
+    except RepositoryAway as error:
+        if error.passes:
+            raise
+        return False
+    return True
 
 
 def tool(program: str, site: Site, access: BackupRepository) -> Restic:

@@ -27,6 +27,8 @@ class Saving:
         self, site: Site, repository: Repository, point: str, on_progress: OnProgress
     ) -> None:
         self.listings: dict[str, Listing] = {}
+        self._begun: set[str] = set()
+        self._dumped: dict[str, Saved] = {}
         self._site = site
         self._repository = repository
         self._point = point
@@ -36,19 +38,26 @@ class Saving:
         """The archive of what the view shows, and its checksum as the repository gives it back."""
         began = time.monotonic()
         self._on_progress(name, 0)
-        file, tool = f"{name}.dump", self._repository.tool
-        dump = clients(self._site, database).dump(database, view.snapshot)
-        save = tool.backup_input(file, host=self._site.name, tags=self._tags(name))
-        saved = restic.parse_saved(self._repository.pipe([dump, save]))
-        view.release()
-        part = self._part(name, "database", f"/{file}", saved, began)
-        read = tool.dump(part.snapshot, part.path)
+        file = f"{name}.dump"
+        if name not in self._dumped:
+            dump = clients(self._site, database).dump(database, view.snapshot)
+            self._dumped[name] = self._saved_dump(name, file, dump)
+            view.release()
+        part = self._part(name, "database", f"/{file}", self._dumped[name], began)
+        read = self._repository.tool.dump(part.snapshot, part.path)
         digest = self._repository.pipe([read, Command(("sha256sum",))]).split()[0]
         self._on_progress(name, 1)
         return [part.model_copy(update={"sha256": digest})]
 
+    def _saved_dump(self, name: str, file: str, dump: Command) -> Saved:
+        self._begin(name)
+        tags = self._tags(name)
+        save = self._repository.tool.backup_input(file, host=self._site.name, tags=tags)
+        return restic.parse_saved(self._repository.pipe([dump, save]))
+
     def folders(self, folders: Mapping[str, Path]) -> list[Part]:
         began = time.monotonic()
+        self._begin("files")
         self._on_progress("files", 0)
         tags, note = self._tags("files"), self._note("files")
         saved = self._repository.save_folders(list(folders.values()), tags, note)
@@ -82,6 +91,7 @@ class Saving:
             "parts": len(manifest.parts),
         }
         tags = [*self._tags("manifest"), *(f"{key}:{value}" for key, value in summary.items())]
+        self._begin("manifest")
         text, tool = manifest.model_dump_json(indent=1), self._repository.tool
         save = tool.backup_input(
             MANIFEST.lstrip("/"), host=self._site.name, tags=tags, content=text
@@ -96,6 +106,7 @@ class Saving:
 
     def _listing(self, name: str, listing: Listing) -> Part:
         began = time.monotonic()
+        self._begin(name)
         save = self._repository.tool.backup_input(
             f"{name}.json",
             host=self._site.name,
@@ -108,12 +119,22 @@ class Saving:
 
     def _objects(self, name: str) -> Part:
         began = time.monotonic()
+        self._begin(name)
         self._on_progress(name, 0)
         with buckets.mounted(self._site, name) as place:
             tags = self._tags(name)
             saved = self._repository.save_folders([place], tags, self._note(name), mounted=True)
         self._on_progress(name, 1)
         return self._part(name, "objects", str(place), saved, began)
+
+    def _begin(self, part: str) -> None:
+        """What an attempt that broke off has saved of the part is forgotten: it is there once."""
+        if part in self._begun:
+            found = self._repository.snapshots()
+            tags = set(self._tags(part))
+            if left := [snapshot.id for snapshot in found if tags <= snapshot.tags]:
+                self._repository.run(self._repository.tool.forget(left))
+        self._begun.add(part)
 
     def _note(self, name: str) -> Callable[[str], None]:
         def note(line: str) -> None:

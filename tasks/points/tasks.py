@@ -24,13 +24,13 @@ from tasks.points.way_back import WayBack
 from tasks.steps.table import DAY_S, HOUR_S
 
 
-@task("repository", within_s=HOUR_S)
+@task("repository", within_s=HOUR_S, retries=True)
 def open_repository(site: Site, *, create: bool) -> Repository:
     """Open the backup repository; with `create` it is made if there is none yet."""
     return repositories.open_repository(site, create=create)
 
 
-@task("views", within_s=HOUR_S)
+@task("views", within_s=HOUR_S, retries=True)
 def begin_point(
     site: Site, repository: Repository, *, reason: Reason, on_progress: OnProgress
 ) -> Taking:
@@ -38,13 +38,13 @@ def begin_point(
     return Taking(site, repository, reason=reason, on_progress=on_progress)
 
 
-@task("save", within_s=DAY_S, each="part")
+@task("save", within_s=DAY_S, retries=True, each="part")
 def save_part(site: Site, part: str, *, taking: Taking) -> list[Part]:
     """Save one part of the point: a database, the files, or a bucket."""
     return taking.save(part)
 
 
-@task("manifest", within_s=HOUR_S)
+@task("manifest", within_s=HOUR_S, retries=True)
 def save_manifest(site: Site, *, taking: Taking, parts: list[list[Part]]) -> Manifest:
     """Save what the point consists of, which makes it one, and read that back."""
     return taking.manifest(chain.from_iterable(parts))
@@ -56,7 +56,7 @@ def renew_kit(site: Site, repository: Repository, manifest: Manifest) -> str:
     return recovery_kit.renew(site, repository, manifest.created)
 
 
-@task("check repository", within_s=DAY_S)
+@task("check repository", within_s=DAY_S, retries=True)
 def check_repository(
     site: Site, repository: Repository, manifest: Manifest, *, on_progress: OnProgress
 ) -> str:
@@ -64,7 +64,7 @@ def check_repository(
     return backups.check(repository, backups.subset(site, manifest.created), on_progress)
 
 
-@task("prune points", within_s=DAY_S)
+@task("prune points", within_s=DAY_S, retries=True)
 def prune_points(
     site: Site, repository: Repository, manifest: Manifest, *, checked: str, kit: str
 ) -> Backup:
@@ -72,26 +72,26 @@ def prune_points(
     return backups.tidied(repository, manifest, checked=checked, kit=kit)
 
 
-@task("check all", within_s=DAY_S)
+@task("check all", within_s=DAY_S, retries=True)
 def check_all(site: Site, repository: Repository, *, on_progress: OnProgress) -> None:
     """Read and verify all data of the repository."""
     backups.check(repository, "all", on_progress)
 
 
-@task("list points", within_s=HOUR_S)
+@task("list points", within_s=HOUR_S, retries=True)
 def list_points(site: Site, repository: Repository) -> tuple[list[Point], dict[str, str]]:
     """List the restore points, and why each of them is kept."""
     found = repository.points()
     return found, backups.retained(site, found)
 
 
-@task("watch", within_s=HOUR_S)
+@task("watch", within_s=HOUR_S, retries=True)
 def require_recent(site: Site, repository: Repository, *, now: datetime) -> Point:
     """Fail if the newest good restore point is too old."""
     return repositories.require_recent(repository, now)
 
 
-@task("choose", within_s=HOUR_S)
+@task("choose", within_s=HOUR_S, retries=True)
 def choose(
     site: Site,
     *,
@@ -106,7 +106,7 @@ def choose(
     return choose_point(site, repository, point, only, release=release, migrate=migrate)
 
 
-@task("fits", within_s=HOUR_S)
+@task("fits", within_s=HOUR_S, retries=True)
 def require_fits(site: Site, *, choice: Choice) -> None:
     """Refuse a point whose schema the release does not know or would migrate unasked."""
     fits.require_fits(site, choice)
@@ -190,13 +190,13 @@ def begin_drill(site: Site, *, choice: Choice, on_progress: OnProgress) -> Drill
     return Drilling(site, choice, on_progress)
 
 
-@task("drill", within_s=DAY_S, each="part")
+@task("drill", within_s=DAY_S, retries=True, each="part")
 def fill_drill(site: Site, part: str, *, drilling: Drilling) -> None:
     """Restore one part, a database or the files, aside."""
     drilling.fill(part)
 
 
-@task("start drill", within_s=HOUR_S)
+@task("start drill", within_s=HOUR_S, retries=True)
 def start_drill(site: Site, *, drilling: Drilling) -> None:
     """Start a stack of the point's data that acts on nothing outside."""
     drilling.start()
@@ -208,7 +208,7 @@ def prove_drill(site: Site, *, drilling: Drilling) -> Drill:
     return drilling.prove()
 
 
-@task("clear drill", within_s=HOUR_S)
+@task("clear drill", within_s=HOUR_S, retries=True)
 def clear_drill(site: Site, *, drilling: Drilling) -> None:
     """Throw away everything of the drill."""
     drilling.clear()

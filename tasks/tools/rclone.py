@@ -10,6 +10,8 @@ from config.environment import Storage
 from config.rules.restore_point import Object
 
 DAY_S = 86_400
+# Without a byte from the service.
+SILENT_S = 30
 _REMOTE = "bucket"
 _PREFIX = f"RCLONE_CONFIG_{_REMOTE.upper()}_"
 
@@ -25,10 +27,14 @@ class Rclone:
     authority: Path | None = None
 
     def list(self, bucket: str) -> Command:
-        """Every object; the time is when it was stored, which costs no question an object."""
+        """Every object; the time is when it was stored, which costs no question an object.
+
+        A service that is away is told of soon: waiting for it is the caller's.
+        """
         return self._command(
             "lsjson", "--recursive", "--files-only", "--hash", "--no-mimetype",
-            "--use-server-modtime", f"{_REMOTE}:{bucket}",
+            "--use-server-modtime", "--low-level-retries", "2", "--timeout", f"{SILENT_S}s",
+            f"{_REMOTE}:{bucket}",
             timeout_s=DAY_S, changes=False,
         )  # fmt: skip
 

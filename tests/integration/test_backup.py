@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import SecretStr
 
 from blocks.repository import BackupRepository
+from clients.command import Command
 from clients.restic import Restic
 from clients.running import Cancelled, begin, end_all
 from clients.ssh import Identity
@@ -43,7 +44,7 @@ from tasks.points import backup as backups
 from tasks.points import databases, folders, interrupted_restore, recovery_kit
 from tasks.points.backup import backup, check, take
 from tasks.points.choice import choose
-from tasks.points.repository import Repository, RepositoryAway, tool
+from tasks.points.repository import Repository, RepositoryAway, open_repository, tool
 from tasks.points.restore import settle
 from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
@@ -885,6 +886,55 @@ def test_the_kit_opens_with_age_alone_and_holds_every_secret(
     assert env["RESTIC_PASSWORD"] == "pa55"
     for name, value in site.secrets.items():
         assert env[f"SECRET_{name}"] == value.get_secret_value()
+
+
+def test_environments_that_share_a_repository_see_and_prune_their_own_points_only(
+    site: Site, state: State, repository: Repository
+) -> None:
+    named = site.environment.model_copy(update={"name": "other"})
+    other = Site(named, site.release, site.secrets, site.node)
+    others = repository_of(other, repository)
+    [first] = backup(other, others).points
+    names = [backup(site, repository).manifest.point for _ in range(3) if not time.sleep(1)]
+    assert [point.id for point in repository.points()] == names[1:]
+    assert others.points() == [first]
+    with pytest.raises(StepError, match=f"no restore point '{first.id}'"):
+        bring_back(site, repository, first.id)
+    before = state.whole()
+    state.fill(1)
+    bring_back(other, others)
+    assert state.whole() == before
+    check(repository, "all")
+
+
+def test_another_password_opens_no_repository_of_another_environment(
+    site: Site, repository: Repository
+) -> None:
+    place = site.environment.backup.model_copy(update={"repository": repository.name})
+    environment = site.environment.model_copy(update={"name": "other", "backup": place})
+    other = Site(environment, site.release, site.secrets, site.node)
+    with pytest.raises(StepError, match="does not open with the saved password"):
+        open_repository(other, create=True)
+
+
+def test_half_of_the_packs_gone_is_found_and_the_next_point_is_whole_once_the_index_knows(
+    site: Site, state: State, repository: Repository
+) -> None:
+    backup(site, repository)
+    packs = sorted(Path(repository.tool.repository, "data").rglob("*"))
+    for pack in [pack for pack in packs if pack.is_file()][::2]:
+        pack.unlink()
+    for damaged in (lambda: check(repository, "all"), lambda: backup(site, repository)):
+        with pytest.raises(StepError, match=r"(?s)is damaged: .* do: nothing was pruned"):
+            damaged()
+    repository.run(Command((repository.tool.program, "rebuild-index"),
+                           env=repository.tool.prune().env))  # fmt: skip
+    time.sleep(1)
+    point = take(site, repository, reason="asked", on_progress=backups.silent).point
+    before = state.whole()
+    state.fill(1)
+    bring_back(site, repository, point)
+    assert state.whole() == before
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from clients.node import LocalNode
 from clients.s3 import Bucket, StoreUnreachable
+from config.errors import RolloutError
 from tests.ports import free_ports
 
 RCLONE = Path(sys.executable).parent / "rclone"
@@ -66,7 +67,7 @@ def test_it_is_found_and_trusted_by_what_the_containers_get(store: tuple[str, st
 
 
 def test_without_its_authority_it_is_not_trusted(store: tuple[str, str]) -> None:
-    with pytest.raises(StoreUnreachable, match="certificate"):
+    with pytest.raises(RolloutError, match="certificate"):
         bucket(store[0], "").check()
 
 

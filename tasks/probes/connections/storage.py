@@ -6,13 +6,11 @@ from itertools import starmap
 from blocks.repository import new
 from clients.command import CommandFailed
 from clients.restic import masked
-from clients.s3 import Bucket
-from config.desired.storage_trust import addresses
 from config.errors import RolloutError
 from config.release import S3
 from tasks.core.site import Site
-from tasks.core.storage_authority import storage_authority
 from tasks.points import repository_access
+from tasks.points.buckets import service
 from tasks.points.repository import Repository, RepositoryAway, tool
 from tasks.probes.connections.connection import connection
 from tasks.probes.engine import NotYet, Probe
@@ -60,19 +58,7 @@ def recipients(site: Site) -> list[Probe]:
 def _ask_bucket(site: Site, name: str) -> str:
     if missing := [key for key in S3 if key not in site.secrets]:
         raise NotYet(f"{', '.join(missing)} not given", because="secrets")
-    storage = site.environment.storage
-    access, secret = (site.secrets[key] for key in S3)
-    return Bucket(
-        storage.endpoint,
-        storage.region,
-        name,
-        storage.path_style,
-        access,
-        secret,
-        site.node,
-        storage_authority(site),
-        next(iter(addresses(site.environment).values()), ""),
-    ).check()
+    return service(site, name).check()
 
 
 def _ask_repository(site: Site) -> str:

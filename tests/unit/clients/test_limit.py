@@ -6,7 +6,7 @@ import time
 import pytest
 
 from clients.command import Command, CommandFailed
-from clients.limit import limited
+from clients.limit import limited, while_answering
 from clients.node import LocalNode
 from clients.running import pause
 from config.errors import StepError
@@ -83,3 +83,18 @@ def test_what_ends_in_time_is_as_without_a_limit():
         assert sleep(0) == ""
         with pytest.raises(CommandFailed):
             LocalNode().run(Command(("false",)))
+
+
+def test_what_waits_for_somebody_who_says_nothing_any_more_is_ended() -> None:
+    answers = iter([True, False, True, False, False])
+    began = time.monotonic()
+    watched = while_answering(lambda: next(answers), LATE, every_s=0.1, silences=2)
+    with pytest.raises(StepError, match="has not ended"), watched:
+        sleep(33.7)
+    assert 0.5 <= time.monotonic() - began < 3
+    assert not list(answers)
+
+
+def test_while_it_answers_work_takes_as_long_as_it_takes() -> None:
+    with while_answering(lambda: True, LATE, every_s=0.01, silences=1):
+        assert sleep(0.3) == ""

@@ -163,3 +163,17 @@ def test_the_login_of_a_rest_server_is_part_of_its_address(
 )
 def test_a_check_tells_how_far_it_is(line: str, unit: str, share: float | None) -> None:
     assert restic.parse_check(line, unit) == share
+
+
+@pytest.mark.parametrize(
+    ("repository", "server"),
+    [
+        ("s3:http://10.0.0.9:9000/points", "http://10.0.0.9:9000/"),
+        ("s3:s3.eu-west-1.amazonaws.com/points", "https://s3.eu-west-1.amazonaws.com/"),
+        ("rest:https://you:x@h:8000/dify", "https://h:8000/"),
+        ("sftp:me@h:/points", ""),
+        ("/srv/points", ""),
+    ],
+)
+def test_the_server_a_repository_is_on(repository: str, server: str) -> None:
+    assert restic.server(repository) == server
