@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -44,9 +44,9 @@ class RedisUnfit(RedisRefused):
 
 # What a server says, and what to do about it.
 _UNFIT = {
+    "cluster mode": "Dify needs a Redis that is no cluster: give it one of its own",
     "DB index": "set redis.database and redis.broker_database to numbers it has, "
     "or raise `databases` in its redis.conf",
-    "cluster mode": "Dify needs a Redis that is no cluster: give it one of its own",
     "unknown command": "the server has renamed or switched off a command: give it back to Dify",
     "Protocol Error": "what answers there is no Redis: mend redis.host and redis.port",
 }
@@ -97,9 +97,16 @@ class RedisServer:
             client.close()
 
     def _unfit(self, said: str) -> RedisUnfit:
+        if "DB index" in said and self._is_cluster():
+            said += " (it is in cluster mode)"
         known = [advice for words, advice in _UNFIT.items() if words in said]
         advice = known[0] if known else "look at the log of that server"
         return RedisUnfit(f"Redis at {self} does not do what it is asked: {said}", advice)
+
+    def _is_cluster(self) -> bool:
+        """Whether it says so: a Valkey that is one has databases, by default one alone."""
+        with replace(self, database=0).client() as client:
+            return bool(client.info("cluster").get("cluster_enabled"))  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
     def check(self) -> str:
         """Log in; what answered. Raises as `client`."""

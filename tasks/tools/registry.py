@@ -28,7 +28,8 @@ class Refusal(Enum):
 PATTERNS = {
     Refusal.PASSING: r"toomanyrequests|\bHTTP (status: )?(429|5\d\d)\b",
     Refusal.NO_SPACE: r"no space left",
-    Refusal.MISSING: r"manifest unknown|manifest for .* not found|\b404\b.*not found",
+    Refusal.MISSING: r"manifest unknown|manifest for .* not found|\b404\b.*not found"
+    r"|failed to resolve reference .*: not found",
     Refusal.DENIED: r"unauthorized|denied|forbidden|authentication required|no basic auth",
     Refusal.UNTRUSTED: r"\bx509:",
 }

@@ -307,6 +307,7 @@ class Faults(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # so that who greets it by TLS gets an answer with a head
     server: Faults
 
     def do_GET(self) -> None:

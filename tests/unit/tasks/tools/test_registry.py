@@ -6,7 +6,14 @@ from tasks.tools.registry import Refusal, judge
 @pytest.mark.parametrize(
     ("message", "refusal"),
     [
-        # Docker Engine 20.10 and 28 in their own words.
+        # Docker Engine 20.10 and 28 in their own words, the last one with each image store.
+        ('failed to resolve reference "r.test/org/thing:none": r.test/org/thing:none: not found',
+         Refusal.MISSING),
+        ('failed to resolve reference "r.test/a:1": failed to do request: Head "https://r.test/v2/":'
+         " dial tcp: lookup r.test: no such host", Refusal.PASSING),
+        ("failed to resolve reference \"r.test/a:1\": pull access denied, repository does not exist"
+         " or may require authorization: server message: insufficient_scope: authorization failed",
+         Refusal.DENIED),
         ("manifest for langgenius/dify-api:9 not found: manifest unknown", Refusal.MISSING),
         ("pull access denied for x, repository does not exist or may require 'docker login'",
          Refusal.DENIED),
