@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 PAGE = 100
 FLOWS = ("deploy", "upgrade", "rollback")
-FIELDS = ("by", "approved_by", "release", "upgrade", "point", "commit", "changes", "reason")
+FIELDS = (
+    *("by", "approved_by", "release", "upgrade", "result", "point"),
+    *("commit", "changes", "reason"),
+)
 
 
 def history(environment: str, *, limit: int, as_json: bool) -> None:

@@ -39,10 +39,16 @@ def end(report: Report) -> None:
     )
 
 
+def hop(old: str, new: str) -> None:
+    """From which release to which: known even of a run that dies."""
+    _label(upgrade=f"{old} → {new}")
+
+
 def upgraded(report: UpgradeReport) -> None:
-    """From which release to which, and the point there is to go back to."""
+    """The point there is to go back to, and which release serves in the end."""
     _label(
         upgrade=f"{report.old} → {report.new}",
+        result=f"{report.serves} serves" if report.serves else "half-way",
         point=report.point,
         checks=len(report.checks),
         downtime_s=round(report.downtime_s),

@@ -39,6 +39,7 @@ class Upgrading:
     checks: list[Finding] = field(default_factory=list[Finding])
     notes: list[str] = field(default_factory=list[str])
     mark: Upgrade | None = None
+    serves: str = ""
 
     def carry_out(self, *, drilled: bool) -> UpgradeReport:
         """The new release serves and is proved.
@@ -56,6 +57,7 @@ class Upgrading:
             raise
         except Exception as error:
             raise self.gone_back(error) from error
+        self.serves = self.way.hop.new
         return self.report()
 
     def prepare(self, *, drilled: bool) -> Upgrade:
@@ -121,6 +123,7 @@ class Upgrading:
                 advice=f"rollout rollback {name} goes on with the way back",
             )
         self.notes += notes
+        self.serves = hop.old
         return StepError(
             "upgrade",
             f"{hop.old} → {hop.new} failed at {step}: {cause}\n"
@@ -142,6 +145,8 @@ class Upgrading:
             tuple(self.checks),
             tuple(self.notes),
             failed,
+            mark.unsaved_s if mark else 0.0,
+            self.serves,
         )
 
 

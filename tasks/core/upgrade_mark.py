@@ -48,6 +48,18 @@ class Upgrade(BaseModel):
         return self.stage is not Stage.DONE
 
     @property
+    def taken(self) -> datetime:
+        """When the restore point was taken, which its name says."""
+        return datetime.strptime(self.point, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+    @property
+    def unsaved_s(self) -> float:
+        """How long people wrote on after the point: what a way back loses."""
+        if not (self.stopped and self.point):
+            return 0.0
+        return (datetime.fromisoformat(self.stopped) - self.taken).total_seconds()
+
+    @property
     def downtime_s(self) -> float:
         if not (self.stopped and self.opened):
             return 0.0

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from datetime import UTC, datetime
 
 import psycopg
 
@@ -128,9 +127,8 @@ def require_confirmed(site: Site, mark: Upgrade, *, confirm: str) -> None:
 
 def newer(site: Site, mark: Upgrade) -> str:
     """What people made since the point: rows by table, as words."""
-    taken = datetime.strptime(mark.point, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     try:
-        found = facts.newer(site, taken)
+        found = facts.newer(site, mark.taken)
     except (NotKnown, psycopg.Error) as error:
         log.warning("rollback: what is newer than %s is not known: %s", mark.point, error)
         return "an unknown number of rows"
