@@ -70,8 +70,15 @@ def promote(
     reason: Reason = "",
     yes: Yes = False,
 ) -> None:
-    """Deploy to one environment what another one runs and was verified with."""
-    _deploy(environment, json=json, yes=yes, reason=reason, only=[], promote_from=source)
+    """Give one environment what another one runs and was verified with, by deploy or upgrade."""
+    from cli import runs, upgrade
+
+    given: Any = {"reason": reason, "yes": yes, "promote_from": source}
+    if not runs.is_upgrade(environment, source=source):
+        _deploy(environment, json=json, only=[], **given)
+        return
+    plain = {"to": "", "dry_run": False, "rehearse": False, "without_drill": False}
+    raise typer.Exit(upgrade.upgrade(environment, as_json=json, **plain, **given))
 
 
 def _deploy(environment: str, *, json: bool, yes: bool, reason: str, **what: Any) -> None:
@@ -197,7 +204,10 @@ def upgrade(
         bool, typer.Option("--dry-run", help="Only show what would change, and what is in the way")
     ] = False,
     rehearse: Annotated[
-        bool, typer.Option("--rehearse", help="Do all of it beside the environment, and measure it")
+        bool,
+        typer.Option(
+            "--rehearse", help="Do all of it beside the environment; without --to, newest"
+        ),
     ] = False,
     without_drill: Annotated[
         bool, typer.Option("--without-drill", help="Do not prove the restore point first")

@@ -158,6 +158,21 @@ def upgrade(environment: str, **parameters: Any) -> "UpgradeReport":
         return _run(flow, environment=environment, **parameters)
 
 
+def rehearsal(environment: str, *, to: str) -> "UpgradeReport | None":
+    """None where no release is newer than the one that runs."""
+    with server(environment):
+        from flows.rehearsal import rehearsal as flow
+
+        return _run(flow, environment=environment, to=to)
+
+
+def is_upgrade(environment: str, *, source: str) -> bool:
+    """Whether a promotion brings the environment a newer release."""
+    from tasks.core import promotion
+
+    return promotion.is_upgrade(environment, source)
+
+
 def rollback(environment: str, **parameters: Any) -> "UpgradeReport":
     with server(environment):
         from flows.rollback import rollback as flow

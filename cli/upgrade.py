@@ -26,9 +26,7 @@ def upgrade(
 ) -> int:
     """The exit status: of a plan alone as `rollout plan` has it."""
     if rehearse:
-        with bars(shares=True):
-            report = runs.upgrade(environment, rehearse=True, **what)
-        _print(report, "rehearsal", as_json=as_json)
+        rehearsal(environment, to=what["to"], as_json=as_json)
         return 0
     if dry_run:
         plan = runs.plan_upgrade(environment, **what)
@@ -39,6 +37,14 @@ def upgrade(
         report = runs.upgrade(environment, reason=reason, approved_plan=name, **what)
     _print(report, "upgrade", as_json=as_json)
     return 0
+
+
+def rehearsal(environment: str, *, to: str, as_json: bool) -> None:
+    with bars(shares=True):
+        report = runs.rehearsal(environment, to=to)
+    if report is None:
+        raise RolloutError(f"no release of config/releases is newer than what {environment} runs")
+    _print(report, "rehearsal", as_json=as_json)
 
 
 def rollback(environment: str, *, reason: str, yes: bool, as_json: bool) -> None:
@@ -88,11 +94,13 @@ def _print(report: UpgradeReport, work: str, *, as_json: bool) -> None:
                 "downtime_s": in_s(report.downtime_s),
                 "checks": check_rows(report.checks),
                 "notes": list(report.notes),
+                "unsaved_s": in_s(report.unsaved_s),
                 "seconds": in_s(report.seconds),
             }
         )
         return
     table(part_rows(report), f"{report.environment}: {work} in {report.seconds:.1f} s")
+    say(f"timeline: artifact {work}-{report.environment.replace('_', '-')} of the run, in the UI")
     for note in report.notes:
         say(f"note: {note}")
     if work == "rehearsal":

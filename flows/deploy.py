@@ -14,6 +14,7 @@ from flows.parts.opening import locked
 from flows.parts.report import Report, report_on
 from flows.parts.run import recorded, this_run
 from flows.parts.transfers import transfers
+from tasks.core.promotion import require_no_upgrade
 from tasks.core.site import Site
 from tasks.steps import tasks
 from tasks.steps.table import NAMES
@@ -37,7 +38,8 @@ def deploy(
     Args:
         environment: A file of config/environments.
         release: Dify's version; empty for the one the environment's file names.
-        promote_from: Another environment, whose verified release and images this one gets.
+        promote_from: Another environment, whose verified release and images this one gets, if it
+            runs that release already; a newer one is an upgrade.
         dry_run: Only show what would change.
         only: Only these steps; none chosen means all.
         reason: Why, for the history. No secrets.
@@ -47,6 +49,7 @@ def deploy(
     with locked(
         environment, run=run, release=release, promote_from=promote_from, dry_run=dry_run
     ) as site:
+        require_no_upgrade(site)
         graph = Graph(site)
         if dry_run:
             return planned(graph, site, run=run, only=only)

@@ -36,6 +36,7 @@ def rollback(environment: str, confirm: str = "", reason: Reason = "") -> Upgrad
         graph = Graph(site)
         mark = graph.run(tasks.last, confirm=confirm)
         history.begin(site, reason=reason)
+        history.hop(mark.new, mark.old)
         report = gone_back(graph, site, mark)
     said = follow(environment, mark.old)
     report = replace(report, notes=(*report.notes, *([said] if said else [])))
@@ -60,6 +61,7 @@ def gone_back(graph: Graph, site: Site, mark: Upgrade) -> UpgradeReport:
         tuple(laps.parts),
         tuple(checks),
         tuple(notes),
+        serves=mark.old,
     )
 
 

@@ -9,10 +9,9 @@ from config.errors import StepError
 from flows.parts import history
 from flows.parts.approval import approval
 from flows.parts.artifacts import publish_plan
-from flows.parts.forms import PlanName, Reason, ReleaseName
+from flows.parts.forms import PlanName, Reason, ReleaseName, SourceName
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
-from flows.parts.rehearsing import rehearsed
 from flows.parts.report import Report, report_on
 from flows.parts.run import recorded, this_run
 from flows.parts.upgrade_report import UpgradeReport, publish
@@ -29,8 +28,8 @@ from tasks.upgrades.way import Way, notes, outcome
 def upgrade(
     environment: str,
     to: ReleaseName = "",
+    promote_from: SourceName = "",
     dry_run: bool = False,
-    rehearse: bool = False,
     without_drill: bool = False,
     reason: Reason = "",
     approved_plan: PlanName = "",
@@ -42,31 +41,33 @@ def upgrade(
     Args:
         environment: A file of config/environments.
         to: Dify's version; empty for the one the environment's file names.
+        promote_from: Another environment, whose verified release and images this one gets.
         dry_run: Only show what would change, and what is in the way.
-        rehearse: Do all of it beside the environment, on its newest restore point, and measure it.
         without_drill: Do not prove the restore point before anything changes; the report says so.
         reason: Why, for the history. No secrets.
         approved_plan: The plan that was approved already, by its name.
     """
     run = this_run()
-    with locked(environment, run=run, release=to, dry_run=dry_run, half_upgraded=True) as site:
+    with locked(
+        environment,
+        run=run,
+        release=to,
+        promote_from=promote_from,
+        dry_run=dry_run,
+        half_upgraded=True,
+    ) as site:
         graph = Graph(site)
         way = graph.run(tasks.find_way)
         if dry_run:
             return planned(graph, site, way, run=run, drilled=not without_drill)
-        if rehearse:
-            report = rehearsed(graph, site, way)
-            publish(report, "rehearsal")
-            return report
         history.begin(site, reason=reason)
+        history.hop(way.hop.old, way.hop.new)
         if site.environment.protected and not way.going_on:
             plan = planned(graph, site, way, run=run, drilled=not without_drill)
             history.approve(
                 approval(plan, site, given=approved_plan, reason=reason, work="upgrade")
             )
-        report = carried_out(Upgrading(graph, site, way), drilled=not without_drill)
-    history.upgraded(report)
-    return report
+        return carried_out(Upgrading(graph, site, way), drilled=not without_drill)
 
 
 def planned(graph: Graph, site: Site, way: Way, *, run: str, drilled: bool) -> Report:
@@ -86,9 +87,12 @@ def carried_out(upgrading: Upgrading, *, drilled: bool) -> UpgradeReport:
     try:
         report = upgrading.carry_out(drilled=drilled)
     except StepError as error:
-        publish(upgrading.report(failed=str(error)), "upgrade")
+        report = upgrading.report(failed=str(error))
+        publish(report, "upgrade")
+        history.upgraded(report)
         raise
     said = follow(report.environment, report.new)
     report = replace(report, notes=(*report.notes, *([said] if said else [])))
     publish(report, "upgrade")
+    history.upgraded(report)
     return report

@@ -39,6 +39,12 @@ class Hop:
         return number(self.old) < number(version) <= number(self.new)
 
 
+def newest_above(runs: str, known: Sequence[str]) -> str:
+    """The newest release that is known; empty where it is not above what runs, or nothing runs."""
+    newest = max(known, key=number, default="")
+    return newest if runs and number(runs) < number(newest) else ""
+
+
 def all_steps(
     history: History, files: Mapping[str, Sequence[HandStep]]
 ) -> dict[str, list[HandStep]]:

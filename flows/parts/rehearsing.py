@@ -5,15 +5,12 @@ from dataclasses import replace
 from flows.parts.drilled import cleared
 from flows.parts.graph import Graph
 from flows.parts.progress import progress
-from flows.parts.upgrade_report import Laps, UpgradeReport
+from flows.parts.upgrade_report import DOWN, Laps, UpgradeReport
 from tasks.core.site import Site
 from tasks.points import tasks as points
 from tasks.steps.tasks import STEPS
 from tasks.upgrades import tasks
 from tasks.upgrades.way import Way
-
-# Nobody can use Dify while these go on.
-DOWN = ("settings", "migrate", "hand steps before", "start")
 
 
 def rehearsed(graph: Graph, site: Site, way: Way) -> UpgradeReport:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from config.desired.services import images
 from config.errors import StepError
 from config.load import load_release
+from config.rules.revisions import number
 from tasks.core import release_file
 from tasks.core.engine import usable
 from tasks.core.release_file import Promoted, ReleaseFile
 from tasks.core.site import Site, without_secrets
-from tasks.core.step import Blocked, Change, Planned
+from tasks.core.step import Blocked, Change, Planned, in_the_way
 from tasks.core.verified_mark import definition, holds
 
 
@@ -41,6 +42,44 @@ def _unproved(site: Site, found: ReleaseFile) -> str:
     if found.settings_of != definition(site.release):
         return f"was verified with other settings than config/releases/{found.version}.toml has now"
     return "" if holds(site, found) else "was changed since it passed verification"
+
+
+def is_upgrade(environment: str, source: str) -> bool:
+    """Whether what was verified in `source` is a newer release than the one that runs here."""
+    return _newer(without_secrets(environment), promoted(source))
+
+
+def require_no_upgrade(site: Site) -> None:
+    """A deploy promotes the release that runs; a newer one takes a point and a way back.
+
+    Raises:
+        StepError: the promoted release is newer.
+    """
+    source, name = site.promoted, site.name
+    if source and _newer(site, source):
+        raise StepError(
+            "promote",
+            f"{source.source} runs Dify {source.release}, and {name} an older one",
+            advice=f"rollout promote {source.source} {name} upgrades it; in the UI, the deployment "
+            f"upgrade/{name} with promote_from = {source.source!r}",
+        )
+
+
+def _newer(site: Site, source: Promoted) -> bool:
+    runs = release_file.read(site.environment, site.node).version
+    return bool(runs) and number(runs) < number(source.release)
+
+
+def require_same_images(site: Site) -> None:
+    """The images on every node are those of the promoted environment, if there is one.
+
+    Raises:
+        StepError: one of them is another image of that name.
+    """
+    for each in site.on_each():
+        step = SameImages(each)
+        if found := [each for each in step.plan(step.observe()) if isinstance(each, Blocked)]:
+            raise in_the_way("promote", found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ from tasks.server.automations import Automations, related_to_tag
 
 OWNED = "rollout: failed runs of "
 # Health tells of itself, probe by probe; what only lists or asks is answered where it was started.
-FLOWS = ("deploy", "verify", "backup", "restore", "drill", "images", "watch")
+FLOWS = (
+    *("deploy", "upgrade", "rollback", "rehearsal", "verify"),
+    *("backup", "restore", "drill", "images", "watch"),
+)
 BAD = frozenset(f"prefect.flow-run.{name}" for name in ("Failed", "Crashed", "TimedOut"))
 GOOD = "prefect.flow-run.Completed"
 WATCHED = "rollout.schedule.watched"

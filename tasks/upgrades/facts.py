@@ -24,10 +24,10 @@ _LARGE_BYTES = 100_000_000
 
 
 def older(site: Site, version: str) -> Site:
-    """The same environment with that release."""
+    """The same environment with that release, which was promoted from nowhere."""
     dify = site.environment.dify.model_copy(update={"release": version})
     environment = site.environment.model_copy(update={"dify": dify})
-    return site.replace(environment=environment, release=load_release(version))
+    return Site(environment, load_release(version), site.secrets, site.node)
 
 
 def schema(site: Site) -> list[str]:

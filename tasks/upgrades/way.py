@@ -9,6 +9,7 @@ from config.load import load_history, load_release, release_names
 from config.rules import upgrade as rules
 from config.rules.upgrade import Hop, Obstacle
 from tasks.core import release_file, upgrade_mark
+from tasks.core.promotion import require_same_images
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome
 from tasks.core.upgrade_mark import Stage, Upgrade
@@ -59,8 +60,9 @@ def require_known(site: Site, way: Way) -> None:
     Asking takes a start of Python: later nobody could use Dify meanwhile.
 
     Raises:
-        StepError: neither of them knows it.
+        StepError: neither of them knows it, or they are not those that are promoted.
     """
+    require_same_images(site)
     foreign = {each.revision: each.of for each in load_history().foreign}
     known = facts.known(site, way.hop.old)
     _require([rules.revision_refused(facts.schema(site), known, foreign, way.hop)])

@@ -1,11 +1,15 @@
-"""What is proved before an upgrade: its point by a drill, and all of it by a rehearsal."""
+"""What is proved before an upgrade: images, its point by a drill, and all of it by a rehearsal."""
 
 from dataclasses import replace
 
+import pytest
+
+from config.errors import StepError
 from flows.parts.graph import Graph
 from flows.parts.rehearsing import rehearsed
-from flows.parts.upgrading import back
+from flows.parts.upgrading import Upgrading, back
 from tasks.core import release_file, upgrade_mark
+from tasks.core.release_file import Promoted
 from tasks.core.site import Site
 from tasks.points.backup import silent, take
 from tasks.points.repository import open_repository
@@ -14,6 +18,7 @@ from tests.integration.upgrading import (
     NEW,
     OLD,
     dify,
+    images,
     require_served_as_before,
     sql_step,
     state,
@@ -22,6 +27,16 @@ from tests.integration.upgrading import (
 )
 
 __all__ = ["dify"]
+
+
+def test_another_image_than_the_promoted_one_is_refused_while_dify_runs(dify: Site) -> None:
+    was, wanted = images(dify), to(dify, NEW)
+    source = Promoted("staging", NEW, {wanted.release.images["api"]: f"sha256:{'0' * 64}"})
+    site = Site(wanted.environment, wanted.release, wanted.secrets, promoted=source)
+    upgrading = Upgrading(Graph(site), site, replace(way.find(site), steps=()))
+    with pytest.raises(StepError, match="is another image than staging was verified with"):
+        upgrading.carry_out(drilled=False)
+    assert images(dify) == was and upgrade_mark.read(dify) is None
 
 
 def test_a_rehearsal_measures_the_upgrade_and_changes_nothing(dify: Site) -> None:

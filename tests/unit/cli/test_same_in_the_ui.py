@@ -24,6 +24,8 @@ FLOWS = {
         if name.startswith("images ")
     },
 }
+# A promotion to a newer release.
+ALSO = {"promote": "upgrade"}
 RENAMED = {("promote", "source"): "promote_from", ("health", "environments"): "environment"}
 NOT_IN_THE_UI = {
     "sandbox": "starts the very server and worker that have the UI",
@@ -47,6 +49,7 @@ NO_PARAMETER = {
     "yes": "the UI asks by suspending the run, or for the environment's name",
     "watch": "the schedule looks again",
     "every": "the schedule says when",
+    "rehearse": "a deployment of its own, rehearsal/ENV",
     "every_one": "the deployment fleet/all asks all of them",
     "at_once": "the deployment fleet/all has it",
 }
@@ -89,7 +92,7 @@ def test_a_parameter_is_an_option_of_a_command(flow: str) -> None:
     given = {
         name
         for command in ASKED
-        for of, fixed in [FLOWS.get(command, (command, {}))]
+        for of, fixed in [FLOWS.get(command, (command, {})), (ALSO.get(command, ""), {})]
         if of == flow
         for name in [
             *fixed,

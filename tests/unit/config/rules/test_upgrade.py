@@ -13,6 +13,7 @@ from config.rules.upgrade import (
     direction,
     downtime_s,
     marketplace_refused,
+    newest_above,
     postgres_refused,
     revision_refused,
     room_refused,
@@ -23,6 +24,15 @@ HISTORY = load_history()
 FILES = {name: load_release(name).steps for name in release_names()}
 STEPS = all_steps(HISTORY, FILES)
 FOREIGN = {each.revision: each.of for each in HISTORY.foreign}
+
+
+@pytest.mark.parametrize(
+    ("runs", "wanted"),
+    [("1.9.2", "1.17.1"), ("1.17.0", "1.17.1"), ("1.17.1", ""), ("1.18.0", ""), ("", "")],
+)
+def test_the_newest_release_is_the_one_above_what_runs(runs: str, wanted: str) -> None:
+    assert newest_above(runs, ["1.9.2", "1.17.1", "1.16.1"]) == wanted
+    assert newest_above(runs, []) == ""
 
 
 def hop(old: str, new: str) -> Hop:
