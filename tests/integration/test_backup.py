@@ -168,11 +168,16 @@ def bring_back(site: Site, repository: Repository, point: str = "latest", *only:
 
 
 def in_child(work: Callable[[], object]) -> int | None:
-    """Exit code of a process of its own that does the work; negative: the signal it died of."""
+    """Exit code of a process of its own that does the work; negative: the signal it died of.
+
+    None if it does not end; it does not go on beside the test then.
+    """
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
-    child.join(120)
-    return child.exitcode
+    child.join(600)
+    found = child.exitcode
+    child.kill()
+    return found
 
 
 def die(*_: object, **__: object) -> None:

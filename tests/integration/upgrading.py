@@ -128,7 +128,8 @@ def require_served_as_before(site: Site, before: dict[str, Any]) -> None:
     after = state(site)
     assert {key: (before[key], now) for key, now in after.items() if now != before[key]} == {}
     assert upgrade_mark.read(site) is None
-    assert failed(verify(site, deep=True)) is None
+    if error := failed(verify(site, deep=True)):
+        raise error
 
 
 def sql_step(when: str, sql: str, query: str, wanted: str, **more: Any) -> HandStep:
