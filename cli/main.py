@@ -243,6 +243,23 @@ def rollback(
 
 
 @app.command()
+def adopt(
+    environment: Environment,
+    project: Annotated[
+        str, typer.Option("--project", help="Its compose project, where there are several")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would change: all that there is yet")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Tell what a Dify is that somebody else set up, and what taking it over would change."""
+    from cli import adopt
+
+    raise typer.Exit(adopt.adopt(environment, project=project, dry_run=dry_run, as_json=json))
+
+
+@app.command()
 def down(
     environment: Environment,
     purge: Annotated[bool, typer.Option(help="Also delete all of its data")] = False,

@@ -180,6 +180,13 @@ def rollback(environment: str, **parameters: Any) -> "UpgradeReport":
         return _run(flow, environment=environment, **parameters)
 
 
+def adopt(environment: str, **parameters: Any) -> "Report":
+    with server(environment):
+        from flows.adopt import adopt as flow
+
+        return _run(flow, environment=environment, **parameters)
+
+
 def drill(environment: str, *, point: str) -> "DrillReport":
     with server(environment):
         from flows.drill import drill as flow

@@ -31,10 +31,11 @@ def require_own(environment: Environment, node: Node) -> None:
     _require(environment, "dify.home", environment.dify.home, stack)
     if not stack and (found := _foreign(environment, node)):
         raise StepError(
-            "lock",
+            "dify.home",
             f"{environment.dify.home} has {', '.join(found)} of a Dify that this project did not "
             "make; nothing of it is read or changed",
-            advice=f"set dify.home, dify.data and dify.project of {environment.name} to others",
+            advice=f"set dify.home, dify.data and dify.project of {environment.name} to others; "
+            f"rollout adopt {environment.name} --dry-run says what that Dify is and has",
         )
 
 
@@ -72,7 +73,7 @@ def mark_home(environment: Environment, node: Node) -> None:
 def _require(environment: Environment, key: str, place: Path, owner: str) -> None:
     if owner not in ("", environment.name):
         raise StepError(
-            "lock",
+            key,
             f"{place} belongs to the environment {owner}, and this is {environment.name}",
             advice=f"set {key} of {environment.name} to a place of its own",
         )

@@ -8,7 +8,7 @@ from cli.groups import MOVED
 from cli.main import app
 from config.errors import RolloutError
 
-MOST_COMMANDS = 19
+MOST_COMMANDS = 20
 
 
 @pytest.mark.parametrize("name", sorted(MOVED))

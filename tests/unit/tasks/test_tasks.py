@@ -22,7 +22,7 @@ TASKS: dict[str, Task[..., Any]] = {
 
 
 def test_each_room_with_tasks_is_found():
-    assert ROOMS == ["core", "images", "points", "probes", "steps", "upgrades"]
+    assert ROOMS == ["adoption", "core", "images", "points", "probes", "steps", "upgrades"]
     assert len(TASKS) > len(NAMES)
 
 

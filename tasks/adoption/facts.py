@@ -1,0 +1,146 @@
+"""What another Dify's own database and folders say of it; nothing is changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from clients.command import Command
+from clients.dify import Dify, DifyError
+from clients.postgres import Connection, DatabaseMissing
+from config.environment import Postgres
+from config.load import release_names
+from config.rules.adoption import Found
+from tasks.adoption.origin import Origin
+from tasks.core.site import Site
+from tasks.points.databases import session_database
+
+API_PORT = 5001
+_DU_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides whether it can be taken over; sizes in bytes, `folders` by where they lie."""
+
+    found: Found
+    database: int
+    folders: dict[str, int]
+    superuser: bool
+
+    @property
+    def files(self) -> int:
+        return sum(self.folders.values())
+
+
+def ask(site: Site, origin: Origin, there: Site) -> Facts:
+    """Of the other Dify, as `there` reads it, for the environment of `site`.
+
+    Raises:
+        PostgresUnreachable, PostgresRefused: its database cannot be asked.
+    """
+    state, postgres = origin.state(site.release), there.environment.postgres
+    with session_database(there).connect() as connection:
+        database = _number(connection, "SELECT pg_database_size(current_database())")
+        superuser = _number(
+            connection, "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper"
+        )
+        account = _account(connection, site.environment.dify.admin_email)
+        vectors = _vectors(connection)
+    given = origin.settings
+    beside = (given.get("PGVECTOR_HOST"), given.get("PGVECTOR_DATABASE")) == (
+        given.get("DB_HOST"),
+        postgres.database,
+    )
+    found = Found(
+        environment=site.name,
+        project=origin.project,
+        version=origin.version,
+        release=site.release.version,
+        known=origin.version in release_names(),
+        storage=given.get("STORAGE_TYPE", ""),
+        bucket=site.environment.storage.kind == "s3",
+        plugins=_without_plugins(there),
+        shared=shared(site, origin, there),
+        unmounted=tuple(name for name in site.release.state if name not in state),
+        vector_store=given.get("VECTOR_STORE", ""),
+        beside=beside,
+        vectors=vectors,
+        email=site.environment.dify.admin_email,
+        account=account,
+        password=account and logs_in(site, origin),
+    )
+    return Facts(found, database, _sizes(site, sorted(set(state.values()))), bool(superuser))
+
+
+def shared(site: Site, origin: Origin, there: Site) -> tuple[str, ...]:
+    """Keys of the environment that name a place of the other Dify."""
+    data, state = site.environment.dify.data, origin.state(site.release).values()
+    own, other = site.environment.postgres, there.environment.postgres
+    inside = [Path(place) for place in state if _overlap(Path(place), data)]
+    found = {
+        "dify.home": origin.folder == str(site.environment.dify.home),
+        "dify.data": bool(inside),
+        "postgres.database": _place(own) == _place(other) and own.database == other.database,
+        "postgres.plugin_database": _place(own) == _place(other)
+        and own.plugin_database == other.plugin_database,
+    }
+    return tuple(key for key, same in found.items() if same)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _place(postgres: Postgres) -> tuple[str, int]:
+    return postgres.host, postgres.port
+
+
+def _account(connection: Connection, email: str) -> bool:
+    query = "SELECT count(*) FROM accounts WHERE email = %s"
+    row = connection.execute(query, [email]).fetchone()
+    return bool(row and row[0])
+
+
+def logs_in(site: Site, origin: Origin) -> bool:
+    """Whether the other Dify's API takes the environment's login; asked at its container.
+
+    Raises:
+        DifyError: it could not be asked.
+    """
+    url = f"http://{origin.address(origin.api.service)}:{API_PORT}"
+    with Dify(url, site.release.api, patience=site.within(1)) as client:
+        try:
+            client.login(site.environment.dify.admin_email, site.secret("admin_password"))
+        except DifyError as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            return False
+    return True
+
+
+def _without_plugins(there: Site) -> str:
+    """The SQL that makes the database of plugins; empty where there is one."""
+    database = session_database(there, plugin=True)
+    try:
+        with database.connect():
+            return ""
+    except DatabaseMissing:
+        return f'CREATE DATABASE "{database.database}" OWNER "{database.user}";'
+
+
+def _vectors(connection: Connection) -> int:
+    query = "SELECT count(*) FROM datasets WHERE indexing_technique = 'high_quality'"
+    return _number(connection, query)
+
+
+def _number(connection: Connection, query: str) -> int:
+    row = connection.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _sizes(site: Site, folders: Sequence[str]) -> dict[str, int]:
+    words = ("du", "--summarize", "--bytes", *folders)
+    done = site.node.attempt(Command(words, changes=False, timeout_s=_DU_S)) if folders else None
+    lines = done.stdout.splitlines() if done else []
+    return {path: int(size) for size, path in (line.split("\t", 1) for line in lines)}

@@ -1,0 +1,116 @@
+"""A Dify that somebody else set up: what its containers say of it, and it as a site to be read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from clients.docker_stacks import Member
+from config.errors import StepError
+from config.release import Release
+from config.rules.published_secrets import PUBLISHED
+from tasks.core.site import Site
+
+STEP = "adopt"
+API = re.compile(r"(?:^|/)dify-api(?::v?(?P<version>[^@]+))?(?:@|$)")
+# Whoever of these has a value that anybody can read is named.
+SECRETS = ("SECRET_KEY", "DB_PASSWORD", "REDIS_PASSWORD", "CODE_EXECUTION_API_KEY",
+           "PLUGIN_DAEMON_KEY", "INNER_API_KEY_FOR_PLUGIN", "INIT_PASSWORD")  # fmt: skip
+PLUGINS = "dify_plugin"
+_HERE = ("localhost", "host.docker.internal")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The containers of its compose project. What they run with counts, and not what files say."""
+
+    project: str
+    members: tuple[Member, ...]
+
+    @property
+    def api(self) -> Member:
+        """The container that answers people; any of its image where none is called so.
+
+        Raises:
+            StepError: the project has none.
+        """
+        found = [each for each in self.members if API.search(each.image)]
+        if not found:
+            raise StepError(
+                STEP,
+                f"the compose project {self.project} has no container of the image dify-api",
+                advice="docker compose ls --all names the projects of this machine",
+            )
+        return next((each for each in found if each.service == "api"), found[0])
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.api.settings
+
+    @property
+    def folder(self) -> str:
+        return self.api.folder
+
+    @property
+    def version(self) -> str:
+        """Dify's, as its image is called; empty where that does not say it."""
+        found = API.search(self.api.image)
+        return (found["version"] or "") if found else ""
+
+    @property
+    def unsafe(self) -> list[str]:
+        """Secrets that anybody can read, or that are missing, by the names they have there."""
+        return [n for n in SECRETS if n in self.settings and self.settings[n] in (*PUBLISHED, "")]
+
+    @property
+    def keepers(self) -> list[Member]:
+        """The containers that hold the state Dify asks for."""
+        asked = {self.settings.get(key, "") for key in ("DB_HOST", "REDIS_HOST", "PGVECTOR_HOST")}
+        return [each for each in self.members if asked & {each.service, each.name}]
+
+    def named(self, *services: str) -> list[Member]:
+        return [each for each in self.members if each.service in services]
+
+    def address(self, host: str) -> str:
+        """Where the machine reaches what the containers call so."""
+        found = [each for each in self.members if host in (each.service, each.name)]
+        addresses = [address for each in found for address in each.addresses]
+        return addresses[0] if addresses else "127.0.0.1" if host in _HERE else host
+
+    def state(self, release: Release) -> dict[str, str]:
+        """Name of a folder of state, as the release has it → where it lies on the machine."""
+        return {
+            name: member.mounts[inside]
+            for service in release.services
+            for member in self.named(service)
+            for name, inside in release.services[service].volumes.items()
+            if inside in member.mounts
+        }
+
+    @property
+    def plugin_database(self) -> str:
+        daemons = [each for each in self.members if "dify-plugin-daemon" in each.image]
+        return daemons[0].settings.get("DB_DATABASE", PLUGINS) if daemons else PLUGINS
+
+
+def as_site(origin: Origin, site: Site) -> Site:
+    """It as a site whose databases are asked, as its own containers do."""
+    environment, given = site.environment, origin.settings
+    postgres = {
+        "host": origin.address(given.get("DB_HOST", "localhost")),
+        "port": int(given.get("DB_PORT") or 5432),
+        "user": given.get("DB_USERNAME", "postgres"),
+        "admin": "",
+        "database": given.get("DB_DATABASE", "dify"),
+        "plugin_database": origin.plugin_database,
+    }
+    return site.replace(
+        environment=environment.model_copy(
+            update={
+                "platform": environment.platform.model_copy(update={"kind": "external"}),
+                "postgres": environment.postgres.model_copy(update=postgres),
+            }
+        ),
+        secrets={"postgres_password": SecretStr(given.get("DB_PASSWORD", ""))},
+    )

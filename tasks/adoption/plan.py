@@ -1,0 +1,133 @@
+"""What an adoption does, for people: changes, what is in the way, and what they ask before."""
+
+import time
+from dataclasses import dataclass
+
+from config.rules import adoption as rules
+from config.rules.upgrade import Obstacle
+from tasks.adoption.facts import Facts, ask
+from tasks.adoption.find import find
+from tasks.adoption.origin import STEP, Origin, as_site
+from tasks.core.site import Site
+from tasks.core.step import Blocked, Change, Kind, Outcome
+
+GB = 1e9
+CARRIED_OUT = (
+    "no command carries this out yet: deploy beside it and move apps by Dify's export, or leave it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The Dify to take over. `facts` are None where its state does not run, so was not asked."""
+
+    origin: Origin
+    facts: Facts | None
+
+
+def look(site: Site, project: str) -> Seen:
+    """The Dify to take over, and what it says of itself; nothing is changed.
+
+    Raises:
+        StepError: there is none to be found.
+        PostgresUnreachable, PostgresRefused, DifyError: it cannot be asked.
+    """
+    origin = find(site, project)
+    if silent(origin):
+        return Seen(origin, None)
+    return Seen(origin, ask(site, origin, as_site(origin, site)))
+
+
+def silent(origin: Origin) -> list[str]:
+    """Services that have to run to be asked, and do not."""
+    return sorted({each.service for each in (origin.api, *origin.keepers) if not each.runs})
+
+
+def obstacles(seen: Seen) -> list[Obstacle]:
+    """What a person has to settle first."""
+    stopped = rules.stopped(seen.origin.project, silent(seen.origin))
+    found = rules.obstacles(seen.facts.found) if seen.facts else []
+    return [*([stopped] if stopped else []), *found]
+
+
+def outcome(site: Site, seen: Seen) -> Outcome:
+    """The part of the plan that is not of a deploy."""
+    began = time.monotonic()
+    what = f"take over Dify {seen.origin.version} in {seen.origin.folder}"
+    blocked = tuple(Blocked(what, each.why, each.do) for each in obstacles(seen))
+    changes, seconds = tuple(_changes(site, seen)), time.monotonic() - began
+    return Outcome(STEP, changes, seconds, applied=False, blocked=blocked)
+
+
+def _changes(site: Site, seen: Seen) -> list[Change]:
+    origin, facts = seen.origin, seen.facts
+    folder, postgres = origin.folder, as_site(origin, site).environment.postgres
+    size = f", {facts.database / GB:.2f} GB" if facts else ""
+    own = site.environment.postgres
+    key = "secret_key"
+    found = [
+        Change(Kind.MAKE, "point", f"save {folder} as a restore point", "", "proved by a drill"),
+        Change(
+            Kind.CHANGE,
+            key,
+            f"{key} of its data",
+            "published" if "SECRET_KEY" in origin.unsafe else "private",
+            "a new one" if "SECRET_KEY" in origin.unsafe else "taken over",
+        ),
+        *_copies(site, seen),
+        Change(
+            Kind.MAKE,
+            "database",
+            f"copy database {postgres.database}{size}",
+            f"{postgres.host}:{postgres.port}",
+            f"{own.database} at {own.host}:{own.port}",
+        ),
+        Change(
+            Kind.MAKE,
+            "plugin database",
+            f"copy database {postgres.plugin_database}",
+            f"{postgres.host}:{postgres.port}",
+            f"{own.plugin_database} at {own.host}:{own.port}",
+        ),
+    ]
+    stops = [
+        Change(Kind.STOP, each.name, f"stop {each.name}", "running", "stopped")
+        for each in origin.members
+        if each.runs
+    ]
+    return [*found, *stops]
+
+
+def _copies(site: Site, seen: Seen) -> list[Change]:
+    sizes = seen.facts.folders if seen.facts else {}
+    data, state = site.environment.dify.data, site.release.state
+    return [
+        Change(
+            Kind.MAKE,
+            name,
+            f"copy {name}" + (f", {sizes[place] / GB:.2f} GB" if place in sizes else ""),
+            place,
+            str(data / state[name].path),
+        )
+        for name, place in seen.origin.state(site.release).items()
+    ]
+
+
+def notes(site: Site, seen: Seen) -> list[str]:
+    """What people ask of it, one sentence each."""
+    origin, facts = seen.origin, seen.facts
+    found = [f"Dify {origin.version} was found in the compose project {origin.project}"]
+    if origin.unsafe:
+        found.append(f"anybody can read its {', '.join(origin.unsafe)}; each needs a new value")
+    if "SECRET_KEY" in origin.unsafe:
+        found.append(
+            "with another SECRET_KEY everybody logs in again, and OAuth logins of tools are "
+            "entered anew; passwords and credentials of model providers stay"
+        )
+    if facts and facts.superuser:
+        role = as_site(origin, site).environment.postgres.user
+        found.append(f"its role {role} is a superuser; {site.environment.postgres.user} is none")
+    if facts:
+        away_s = rules.away_s(facts.database, facts.files)
+        found.append(f"nobody could use Dify for about {away_s} s")
+    return [*found, CARRIED_OUT]

@@ -1,0 +1,66 @@
+"""A Dify that somebody else set up is told, with what is in the way; nothing of it changes."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.docker_stacks import Stacks
+from config.errors import StepError
+from tasks.adoption import plan
+from tasks.core.site import Site
+from tests.integration.adopting import host_image, recipe, taker
+
+
+@pytest.fixture(scope="module")
+def there(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    folder = tmp_path_factory.mktemp("points") / "repository"
+    with recipe(module_sandbox_site, folder, host_image()) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def own(module_sandbox_site: Any, there: Site) -> Generator[Site]:
+    with taker(module_sandbox_site, there) as site:
+        yield site
+
+
+def states(there: Site) -> dict[str, str]:
+    found = Stacks(there.node).members(there.environment.dify.project)
+    return {each.service: each.state for each in found}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_plan_names_it_and_changes_nothing(there: Site, own: Site) -> None:
+    ran, files = states(there), contents(there.environment.dify.home)
+    seen = plan.look(own, there.environment.dify.project)
+    assert seen.origin.folder == str(there.environment.dify.home.resolve())
+    assert seen.origin.version == "1.15.0" and seen.facts
+    assert seen.facts.database > 0 and seen.facts.files > 0
+    assert seen.origin.unsafe == ["REDIS_PASSWORD"]
+    found = plan.outcome(own, seen)
+    assert found.blocked == ()
+    targets = {change.target for change in found.changes}
+    assert {"secret_key", "storage", "plugin_daemon", "database"} <= targets
+    assert states(there) == ran and contents(there.environment.dify.home) == files
+
+
+def test_what_is_in_the_way_is_told(there: Site, own: Site) -> None:
+    dify = own.environment.dify.model_copy(update={"admin_email": "nobody@dify.local"})
+    other = own.replace(environment=own.environment.model_copy(update={"dify": dify}))
+    [nobody] = plan.outcome(other, plan.look(other, there.environment.dify.project)).blocked
+    assert "it has no account nobody@dify.local" in nobody.why
+    wrong = own.replace(secrets={**own.secrets, "admin_password": own.secrets["redis_password"]})
+    [refused] = plan.outcome(wrong, plan.look(wrong, there.environment.dify.project)).blocked
+    assert "is not the password of" in refused.why
+
+
+def test_its_own_names_are_no_other_dify(there: Site, own: Site) -> None:
+    with pytest.raises(StepError, match="is the name that sandbox has for its own"):
+        plan.look(own, own.environment.dify.project)
+    with pytest.raises(StepError, match="has no container of the image dify-api"):
+        plan.look(own, "no-such-project")

@@ -1,0 +1,80 @@
+"""What the containers of another Dify say of it."""
+
+import pytest
+from pydantic import SecretStr
+
+from config.environment import Environment
+from config.errors import StepError
+from config.load import load_environment, load_release
+from config.secrets import generate
+from tasks.adoption.facts import shared
+from tasks.adoption.origin import Origin, as_site
+from tasks.core.site import Site
+from tests.unit.tasks.adoption.members import member, official, pigsty_app
+
+
+@pytest.fixture
+def site() -> Site:
+    environment = load_environment("staging", release="1.15.0")
+    release = load_release("1.15.0")
+    return Site(environment, release, generate(release, {"admin_password": SecretStr("a1" * 8)}))
+
+
+def there(site: Site, origin: Origin) -> Site:
+    return as_site(origin, site)
+
+
+def test_places_that_the_environment_has_in_common_are_named(site: Site) -> None:
+    origin = Origin("dify", pigsty_app())
+    assert shared(site, origin, there(site, origin)) == ("dify.home", "dify.data")
+    tree = site.environment.model_dump()
+    tree["dify"] |= {"home": "/opt/own", "data": "/data/own"}
+    tree["postgres"]["host"] = "10.10.10.10"
+    own = site.replace(environment=Environment.model_validate(tree))
+    found = shared(own, origin, there(own, origin))
+    assert found == ("postgres.database", "postgres.plugin_database")
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("langgenius/dify-api:1.15.0", "1.15.0"),
+        ("mirror.local:5000/langgenius/dify-api:1.15.0@sha256:00", "1.15.0"),
+        ("dify-api:v0.6.11", "0.6.11"),
+        ("langgenius/dify-api@sha256:00", ""),
+        ("langgenius/dify-api", ""),
+    ],
+)
+def test_the_version_is_the_images(image: str, version: str) -> None:
+    assert Origin("dify", (member("api", image),)).version == version
+
+
+@pytest.mark.parametrize("image", ["my-dify-api-client:1", "langgenius/dify-apis:1", "nginx"])
+def test_what_has_no_api_is_no_dify(image: str) -> None:
+    with pytest.raises(StepError, match="has no container of the image dify-api"):
+        _ = Origin("dify", (member("api", image),)).api
+
+
+def test_pigstys_app_is_read_where_its_state_is(site: Site) -> None:
+    origin = Origin("dify", pigsty_app())
+    found = there(site, origin)
+    postgres = found.environment.postgres
+    assert (postgres.host, postgres.port, postgres.user) == ("10.10.10.10", 5432, "dify")
+    assert (postgres.database, postgres.plugin_database) == ("dify", "dify_plugin")
+    assert origin.state(site.release) == {
+        "storage": "/data/dify/app/storage",
+        "plugin_daemon": "/data/dify/plugin_daemon",
+    }
+    assert found.name == site.name and not found.platform.administered(found)
+    assert [each.service for each in origin.keepers] == ["redis"]
+
+
+def test_the_official_ones_database_is_asked_at_its_container(site: Site) -> None:
+    origin = Origin("docker", official())
+    assert there(site, origin).environment.postgres.host == "172.18.0.3"
+    assert sorted(each.service for each in origin.keepers) == ["db_postgres", "redis"]
+
+
+def test_what_anybody_can_read_is_named_without_its_value() -> None:
+    assert Origin("dify", pigsty_app()).unsafe == ["SECRET_KEY", "DB_PASSWORD", "REDIS_PASSWORD"]
+    assert "difyai123456" not in repr(pigsty_app())
