@@ -54,7 +54,9 @@ def _containers(project: str) -> State:
 
 
 def _files(folder: Path) -> State:
-    return {f"file {path}": _file(path) for path in folder.rglob("*") if path.is_file()}
+    """But what a deploy keeps of an edit by hand: that was the damage of a moment."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".previous")
+    return {f"file {path}": _file(path) for path in files}
 
 
 def _file(path: Path) -> str:
