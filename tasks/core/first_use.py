@@ -5,18 +5,22 @@ what Dify has stored.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from clients.command import Command
 from clients.node import Node
+from clients.redis import RedisRefused, RedisUnfit, RedisUnreachable
 from config.environment import Environment
 from config.errors import StepError
 from tasks.core import secret_places
 from tasks.core.owner_mark import home_is_marked
 from tasks.core.secrets import given_secrets
 from tasks.core.site import Site
+from tasks.steps.redis import dify_redis
 
 STEP = "first use"
 KEY = "secret_key"
@@ -34,7 +38,8 @@ def require_unused(site: Site) -> None:
     values = _values(site)
     if KEY in values:
         return
-    found = [*_files(environment, node), *_databases(site.replace(secrets=values))]
+    known = site.replace(secrets=values)
+    found = [*_files(environment, node), *_databases(known), *_queues(known)]
     if not found:
         return
     raise StepError(
@@ -72,6 +77,21 @@ def _files(environment: Environment, node: Node) -> Iterator[tuple[str, str]]:
     )
     if found := node.run(Command(command, changes=False)).strip():
         yield "dify.data", f"has files, like {Path(found).relative_to(environment.dify.data)}"
+
+
+def _queues(site: Site) -> Iterator[tuple[str, str]]:
+    """A given Redis that already has keys of somebody; one that does not let in is found later."""
+    if "redis_password" not in site.secrets:
+        return
+    redis = site.environment.redis
+    for key, broker in (("redis.database", False), ("redis.broker_database", True)):
+        number = redis.broker_database if broker else redis.database
+        with suppress(RedisUnreachable, RedisRefused, RedisUnfit):
+            with dify_redis(site, broker=broker).client() as client:
+                theirs: Any = client
+                keys = int(theirs.dbsize())
+            if keys:
+                yield key, f"{number} on {redis.host}:{redis.port} has {keys} keys"
 
 
 def _databases(site: Site) -> Iterator[tuple[str, str]]:

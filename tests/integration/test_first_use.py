@@ -23,8 +23,10 @@ from tasks.core.owner_mark import STACK, require_own
 from tasks.core.project_owner import other_folder, require_own_project
 from tasks.core.secrets import open_secrets, require_private
 from tasks.core.site import Site
-from tasks.core.step import Blocked
+from tasks.core.step import Blocked, converge
+from tasks.platforms.sandbox.redis import server_steps
 from tasks.steps.compose import Stack, down
+from tasks.steps.redis import dify_redis
 
 PUBLIC = "SECRET_KEY=sk-9f73s3ljTXVcMT3Blb3ljTqtsKiGHXVcMT3BlbkFJLK7U\n"
 
@@ -99,6 +101,30 @@ def test_files_of_another_dify_are_named_until_its_key_is_given(site: Site) -> N
         require_unused(site)
     secret_file.update(site.environment, site.node, values={"secret_key": SecretStr("k" * 32)})
     require_unused(site)
+
+
+def test_a_redis_that_somebody_uses_is_named_and_left(
+    site: Site, sandbox_site: Any, tmp_path: Path
+) -> None:
+    server = sandbox_site()
+    for step in server_steps(server):
+        converge(step)
+    there = server.environment.redis
+    tree = site.environment.model_dump()
+    tree["redis"] |= {"host": there.host, "port": there.port}
+    own = Site(Environment.model_validate(tree), site.release, {})
+    secret_file.update(
+        own.environment, own.node, values={"redis_password": server.secrets["redis_password"]}
+    )
+    require_unused(own)
+    with dify_redis(server, broker=True).client() as client:
+        client.lpush("dataset", "a job")
+    with pytest.raises(StepError) as refused:
+        require_unused(own)
+    place = f"{there.broker_database} on {there.host}:{there.port}"
+    assert f"redis.broker_database: {place} has 1 keys" in refused.value.cause
+    with dify_redis(server, broker=True).client() as client:
+        assert client.llen("dataset") == 1
 
 
 def test_a_published_key_is_refused_wherever_it_comes_from(site: Site) -> None:
