@@ -85,12 +85,15 @@ def closing(name: str, rehearsal: list[str], prefect: str = "") -> None:
 
 
 def table(rows: list[dict[str, Any]], title: str) -> None:
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for column in rows[0] if rows else ():
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    # A title of the table's own would be as narrow as the table.
+    console.print(title, style="italic", soft_wrap=True, highlight=False, markup=False)
+    console.print(table)
 
 
 def say(line: str) -> None:

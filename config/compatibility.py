@@ -57,7 +57,8 @@ PIGSTY = """\
 ## Pigsty
 
 A tree is known by its version. Run: 4.5 and 2.7 as the [double](../tests/pigsty/double/README.md)
-plays them, 4.5 by hand in the [lab](../tests/pigsty/lab/README.md); the others were read.
+plays them, 4.5 by hand in the [lab](../tests/pigsty/lab/README.md), with PostgreSQL 15 and 18; the
+others were read.
 """
 KERNELS = """\
 `pigsty.pg_version = 0`, the default, is the version `pigsty.yml` has. A cluster's kernel

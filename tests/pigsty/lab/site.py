@@ -44,7 +44,7 @@ class LabSite:
             "PREFECT_HOME": str(home / "prefect"),
             "ROLLOUT__PIGSTY__HOME": str(lab.tree),
             "ROLLOUT__PIGSTY__ADMIN_IP": lab.address,
-            "ROLLOUT__PIGSTY__PG_VERSION": "15",
+            "ROLLOUT__PIGSTY__PG_VERSION": "0",
             "ROLLOUT__PIGSTY__REDIS_NODES": json.dumps([lab.address]),
             "ROLLOUT__POSTGRES__HOST": lab.address,
             "ROLLOUT__POSTGRES__PORT": "5436",
