@@ -160,6 +160,7 @@ def on_a_terminal(machine: Any, *words: str, answer: str) -> tuple[int, str]:
     return process.wait(60), shown.decode(errors="replace")
 
 
+@pytest.mark.long
 def test_a_person_is_asked_before_a_point_is_migrated_up(kept: Any) -> None:
     with kept.database(autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '5eed00001160'")
@@ -234,6 +235,7 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
         yield variables
 
 
+@pytest.mark.long
 def test_a_drill_gets_uploads_from_the_bucket_they_were_saved_from(kept: Any) -> None:
     with bucket(kept) as variables:
         made = kept.json("backup", "sandbox", **variables)["made"]

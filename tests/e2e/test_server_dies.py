@@ -120,6 +120,7 @@ def require_told_once(text: str) -> None:
     assert text.count(NOT_THERE) == 1, text
 
 
+@pytest.mark.long
 def test_a_first_deploy_goes_on_when_its_server_is_killed(team: Team, server: int) -> None:
     status, text, _ = run(
         team, server, "deploy", "sandbox", when=said("migrate: "), stop=signal.SIGKILL

@@ -922,6 +922,7 @@ def test_another_password_opens_no_repository_of_another_environment(
         open_repository(other, create=True)
 
 
+@pytest.mark.long
 def test_half_of_the_packs_gone_is_found_and_the_next_point_is_whole_once_the_index_knows(
     site: Site, state: State, repository: Repository
 ) -> None:

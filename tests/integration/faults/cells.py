@@ -11,7 +11,6 @@ from tasks.core.tasks import unrecorded
 from tasks.steps.tasks import STEPS
 from tests.integration.faults.proxy import Proxy
 
-EVERY = bool(os.environ.get("CHAOS_MOMENTS"))
 # As the defaults, ten times as fast: what is away for 2 s stands for 20 s. At 1 what is printed are
 # the figures of docs/reliability.md.
 SCALE = float(os.environ.get("FAULTS_SCALE") or 0.1)

@@ -13,7 +13,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.tasks import task, unrecorded
 from tasks.steps.pgsql import dify_database
-from tests.integration.faults.cells import AWAY_S, EVERY, HANGS_S, Cell
+from tests.integration.faults.cells import AWAY_S, HANGS_S, Cell
 from tests.integration.faults.proxy import Way
 
 SHORT = ("preflight", "registry")
@@ -64,7 +64,7 @@ def test_what_stays_away_ends_in_one_sentence(cell: Cell) -> None:
     assert any(line.startswith("  do: ") for line in rest) or "; start it, or mend " in cause
 
 
-@pytest.mark.skipif(not EVERY, reason="make chaos")
+@pytest.mark.long
 def test_what_hangs_ends_as_soon_as_its_attempts_are_over(cell: Cell) -> None:
     if cell.step == "preflight":
         pytest.skip("it only asks whether connections are accepted; the next step asks for more")

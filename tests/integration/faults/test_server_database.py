@@ -20,12 +20,10 @@ from tasks.platforms.sandbox import postgres
 from tasks.steps.pgsql import prefect_database_steps
 from tasks.steps.table import PARTS
 from tests.integration import prefect_server
-from tests.integration.faults.cells import EVERY
 from tests.integration.faults.proxy import Proxy, Way, proxy, tcp
 from tests.ports import free_ports
 
 PASSWORD = "of-the-server"
-chaos = pytest.mark.skipif(not EVERY, reason="make chaos")
 # A run of five tasks that is in the middle until the file `go` is there.
 COMMAND = """
 import os, sys, time
@@ -121,6 +119,7 @@ def restarted(site: Site) -> None:
         converge(step)
 
 
+@pytest.mark.long
 def test_a_postgresql_that_is_restarted_costs_the_run_nothing(server: Server) -> None:
     status, out, said, _ = server.run(lambda: restarted(server.site), 0.1)
     assert (status, out) == (0, "[0, 1, 2, 3, 4]\n"), said
@@ -128,7 +127,7 @@ def test_a_postgresql_that_is_restarted_costs_the_run_nothing(server: Server) ->
     assert server.newest()["state_type"] == "COMPLETED"
 
 
-@chaos
+@pytest.mark.long
 def test_a_postgresql_that_is_away_for_20_s_costs_the_run_nothing(server: Server) -> None:
     status, out, said, seconds = server.run(lambda: server.proxy.away(20), 1)
     print(f"measured: {seconds:.1f} s\n{said}")
@@ -137,7 +136,7 @@ def test_a_postgresql_that_is_away_for_20_s_costs_the_run_nothing(server: Server
     assert server.newest()["state_type"] == "COMPLETED"
 
 
-@chaos
+@pytest.mark.long
 @pytest.mark.parametrize("way", [Way.CLOSED, Way.HANGING])
 def test_the_work_ends_well_although_it_stays_away(server: Server, way: Way) -> None:
     try:

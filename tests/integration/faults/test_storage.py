@@ -27,14 +27,13 @@ from tasks.points import repository as repositories
 from tasks.points import repository_access, tasks
 from tasks.points.repository import Repository
 from tasks.tools import rclone
-from tests.integration.faults.cells import AWAY_S, EVERY, SCALE, changed
+from tests.integration.faults.cells import AWAY_S, SCALE, changed
 from tests.integration.faults.proxy import Proxy, Way, proxy, tcp
 from tests.integration.faults.test_matrix import attempts
 from tests.integration.test_backup import PASSWORD, State, listens, running
 from tests.ports import free_ports
 
 KEY, SECRET = "KEYIDLONGENOUGH", "verysecretkey"
-chaos = pytest.mark.skipif(not EVERY, reason="make chaos")
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def test_a_quiet_service_is_asked_once(store: Store, said: Callable[[], list[str
     assert said() == []
 
 
-@chaos
+@pytest.mark.long
 def test_a_service_that_goes_in_the_middle_of_a_point_is_waited_for(
     store: Store, said: Callable[[], list[str]]
 ) -> None:
@@ -145,7 +144,7 @@ def test_a_service_that_goes_in_the_middle_of_a_point_is_waited_for(
     print(f"measured: {time.monotonic() - began:.1f} s, {said()}")
 
 
-@chaos
+@pytest.mark.long
 def test_a_drill_waits_for_its_repository(repository: Store, said: Callable[[], list[str]]) -> None:
     made = repository.point()
     graph = Graph(repository.site)
@@ -161,7 +160,7 @@ def test_a_drill_waits_for_its_repository(repository: Store, said: Callable[[], 
         graph.run(tasks.clear_drill, drilling=drilling)
 
 
-@chaos
+@pytest.mark.long
 def test_a_service_that_stays_away_ends_a_backup_in_one_sentence(store: Store) -> None:
     store.proxy.set(Way.CLOSED)
     began = time.monotonic()
@@ -182,7 +181,7 @@ def ask_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "TIMEOUT_S", 1.0)
 
 
-@chaos
+@pytest.mark.long
 def test_a_service_that_hangs_in_the_middle_ends_a_backup(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +194,7 @@ def test_a_service_that_hangs_in_the_middle_ends_a_backup(
     assert "5 times in " in str(raised.value)
 
 
-@chaos
+@pytest.mark.long
 def test_keys_that_are_refused_are_sent_once(
     repository: Store, said: Callable[[], list[str]]
 ) -> None:
