@@ -30,7 +30,7 @@ def test_the_page_behind_the_domain_says_it_is_a_rehearsal(
     port = deployed.variables["ROLLOUT__PORTAL__HTTPS_PORT"]
     page.goto(f"https://e2e.test:{port}/")
     expect(page.locator("body")).to_contain_text("ehearsal")
-    expect(page.locator("body")).to_contain_text("finished", timeout=15_000)
+    expect(page.locator("body")).to_contain_text("finished", timeout=120_000)
     picture(page, "page.png", pictures)
 
 
@@ -40,16 +40,16 @@ def test_the_run_is_seen_in_the_prefect_ui_without_any_secret(
     with deployed.api() as api:
         runs = api.post("/flow_runs/filter", json={"sort": "START_TIME_ASC"}).json()
     page.goto(f"{deployed.api_url.removesuffix('/api')}/runs/flow-run/{runs[0]['id']}")
-    expect(page.locator("body")).to_contain_text("deploy sandbox", timeout=30_000)
-    expect(page.locator("body")).to_contain_text("Completed", timeout=30_000)
-    expect(page.locator("body")).to_contain_text("14 Task runs", timeout=30_000)
+    expect(page.locator("body")).to_contain_text("deploy sandbox", timeout=120_000)
+    expect(page.locator("body")).to_contain_text("Completed", timeout=120_000)
+    expect(page.locator("body")).to_contain_text("14 Task runs", timeout=120_000)
     page.wait_for_timeout(2000)
     picture(page, "prefect-run.png", pictures)
 
 
 def test_people_land_in_the_ui_that_can_approve(deployed: Any, page: Page) -> None:
     page.goto(pages(deployed))
-    expect(page.locator("body")).to_contain_text("Switch to V2 UI", timeout=30_000)
+    expect(page.locator("body")).to_contain_text("Switch to V2 UI", timeout=120_000)
 
 
 def test_health_is_a_page_that_tells_what_matters_first(
@@ -58,7 +58,7 @@ def test_health_is_a_page_that_tells_what_matters_first(
     deployed.rollout("health", "sandbox", check=False)
     [found, *_] = artifacts(deployed, key={"any_": ["health-sandbox"]})
     page.goto(f"{pages(deployed)}/{found}")
-    expect(page.locator("body")).to_contain_text("probe", timeout=30_000)
+    expect(page.locator("body")).to_contain_text("probe", timeout=120_000)
     page.wait_for_timeout(2000)
     picture(page, "health.png", pictures)
 

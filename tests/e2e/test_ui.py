@@ -18,7 +18,7 @@ from tests.e2e.prefect_server import ENDED, Server, until
 @pytest.fixture
 def page(browser: Browser, logged_in: Any) -> Generator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 1100})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(180_000)
     yield logged_in(context)
     context.close()
 
@@ -32,7 +32,7 @@ def run_from_the_form(page: Page, server: Server, *, dry_run: bool, reason: str)
     """Fill in the form and submit it; the run's id."""
     before = server.newest()["id"]
     page.goto(f"{server.pages}/deployments/deployment/{server.deployment}/run")
-    expect(page.locator("body")).to_contain_text("Why, for the history.", timeout=60_000)
+    expect(page.locator("body")).to_contain_text("Why, for the history.", timeout=180_000)
     if dry_run:
         page.get_by_role("switch").first.click()
     page.locator("textarea").first.fill(reason)
@@ -54,13 +54,14 @@ def test_the_pages_ask_for_the_login_once(server: Server, browser: Browser, depl
     """Also where the browser calls the machine by another name, as behind a forwarded port."""
     for pages in (server.pages, server.pages.replace("127.0.0.1", "localhost")):
         context = browser.new_context()
+        context.set_default_timeout(180_000)
         page = context.new_page()
         page.goto(f"{pages}/blocks")
         page.get_by_placeholder("admin:pass").fill(deployed.login)
         page.get_by_role("button", name="Login").click()
-        expect(page.locator("body")).to_contain_text("dify-sandbox", timeout=60_000)
+        expect(page.locator("body")).to_contain_text("dify-sandbox", timeout=180_000)
         page.goto(f"{pages}/work-pools/work-pool/dify-rollout")
-        expect(page.locator("body")).to_contain_text("Work Queues", timeout=60_000)
+        expect(page.locator("body")).to_contain_text("Work Queues", timeout=180_000)
         context.close()
 
 
@@ -69,7 +70,7 @@ def test_the_form_offers_what_there_is_and_fixes_the_environment(
 ) -> None:
     page.goto(f"{server.pages}/deployments/deployment/{server.deployment}/run")
     body = page.locator("body")
-    expect(body).to_contain_text("A file of config/environments.", timeout=60_000)
+    expect(body).to_contain_text("A file of config/environments.", timeout=180_000)
     expect(body).to_contain_text("Only these steps; none chosen means all.")
     picture(page, "form.png", pictures)
     found = server.api.get(f"/deployments/{server.deployment}").json()["parameter_openapi_schema"]
@@ -100,7 +101,7 @@ def test_a_dry_run_started_in_the_form_leaves_its_plan(
     assert "LOG_LEVEL" in plan["data"]
     assert "recreate worker_beat" in plan["data"]
     page.goto(f"{server.pages}/artifacts/artifact/{plan['id']}")
-    expect(page.locator("body")).to_contain_text("recreate worker_beat", timeout=60_000)
+    expect(page.locator("body")).to_contain_text("recreate worker_beat", timeout=180_000)
     no_secret_in(page, deployed)
 
 
@@ -127,7 +128,7 @@ def test_a_protected_run_waits_for_a_person_and_then_does_exactly_the_plan(
     assert row["changes"] == len(json.loads(plans[0]["data"])) >= 5
     page.goto(f"{server.pages}/runs/flow-run/{run}")
     page.get_by_text("Artifacts", exact=True).first.click()
-    expect(page.locator("body")).to_contain_text("verification-sandbox", timeout=60_000)
+    expect(page.locator("body")).to_contain_text("verification-sandbox", timeout=180_000)
     picture(page, "run.png", pictures)
 
 
@@ -150,7 +151,7 @@ def test_an_approval_is_void_when_the_world_has_changed(
     assert "LOG_LEVEL=DEBUG" in env.read_text()
     page.goto(f"{server.pages}/runs/flow-run/{run}")
     page.get_by_role("button", name="Resume").first.click()
-    expect(page.get_by_role("dialog")).to_contain_text("BY_HAND", timeout=60_000)
+    expect(page.get_by_role("dialog")).to_contain_text("BY_HAND", timeout=180_000)
     server.api.post(f"/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLED"}})
 
 
@@ -177,7 +178,7 @@ def _resume(page: Page, server: Server, run: str, *, by: str, reason: str) -> No
     page.goto(f"{server.pages}/runs/flow-run/{run}")
     page.get_by_role("button", name="Resume").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text(re.compile("set LOG_LEVEL in .env"), timeout=60_000)
+    expect(dialog).to_contain_text(re.compile("set LOG_LEVEL in .env"), timeout=180_000)
     dialog.locator("textarea").nth(0).fill(by)
     dialog.locator("textarea").nth(1).fill(reason)
 
