@@ -944,6 +944,7 @@ def test_half_of_the_packs_gone_is_found_and_the_next_point_is_whole_once_the_in
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_a_hundred_flipped_bytes_never_pass_unnoticed(
     site: Site, state: State, repository: Repository, tmp_path: Path
 ) -> None:

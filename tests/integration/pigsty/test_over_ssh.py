@@ -20,6 +20,8 @@ PROJECT = "dify-ssh"
 # Up to Dify's containers.
 STATE = ["preflight", "bootstrap", "configure", "install", "pgsql", "redis", "portal", "hosts"]
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def ssh(
