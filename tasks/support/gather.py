@@ -43,8 +43,9 @@ def _asked(item: tuple[str, Ask]) -> dict[str, str]:
     folder, ask = item
     try:
         texts = ask()
-    except (RolloutError, OSError) as error:
-        return {f"{folder}/not-asked.txt".lstrip("/"): f"{error}\n"}
+    except Exception as error:  # noqa: BLE001 - a report is asked for when things are broken
+        said = str(error) or type(error).__name__
+        return {f"{folder}/not-asked.txt".lstrip("/"): f"{said}\n"}
     return {f"{folder}/{name}".lstrip("/"): text for name, text in texts.items()}
 
 

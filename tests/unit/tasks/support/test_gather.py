@@ -1,5 +1,6 @@
 """What is gathered for a report: no secret in it, and a word for what could not be asked."""
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -22,9 +23,12 @@ def test_secrets_are_hidden_in_every_spelling(site: Site) -> None:
     assert texts["runs/a.log"] == "redis://:***@host ***"
 
 
-def test_what_cannot_be_asked_says_why_and_the_rest_is_there(site: Site) -> None:
+@pytest.mark.parametrize("kind", [RolloutError, httpx.ConnectError])
+def test_what_cannot_be_asked_says_why_and_the_rest_is_there(
+    site: Site, kind: type[Exception]
+) -> None:
     def away() -> dict[str, str]:
-        raise RolloutError("the server with s3cret/pass does not answer")
+        raise kind("the server with s3cret/pass does not answer")
 
     texts = gathered(site, {"plan": away})
     assert texts["plan/not-asked.txt"] == "the server with *** does not answer\n"
