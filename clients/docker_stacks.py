@@ -1,4 +1,4 @@
-"""Compose projects of an engine as it has them, whoever made them."""
+"""The compose projects of an engine with their containers, those of other tools included."""
 
 import re
 from collections.abc import Mapping

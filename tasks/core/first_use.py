@@ -88,8 +88,8 @@ def _queues(site: Site) -> Iterator[tuple[str, str]]:
         number = redis.broker_database if broker else redis.database
         with suppress(RedisUnreachable, RedisRefused, RedisUnfit):
             with dify_redis(site, broker=broker).client() as client:
-                theirs: Any = client
-                keys = int(theirs.dbsize())
+                untyped: Any = client
+                keys = int(untyped.dbsize())
             if keys:
                 yield key, f"{number} on {redis.host}:{redis.port} has {keys} keys"
 

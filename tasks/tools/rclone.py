@@ -29,7 +29,7 @@ class Rclone:
     def list(self, bucket: str) -> Command:
         """Every object; the time is when it was stored, which costs no question an object.
 
-        A service that is away is told of soon: waiting for it is the caller's.
+        rclone reports a service that does not answer within seconds; the caller does the waiting.
         """
         return self._command(
             "lsjson", "--recursive", "--files-only", "--hash", "--no-mimetype",

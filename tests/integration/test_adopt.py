@@ -1,4 +1,4 @@
-"""A Dify that somebody else set up is told, with what is in the way; nothing of it changes."""
+"""The plan of an adoption names a foreign Dify and its obstacles; the Dify does not change."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -52,8 +52,8 @@ def test_a_plan_names_it_and_changes_nothing(there: Site, own: Site) -> None:
 def test_what_is_in_the_way_is_told(there: Site, own: Site) -> None:
     dify = own.environment.dify.model_copy(update={"admin_email": "nobody@dify.local"})
     other = own.replace(environment=own.environment.model_copy(update={"dify": dify}))
-    [nobody] = plan.outcome(other, plan.look(other, there.environment.dify.project)).blocked
-    assert "it has no account nobody@dify.local" in nobody.why
+    [refused] = plan.outcome(other, plan.look(other, there.environment.dify.project)).blocked
+    assert "it has no account nobody@dify.local" in refused.why
     wrong = own.replace(secrets={**own.secrets, "admin_password": own.secrets["redis_password"]})
     [refused] = plan.outcome(wrong, plan.look(wrong, there.environment.dify.project)).blocked
     assert "is not the password of" in refused.why

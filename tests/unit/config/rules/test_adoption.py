@@ -5,26 +5,9 @@ from typing import Any
 
 import pytest
 
-from config.rules.adoption import Found, away_s, obstacles, stopped
+from config.rules.adoption import away_s, obstacles, stopped
+from tests.unit.adoptable import FINE
 
-FINE = Found(
-    environment="staging",
-    project="dify",
-    version="1.15.0",
-    release="1.15.0",
-    known=True,
-    storage="opendal",
-    bucket=False,
-    plugins="",
-    shared=(),
-    unmounted=(),
-    vector_store="pgvector",
-    beside=True,
-    vectors=3,
-    email="a@b.c",
-    account=True,
-    password=True,
-)
 WAYS: list[tuple[dict[str, Any], str, str]] = [
     ({"version": "1.14.0"}, "Dify 1.14.0 runs, and dify.release", "set dify.release in"),
     ({"version": "1.14.9", "known": False}, "never changes the version", "release draft 1.14.9"),

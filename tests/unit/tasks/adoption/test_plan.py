@@ -6,32 +6,15 @@ import pytest
 from pydantic import SecretStr
 
 from config.load import load_environment, load_release
-from config.rules.adoption import Found
 from config.secrets import generate
 from tasks.adoption.facts import Facts
 from tasks.adoption.origin import Origin
 from tasks.adoption.plan import Seen, notes, outcome, silent
 from tasks.core.site import Site
+from tests.unit.adoptable import FINE
 from tests.unit.tasks.adoption.members import pigsty_app
 
-FOUND = Found(
-    environment="staging",
-    project="dify",
-    version="1.15.0",
-    release="1.15.0",
-    known=True,
-    storage="opendal",
-    bucket=False,
-    plugins="",
-    shared=(),
-    unmounted=(),
-    vector_store="pgvector",
-    beside=True,
-    vectors=1,
-    email="a@b.c",
-    account=True,
-    password=True,
-)
+FOUND = replace(FINE, vectors=1)
 FACTS = Facts(FOUND, 2_000_000_000, {"/data/dify/app/storage": 1_000_000_000}, superuser=True)
 
 

@@ -1,4 +1,4 @@
-"""A hundred random neighbours: whatever of another Dify lies in a place of ours is left alone.
+"""Files of another Dify in a place of the environment stay unchanged: a hundred random examples.
 
 Files are real ones in a folder of the test; containers are as an engine tells them.
 """

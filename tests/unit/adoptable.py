@@ -1,0 +1,22 @@
+"""A Dify that nothing keeps from being taken over."""
+
+from config.rules.adoption import Found
+
+FINE = Found(
+    environment="staging",
+    project="dify",
+    version="1.15.0",
+    release="1.15.0",
+    known=True,
+    storage="opendal",
+    bucket=False,
+    plugins="",
+    shared=(),
+    unmounted=(),
+    vector_store="pgvector",
+    beside=True,
+    vectors=3,
+    email="a@b.c",
+    account=True,
+    password=True,
+)
