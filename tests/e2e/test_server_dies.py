@@ -50,6 +50,15 @@ def team(new_machine: Any, tmp_path_factory: pytest.TempPathFactory) -> Generato
             made.rollout("down", "sandbox", "--purge", "--yes", check=False)
 
 
+@pytest.fixture(scope="module")
+def deployed(team: Team) -> Team:
+    """The team, whose machine has a Dify and one restore point."""
+    with prefect_server.server(team.folder, team.port):
+        team.machine.rollout("deploy", "sandbox")
+        team.machine.rollout("backup", "sandbox")
+    return team
+
+
 @pytest.fixture
 def server(team: Team) -> Generator[int]:
     """The process of the server, which has what earlier runs left."""
@@ -130,10 +139,10 @@ def test_a_first_deploy_goes_on_when_its_server_is_killed(team: Team, server: in
     with prefect_server.server(team.folder, team.port):
         assert team.machine.json("deploy", "sandbox")["changes"] == 0
         team.machine.rollout("verify", "sandbox")
-        team.machine.rollout("backup", "sandbox")
 
 
-def test_a_deploy_goes_on_when_its_server_hangs(team: Team, server: int) -> None:
+def test_a_deploy_goes_on_when_its_server_hangs(deployed: Team, server: int) -> None:
+    team = deployed
     web = docker.from_env().containers.get(f"{team.machine.project}-web-1")
     web.kill()
     status, text, seconds = run(
@@ -147,7 +156,8 @@ def test_a_deploy_goes_on_when_its_server_hangs(team: Team, server: int) -> None
 
 
 @pytest.mark.long
-def test_a_backup_goes_on_when_its_server_is_killed(team: Team, server: int) -> None:
+def test_a_backup_goes_on_when_its_server_is_killed(deployed: Team, server: int) -> None:
+    team = deployed
     status, text, seconds = run(
         team, server, "backup", "sandbox", when=saving(team), stop=signal.SIGKILL
     )
@@ -158,7 +168,8 @@ def test_a_backup_goes_on_when_its_server_is_killed(team: Team, server: int) -> 
         assert len(team.machine.json("backup", "check", "sandbox")["points"]) == 2
 
 
-def test_a_server_that_is_back_in_time_gets_the_whole_record(team: Team, server: int) -> None:
+def test_a_server_that_is_back_in_time_gets_the_whole_record(deployed: Team, server: int) -> None:
+    team = deployed
     status, text, _ = run(
         team, server, "backup", "sandbox", when=saving(team), stop=signal.SIGSTOP, back_after_s=8
     )

@@ -51,19 +51,19 @@ class SshServer:
 
     def children(self) -> list[int]:
         """The server's processes that serve a connection."""
-        found = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True
-        )
-        return [int(pid) for pid in found.stdout.split()]
+        return _children().get(self.process.pid, [])
+
+    def running(self) -> dict[int, str]:
+        """The command line of each process below the server, the last ones first."""
+        children = _children()
+        return {pid: _line(pid) for pid in _below(self.process.pid, children)}
 
     def drop_connections(self) -> None:
         """Kill what serves them, as when a machine goes away."""
-        for pid in self.children():
-            for child in _below(pid):
-                # It may be gone by itself.
-                with suppress(OSError):
-                    if "sshd" in Path(f"/proc/{child}/cmdline").read_text():
-                        os.kill(child, signal.SIGKILL)
+        for pid, line in self.running().items():
+            if "sshd" in line:
+                with suppress(ProcessLookupError):  # it may be gone by itself
+                    os.kill(pid, signal.SIGKILL)
 
     def away(self, seconds: float) -> Thread:
         """Every connection is reset, and new ones are refused, until it is back."""
@@ -156,7 +156,22 @@ def _public(key: Path) -> str:
     return " ".join(key.with_suffix(".pub").read_text().split()[:2])
 
 
-def _below(pid: int) -> list[int]:
-    """The process and all it started, the last ones first."""
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
-    return [*(x for child in found.stdout.split() for x in _below(int(child))), pid]
+def _children() -> dict[int, list[int]]:
+    """The processes that each process started."""
+    found: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            found.setdefault(parent, []).append(int(stat.parent.name))
+    return found
+
+
+def _below(pid: int, children: Mapping[int, list[int]]) -> list[int]:
+    return [x for child in children.get(pid, []) for x in (*_below(child, children), child)]
+
+
+def _line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""

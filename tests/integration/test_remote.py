@@ -112,8 +112,10 @@ def test_a_connection_lost_in_the_middle_of_a_step_is_said_and_a_rerun_finishes(
     docker.remove(api.id)
 
     def break_off() -> None:
-        while not any(c.service == "api" for c in docker.containers(project)):
-            time.sleep(0.05)
+        while not any(
+            "compose" in line and " up " in line for line in ssh_server.running().values()
+        ):
+            time.sleep(0.01)
         ssh_server.drop_connections()
 
     threading.Thread(target=break_off, daemon=True).start()
