@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Generator
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -82,7 +83,7 @@ def ask(url: str, query: str) -> list[dict[str, Any]]:
         answer = httpx.get(f"{url}/query", params={"query": query}, timeout=5)
     except httpx.TransportError:
         return []
-    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+    if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         return []
     return answer.raise_for_status().json()["data"]["result"]
 
