@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import docker
 import pytest
 
 from config.load import ROOT, load_environment
@@ -64,6 +65,18 @@ def test_what_runs_is_kept(deployed) -> None:
     rows = deployed.json("images", "list", "sandbox")["rows"]
     state = {row["image"]: row["state"] for row in rows}
     assert state[API] == "a container uses it"
+
+
+def test_an_image_that_was_removed_by_hand_comes_back_with_its_container(deployed) -> None:
+    engine = docker.from_env()
+    web = engine.containers.get(f"{deployed.project}-web-1")
+    name = web.image.tags[0]
+    web.remove(force=True)
+    engine.images.remove(name, force=True)
+    done = deployed.json("deploy", "sandbox")
+    assert done["changes"] == 2
+    assert engine.containers.get(f"{deployed.project}-web-1").status == "running"
+    assert deployed.json("deploy", "sandbox")["changes"] == 0
 
 
 def test_runs_leave_tables(deployed, bundle) -> None:

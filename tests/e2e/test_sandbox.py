@@ -62,6 +62,7 @@ def test_the_cold_run_ends_with_where_to_go_and_says_it_is_a_rehearsal(cold: Any
     assert "admin@dify.local" in last[2]
     assert last[3].startswith("REHEARSAL")
     assert "verify: " in done.stderr
+    assert "attempt 2 of " not in done.stderr
 
 
 def test_dify_answers_behind_its_domain_with_a_certificate_that_verifies(deployed: Any) -> None:
@@ -120,6 +121,7 @@ def test_the_prefect_server_keeps_its_runs_in_postgresql_with_artifacts(deployed
     assert first["state_type"] == "COMPLETED"
     tasks = api.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [first["id"]]}}})
     assert {t["name"] for t in tasks.json()} >= {f"{step} sandbox" for step in NAMES}
+    assert {t["run_count"] for t in tasks.json()} == {1}, "something was tried again"
     artifacts = api.post(
         "/artifacts/filter", json={"flow_runs": {"id": {"any_": [first["id"]]}}}
     ).json()

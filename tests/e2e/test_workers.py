@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clients.processes import processes
 from config.load import ROOT
 from config.rules.heartbeat import SILENT_S
 from tests.e2e.prefect_server import ENDED, Server, until
@@ -91,6 +93,39 @@ def test_a_stopped_workers_run_is_cancelled_its_lock_free_and_the_next_run_finis
     assert not _pids(where)
     assert deployed.json("deploy", "sandbox")["steps"], "the lock was not free"
     assert deployed.json("deploy", "sandbox")["changes"] == 0
+
+
+def test_all_processes_of_a_worker_stopped_at_once_leave_nothing_and_the_next_run_finishes(
+    server: Server, deployed: Any
+) -> None:
+    """As `systemctl restart` does it to a unit without a KillMode of its own."""
+    subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
+    run = server.start(reason="the unit is restarted")
+    where = f"--project-directory {deployed.home / 'sandbox'}"
+    until(lambda: bool(_pids(f"{where}.* up --detach")), within_s=180)
+    victims = _with_descendants(server.worker.process.pid)
+    assert set(_pids(f"{where}.* up --detach")) <= victims
+    for pid in victims:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+    server.worker.restart()
+    ended = server.wait(run, lambda found: found["state_type"] in ENDED, within_s=60)
+    assert ended["state_type"] == "CANCELLED"
+    assert not _pids(where)
+    again = server.start(reason="the unit runs again")
+    assert server.wait(again, lambda found: found["state_type"] in ENDED)["state_type"] == (
+        "COMPLETED"
+    )
+    assert deployed.json("deploy", "sandbox")["changes"] == 0
+
+
+def _with_descendants(pid: int) -> set[int]:
+    """The process and all that it and those have started: what is in the unit's control group."""
+    known = {pid}
+    while more := {each.pid for each in processes() if each.parent in known} - known:
+        known |= more
+    return known
 
 
 def _worker_of(server: Server, run: str) -> int:
