@@ -7,7 +7,6 @@ from pathlib import Path
 
 from clients.command import Command, CommandFailed
 from clients.files import File
-from clients.limit import while_answering
 from clients.s3 import Bucket, StoreUnreachable
 from config.desired.storage_trust import NAME, addresses
 from config.errors import RolloutError, StepError
@@ -16,16 +15,13 @@ from config.rules.restore_point import Listing, Object, differs
 from tasks.core.packages import program
 from tasks.core.site import Site
 from tasks.core.storage_authority import storage_authority
-from tasks.points import folders
+from tasks.points import folders, silence
 from tasks.points.repository import Repository
 from tasks.tools import rclone
 from tasks.tools.rclone import Rclone
 
 log = logging.getLogger("rollout")
 
-# A service that a mount waits for in vain is given up after so many questions without an answer.
-ASK_EVERY_S = 30.0
-SILENCES = 4
 UPLOADS, PLUGINS = "bucket", "plugin-bucket"
 LISTING = "-listing"
 
@@ -98,9 +94,10 @@ def mounted(site: Site, part: str, *, writable: bool = False) -> Generator[Path]
 
 @contextmanager
 def _watched(site: Site, name: str) -> Generator[None]:
-    """rclone would wait for each of the objects of a service that is away, minute after minute."""
-    bucket, seconds = service(site, name), SILENCES * ASK_EVERY_S
-    error = StoreUnreachable(f"the object store {bucket} does not answer, for {seconds:g} s")
+    bucket = service(site, name)
+    error = StoreUnreachable(
+        f"the object store {bucket} does not answer, for {silence.longest_s():g} s"
+    )
 
     def answers() -> bool:
         try:
@@ -109,7 +106,7 @@ def _watched(site: Site, name: str) -> Generator[None]:
             return not isinstance(error, StoreUnreachable)
         return True
 
-    with while_answering(answers, error, every_s=ASK_EVERY_S, silences=SILENCES):
+    with silence.watched(answers, error):
         yield
 
 

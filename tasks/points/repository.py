@@ -13,7 +13,6 @@ from blocks.prefect_api import configured
 from blocks.repository import BackupRepository, new
 from clients import curl, restic
 from clients.command import Command, CommandFailed
-from clients.limit import while_answering
 from clients.restic import Restic, Saved, Snapshot
 from clients.waiting import despite
 from config.errors import RolloutError, StepError
@@ -21,7 +20,7 @@ from config.rules.restore_point import MANIFEST, Listing, Manifest, Point, lates
 from tasks.core.packages import program
 from tasks.core.secrets import given_credentials
 from tasks.core.site import Site
-from tasks.points import repository_access
+from tasks.points import repository_access, silence
 
 log = logging.getLogger("rollout")
 
@@ -30,9 +29,6 @@ Explain = Callable[[CommandFailed], RolloutError]
 RETRY_S = 5.0
 LOCK_WITHIN_S = 900.0
 ANSWER_S = 5.0
-# A server that restic waits for in vain is given up after so many questions without an answer.
-ASK_EVERY_S = 30.0
-SILENCES = 4
 STEP = "backup"
 # What stands before a server that is away says so itself.
 AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -176,14 +172,12 @@ class Repository:
 
     @contextmanager
     def _watched(self) -> Generator[None]:
-        """restic would wait for a server that hangs as long as the step may take: a day."""
         if not restic.server(self.tool.repository):
             yield
             return
-        seconds = SILENCES * ASK_EVERY_S
-        cause = f"no repository answers at {self.name}, for {seconds:g} s"
+        cause = f"no repository answers at {self.name}, for {silence.longest_s():g} s"
         error = StepError(STEP, cause, advice="start it; a new run goes on from here", passes=True)
-        with while_answering(self._answers, error, every_s=ASK_EVERY_S, silences=SILENCES):
+        with silence.watched(self._answers, error):
             yield
 
     def _answers(self) -> bool:

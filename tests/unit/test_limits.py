@@ -21,11 +21,7 @@ FIXED = {
     ("clients/waiting.py", "SAY_EVERY_S"): "how often a wait is logged",
     ("clients/script.py", "SILENT_S"): "how a node tells that the way to it is lost",
     ("clients/script.py", "LOCK_SILENT_S"): "the same, of the lock it keeps",
-    (
-        "tasks/points/repository.py",
-        "ASK_EVERY_S",
-    ): "how often a silent repository is asked for life",
-    ("tasks/points/buckets.py", "ASK_EVERY_S"): "the same, of object storage",
+    ("tasks/points/silence.py", "ASK_EVERY_S"): "how often a silent store is asked for life",
     ("tasks/tools/rclone.py", "SILENT_S"): "rclone's own, of one connection, which it makes anew",
     ("clients/ssh.py", "IDLE_S"): "how long an unused connection stays",
     ("tasks/points/folders.py", "DAY_S"): "a length of time in a computation",

@@ -22,9 +22,8 @@ from flows.parts.graph import Graph
 from flows.parts.point import take_point
 from tasks.core.site import Site
 from tasks.points import backup as backups
-from tasks.points import buckets as buckets_of_points
 from tasks.points import repository as repositories
-from tasks.points import repository_access, tasks
+from tasks.points import repository_access, silence, tasks
 from tasks.points.repository import Repository
 from tasks.tools import rclone
 from tests.integration.faults.cells import AWAY_S, SCALE, changed
@@ -174,9 +173,8 @@ def test_a_service_that_stays_away_ends_a_backup_in_one_sentence(store: Store) -
 
 def ask_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rclone, "SILENT_S", 1)
-    for module in (repositories, buckets_of_points):
-        monkeypatch.setattr(module, "ASK_EVERY_S", 0.5)
-        monkeypatch.setattr(module, "SILENCES", 2)
+    monkeypatch.setattr(silence, "ASK_EVERY_S", 0.5)
+    monkeypatch.setattr(silence, "SILENCES", 2)
     monkeypatch.setattr(repositories, "ANSWER_S", 1.0)
     monkeypatch.setattr(s3, "TIMEOUT_S", 1.0)
 
