@@ -119,7 +119,8 @@ def _cannot_listen(step: str, address: str, port: int, error: OSError) -> StepEr
             "environment's file",
         )
     found = holders(listeners([port])).values()
-    who = ", ".join(f"{held.name} (pid {held.pid})" for held in found) or "another process"
+    names = dict.fromkeys(f"{held.name} (pid {held.pid})" for held in found)
+    who = ", ".join(names) or "another process"
     return StepError(
         step,
         f"port {port} on {address} is taken by {who}"
