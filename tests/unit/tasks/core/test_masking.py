@@ -8,7 +8,7 @@ from config.load import load_environment, load_release
 from tasks.core.masking import masked
 from tasks.core.site import Site
 
-PASSWORD = "p&ss w/rd%1"  # noqa: S105
+PASSWORD = "p&ss w/rd%1"
 
 
 @pytest.mark.parametrize(
