@@ -1,5 +1,5 @@
 # Two targets for a fresh Debian 12 machine as root: `make sandbox` and `make test`.
-.PHONY: setup sandbox test lint docs screenshots unit integration e2e chaos lab lab-down test-long test-pigsty test-upgrade matrix
+.PHONY: setup sandbox test lint docs screenshots unit integration e2e chaos lab lab-down test-long test-pigsty test-adopt test-upgrade matrix
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen
@@ -53,6 +53,11 @@ e2e: setup
 test-upgrade: setup
 	./bootstrap test
 	$(RUN) pytest tests/upgrades
+
+# The same of an adoption of somebody else's Dify; half an hour.
+test-adopt: setup
+	./bootstrap test
+	$(RUN) pytest tests/adoptions
 
 # What depends on engines, on those of Debian 12, 13 and the next: `make matrix CELLS=debian-13`, and
 # README's first command on a bare Debian 13. Writes config/matrix.json, of which `make docs` makes

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 PAGE = 100
-FLOWS = ("deploy", "upgrade", "rollback")
+FLOWS = ("deploy", "upgrade", "rollback", "adopt")
 FIELDS = (
     *("by", "approved_by", "release", "upgrade", "result", "point"),
     *("commit", "changes", "reason"),
@@ -29,7 +29,7 @@ def history(environment: str, *, limit: int, as_json: bool) -> None:
 
 
 def deploys(environment: str, *, limit: int) -> list[dict[str, Any]]:
-    """A row for each deploy, upgrade and rollback the server knows, newest first; no dry runs."""
+    """A row for each run of these flows the server knows, newest first; no dry runs."""
     load_environment(environment)
     with server(environment):
         from prefect.client.orchestration import get_client

@@ -249,14 +249,38 @@ def adopt(
         str, typer.Option("--project", help="Its compose project, where there are several")
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would change: all that there is yet")
+        bool, typer.Option("--dry-run", help="Only show what would change, and what is in the way")
+    ] = False,
+    without_drill: Annotated[
+        bool, typer.Option("--without-drill", help="Do not prove the restore point first")
+    ] = False,
+    keep_days: Annotated[
+        int, typer.Option("--keep-days", min=0, help="Refuse --finish for so many days")
+    ] = 7,
+    back: Annotated[bool, typer.Option("--back", help="Start the other Dify again")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Remove the containers of the other Dify")
     ] = False,
     json: Json = False,
+    reason: Reason = "",
+    yes: Yes = False,
 ) -> None:
-    """Tell what a Dify is that somebody else set up, and what taking it over would change."""
+    """Take over a Dify that somebody else set up, with its data; it stays, stopped."""
     from cli import adopt
 
-    raise typer.Exit(adopt.adopt(environment, project=project, dry_run=dry_run, as_json=json))
+    status = adopt.adopt(
+        environment,
+        project=project,
+        dry_run=dry_run,
+        without_drill=without_drill,
+        keep_days=keep_days,
+        back=back,
+        finish=finish,
+        reason=reason,
+        yes=yes,
+        as_json=json,
+    )
+    raise typer.Exit(status)
 
 
 @app.command()

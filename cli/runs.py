@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from flows.check import CheckReport
     from flows.images import ImagesReport
+    from flows.parts.adopt_report import AdoptReport
     from flows.parts.back_to import LossReport
     from flows.parts.drill_report import DrillReport
     from flows.parts.points_report import PointsReport
@@ -180,7 +181,14 @@ def rollback(environment: str, **parameters: Any) -> "UpgradeReport":
         return _run(flow, environment=environment, **parameters)
 
 
-def adopt(environment: str, **parameters: Any) -> "Report":
+def plan_adoption(environment: str, **parameters: Any) -> "Report":
+    with server(environment):
+        from flows.adopt import adopt as flow
+
+        return _run(flow, environment=environment, dry_run=True, **parameters)
+
+
+def adopt(environment: str, **parameters: Any) -> "AdoptReport":
     with server(environment):
         from flows.adopt import adopt as flow
 

@@ -6,10 +6,10 @@ from typing import Any
 import typer
 
 from cli import output, runs
+from cli.approve import approved_work
 from cli.bars import bars
 from cli.output import in_s, json_line, say, table
 from config.errors import RolloutError
-from config.load import load_environment
 from flows.parts.report import check_rows
 from flows.parts.upgrade_report import UpgradeReport, part_rows
 
@@ -32,7 +32,13 @@ def upgrade(
         plan = runs.plan_upgrade(environment, **what)
         output.plan(plan, as_json=as_json, work="an upgrade")
         return 1 if plan.blocked else 2
-    name = _approved(environment, yes=yes, **what)
+    name = approved_work(
+        environment,
+        lambda: runs.plan_upgrade(environment, **what),
+        work="an upgrade",
+        question=f"Upgrade {environment} exactly so?",
+        yes=yes,
+    )
     with bars(shares=True):
         report = runs.upgrade(environment, reason=reason, approved_plan=name, **what)
     _print(report, "upgrade", as_json=as_json)
@@ -64,21 +70,6 @@ def rollback(environment: str, *, reason: str, yes: bool, as_json: bool) -> None
 def _back(environment: str, confirm: str, reason: str) -> UpgradeReport:
     with bars(shares=True):
         return runs.rollback(environment, confirm=confirm, reason=reason)
-
-
-def _approved(environment: str, *, yes: bool, **what: Any) -> str:
-    """The name of the plan to carry out; empty where no approval is needed."""
-    protected = load_environment(environment).protected
-    asked = sys.stdin.isatty() and not yes
-    if protected and not yes and not asked:
-        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
-    if not (protected or asked):
-        return ""
-    plan = runs.plan_upgrade(environment, **what)
-    if asked:
-        output.plan(plan, as_json=False, work="an upgrade")
-        typer.confirm(f"Upgrade {environment} exactly so?", abort=True)
-    return plan.fingerprint if protected else ""
 
 
 def _print(report: UpgradeReport, work: str, *, as_json: bool) -> None:

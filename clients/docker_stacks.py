@@ -77,6 +77,16 @@ class Stacks(Engine):
         """Every container of the project that is a service, running or not."""
         return self._members(f"{PROJECT}={project}")
 
+    def set_restart(self, container: str, policy: str) -> None:
+        """The engine starts it again by this policy from now on: no, always, unless-stopped, …"""
+        with self._asked():
+            self.client.api.update_container(container, restart_policy={"Name": policy})
+
+    def stop(self, container: str, within_s: int) -> None:
+        """It has ended, by itself within that time; nothing happens if it does not run."""
+        with self._asked():
+            self.client.api.stop(container, timeout=within_s)
+
     def _members(self, label: str) -> list[Member]:
         found: list[Member] = []
         with self._asked():

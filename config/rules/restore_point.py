@@ -12,6 +12,7 @@ FORMAT = 1
 Reason = Literal["asked", "schedule", "before-restore", "before-upgrade", "before-adoption"]
 BEFORE_RESTORE: Reason = "before-restore"
 BEFORE_UPGRADE: Reason = "before-upgrade"
+BEFORE_ADOPTION: Reason = "before-adoption"
 # Databases beside Dify's own: being restored, replaced by a restore, of a drill.
 INCOMING, PREVIOUS, DRILL = "_incoming", "_previous", "_drill"
 # What stored data was signed or encrypted with, and the account that logs in to it: these

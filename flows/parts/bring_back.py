@@ -6,7 +6,7 @@ from config.rules.finding import Finding
 from flows.parts.graph import Graph
 from flows.parts.progress import progress
 from flows.parts.restored import going_back, restored
-from flows.parts.second_half import second_half
+from flows.parts.second_half import BeforeOpen, second_half
 from flows.parts.transfers import transfers
 from tasks.core.site import Site
 from tasks.points import tasks
@@ -16,7 +16,9 @@ from tasks.points.way_back import WayBack
 from tasks.steps.table import STATE
 
 
-def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list[Finding]]:
+def bring_back(
+    graph: Graph, site: Site, choice: Choice, before_open: BeforeOpen | None = None
+) -> tuple[Restored, list[Finding]]:
     """State first, then the point, then a rollout's second half. Read top to bottom."""
     with transfers(site):
         graph.steps(STATE)
@@ -27,12 +29,12 @@ def bring_back(graph: Graph, site: Site, choice: Choice) -> tuple[Restored, list
         begun = graph.run(tasks.begin_restore, choice=choice, on_progress=on_progress)
         done = restored(graph, begun)
     after = graph.of(site.replace(secrets={**site.secrets, **done.secrets}))
-    checks = proved(after, done.way_back)
+    checks = proved(after, done.way_back, before_open)
     kept = after.run(tasks.settle, choice=choice)
     return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks
 
 
-def proved(graph: Graph, way_back: WayBack | None) -> list[Finding]:
+def proved(graph: Graph, way_back: WayBack | None, before_open: BeforeOpen | None) -> list[Finding]:
     """The checks of what was restored; what served before serves again where it is no good."""
     with going_back(graph, way_back):
-        return second_half(graph)
+        return second_half(graph, before_open)

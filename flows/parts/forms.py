@@ -20,3 +20,4 @@ StepNames = Annotated[
 ]
 Reason = Annotated[str, Field(max_length=500)]
 PlanName = Annotated[str, Field(pattern=r"^([0-9a-f]{12})?$")]
+Days = Annotated[int, Field(ge=0, le=3650)]

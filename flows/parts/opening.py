@@ -11,7 +11,7 @@ from clients.node import Node
 from config.environment import Environment
 from config.load import load_environment, load_release
 from config.release import Release
-from tasks.core import secrets, upgrade_mark
+from tasks.core import adoption_mark, secrets, upgrade_mark
 from tasks.core.first_use import require_unused
 from tasks.core.lock import lock_file, rollout_lock
 from tasks.core.open_node import open_node
@@ -37,6 +37,7 @@ def locked(
     dry_run: bool = False,
     half_restored: bool = False,
     half_upgraded: bool = False,
+    half_adopted: bool = False,
 ) -> Generator[Site]:
     """The environment's site, locked against other runs unless nothing will be changed.
 
@@ -44,11 +45,11 @@ def locked(
     environment whose release and images it gets instead. A run that is cancelled
     takes the commands it waits for with it. `half_upgraded`: an upgrade that stopped half-way is
     no obstacle to this run. `half_restored`: neither is a restore that did, nor what lies where an
-    environment would be that was never used.
+    environment would be that was never used. `half_adopted`: neither is an adoption or a restore.
 
     Raises:
-        StepError: such a restore or upgrade is to be finished first; somebody else's Dify is in the
-            way.
+        StepError: such a restore, upgrade or adoption is to be finished first; somebody else's
+            Dify is in the way.
     """
     source = promoted(promote_from) if promote_from else None
     desired = load_environment(environment, release=source.release if source else release)
@@ -64,8 +65,9 @@ def locked(
     ):
         running.begin()
         found = _site(desired, _saved, source, first_look)
-        if not half_restored:
+        if not (half_restored or half_adopted):
             require_ended(found)
+            adoption_mark.require_none(found)
         if not (half_restored or half_upgraded):
             upgrade_mark.require_none(found)
         yield found

@@ -7,13 +7,22 @@ from flows.parts.graph import Graph
 from tasks.points import tasks
 from tasks.points.backup import OnProgress
 from tasks.points.repository import Repository
+from tasks.points.what_ran import Ran
 
 
 def take_point(
-    graph: Graph, repository: Repository, reason: Reason, on_progress: OnProgress
+    graph: Graph,
+    repository: Repository,
+    reason: Reason,
+    on_progress: OnProgress,
+    ran: Ran | None = None,
 ) -> Manifest:
-    """The manifest of a new point, whose parts were saved side by side."""
-    begun = graph.run(tasks.begin_point, repository, reason=reason, on_progress=on_progress)
+    """The manifest of a new point, whose parts were saved side by side.
+
+    `ran`: what runs, where it is not the environment's own stack.
+    """
+    how = {"reason": reason, "on_progress": on_progress, "ran": ran}
+    begun = graph.run(tasks.begin_point, repository, **how)
     with closing(begun) as taking:
         parts = graph.each(tasks.save_part, taking.parts, taking=taking)
     return graph.run(tasks.save_manifest, taking=taking, parts=parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from clients.command import Command
 from clients.dify import Dify, DifyError
 from clients.postgres import Connection, DatabaseMissing
-from config.environment import Postgres
+from config.environment import Postgres, Redis
 from config.load import release_names
 from config.rules.adoption import Found
 from tasks.adoption.origin import Origin
@@ -77,13 +77,17 @@ def shared(site: Site, origin: Origin, there: Site) -> tuple[str, ...]:
     """Keys of the environment that name a place of the other Dify."""
     data, state = site.environment.dify.data, origin.state(site.release).values()
     own, other = site.environment.postgres, there.environment.postgres
+    redis, queues = site.environment.redis, there.environment.redis
+    one_server, one_redis = _place(own) == _place(other), _place(redis) == _place(queues)
     inside = [Path(place) for place in state if _overlap(Path(place), data)]
     found = {
         "dify.home": origin.folder == str(site.environment.dify.home),
         "dify.data": bool(inside),
-        "postgres.database": _place(own) == _place(other) and own.database == other.database,
-        "postgres.plugin_database": _place(own) == _place(other)
-        and own.plugin_database == other.plugin_database,
+        "postgres.user": one_server and own.user == other.user,
+        "postgres.database": one_server and own.database == other.database,
+        "postgres.plugin_database": one_server and own.plugin_database == other.plugin_database,
+        "redis.database": one_redis and redis.database == queues.database,
+        "redis.broker_database": one_redis and redis.broker_database == queues.broker_database,
     }
     return tuple(key for key, same in found.items() if same)
 
@@ -92,8 +96,8 @@ def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
-def _place(postgres: Postgres) -> tuple[str, int]:
-    return postgres.host, postgres.port
+def _place(server: Postgres | Redis) -> tuple[str, int]:
+    return server.host, server.port
 
 
 def _account(connection: Connection, email: str) -> bool:
@@ -108,8 +112,7 @@ def logs_in(site: Site, origin: Origin) -> bool:
     Raises:
         DifyError: it could not be asked.
     """
-    url = f"http://{origin.address(origin.api.service)}:{API_PORT}"
-    with Dify(url, site.release.api, patience=site.within(1)) as client:
+    with open_api(site, origin) as client:
         try:
             client.login(site.environment.dify.admin_email, site.secret("admin_password"))
         except DifyError as error:
@@ -117,6 +120,21 @@ def logs_in(site: Site, origin: Origin) -> bool:
                 raise
             return False
     return True
+
+
+def open_api(site: Site, origin: Origin) -> Dify:
+    """The other Dify, asked at its container."""
+    url = f"http://{origin.address(origin.api.service)}:{API_PORT}"
+    return Dify(url, site.release.api, patience=site.within(1))
+
+
+def answers(site: Site, origin: Origin) -> bool:
+    """Whether the other Dify's API answers from its database."""
+    try:
+        with open_api(site, origin) as client:
+            return client.status().set_up
+    except DifyError:
+        return False
 
 
 def _without_plugins(there: Site) -> str:

@@ -3,24 +3,27 @@
 from clients.docker_stacks import Stacks
 from config.errors import StepError
 from tasks.adoption.origin import API, STEP, Origin
+from tasks.core import adoption_mark
 from tasks.core.engine import usable
 from tasks.core.site import Site
 
 
 def find(site: Site, project: str) -> Origin:
-    """The Dify of that compose project, else the only other one.
+    """The Dify that was taken over or begun with, else that of `project`, else the only other one.
 
     Raises:
         StepError: there is none, there are several, or it is the environment's own.
     """
+    mark = adoption_mark.read(site)
+    wanted = mark.project if mark else project
     own = site.environment.dify.project
-    if project == own:
+    if wanted == own:
         raise StepError(
             STEP,
             f"the compose project {own} is the name that {site.name} has for its own containers",
             advice=f"set dify.project in config/environments/{site.name}.toml to another name",
         )
-    name = project or _only(site, own)
+    name = wanted or _only(site, own)
     members = tuple(Stacks(site.node).members(name))
     if made_by := next((each.environment for each in members if each.environment), ""):
         raise StepError(
@@ -50,5 +53,5 @@ def _only(site: Site, own: str) -> str:
     raise StepError(
         STEP,
         f"{site.node.name} has several: {', '.join(found)}",
-        advice=f"say which: rollout adopt {site.name} --dry-run --project {found[0]}",
+        advice=f"say which: rollout adopt {site.name} --project {found[0]}",
     )

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -65,9 +67,15 @@ class Origin:
 
     @property
     def keepers(self) -> list[Member]:
-        """The containers that hold the state Dify asks for."""
+        """The containers that hold the state Dify asks for: they are stopped last."""
         asked = {self.settings.get(key, "") for key in ("DB_HOST", "REDIS_HOST", "PGVECTOR_HOST")}
         return [each for each in self.members if asked & {each.service, each.name}]
+
+    @property
+    def has_database(self) -> bool:
+        """Whether its PostgreSQL is one of its containers."""
+        host = self.settings.get("DB_HOST", "")
+        return any(host in (each.service, each.name) for each in self.keepers)
 
     def named(self, *services: str) -> list[Member]:
         return [each for each in self.members if each.service in services]
@@ -94,10 +102,43 @@ class Origin:
         return daemons[0].settings.get("DB_DATABASE", PLUGINS) if daemons else PLUGINS
 
 
-def as_site(origin: Origin, site: Site) -> Site:
-    """It as a site whose databases are asked, as its own containers do."""
-    environment, given = site.environment, origin.settings
-    postgres = {
+def as_site(origin: Origin, site: Site, files: Path) -> Site:
+    """It as a site that is only read: its restore points are the environment's.
+
+    `files`: the folder that has copies of its compose file and `.env`.
+    """
+    state = origin.state(site.release)
+    release = site.release.model_copy(
+        update={
+            "state": {
+                name: each.model_copy(update={"path": state.get(name, f"/nowhere/{name}")})
+                for name, each in site.release.state.items()
+            }
+        }
+    )
+    environment = site.environment
+    given = origin.settings
+    return Site(
+        environment.model_copy(
+            update={
+                "platform": environment.platform.model_copy(update={"kind": "external"}),
+                "dify": environment.dify.model_copy(
+                    update={"project": origin.project, "home": files}
+                ),
+                "postgres": environment.postgres.model_copy(update=_postgres(origin)),
+                "redis": environment.redis.model_copy(update=_redis(origin)),
+                "storage": environment.storage.model_copy(update={"kind": "local"}),
+            }
+        ),
+        release,
+        {**_carried(origin, site), **_logins(given)},
+        site.node,
+    )
+
+
+def _postgres(origin: Origin) -> dict[str, object]:
+    given = origin.settings
+    return {
         "host": origin.address(given.get("DB_HOST", "localhost")),
         "port": int(given.get("DB_PORT") or 5432),
         "user": given.get("DB_USERNAME", "postgres"),
@@ -105,12 +146,29 @@ def as_site(origin: Origin, site: Site) -> Site:
         "database": given.get("DB_DATABASE", "dify"),
         "plugin_database": origin.plugin_database,
     }
-    return site.replace(
-        environment=environment.model_copy(
-            update={
-                "platform": environment.platform.model_copy(update={"kind": "external"}),
-                "postgres": environment.postgres.model_copy(update=postgres),
-            }
-        ),
-        secrets={"postgres_password": SecretStr(given.get("DB_PASSWORD", ""))},
-    )
+
+
+def _redis(origin: Origin) -> dict[str, object]:
+    given = origin.settings
+    broker = urlsplit(given.get("CELERY_BROKER_URL", "")).path.strip("/")
+    return {
+        "host": origin.address(given.get("REDIS_HOST", "localhost")),
+        "port": int(given.get("REDIS_PORT") or 6379),
+        "database": int(given.get("REDIS_DB") or 0),
+        "broker_database": int(broker or 1),
+        "sentinels": [],
+    }
+
+
+def _logins(given: Mapping[str, str]) -> dict[str, SecretStr]:
+    return {
+        "postgres_password": SecretStr(given.get("DB_PASSWORD", "")),
+        "redis_password": SecretStr(given.get("REDIS_PASSWORD", "")),
+    }
+
+
+def _carried(origin: Origin, site: Site) -> dict[str, SecretStr]:
+    """What its data was signed with, unless anybody can read that; and who logs in to it."""
+    carried = {"admin_password": site.secrets["admin_password"]}
+    key = origin.settings.get("SECRET_KEY", "")
+    return carried if key in (*PUBLISHED, "") else {**carried, "secret_key": SecretStr(key)}

@@ -5,24 +5,38 @@ from dataclasses import dataclass
 
 from config.rules import adoption as rules
 from config.rules.upgrade import Obstacle
+from tasks.adoption import files
 from tasks.adoption.facts import Facts, ask
 from tasks.adoption.find import find
 from tasks.adoption.origin import STEP, Origin, as_site
+from tasks.core import adoption_mark, release_file
+from tasks.core.adoption_mark import Adoption
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Outcome
 
 GB = 1e9
-CARRIED_OUT = (
-    "no command carries this out yet: deploy beside it and move apps by Dify's export, or leave it"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The Dify to take over. `facts` are None where its state does not run, so was not asked."""
+    """The Dify to take over. `facts` are None where its state does not run, so was not asked.
+
+    `mark`: of its adoption, where that has begun. `deployed`: the version that was deployed to the
+    environment already, empty if none was.
+    """
 
     origin: Origin
     facts: Facts | None
+    mark: Adoption | None
+    deployed: str = ""
+
+    @property
+    def going_on(self) -> Adoption | None:
+        return self.mark if self.mark and self.mark.pending else None
+
+    @property
+    def done(self) -> bool:
+        return self.mark is not None and not self.mark.pending
 
 
 def look(site: Site, project: str) -> Seen:
@@ -32,10 +46,16 @@ def look(site: Site, project: str) -> Seen:
         StepError: there is none to be found.
         PostgresUnreachable, PostgresRefused, DifyError: it cannot be asked.
     """
-    origin = find(site, project)
-    if silent(origin):
-        return Seen(origin, None)
-    return Seen(origin, ask(site, origin, as_site(origin, site)))
+    origin, mark = find(site, project), adoption_mark.read(site)
+    deployed = release_file.read(site.environment, site.node).version
+    unasked = mark or silent(origin)
+    facts = None if unasked else ask(site, origin, as_read(site, origin))
+    return Seen(origin, facts, mark, deployed)
+
+
+def as_read(site: Site, origin: Origin) -> Site:
+    """The other Dify as a site that is read."""
+    return as_site(origin, site, files.place(site))
 
 
 def silent(origin: Origin) -> list[str]:
@@ -44,29 +64,34 @@ def silent(origin: Origin) -> list[str]:
 
 
 def obstacles(seen: Seen) -> list[Obstacle]:
-    """What a person has to settle first."""
+    """What a person has to settle first; nothing is in the way of one that has begun."""
+    if seen.mark:
+        return []
     stopped = rules.stopped(seen.origin.project, silent(seen.origin))
     found = rules.obstacles(seen.facts.found) if seen.facts else []
     return [*([stopped] if stopped else []), *found]
 
 
-def outcome(site: Site, seen: Seen) -> Outcome:
+def outcome(site: Site, seen: Seen, *, drilled: bool) -> Outcome:
     """The part of the plan that is not of a deploy."""
     began = time.monotonic()
+    if seen.done:
+        return Outcome(STEP, (), 0.0, applied=False)
     what = f"take over Dify {seen.origin.version} in {seen.origin.folder}"
     blocked = tuple(Blocked(what, each.why, each.do) for each in obstacles(seen))
-    changes, seconds = tuple(_changes(site, seen)), time.monotonic() - began
+    changes, seconds = tuple(_changes(site, seen, drilled)), time.monotonic() - began
     return Outcome(STEP, changes, seconds, applied=False, blocked=blocked)
 
 
-def _changes(site: Site, seen: Seen) -> list[Change]:
+def _changes(site: Site, seen: Seen, drilled: bool) -> list[Change]:
+    proved = "proved by a drill" if drilled else "not proved"
     origin, facts = seen.origin, seen.facts
-    folder, postgres = origin.folder, as_site(origin, site).environment.postgres
+    folder, postgres = origin.folder, as_read(site, origin).environment.postgres
     size = f", {facts.database / GB:.2f} GB" if facts else ""
     own = site.environment.postgres
     key = "secret_key"
     found = [
-        Change(Kind.MAKE, "point", f"save {folder} as a restore point", "", "proved by a drill"),
+        Change(Kind.MAKE, "point", f"save {folder} as a restore point", "", proved),
         Change(
             Kind.CHANGE,
             key,
@@ -91,7 +116,7 @@ def _changes(site: Site, seen: Seen) -> list[Change]:
         ),
     ]
     stops = [
-        Change(Kind.STOP, each.name, f"stop {each.name}", "running", "stopped")
+        Change(Kind.STOP, each.name, f"stop {each.name}", "running", "stopped, not removed")
         for each in origin.members
         if each.runs
     ]
@@ -113,21 +138,33 @@ def _copies(site: Site, seen: Seen) -> list[Change]:
     ]
 
 
-def notes(site: Site, seen: Seen) -> list[str]:
-    """What people ask of it, one sentence each."""
-    origin, facts = seen.origin, seen.facts
+def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
+    """What people ask before they let an adoption begin, one sentence each."""
+    origin, facts, name = seen.origin, seen.facts, site.name
+    if seen.done:
+        return [f"the Dify in {origin.folder} was taken over already"]
     found = [f"Dify {origin.version} was found in the compose project {origin.project}"]
     if origin.unsafe:
-        found.append(f"anybody can read its {', '.join(origin.unsafe)}; each needs a new value")
+        found.append(f"anybody can read its {', '.join(origin.unsafe)}; here each gets a new value")
     if "SECRET_KEY" in origin.unsafe:
         found.append(
             "with another SECRET_KEY everybody logs in again, and OAuth logins of tools are "
             "entered anew; passwords and credentials of model providers stay"
         )
     if facts and facts.superuser:
-        role = as_site(origin, site).environment.postgres.user
+        role = as_read(site, origin).environment.postgres.user
         found.append(f"its role {role} is a superuser; {site.environment.postgres.user} is none")
     if facts:
         away_s = rules.away_s(facts.database, facts.files)
-        found.append(f"nobody could use Dify for about {away_s} s")
-    return [*found, CARRIED_OUT]
+        found.append(f"nobody can use Dify for about {away_s} s")
+    if seen.deployed:
+        found.append(
+            f"{name} has a Dify of its own: what it has is saved as a restore point, and replaced"
+        )
+    return [
+        *found,
+        "a restore point of it is taken first"
+        + (", and proved by a drill" if drilled else "; NO drill proves it"),
+        "its files, databases and containers stay as they are; it is only stopped: "
+        f"rollout adopt {name} --back starts it again, --finish removes its containers",
+    ]

@@ -47,9 +47,9 @@ def require_unused(site: Site) -> None:
         f"nothing says that these are of the environment {environment.name}, and a deploy would "
         "take them:\n  " + "\n  ".join(f"{key}: {what}" for key, what in found),
         advice=f"set {', '.join(key for key, _ in found)} in "
-        f"config/environments/{environment.name}.toml to others; rollout adopt "
-        f"{environment.name} --dry-run says what a Dify in containers is. If they are its own (a "
-        "machine was lost), bring back the point they belong to: "
+        f"config/environments/{environment.name}.toml to others; a Dify that runs in "
+        f"containers is taken over into them by rollout adopt {environment.name}. If they are its "
+        "own (a machine was lost), bring back the point they belong to: "
         f"rollout restore {environment.name} POINT; or give its key: "
         f"rollout secrets {environment.name} {KEY} --set",
     )

@@ -34,8 +34,8 @@ def require_own(environment: Environment, node: Node) -> None:
             "dify.home",
             f"{environment.dify.home} has {', '.join(found)} of a Dify that this project did not "
             "make; nothing of it is read or changed",
-            advice=f"set dify.home, dify.data and dify.project of {environment.name} to others; "
-            f"rollout adopt {environment.name} --dry-run says what that Dify is and has",
+            advice=f"set dify.home, dify.data and dify.project of {environment.name} to others; to "
+            f"take that Dify over into them: rollout adopt {environment.name}",
         )
 
 

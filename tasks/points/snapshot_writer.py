@@ -40,7 +40,7 @@ class Saving:
         self._on_progress(name, 0)
         file = f"{name}.dump"
         if name not in self._dumped:
-            dump = clients(self._site, database).dump(database, view.snapshot)
+            dump = clients(self._repository.site, database).dump(database, view.snapshot)
             self._dumped[name] = self._saved_dump(name, file, dump)
             view.release()
         part = self._part(name, "database", f"/{file}", self._dumped[name], began)

@@ -26,7 +26,7 @@ from tasks.points import buckets, uploads
 from tasks.points.databases import session_database
 from tasks.points.repository import Repository
 from tasks.points.snapshot_writer import OnProgress, Saving
-from tasks.points.what_ran import what_ran
+from tasks.points.what_ran import Ran, what_ran
 from tasks.steps.redis import dify_redis
 
 log = logging.getLogger("rollout")
@@ -36,11 +36,18 @@ class Taking:
     """A restore point in the making. Its views of the databases are held until it is closed.
 
     Its `parts` are saved in any order, or all at once; the manifest then makes them a point.
+    `ran`: what runs, where it is not the environment's own stack.
     A plain class for the reason `Site` is one.
     """
 
     def __init__(
-        self, site: Site, repository: Repository, *, reason: Reason, on_progress: OnProgress
+        self,
+        site: Site,
+        repository: Repository,
+        *,
+        reason: Reason,
+        on_progress: OnProgress,
+        ran: Ran | None = None,
     ) -> None:
         self._site, self._repository, self._reason = site, repository, reason
         self._began, self._created = time.monotonic(), datetime.now(UTC)
@@ -53,7 +60,8 @@ class Taking:
             view = views.enter_context(self._main.frozen())
             plugin_view = views.enter_context(plugin.frozen())
             self._rows, self._files = uploads.rows(view.connection), uploads.keys(view.connection)
-            self._schema, self._ran = uploads.revision(view.connection), what_ran(site)
+            self._schema = uploads.revision(view.connection)
+            self._ran = ran or what_ran(site)
             self._views = views.pop_all()
         self._works: dict[str, Callable[[], list[Part]]] = {
             "database": partial(saving.database, "database", self._main, view),

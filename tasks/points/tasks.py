@@ -21,6 +21,7 @@ from tasks.points.repository import Repository
 from tasks.points.restore import Restored, Restoring
 from tasks.points.taking import Taking
 from tasks.points.way_back import WayBack
+from tasks.points.what_ran import Ran
 from tasks.steps.table import DAY_S, HOUR_S
 
 
@@ -32,10 +33,15 @@ def open_repository(site: Site, *, create: bool) -> Repository:
 
 @task("views", within_s=HOUR_S, retries=True)
 def begin_point(
-    site: Site, repository: Repository, *, reason: Reason, on_progress: OnProgress
+    site: Site,
+    repository: Repository,
+    *,
+    reason: Reason,
+    on_progress: OnProgress,
+    ran: Ran | None = None,
 ) -> Taking:
     """Hold a view of both databases as they are now, so that a point's parts are of one moment."""
-    return Taking(site, repository, reason=reason, on_progress=on_progress)
+    return Taking(site, repository, reason=reason, on_progress=on_progress, ran=ran)
 
 
 @task("save", within_s=DAY_S, retries=True, each="part")

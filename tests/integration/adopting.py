@@ -1,30 +1,34 @@
-"""A Dify that somebody else set up, in containers of its own compose file."""
+"""Difys that somebody else set up, in containers of their own compose file, and their adoption."""
 
 import io
 import subprocess
 import tarfile
 import uuid
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import docker
 from ruamel.yaml import YAML
 
-from clients.dify import Dify, DifyError
-from clients.docker_stacks import Stacks
+from clients.docker_stacks import Member, Stacks
 from clients.waiting import until
 from config.desired import env_file
-from tasks.adoption.facts import API_PORT
+from flows.parts.adopting import Adopting
+from flows.parts.graph import Graph
+from tasks.adoption import plan
+from tasks.adoption.facts import answers, open_api
 from tasks.adoption.origin import Origin
 from tasks.core.release_file import RELEASE
 from tasks.core.site import Site
-from tasks.platforms.sandbox import nginx
+from tasks.platforms.sandbox import nginx, postgres
+from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps.compose import down
 from tasks.steps.docker import compose_prefix
 from tests.integration import stack
-from tests.integration.upgrading import in_use
+from tests.integration.upgrading import in_use, state
 from tests.subnets import free_subnet
 
 RELEASE_THERE = "1.15.0"
@@ -98,17 +102,14 @@ def compose(site: Site, *words: str) -> None:
 
 
 def require_serving(site: Site) -> None:
-    """The other Dify has started, and reads its database."""
-    project = site.environment.dify.project
-    origin = Origin(project, tuple(Stacks(site.node).members(project)))
-    url = f"http://{origin.address('api')}:{API_PORT}"
+    """The other Dify has started."""
+    origin = Origin(site.environment.dify.project, ())
+    asked = lambda: answers(site, replace(origin, members=members(site)))  # noqa: E731
+    assert until(asked, within_s=180, every_s=1)
 
-    def serves() -> bool:
-        with suppress(DifyError), Dify(url, site.release.api) as client:
-            return client.status().set_up
-        return False
 
-    assert until(serves, within_s=180, every_s=1)
+def members(site: Site) -> tuple[Member, ...]:
+    return tuple(Stacks(site.node).members(site.environment.dify.project))
 
 
 @contextmanager
@@ -130,6 +131,47 @@ def recipe(make_site: Any, repository: Path, image: str) -> Generator[Site]:
             (site.environment.dify.home / YAML_FILE).unlink()
 
 
+def postgres_service(site: Site, image: str) -> dict[str, Any]:
+    """The sandbox's server in a container, with its data directory in a folder."""
+    place = layout(site)
+    owner = place.data.stat()
+    options = {"listen_addresses": "*", "port": "5432", "unix_socket_directories": ""}
+    words = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+    return {
+        "image": image,
+        "user": f"{owner.st_uid}:{owner.st_gid}",
+        "entrypoint": [str(place.programs / "bin" / "postgres")],
+        "command": ["-D", str(place.data), *words],
+        "volumes": ["/usr:/usr:ro", "/etc:/etc:ro", f"{place.root}:{place.root}"],
+        "tmpfs": ["/tmp"],
+        "restart": "always",
+        "networks": ["default"],
+    }
+
+
+@contextmanager
+def official(
+    make_site: Any, repository: Path, image: str
+) -> Generator[tuple[Site, dict[str, Any]]]:
+    """A Dify of the official compose file's layout, and what people see of it."""
+    with in_use(make_site, repository) as site:
+        seen = people_see(site)
+        down(site)
+        nginx.stop(site)
+        postgres.stop(site)
+        there = {"DB_HOST": "db_postgres", "DB_PORT": "5432"}
+        vectors = {"PGVECTOR_HOST": "db_postgres", "PGVECTOR_PORT": "5432"}
+        services = {"redis": redis_service(image), "db_postgres": postgres_service(site, image)}
+        write_foreign(site, settings_there(site, **there, **vectors), services)
+        compose(site, "up", "--detach")
+        require_serving(site)
+        try:
+            yield site, seen
+        finally:
+            compose(site, "down", "--volumes")
+            (site.environment.dify.home / YAML_FILE).unlink()
+
+
 @contextmanager
 def taker(make_site: Any, there: Site, **sections: Mapping[str, Any]) -> Generator[Site]:
     """An environment that is to take it over; nothing of it was ever deployed."""
@@ -144,6 +186,7 @@ def taker(make_site: Any, there: Site, **sections: Mapping[str, Any]) -> Generat
             "admin_email": own.dify.admin_email,
         },
         images={"source": "rehearsal"},
+        backup={"repository": str(own.dify.home.parent / "own-points")},
         secrets={"admin_password": there.secret("admin_password")},
         **sections,
     )
@@ -152,3 +195,30 @@ def taker(make_site: Any, there: Site, **sections: Mapping[str, Any]) -> Generat
     finally:
         down(site)
         nginx.stop(site)
+
+
+def adoption(site: Site, project: str = "") -> Adopting:
+    return Adopting(Graph(site), site, plan.look(site, project))
+
+
+def states(there: Site) -> dict[str, str]:
+    """Service → state of its container."""
+    return {each.service: each.state for each in members(there)}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def people_see(site: Site) -> dict[str, Any]:
+    """Rows, files, schema and what is decrypted, of a Dify with these places."""
+    kept = ("rows", "files", "decrypted", "schema")
+    found = state(site)
+    return {key: found[key] for key in kept}
+
+
+def logs_in(there: Site, project: str) -> bool:
+    """Whether the administrator gets into the Dify of a project."""
+    with open_api(there, Origin(project, members(there))) as client:
+        client.login(there.environment.dify.admin_email, there.secret("admin_password"))
+        return True  # its cookies are for https alone, so nothing more is asked here

@@ -1,16 +1,15 @@
 """The plan of an adoption names a foreign Dify and its obstacles; the Dify does not change."""
 
-from collections.abc import Generator
-from pathlib import Path
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
 
-from clients.docker_stacks import Stacks
 from config.errors import StepError
 from tasks.adoption import plan
 from tasks.core.site import Site
-from tests.integration.adopting import host_image, recipe, taker
+from tasks.core.step import Blocked
+from tests.integration.adopting import contents, host_image, recipe, states, taker
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +25,9 @@ def own(module_sandbox_site: Any, there: Site) -> Generator[Site]:
         yield site
 
 
-def states(there: Site) -> dict[str, str]:
-    found = Stacks(there.node).members(there.environment.dify.project)
-    return {each.service: each.state for each in found}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def blocked(own: Site, there: Site) -> Sequence[Blocked]:
+    seen = plan.look(own, there.environment.dify.project)
+    return plan.outcome(own, seen, drilled=True).blocked
 
 
 def test_a_plan_names_it_and_changes_nothing(there: Site, own: Site) -> None:
@@ -42,7 +37,7 @@ def test_a_plan_names_it_and_changes_nothing(there: Site, own: Site) -> None:
     assert seen.origin.version == "1.15.0" and seen.facts
     assert seen.facts.database > 0 and seen.facts.files > 0
     assert seen.origin.unsafe == ["REDIS_PASSWORD"]
-    found = plan.outcome(own, seen)
+    found = plan.outcome(own, seen, drilled=True)
     assert found.blocked == ()
     targets = {change.target for change in found.changes}
     assert {"secret_key", "storage", "plugin_daemon", "database"} <= targets
@@ -52,10 +47,10 @@ def test_a_plan_names_it_and_changes_nothing(there: Site, own: Site) -> None:
 def test_what_is_in_the_way_is_told(there: Site, own: Site) -> None:
     dify = own.environment.dify.model_copy(update={"admin_email": "nobody@dify.local"})
     other = own.replace(environment=own.environment.model_copy(update={"dify": dify}))
-    [refused] = plan.outcome(other, plan.look(other, there.environment.dify.project)).blocked
+    [refused] = blocked(other, there)
     assert "it has no account nobody@dify.local" in refused.why
     wrong = own.replace(secrets={**own.secrets, "admin_password": own.secrets["redis_password"]})
-    [refused] = plan.outcome(wrong, plan.look(wrong, there.environment.dify.project)).blocked
+    [refused] = blocked(wrong, there)
     assert "is not the password of" in refused.why
 
 

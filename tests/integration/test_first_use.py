@@ -61,7 +61,7 @@ def test_files_of_another_stack_are_named_and_left(site: Site, tmp_path: Path, n
     assert f"{site.environment.dify.home} has {name} of a Dify" in refused.value.cause
     assert refused.value.step == "dify.home"
     assert "set dify.home, dify.data and dify.project of staging" in refused.value.advice
-    assert "rollout adopt staging --dry-run" in refused.value.advice
+    assert "rollout adopt staging" in refused.value.advice
     assert contents(tmp_path) == before
 
 

@@ -13,7 +13,7 @@ from tasks.probes.health.probe import Past, probe
 
 # How long a rollout excuses what it takes down; times the patience.
 EXCUSED_S = 3600
-_TAKES_DOWN = ("deploy", "restore", "upgrade", "rollback")
+_TAKES_DOWN = ("deploy", "restore", "upgrade", "rollback", "adopt")
 
 
 def probes(site: Site, past: Past) -> list[Probe]:

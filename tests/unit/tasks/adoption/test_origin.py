@@ -1,5 +1,7 @@
 """What the containers of another Dify say of it."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
@@ -8,6 +10,7 @@ from config.errors import StepError
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.adoption.facts import shared
+from tasks.adoption.left_over import left_over
 from tasks.adoption.origin import Origin, as_site
 from tasks.core.site import Site
 from tests.unit.tasks.adoption.members import member, official, pigsty_app
@@ -21,7 +24,7 @@ def site() -> Site:
 
 
 def there(site: Site, origin: Origin) -> Site:
-    return as_site(origin, site)
+    return as_site(origin, site, Path("/copies"))
 
 
 def test_places_that_the_environment_has_in_common_are_named(site: Site) -> None:
@@ -29,10 +32,14 @@ def test_places_that_the_environment_has_in_common_are_named(site: Site) -> None
     assert shared(site, origin, there(site, origin)) == ("dify.home", "dify.data")
     tree = site.environment.model_dump()
     tree["dify"] |= {"home": "/opt/own", "data": "/data/own"}
-    tree["postgres"]["host"] = "10.10.10.10"
+    tree["postgres"] |= {"host": "10.10.10.10", "user": "dify"}
+    tree["redis"] |= {"host": "172.18.0.2", "port": 6379, "database": 0, "broker_database": 1}
     own = site.replace(environment=Environment.model_validate(tree))
     found = shared(own, origin, there(own, origin))
-    assert found == ("postgres.database", "postgres.plugin_database")
+    assert found == (
+        *("postgres.user", "postgres.database", "postgres.plugin_database"),
+        *("redis.database", "redis.broker_database"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,13 +65,15 @@ def test_what_has_no_api_is_no_dify(image: str) -> None:
 def test_pigstys_app_is_read_where_its_state_is(site: Site) -> None:
     origin = Origin("dify", pigsty_app())
     found = there(site, origin)
-    postgres = found.environment.postgres
+    postgres, redis = found.environment.postgres, found.environment.redis
     assert (postgres.host, postgres.port, postgres.user) == ("10.10.10.10", 5432, "dify")
     assert (postgres.database, postgres.plugin_database) == ("dify", "dify_plugin")
+    assert (redis.host, redis.port, redis.broker_database) == ("172.18.0.2", 6379, 1)
     assert origin.state(site.release) == {
         "storage": "/data/dify/app/storage",
         "plugin_daemon": "/data/dify/plugin_daemon",
     }
+    assert found.release.state["storage"].path == "/data/dify/app/storage"
     assert found.name == site.name and not found.platform.administered(found)
     assert [each.service for each in origin.keepers] == ["redis"]
 
@@ -73,6 +82,22 @@ def test_the_official_ones_database_is_asked_at_its_container(site: Site) -> Non
     origin = Origin("docker", official())
     assert there(site, origin).environment.postgres.host == "172.18.0.3"
     assert sorted(each.service for each in origin.keepers) == ["db_postgres", "redis"]
+
+
+def test_what_stays_of_it_is_named_for_a_person(site: Site) -> None:
+    files, databases = left_over(site, Origin("dify", pigsty_app()))
+    assert files == "its files stay: /opt/dify, /data/dify/app/storage, /data/dify/plugin_daemon"
+    assert "stay on 10.10.10.10:5432" in databases and 'DROP ROLE "dify";' in databases
+    assert "difyai123456" not in databases
+    assert len(left_over(site, Origin("docker", official()))) == 1
+
+
+def test_a_private_key_is_carried_and_a_published_one_is_not(site: Site) -> None:
+    private = there(site, Origin("dify", pigsty_app(SECRET_KEY="of-its-own"))).secrets
+    public = there(site, Origin("dify", pigsty_app())).secrets
+    assert private["secret_key"].get_secret_value() == "of-its-own"
+    assert "secret_key" not in public
+    assert public["admin_password"] == private["admin_password"] == site.secrets["admin_password"]
 
 
 def test_what_anybody_can_read_is_named_without_its_value() -> None:

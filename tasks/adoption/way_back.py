@@ -1,0 +1,51 @@
+"""The way back of an adoption: the other Dify is started again, as it ran."""
+
+from clients.docker_stacks import Stacks
+from clients.waiting import until
+from config.errors import StepError
+from tasks.adoption import files
+from tasks.adoption.facts import answers
+from tasks.adoption.find import find
+from tasks.adoption.origin import STEP, Origin
+from tasks.adoption.stages import current
+from tasks.core import adoption_mark
+from tasks.core.adoption_mark import Adoption
+from tasks.core.site import Site
+from tasks.steps.compose import down
+
+START_S, POLL_S = 300.0, 0.5
+
+
+def go_back(site: Site) -> Adoption:
+    """The other Dify runs again as it did, and this environment's stack does not.
+
+    Raises:
+        StepError: there is no way back, or the other Dify does not answer.
+    """
+    mark, stacks = current(site), Stacks(site.node)
+    down(site)
+    origin = Origin(mark.project, tuple(stacks.members(mark.project)))
+    keepers = {each.id for each in origin.keepers}
+    for each in sorted(origin.members, key=lambda member: member.id not in keepers):
+        if each.name in mark.restarts:
+            stacks.set_restart(each.id, mark.restarts[each.name])
+            site.docker.start(each.id)
+    _require_answer(site, mark.project)
+    files.remove(site)
+    adoption_mark.forget(site)
+    return mark
+
+
+def _require_answer(site: Site, project: str) -> None:
+    started = until(
+        lambda: answers(site, find(site, project)),
+        within_s=site.within(START_S),
+        every_s=POLL_S,
+        waiting=f"adopt: waiting for the API of {project}",
+    )
+    if not started:
+        raise StepError(
+            STEP,
+            f"the Dify of the compose project {project} was started and does not answer",
+            advice="look at the log of its api container, and start it by its own compose file",
+        )
