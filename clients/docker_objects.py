@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
+from config.desired.colours import Colour, named, split
+
 ONE_OFF = "com.docker.compose.oneoff"
 PROJECT = "com.docker.compose.project"
 
@@ -56,6 +58,8 @@ class Image:
 class Container:
     """A container of a compose project. `health` is empty where no check is defined.
 
+    `service` is the same in both `colour`s; `created` as the engine writes it, which sorts by time.
+
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
     `folder`: the project's, as Compose was started; empty where Compose did not make it.
     """
@@ -72,15 +76,18 @@ class Container:
     oom: bool = False
     status: int = 0
     folder: str = ""
+    colour: Colour = Colour.BLUE
+    created: str = ""
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Container":
         """From what the engine says when it is asked for the container alone."""
         labels = cast(dict[str, str], seen["Config"]["Labels"])
+        service, colour = split(labels.get("com.docker.compose.service", ""))
         return cls(
             id=str(seen["Id"]),
             name=str(seen["Name"]).lstrip("/"),
-            service=labels.get("com.docker.compose.service", ""),
+            service=service,
             image=str(seen["Image"]),
             config_hash=labels.get("com.docker.compose.config-hash", ""),
             state=str(seen["State"]["Status"]),
@@ -90,7 +97,14 @@ class Container:
             oom=bool(seen["State"].get("OOMKilled")),
             status=int(seen["State"].get("ExitCode", 0)),
             folder=labels.get(f"{PROJECT}.working_dir", ""),
+            colour=colour,
+            created=str(seen.get("Created", "")),
         )
+
+    @property
+    def defined(self) -> str:
+        """What compose.yaml calls it."""
+        return named(self.service, self.colour)
 
     @property
     def began(self) -> bool:
@@ -113,5 +127,5 @@ class Running:
     @classmethod
     def of(cls, listed: dict[str, Any]) -> "Running":
         """From the engine's list."""
-        service = str(listed["Labels"].get("com.docker.compose.service", ""))
+        service, _ = split(str(listed["Labels"].get("com.docker.compose.service", "")))
         return cls(str(listed["Id"]), str(listed["Names"][0]).lstrip("/"), service)

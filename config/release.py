@@ -86,6 +86,8 @@ class Service(Strict):
     has in there. `read_only`: nothing but volumes and `tmpfs` (a path and how much of the
     memory it may take) can be written. `only_state`: of its machine it reaches
     PostgreSQL, Redis, S3 and DNS, and no other port. `linux`: the oldest kernel it starts on.
+    `overlap`: an old and a new one may run at once, and what the old one ends before it is stopped.
+    `folders` maps a folder of rendered files to the path inside; it reads them again by itself.
     """
 
     image: str
@@ -101,6 +103,8 @@ class Service(Strict):
     networks: list[Literal["default", "ssrf", "agent", "agent_proxy"]] = ["default"]
     volumes: dict[str, str] = {}
     files: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    overlap: Literal["requests", "jobs"] | None = None
     health: Health | None = None
     stop_s: int = 30
     memory_mb: Annotated[int, Field(ge=16)]

@@ -3,7 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from textwrap import indent
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from config.desired import storage_trust
+from config.desired.colours import NONE, Colour, Colours, aliases, named, split
 from config.desired.firewall import addresses
 from config.desired.services import active, processes, published
 from config.environment import Environment
@@ -19,16 +21,44 @@ from config.release import REFERENCE, Health, Release, Service
 HEADER = "# Written by dify-rollout from config/; values come from .env beside it.\n"
 
 
-def render(environment: Environment, release: Release, files: Mapping[str, str]) -> str:
+def render(
+    environment: Environment, release: Release, files: Mapping[str, str], colours: Colours = NONE
+) -> str:
     """The file's text; `files` are the rendered files services mount, by name."""
+    names = [
+        (name, colours.get(name, Colour.BLUE) if service.overlap else Colour.BLUE)
+        for name, service in active(environment, release).items()
+    ]
+    return _rendered(environment, release, files, names)
+
+
+def render_both(environment: Environment, release: Release, files: Mapping[str, str]) -> str:
+    """The same with each service in every colour that it may have."""
+    services = active(environment, release)
+    names = [(n, c) for n, s in services.items() for c in (Colour if s.overlap else [Colour.BLUE])]
+    return _rendered(environment, release, files, names)
+
+
+def written_colours(text: str) -> dict[str, Colour]:
+    """The colours that a file written by `render` names, but of what is blue."""
+    found = (split(name) for name in _NAME.findall(text))
+    return {name: colour for name, colour in found if colour != Colour.BLUE}
+
+
+def _rendered(
+    environment: Environment,
+    release: Release,
+    files: Mapping[str, str],
+    names: Sequence[tuple[str, Colour]],
+) -> str:
     fixed = addresses(environment, release)
     services = active(environment, release)
     document = {
         "name": environment.dify.project,
         "services": {
-            name: _service(service, environment, release, files)
-            | _networks(service, fixed.get(name))
-            for name, service in services.items()
+            named(name, colour): _service(services[name], environment, release, files)
+            | _networks(services[name], fixed.get(name), aliases(name, services[name], colour))
+            for name, colour in names
         },
         "networks": {
             "default": {"ipam": {"config": [{"subnet": environment.dify.subnet}]}},
@@ -57,6 +87,7 @@ def options(network: str) -> dict[str, str]:
 
 
 _PLACE = "    environment: {}\n"
+_NAME = re.compile(r"^  ([a-z0-9_-]+):$", re.MULTILINE)
 
 
 def _text(document: dict[str, Any]) -> str:
@@ -121,12 +152,13 @@ def _service(
     return {key: value for key, value in described.items() if value}
 
 
-def _networks(service: Service, address: str | None) -> dict[str, Any]:
-    """With an address of its own where rules name it."""
-    if address is None:
+def _networks(service: Service, address: str | None, aliases: list[str]) -> dict[str, Any]:
+    """With an address of its own where rules name it, and its names beside Compose's."""
+    if address is None and not aliases:
         return {"networks": list(service.networks)}
-    own = {"default": {"ipv4_address": address}}
-    return {"networks": {name: own.get(name, {}) for name in service.networks}}
+    own = {"default": {"ipv4_address": address}} if address else {}
+    also = {"aliases": aliases} if aliases else {}
+    return {"networks": {name: own.get(name, {}) | also for name in service.networks}}
 
 
 def _confined(service: Service, times: int) -> dict[str, Any]:
@@ -197,7 +229,7 @@ def _mounts(service: Service, environment: Environment, release: Release) -> lis
             "read_only": True,
             "bind": {"create_host_path": False},
         }
-        for name, path in service.files.items()
+        for name, path in (service.files | service.folders).items()
     ]
     return states + rendered
 

@@ -3,6 +3,8 @@
 from config.environment import Environment
 from config.release import Release, Route, Service
 
+API = "api"
+
 
 def active(environment: Environment, release: Release) -> dict[str, Service]:
     """The services to run: optional ones only if asked for, the stack's nginx only if routed to."""
@@ -45,3 +47,9 @@ def published(environment: Environment, service: Service) -> int | None:
 def processes(environment: Environment, service: Service) -> int:
     """How many processes of Dify share the container, each with its own memory and connections."""
     return int(getattr(environment.dify, service.processes)) if service.processes else 1
+
+
+def inner_api(environment: Environment) -> str:
+    """Where the stack's containers reach the API: its nginx, where one runs, knows which serves."""
+    host = "nginx" if environment.portal.route == "stack" else API
+    return f"http://{host}:5001"

@@ -1,16 +1,25 @@
 """Every file of the stack: `.env`, `compose.yaml` and what the services mount."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from config.desired import compose, env_file, storage_trust
+from config.desired.colours import NONE, Colour, Colours, own_name
 from config.desired.locations import location
-from config.desired.services import active, routes
+from config.desired.services import API, active, routes
 from config.desired.templates import render
 from config.environment import Environment
-from config.release import Release
+from config.release import Release, Service
+
+ROUTES = "nginx/nginx.conf"
+_DIGITS = 16
+_PLACE = "DIGEST"
+_DIGEST = re.compile(rf'return 200 "([0-9a-f]{{{_DIGITS}}})"')
+_UPSTREAM = re.compile(r"set \$upstream (\w+)-(blue|green):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +36,16 @@ def stack_files(
     release: Release,
     secrets: Mapping[str, SecretStr],
     storage_authority: str = "",
+    colours: Colours = NONE,
 ) -> list[StackFile]:
-    """`.env` first: it is the only one that holds secrets."""
+    """`.env` first: it is the only one that holds secrets. The routes are not among them: they
+    follow the containers.
+    """
     mounted = mounted_files(environment, release, storage_authority)
     settings = env_file.settings(environment, release, secrets)
     return [
         StackFile(".env", env_file.render(settings), 0o600),
-        StackFile("compose.yaml", compose.render(environment, release, mounted), 0o600),
+        StackFile("compose.yaml", compose.render(environment, release, mounted, colours), 0o600),
         *(StackFile(name, content, 0o644) for name, content in mounted.items()),
     ]
 
@@ -46,12 +58,39 @@ def mounted_files(
     """
     running = active(environment, release)
     names = {name for service in running.values() for name in service.files}
+    rendered = {name: render(f"{name}.j2", environment=environment) for name in sorted(names)}
+    return rendered | ({storage_trust.NAME: storage_authority} if storage_authority else {})
+
+
+def routes_file(environment: Environment, release: Release, colours: Colours = NONE) -> str:
+    """The configuration of the stack's nginx, which answers with its digest what it has read."""
+    running = active(environment, release)
     locations = [
-        location(route, f"{route.service}:{running[route.service].port}", "$public_scheme")
+        location(route, _upstream(route.service, running[route.service], colours), "$public_scheme")
         for route in routes(environment, release)
     ]
-    rendered = {
-        name: render(f"{name}.j2", environment=environment, locations=locations)
-        for name in sorted(names)
-    }
-    return rendered | ({storage_trust.NAME: storage_authority} if storage_authority else {})
+    text = render(
+        "nginx.conf.j2",
+        environment=environment,
+        locations=locations,
+        inner_api=_upstream(API, running[API], colours),
+        digest=_PLACE,
+    )
+    return text.replace(_PLACE, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS])
+
+
+def routes_digest(text: str) -> str:
+    """The digest in such a file."""
+    found = _DIGEST.search(text)
+    return found[1] if found else ""
+
+
+def routed_colours(text: str) -> dict[str, Colour]:
+    """Service → the colour that such a file leads to."""
+    return {name: Colour(colour) for name, colour in _UPSTREAM.findall(text)}
+
+
+def _upstream(name: str, service: Service, colours: Colours) -> str:
+    """Of a service in two colours the one that is meant."""
+    host = own_name(name, colours.get(name, Colour.BLUE)) if service.overlap else name
+    return f"{host}:{service.port}"

@@ -22,6 +22,7 @@ from config.environment.redis import Redis
 from config.environment.sandbox import Sandbox
 from config.environment.secrets import Secrets
 from config.environment.storage import Storage
+from config.environment.switch import Switch
 from config.environment.upgrade import Upgrade
 
 
@@ -47,6 +48,7 @@ class Sections(Strict):
     health: Health
     limits: Limits
     upgrade: Upgrade
+    switch: Switch
 
     @property
     def drill(self) -> Drill:

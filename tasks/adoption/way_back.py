@@ -11,7 +11,7 @@ from tasks.adoption.stages import current
 from tasks.core import adoption_mark
 from tasks.core.adoption_mark import Adoption
 from tasks.core.site import Site
-from tasks.steps.compose import down
+from tasks.steps.containers import down
 
 START_S, POLL_S = 300.0, 0.5
 

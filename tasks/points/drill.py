@@ -25,7 +25,8 @@ from tasks.points.databases import twins
 from tasks.points.filling import fill_database, fill_folder
 from tasks.points.replaced import DATABASES
 from tasks.probes.verify.run import failed
-from tasks.steps.compose import compose_steps, down
+from tasks.steps.compose import compose_steps
+from tasks.steps.containers import down
 from tasks.steps.redis import dify_redis
 from tasks.steps.settings import settings_steps
 

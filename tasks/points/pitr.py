@@ -37,7 +37,7 @@ from tasks.points.landing import forget_jobs
 from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository
 from tasks.points.restore import save_current
-from tasks.steps.compose import stop_services
+from tasks.steps.containers import stop_services
 from tasks.steps.pgsql import dify_database, pgsql_steps
 from tasks.tools.pigsty import PITR, Tree
 

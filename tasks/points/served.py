@@ -7,12 +7,14 @@ from clients.command import Command
 from clients.files import File
 from clients.node import Entry
 from config.desired.services import active
+from config.desired.stack import ROUTES
 from config.errors import RolloutError, StepError
 from config.load import load_release, release_names
 from tasks.core import release_file, secret_file
 from tasks.core.site import Site
 from tasks.probes.verify.run import failed, verify
-from tasks.steps.compose import running_services, start_services, stop_services
+from tasks.steps import routes
+from tasks.steps.containers import running_services, start_services, stop_services
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 
@@ -55,6 +57,7 @@ class Served:
             if files and self.services:
                 home, wait_s = each.environment.dify.home, each.environment.dify.start_within_s
                 each.node.run(compose.up(compose_prefix(each.node), home, wait_s=wait_s))
+                routes.reload(each)
         if self.services and self.release in release_names():
             before = self.site.replace(release=load_release(self.release))
             if error := failed(verify(before, deep=False)):
@@ -77,13 +80,13 @@ def lost(error: RolloutError, safety: str, name: str) -> str:
 
 
 def _files(site: Site) -> dict[Path, Entry]:
-    """The files directly in the stack's folder.
+    """The files directly in the stack's folder, and the routes.
 
     Without the file of secrets: those have a way back of their own, and the safety point may be the
     first one, whose repository has just got its password there.
     """
     home, kept = str(site.environment.dify.home), secret_file.path(site.environment)
-    words = ("find", home, "-maxdepth", "1", "-type", "f", "-print0")
+    words = ("find", home, str(Path(home) / ROUTES), "-maxdepth", "1", "-type", "f", "-print0")
     done = site.node.attempt(Command(words, changes=False))
     found = site.node.look([Path(name) for name in done.stdout.split("\0") if name])
     return {path: entry for path, entry in found.items() if entry and path != kept}

@@ -118,5 +118,5 @@ def _other_settings(site: Site) -> list[str]:
         compose_prefix(site.node), home, document=texts[0], settings=env_file.parse(texts[1])
     )
     wanted = compose.parse_hashes(site.node.attempt(asked).stdout)
-    other = sorted(c.service for c in _running(site) if wanted.get(c.service) != c.config_hash)
+    other = sorted(c.service for c in _running(site) if wanted.get(c.defined) != c.config_hash)
     return [f"runs with other settings than its files have: {', '.join(other)}"] if other else []

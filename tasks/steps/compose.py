@@ -1,66 +1,76 @@
 """The stack's containers run, from the wanted images and settings, and are healthy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from clients.command import CommandFailed
+from clients.command import Command, CommandFailed
 from clients.docker_objects import Container, Image
+from clients.files import File
 from config.desired import compose as desired
 from config.desired import env_file
+from config.desired.colours import Colour, Colours, named
 from config.desired.services import active, images
-from config.desired.stack import mounted_files
+from config.desired.stack import ROUTES, mounted_files, routes_file
 from config.errors import StepError
 from tasks.core import release_file
 from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.nodes import on_each
-from tasks.core.project_owner import other_folder, require_own_project, way_on, why
+from tasks.core.project_owner import other_folder, way_on, why
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.core.storage_authority import storage_authority
 from tasks.images import held
 from tasks.steps.docker import compose_prefix
-from tasks.steps.firewall import Firewall, remove_rules
-from tasks.steps.firewall_unit import RulesAtStart, remove_unit
+from tasks.steps.drain import Drain, drained
+from tasks.steps.firewall import Firewall
+from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks, Unused
+from tasks.steps.overlap import obstacles
+from tasks.steps.routes import NGINX, Routes
+from tasks.steps.stack_actual import Actual
+from tasks.steps.written import routed, written
 from tasks.tools import compose
 
 LAST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Actual:
-    """Containers by service, the hash each should have, the id of each image by reference.
-
-    Without an engine or Compose there are none of them. `other`: the folder of another stack that
-    has the project's name.
-    """
-
-    containers: dict[str, list[Container]]
-    hashes: dict[str, str]
-    images: dict[str, str]
-    other: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Stack:
-    """Every active service runs once and is healthy; nothing else of the project runs."""
+    """Every active service runs in its wanted colour and is healthy; no service else runs.
+
+    A new container that may run beside the old one gets the other colour, which nothing leads to
+    yet: routes are switched by `Routes`, and `Drain` takes away what was replaced.
+    """
 
     site: Site
     name: str = "compose"
     settle_s: float = 10.0
 
     def observe(self) -> Actual:
+        services = active(self.site.environment, self.site.release)
         if not usable(self.site):
-            return Actual({}, {}, {})
+            return Actual(services)
         found: dict[str, list[Container]] = {}
         containers = self._containers()
         for container in containers:
             found.setdefault(container.service, []).append(container)
-        hashes = self._hashes() if found else {}
-        return Actual(found, hashes, _ids(self._images()), other_folder(self.site, containers))
+        ids, roles = _ids(self._images()), self.site.release.images
+        actual = Actual(
+            services,
+            found,
+            self._hashes() if found else {},
+            {n: ids[roles[s.image]] for n, s in services.items() if roles[s.image] in ids},
+            other_folder(self.site, containers),
+            written(self.site),
+            routed(self.site),
+        )
+        if not (replaced := actual.replaced()):
+            return actual
+        why = obstacles(self.site, replaced, routed=actual.stays(NGINX))
+        return replace(actual, obstacles=why)
 
     def _containers(self) -> list[Container]:
         found = self.site.docker.containers(self.site.environment.dify.project)
@@ -72,14 +82,17 @@ class Stack:
         found = {reference: self.site.docker.image(reference) for reference in wanted}
         return {reference: image for reference, image in found.items() if image}
 
+    def _files(self) -> dict[str, str]:
+        site = self.site
+        return mounted_files(site.environment, site.release, storage_authority(site))
+
     def _hashes(self) -> dict[str, str]:
         """Of the wanted files, written or not: a plan knows what the settings step will change."""
         environment, release = self.site.environment, self.site.release
-        files = mounted_files(environment, release, storage_authority(self.site))
         command = compose.hashes(
             compose_prefix(self.site.node),
             environment.dify.home,
-            document=desired.render(environment, release, files),
+            document=desired.render_both(environment, release, self._files()),
             settings=env_file.settings(environment, release, self.site.secrets),
         )
         try:
@@ -91,38 +104,29 @@ class Stack:
         if actual.other:
             what = f"start {self.site.environment.dify.project}"
             return [Blocked(what, why(self.site, actual.other), way_on(self.site))]
-        running = active(self.site.environment, self.site.release)
         changes: list[Change] = []
-        for name, service in running.items():
-            image = actual.images.get(self.site.release.images[service.image])
-            changes += _gap(name, actual.containers.get(name, []), actual.hashes.get(name), image)
-        orphans = [name for name in actual.containers if name not in running]
+        for name, colour in actual.wanted().items():
+            changes += _changes(name, colour, actual)
         changes += [
-            _change(Kind.REMOVE, name, f"remove {name}", "running", "not wanted")
-            for name in orphans
+            _change(Kind.REMOVE, one.defined, f"remove {one.defined}", "running", "not wanted")
+            for one in actual.orphans()
         ]
         return changes
 
     def apply(self, change: Change) -> None:
-        environment = self.site.environment
-        for container in self._containers():
-            if container.state == "running" and container.health == "unhealthy":
-                self.site.docker.remove(container.id)
-        command = compose.up(
-            compose_prefix(self.site.node),
-            environment.dify.home,
-            wait_s=environment.dify.start_within_s,
-        )
+        seen = self.observe()
+        colours = seen.wanted()
+        self._make_way(seen, colours)
+        self._write(seen, colours)
         try:
-            done = self.site.node.attempt(command)
-        except CommandFailed as error:
-            raise self._trouble(str(error)) from None
-        if done.status != 0 or self._unmade():
-            raise self._trouble(f"{command}: exit status {done.status}\n{_last(done.stderr)}")
-        before, found = release_file.read(environment, self.site.node), self._images()
+            self._up()
+        except StepError:
+            self._take_back(seen)
+            raise
+        before, found = release_file.read(self.site.environment, self.site.node), self._images()
         now = _ids(found)
         release_file.update(
-            environment,
+            self.site.environment,
             self.site.node,
             version=self.site.release.version,
             images=now,
@@ -130,6 +134,52 @@ class Stack:
             previous=before.previous if before.images == now else before.images,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _make_way(self, seen: Actual, colours: Colours) -> None:
+        """What is ill, of no service, or where another one has to start, is gone."""
+        for one in seen.orphans():
+            self.site.docker.stop(one.id)
+            self.site.docker.remove(one.id)
+        for one in (each for name, colour in colours.items() for each in seen.of(name, colour)):
+            if one.state == "running" and one.health == "unhealthy":
+                self.site.docker.remove(one.id)
+            elif one.colour != seen.serving(one.service) and not seen.fits(one):
+                drained(self.site, one)
+
+    def _write(self, seen: Actual, colours: Colours) -> None:
+        """compose.yaml names these colours; routes that nothing has read yet lead to them."""
+        environment, release, node = self.site.environment, self.site.release, self.site.node
+        text = desired.render(environment, release, self._files(), colours)
+        path = environment.dify.home / "compose.yaml"
+        if node.read(path) != text.encode():
+            node.write(File(path, text.encode(), mode=0o600))
+        if NGINX in seen.services and not seen.stays(NGINX):
+            path, text = environment.dify.home / ROUTES, routes_file(environment, release, colours)
+            node.write(File(path, text.encode(), mode=0o644, keep_previous=False))
+            # It is nobody's secret, and is read by nginx's own user.
+            node.run(Command(("chmod", "755", str(path.parent))))
+
+    def _up(self) -> None:
+        environment = self.site.environment
+        command = compose.up(
+            compose_prefix(self.site.node),
+            environment.dify.home,
+            wait_s=environment.dify.start_within_s,
+            orphans=True,
+        )
+        try:
+            done = self.site.node.attempt(command)
+        except CommandFailed as error:
+            raise self._trouble(str(error)) from None
+        if done.status != 0 or self._unmade():
+            raise self._trouble(f"{command}: exit status {done.status}\n{_last(done.stderr)}")
+
+    def _take_back(self, seen: Actual) -> None:
+        """New ones that do not run well beside what serves are gone: nobody has seen them."""
+        for one in self._containers():
+            known = one.service in seen.services and seen.containers.get(one.service)
+            if known and one.colour != seen.serving(one.service) and not one.ready:
+                self.site.docker.remove(one.id)
 
     def _unmade(self) -> bool:
         """Whether a service has no container: Compose may end well without having made it."""
@@ -168,65 +218,38 @@ def compose_steps(site: Site) -> list[Step[Any]]:
             Firewall(each),
             RulesAtStart(each),
             Stack(each),
+            Routes(each),
+            Drain(each),
             Unused(each),
         ],
     )
 
 
-def down(site: Site) -> None:
-    """No container, network or rule of the project is left on any node; data stays."""
-    home, project = site.environment.dify.home, site.environment.dify.project
-    for each in site.on_each():
-        if usable(each):
-            require_own_project(each, each.docker.containers(project))
-    for each in site.on_each():
-        remove_rules(each)
-        remove_unit(each)
-        if not usable(each):
-            continue
-        if each.node.read(home / "compose.yaml") is not None:
-            each.node.run(compose.down(compose_prefix(each.node), home))
-        for container in each.docker.containers(project):
-            each.docker.remove(container.id)
-        each.docker.remove_networks(project)
+def _changes(name: str, colour: Colour, actual: Actual) -> list[Change]:
+    """What is to do for one service."""
+    here, known = actual.of(name, colour), named(name, colour)
+    if not here and actual.containers.get(name) and colour != actual.serving(name):
+        what = f"start a new {name} beside the old one"
+        return [_change(Kind.START, known, what, "other image or settings", "as config says")]
+    gap = _gap(known, here, actual, actual.obstacles.get(name, ""))
+    if not gap and actual.written.get(name, Colour.BLUE) != colour:
+        what = f"name {known} in compose.yaml"
+        return [_change(Kind.CHANGE, f"name of {name}", what, "the other one", known)]
+    return gap
 
 
-def running_services(site: Site) -> list[str]:
-    """Services of the stack that run on some node."""
-    project = site.environment.dify.project
-    found = [container for each in site.on_each() for container in each.docker.containers(project)]
-    return sorted({c.service for c in found if c.state == "running" and not c.one_off})
-
-
-def stop_services(site: Site, services: list[str]) -> None:
-    """These services do not run on any node, if they did."""
-    home, project = site.environment.dify.home, site.environment.dify.project
-    for each in site.on_each():
-        found = each.docker.containers(project)
-        require_own_project(each, found)
-        up = {c.service for c in found if c.state == "running" and not c.one_off}
-        if wanted := [name for name in services if name in up]:
-            each.node.run(compose.stop(compose_prefix(each.node), home, wanted))
-
-
-def start_services(site: Site, services: list[str]) -> None:
-    """The containers there are of these services run again, as they were made."""
-    for each in site.on_each():
-        for container in each.docker.containers(site.environment.dify.project):
-            if container.service in services and not container.one_off:
-                each.docker.start(container.id)
-
-
-def _gap(
-    name: str, containers: list[Container], wanted_hash: str | None, image: str | None
-) -> list[Change]:
+def _gap(name: str, containers: list[Container], actual: Actual, why: str) -> list[Change]:
+    """`why`: the reason for which no new one is started beside it."""
     if not containers:
         return [_change(Kind.START, name, f"start {name}", "absent", "running")]
-    found = containers[0]
+    found, still = containers[0], f"; no new one beside it: {why}" if why else ""
+    image = actual.images.get(found.service)
     if image is not None and found.image != image:
-        return [_change(Kind.CHANGE, name, f"recreate {name}", found.image[7:19], image[7:19])]
-    if wanted_hash is not None and found.config_hash != wanted_hash:
-        return [_change(Kind.CHANGE, name, f"recreate {name}", "other settings", "as config says")]
+        before, after = found.image[7:19], image[7:19] + still
+        return [_change(Kind.CHANGE, name, f"recreate {name}", before, after)]
+    if not actual.fits(found):
+        after = f"as config says{still}"
+        return [_change(Kind.CHANGE, name, f"recreate {name}", "other settings", after)]
     if not found.ready:
         return [
             _change(Kind.RESTART, name, f"recover {name}", found.health or found.state, "running")

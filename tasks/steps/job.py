@@ -7,11 +7,13 @@ from docker.errors import DockerException
 
 from clients.command import CommandFailed
 from clients.docker import NoEnd, NotRunning
+from config.desired.colours import Colour, named
 from config.errors import RolloutError
 from config.hand_steps import Run
 from tasks.core.engine import one_shot
 from tasks.core.site import Site
 from tasks.steps.docker import compose_prefix
+from tasks.steps.written import written
 from tasks.tools import compose
 
 
@@ -30,7 +32,7 @@ def run_job(
     command = compose.run(
         compose_prefix(site.node),
         site.environment.dify.home,
-        run.service,
+        named(run.service, written(site).get(run.service, Colour.BLUE)),
         name=name,
         environment={**run.environment, **variables},
         entrypoint=run.entrypoint,

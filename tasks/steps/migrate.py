@@ -13,7 +13,7 @@ from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S, Change, Kind, Step
 from tasks.steps import revisions
-from tasks.steps.compose import start_services, stop_services
+from tasks.steps.containers import start_services, stop_services
 from tasks.steps.job import JobFailed, run_job
 
 log = logging.getLogger("rollout")

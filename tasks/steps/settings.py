@@ -10,6 +10,7 @@ from clients.docker import NoEnd
 from clients.files import File
 from clients.node import Entry
 from config.desired import env_file
+from config.desired.compose import written_colours
 from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from config.errors import StepError
@@ -45,7 +46,7 @@ class Files:
 
     def observe(self) -> Actual:
         node, home = self.site.node, self.site.environment.dify.home
-        found = node.look([home / file.name for file in self._wanted()])
+        found = node.look([home / file.name for file in self._wanted("")])
         return Actual(
             content={path.name: _text(entry) for path, entry in found.items()},
             modes={path.name: entry and entry.mode for path, entry in found.items()},
@@ -54,7 +55,7 @@ class Files:
 
     def plan(self, actual: Actual) -> list[Change]:
         changes: list[Change] = []
-        for file in self._wanted():
+        for file in self._wanted(actual.content["compose.yaml"] or ""):
             content, mode = actual.content[file.name], actual.modes[file.name]
             if content != file.content:
                 changes += (
@@ -84,9 +85,16 @@ class Files:
             written = release_file.digests(env_file.parse(file.content), self._key())
             release_file.update(self.site.environment, self.site.node, settings=written)
 
-    def _wanted(self) -> list[StackFile]:
+    def _wanted(self, written: str) -> list[StackFile]:
+        """`written`: the compose.yaml there is. Its colours stay: they are the compose step's."""
         site = self.site
-        return stack_files(site.environment, site.release, site.secrets, storage_authority(site))
+        return stack_files(
+            site.environment,
+            site.release,
+            site.secrets,
+            storage_authority(site),
+            written_colours(written),
+        )
 
     def _key(self) -> str:
         return self.site.secret("secret_key")

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from config.desired.stack import ROUTES
 from tasks.core.site import Site
 
-FILES = (".env", "compose.yaml", "nginx.conf", "squid.conf", "release.json")
+FILES = (".env", "compose.yaml", ROUTES, "squid.conf", "release.json")
 LAST_LINES = 1000
 
 

@@ -39,20 +39,18 @@ def parse_hashes(text: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) == 2}  # noqa: PLR2004
 
 
-def up(prefix: Prefix, home: Path, *, wait_s: int) -> Command:
+def up(prefix: Prefix, home: Path, *, wait_s: int, orphans: bool = False) -> Command:
     """Start what is missing, recreate what differs, return when healthy.
 
-    `wait_s` is Compose's own limit; ours leaves it 60 s to pull down and report.
+    `orphans`: what the file does not name stays. `wait_s` is Compose's own limit; ours leaves it
+    60 s to pull down and report.
     """
+    removed = () if orphans else ("--remove-orphans",)
     return _compose(
-        prefix, home, "up", "--detach", "--remove-orphans", "--no-build",
+        prefix, home, "up", "--detach", *removed, "--no-build",
         "--wait", "--wait-timeout", str(wait_s),
         timeout_s=wait_s + 60, limited_by="dify.start_within_s",
     )  # fmt: skip
-
-
-def stop(prefix: Prefix, home: Path, services: list[str]) -> Command:
-    return _compose(prefix, home, "stop", *services, timeout_s=180)
 
 
 def down(prefix: Prefix, home: Path) -> Command:

@@ -11,7 +11,7 @@ from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage, Upgrade
 from tasks.probes.verify.run import failed, verify
-from tasks.steps.compose import running_services, stop_services
+from tasks.steps.containers import running_services, stop_services
 from tasks.upgrades import facts
 from tasks.upgrades.way import Way
 

@@ -25,7 +25,7 @@ from tasks.core.release_file import RELEASE
 from tasks.core.site import Site
 from tasks.platforms.sandbox import nginx, postgres
 from tasks.platforms.sandbox.postgres_layout import layout
-from tasks.steps.compose import down
+from tasks.steps.containers import down
 from tasks.steps.docker import compose_prefix
 from tests.integration import stack
 from tests.integration.upgrading import in_use, state

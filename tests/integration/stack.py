@@ -9,7 +9,8 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.images.copy_to_nodes import images_steps
 from tasks.platforms.sandbox import nginx
-from tasks.steps.compose import compose_steps, down
+from tasks.steps.compose import compose_steps
+from tasks.steps.containers import down
 from tasks.steps.migrate import migrate_steps
 from tasks.steps.settings import settings_steps
 from tasks.steps.table import PARTS

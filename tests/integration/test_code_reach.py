@@ -24,7 +24,8 @@ from tasks.probes.engine import Wrong, ask_all
 from tasks.probes.health import drift
 from tasks.probes.health.probe import Past
 from tasks.probes.verify.containers import reaches_nothing
-from tasks.steps.compose import compose_steps, down
+from tasks.steps.compose import compose_steps
+from tasks.steps.containers import down
 from tasks.steps.docker import compose_prefix
 from tasks.steps.firewall import SYSTEMD, Firewall, openness, remove_rules
 from tasks.steps.firewall_unit import UNITS, RulesAtStart, remove_unit

@@ -25,7 +25,8 @@ from tasks.core.secrets import open_secrets, require_private
 from tasks.core.site import Site
 from tasks.core.step import Blocked, converge
 from tasks.platforms.sandbox.redis import server_steps
-from tasks.steps.compose import Stack, down
+from tasks.steps.compose import Stack
+from tasks.steps.containers import down
 from tasks.steps.redis import dify_redis
 
 PUBLIC = "SECRET_KEY=sk-9f73s3ljTXVcMT3Blb3ljTqtsKiGHXVcMT3BlbkFJLK7U\n"

@@ -19,8 +19,9 @@ from tasks.core.step import Outcome, converge
 from tasks.probes.engine import ask_all
 from tasks.probes.preflight.checks import preflight, require
 from tasks.probes.verify import containers, state
-from tasks.steps.compose import down
+from tasks.steps.containers import down
 from tests.integration import stack
+from tests.integration.load import load
 from tests.integration.sshd import SshServer
 from tests.subnets import free_subnet
 
@@ -124,6 +125,20 @@ def test_a_connection_lost_in_the_middle_of_a_step_is_said_and_a_rerun_finishes(
     rollout(remote)
     assert wrong(remote) == []
     assert changes(rollout(remote)) == []
+
+
+@pytest.mark.long
+def test_a_new_api_takes_over_there_and_no_request_fails(
+    remote: Site, first: list[Outcome]
+) -> None:
+    dify = remote.environment.dify
+    other = dify.model_copy(update={"log_level": "DEBUG"})
+    site = remote.replace(environment=remote.environment.model_copy(update={"dify": other}))
+    with load(f"http://127.0.0.1:{dify.port}", ("/console/api/setup", "/install")) as counted:
+        done = changes(rollout(site))
+        done += changes(rollout(remote))
+    assert counted.failed == {}
+    assert done.count("start a new api beside the old one") == 2
 
 
 def test_two_workers_cannot_change_it_at_once(remote: Site, ssh_server: SshServer) -> None:

@@ -18,7 +18,7 @@ from tasks.points.databases import twins
 from tasks.points.fits import WouldMigrate, require_fits
 from tasks.points.repository import Repository
 from tasks.points.served import Served
-from tasks.steps.compose import start_services, stop_services
+from tasks.steps.containers import start_services, stop_services
 from tasks.steps.pgsql import dify_database
 from tests.integration import stack
 from tests.integration.restoring import restore

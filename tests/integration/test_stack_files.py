@@ -15,7 +15,7 @@ import compose
 import httpx
 import pytest
 
-from config.desired.stack import mounted_files, stack_files
+from config.desired.stack import routes_digest, routes_file, stack_files
 from config.environment import Environment
 from config.load import environment_names, load_environment, load_release, release_names
 from config.secrets import generate
@@ -92,10 +92,11 @@ def service(name: str) -> Generator[int]:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory) -> Generator[str]:
     """The stack's nginx as rendered, only its port and the addresses of services moved."""
-    text = mounted_files(load_environment("sandbox"), load_release("1.15.0"))["nginx.conf"]
+    text = routes_file(load_environment("sandbox"), load_release("1.15.0"))
     folder = tmp_path_factory.mktemp("nginx")
-    (port,) = free_ports(1)
+    port, inner = free_ports(2)
     text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
+    text = text.replace("listen 5001;", f"listen 127.0.0.1:{inner};")
     text = text.replace("/tmp/nginx.pid", str(folder / "pid"))
     with (
         service("api") as api,
@@ -104,7 +105,7 @@ def stack(tmp_path_factory) -> Generator[str]:
         service("plugin_daemon") as plugin,
     ):
         for name, at in (("api_websocket", websocket), ("api", api), ("web", web)):
-            text = re.sub(rf"\$upstream {name}:\d+", f"$upstream 127.0.0.1:{at}", text)
+            text = re.sub(rf"\$upstream {name}-blue:\d+", f"$upstream 127.0.0.1:{at}", text)
         text = text.replace("plugin_daemon:5002", f"127.0.0.1:{plugin}")
         (folder / "nginx.conf").write_text(text)
         words = ["nginx", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
@@ -193,5 +194,7 @@ def test_streams_are_not_held_back(stack):
     assert arrived[-1] - arrived[0] > 0.5
 
 
-def test_the_health_location_answers(stack):
-    assert httpx.get(f"{stack}/nginx-health", trust_env=False).status_code == 204
+def test_the_health_location_answers_what_nginx_has_read(stack):
+    answer = httpx.get(f"{stack}/nginx-health", trust_env=False)
+    wanted = routes_file(load_environment("sandbox"), load_release("1.15.0"))
+    assert (answer.status_code, answer.text) == (200, routes_digest(wanted))

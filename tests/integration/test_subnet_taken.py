@@ -11,7 +11,8 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Kind, converge
 from tasks.images.copy_to_nodes import images_steps
 from tasks.probes.preflight.checks import preflight
-from tasks.steps.compose import Stack, down
+from tasks.steps.compose import Stack
+from tasks.steps.containers import down
 from tasks.steps.migrate import Migrate
 from tasks.steps.settings import Files, Folders
 from tests.integration.conftest import MakeSite

@@ -15,7 +15,7 @@ from tasks.core.site import Site
 from tasks.core.step import Outcome, converge
 from tasks.probes.engine import ask_all
 from tasks.probes.verify import containers
-from tasks.steps.compose import down
+from tasks.steps.containers import down
 from tests.integration import elsewhere, stack
 from tests.integration.sshd import SshServer
 

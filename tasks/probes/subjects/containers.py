@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clients.docker_objects import Container, Running
+from config.desired.colours import other
 from config.desired.services import active
 from tasks.core.site import Site
 
@@ -35,9 +36,15 @@ def unwell(site: Site, found: Found) -> Iterator[Unwell]:
     for each in site.on_each():
         here = [one for node, one in found if node.node.name == each.node.name]
         present = {one.service for one in here}
+        ready = {(one.service, one.colour) for one in here if one.ready}
         wanted = active(each.environment, each.release)
         yield from (Unwell(name, each, None) for name in wanted if name not in present)
-        yield from (Unwell(one.service, each, one) for one in here if not one.ready)
+        # One that was replaced answers nobody new while it ends what it had begun.
+        yield from (
+            Unwell(one.service, each, one)
+            for one in here
+            if not one.ready and (one.service, other(one.colour)) not in ready
+        )
 
 
 def beats(site: Site) -> list[str]:

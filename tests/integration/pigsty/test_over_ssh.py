@@ -9,7 +9,7 @@ import pytest
 
 from flows.deploy import deploy
 from tasks.core.site import Site, without_secrets
-from tasks.steps.compose import down
+from tasks.steps.containers import down
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import login, processes
 from tests.integration.sshd import SshServer

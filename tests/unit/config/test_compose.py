@@ -2,6 +2,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from config.desired import compose
+from config.desired.colours import Colour
 from config.desired.services import active
 from config.desired.stack import mounted_files, stack_files
 from config.load import load_environment, load_release, release_names
@@ -61,11 +62,12 @@ def test_the_project_and_its_networks(stack):
         },
     }
     networks = {name: service["networks"] for name, service in stack["services"].items()}
-    assert networks["api"] == networks["worker"] == ["default", "ssrf"]
+    assert networks["worker"] == ["default", "ssrf"]
+    assert list(networks["api"]) == ["default", "ssrf"]
     assert networks["ssrf_proxy"] == ["default", "ssrf"]
     assert networks["plugin_daemon"] == {"default": {"ipv4_address": "172.30.31.254"}, "ssrf": {}}
     assert networks["sandbox"] == ["ssrf"]
-    assert networks["web"] == networks["nginx"] == ["default"]
+    assert list(networks["web"]) == networks["nginx"] == ["default"]
 
 
 @pytest.mark.parametrize("version", release_names())
@@ -143,8 +145,31 @@ def test_state_and_files_are_mounted(stack, environment):
     state = {"type": "bind", "source": str(data / "app/storage"), "target": "/app/api/storage"}
     assert stack["services"]["api"]["volumes"] == [{**state, "bind": bind}]
     assert stack["services"]["worker"]["volumes"] == stack["services"]["api"]["volumes"]
-    conf = {"type": "bind", "source": str(home / "nginx.conf"), "target": "/etc/nginx/nginx.conf"}
+    conf = {"type": "bind", "source": str(home / "nginx"), "target": "/etc/nginx/conf.d"}
     assert stack["services"]["nginx"]["volumes"] == [{**conf, "read_only": True, "bind": bind}]
+
+
+def test_each_colour_has_a_name_of_its_own_and_the_plain_one(environment, release):
+    files = mounted_files(environment, release)
+    texts = (
+        compose.render_both(environment, release, files),
+        compose.render(environment, release, files, {"api": Colour.GREEN}),
+    )
+    both, green = (YAML(typ="safe").load(text)["services"] for text in texts)
+    assert "api" not in green
+    assert green["api-green"] == both["api-green"]
+    assert both["api"].pop("networks")["default"] == {"aliases": ["api-blue"]}
+    assert both["api-green"].pop("networks")["default"] == {"aliases": ["api"]}
+    assert both["api"] == both["api-green"]
+    assert "sandbox-green" not in both
+
+
+def test_the_colours_are_read_from_the_file_alone(environment, release):
+    files = mounted_files(environment, release)
+    colours = {"api": Colour.GREEN, "worker": Colour.GREEN}
+    assert compose.written_colours(compose.render(environment, release, files, colours)) == colours
+    assert compose.written_colours(compose.render(environment, release, files)) == {}
+    assert compose.written_colours("") == {}
 
 
 def test_a_changed_file_changes_the_label_of_who_mounts_it(environment, release, changed):
@@ -154,8 +179,8 @@ def test_a_changed_file_changes_the_label_of_who_mounts_it(environment, release,
         return {n: s["labels"].get("dify-rollout.files") for n, s in services.items()}
 
     before, after = labels(100), labels(200)
-    assert {name for name in before if before[name] != after[name]} == {"nginx"}
-    assert {name for name, label in before.items() if label} == {"sandbox", "ssrf_proxy", "nginx"}
+    assert before == after  # the stack's nginx reads its folder again, and is not made anew
+    assert {name for name, label in before.items() if label} == {"sandbox", "ssrf_proxy"}
 
 
 def test_rendering_twice_gives_the_same_text(release):

@@ -80,7 +80,7 @@ def test_every_environment_renders_with_every_release(changed, name, version, ro
     files = {file.name: file for file in stack_files(environment, release, secrets)}
     assert files == {f.name: f for f in stack_files(environment, release, secrets)}
     assert {".env", "compose.yaml"} <= set(files)
-    assert ("nginx.conf" in files) == (route == "stack")
+    assert "nginx" in files["compose.yaml"].content or route == "services"
     assert {name: file.mode for name, file in files.items() if file.mode == 0o600} == {
         ".env": 0o600,
         "compose.yaml": 0o600,

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+from config.desired.colours import Colour
 from config.desired.portal import server_block
-from config.desired.stack import mounted_files
+from config.desired.services import inner_api
+from config.desired.stack import mounted_files, routed_colours, routes_digest, routes_file
 
 CERTIFICATE, KEY = Path("/etc/ssl/dify.crt"), Path("/etc/ssl/dify.key")
 LOCATION = re.compile(r"location (?P<path>/\S*) \{(?P<body>.*?)\n {4,8}\}", re.DOTALL)
@@ -19,27 +21,50 @@ def portal(environment, release):
 
 
 def test_the_stack_sends_each_path_to_its_service(environment, release):
-    text = mounted_files(environment, release)["nginx.conf"]
+    text = routes_file(environment, release)
     found = locations(text)
     assert {path: re.search(r"set \$upstream (\S+);", body)[1] for path, body in found.items()} == {
-        "/console/api": "api:5001",
-        "/api": "api:5001",
-        "/v1": "api:5001",
-        "/openapi": "api:5001",
-        "/files": "api:5001",
-        "/mcp": "api:5001",
-        "/triggers": "api:5001",
-        "/socket.io/": "api_websocket:5001",
+        "/console/api": "api-blue:5001",
+        "/api": "api-blue:5001",
+        "/v1": "api-blue:5001",
+        "/openapi": "api-blue:5001",
+        "/files": "api-blue:5001",
+        "/mcp": "api-blue:5001",
+        "/triggers": "api-blue:5001",
+        "/socket.io/": "api_websocket-blue:5001",
         "/e/": "plugin_daemon:5002",
-        "/": "web:3000",
+        "/": "web-blue:3000",
     }
     assert all("proxy_pass http://$upstream;" in body for body in found.values())
 
 
+def test_the_stack_leads_to_the_colour_that_is_meant(environment, release):
+    text = routes_file(environment, release, {"api": Colour.GREEN})
+    found = routed_colours(text)
+    assert found == {"api": "green", "api_websocket": "blue", "web": "blue"}
+    assert "$upstream plugin_daemon:5002;" in text
+
+
+def test_containers_of_the_stack_reach_the_api_that_serves(environment, release, changed):
+    inner = routes_file(environment, release, {"api": Colour.GREEN}).split("listen 80;")[0]
+    assert re.search(r"listen 5001;.*set \$upstream api-green:5001;", inner, re.DOTALL)
+    direct = changed(environment, portal={"route": "services"})
+    addresses = [inner_api(each) for each in (environment, direct)]
+    assert addresses == ["http://nginx:5001", "http://api:5001"]
+
+
+def test_the_stacks_nginx_answers_with_the_digest_of_its_file(environment, release):
+    texts = [routes_file(environment, release, {"api": colour}) for colour in Colour]
+    digests = [routes_digest(text) for text in texts]
+    assert len(set(digests)) == 2
+    assert all(len(digest) == 16 for digest in digests)
+    assert routes_digest(routes_file(environment, release)) == digests[0]
+
+
 def test_the_stack_streams_and_asks_for_addresses_again(environment, release):
-    text = mounted_files(environment, release)["nginx.conf"]
+    text = routes_file(environment, release)
     for line in (
-        "resolver 127.0.0.11 valid=10s ipv6=off;",
+        "resolver 127.0.0.11 valid=1s ipv6=off;",
         "proxy_buffering off;",
         "proxy_read_timeout 3600s;",
         "proxy_send_timeout 3600s;",
@@ -50,13 +75,13 @@ def test_the_stack_streams_and_asks_for_addresses_again(environment, release):
 
 
 def test_only_the_websocket_route_upgrades(environment, release):
-    text = mounted_files(environment, release)["nginx.conf"]
+    text = routes_file(environment, release)
     upgrading = [p for p, body in locations(text).items() if '"$http_upgrade"' in body]
     assert upgrading == ["/socket.io/"]
 
 
 def test_hooks_of_plugins_learn_the_address_people_called(environment, release, changed):
-    inside = locations(mounted_files(environment, release)["nginx.conf"])["/e/"]
+    inside = locations(routes_file(environment, release))["/e/"]
     assert 'Dify-Hook-Url "$public_scheme://$http_host$request_uri"' in inside
     direct = changed(environment, portal={"route": "services"})
     assert (

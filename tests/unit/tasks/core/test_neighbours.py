@@ -22,7 +22,8 @@ from tasks.core.owner_mark import STACK, require_own
 from tasks.core.project_owner import other_folder, require_own_project
 from tasks.core.site import Site
 from tasks.core.step import Blocked
-from tasks.steps.compose import Actual, Stack
+from tasks.steps.compose import Stack
+from tasks.steps.stack_actual import Actual
 
 NEIGHBOURS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -127,7 +128,7 @@ def test_containers_of_a_neighbour_are_named_and_no_change_is_planned(
     other = other_folder(site, containers)
     assert other in {folder for _, folder, _ in found}
     by_service = {each.service: [each] for each in containers}
-    planned = Stack(site).plan(Actual(by_service, {}, {}, other))
+    planned = Stack(site).plan(Actual({}, by_service, other=other))
     assert [type(each) for each in planned] == [Blocked]
     with pytest.raises(StepError) as why:
         require_own_project(site, containers)

@@ -1,0 +1,163 @@
+"""A new container takes over from an old one beside it, and nobody notices."""
+
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from clients.dify import Dify
+from clients.dify.graphs import Graph, reverse
+from clients.dify.workflow import finished
+from clients.docker_objects import Container
+from clients.waiting import until
+from config.errors import StepError
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.probes.subjects import portal
+from tasks.probes.verify.application import Trial
+from tasks.steps.compose import compose_steps
+from tasks.steps.routes import reload
+from tasks.steps.settings import settings_steps
+from tests.integration.load import load
+from tests.integration.stack import deployed
+
+PATHS = ("/console/api/setup", "/install")
+
+
+@pytest.fixture(scope="module")
+def stack(module_sandbox_site: Any) -> Generator[Site]:
+    with deployed(module_sandbox_site, "1.15.0", services=()) as site:
+        yield site
+
+
+def changed(site: Site, **dify: Any) -> Site:
+    """The same with other keys of [dify]."""
+    environment = site.environment
+    section = environment.dify.model_copy(update=dify)
+    return site.replace(environment=environment.model_copy(update={"dify": section}))
+
+
+def switch(site: Site) -> list[str]:
+    done = [converge(step) for build in (settings_steps, compose_steps) for step in build(site)]
+    return [change.what for outcome in done for change in outcome.changes]
+
+
+def names(site: Site) -> dict[str, str]:
+    """Service → what compose.yaml calls the one that runs."""
+    return {c.service: c.defined for c in site.docker.containers(site.environment.dify.project)}
+
+
+def address(site: Site) -> str:
+    return f"http://127.0.0.1:{site.environment.dify.port}"
+
+
+def test_a_setting_changes_and_no_request_fails(stack: Site) -> None:
+    assert switch(stack) == []
+    with load(address(stack), PATHS) as counted:
+        done = switch(changed(stack, log_level="DEBUG"))
+    assert counted.failed == {}
+    assert counted.total > 100
+    assert "start a new api beside the old one" in done
+    assert names(stack) | {"api": "api-green", "worker": "worker-green"} == names(stack)
+    assert switch(changed(stack, log_level="DEBUG")) == []
+
+
+@pytest.fixture
+def dify(stack: Site) -> Generator[Dify]:
+    with Dify(
+        stack.environment.public_url,
+        stack.release.api,
+        verify=portal.trusted(stack),
+        resolve=portal.place(stack),
+    ) as client:
+        trial = Trial(stack, client)
+        trial.setup()
+        trial.login()
+        yield client
+
+
+def slow(seconds: int) -> Graph:
+    """A workflow whose code sleeps."""
+    graph = reverse()
+    code = graph["nodes"][1]["data"]
+    code["code"] = code["code"].replace("return", f"import time; time.sleep({seconds}); return")
+    return graph
+
+
+def test_a_run_and_its_stream_outlive_the_api_and_the_worker_they_began_with(
+    stack: Site, dify: Dify
+) -> None:
+    app = dify.workflows.create("switch")
+    dify.workflows.publish(app, slow(12))
+    key = dify.workflows.key(app)
+    before = names(stack)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(lambda: list(dify.workflows.stream(key, {"q": "abc"}, "u", 120)))
+        time.sleep(1)
+        switch(changed(stack, log_level="WARNING"))
+        assert finished(run.result()[-1]) == {"out": "cba"}
+    assert {name for name in before if before[name] != names(stack)[name]} == {"api", "worker"}
+
+
+def test_a_web_that_does_not_answer_is_never_seen(
+    stack: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.steps.routes.ANSWERS_WITHIN_S", 2.0)
+    before = names(stack)
+    web = stack.release.services["web"].model_copy(update={"entrypoint": ["sleep", "1000"]})
+    services = stack.release.services | {"web": web}
+    broken = stack.replace(release=stack.release.model_copy(update={"services": services}))
+    with load(address(stack), PATHS) as counted:
+        with pytest.raises(StepError, match="the new web answers nothing"):
+            switch(changed(broken, log_level="WARNING"))
+        assert names(stack) == before
+        switch(changed(stack, log_level="WARNING"))
+    assert counted.failed == {}
+    assert names(stack) == before
+
+
+@pytest.mark.parametrize("made", ["Stack", "Routes"])
+def test_a_run_that_ended_half_way_is_gone_on_with(stack: Site, made: str) -> None:
+    level = {"Stack": "ERROR", "Routes": "INFO"}[made]
+    site = changed(stack, log_level=level)
+    with load(address(stack), PATHS) as counted:
+        for build in (settings_steps, compose_steps):
+            for step in build(site):
+                converge(step)
+                if type(step).__name__ == made:
+                    break
+        both = [c.defined for c in site.docker.containers(site.environment.dify.project)]
+        assert {"api", "api-green"} <= set(both)
+        switch(site)
+    assert counted.failed == {}
+    assert switch(site) == []
+    assert len(names(stack)) == len(site.docker.containers(site.environment.dify.project))
+
+
+def test_other_routes_are_read_without_a_failed_request(stack: Site) -> None:
+    section = stack.environment.portal.model_copy(update={"body_size_mb": 77})
+    site = stack.replace(environment=stack.environment.model_copy(update={"portal": section}))
+    with load(address(stack), PATHS) as counted:
+        assert switch(site) == ["reload the stack's nginx"]
+        for _ in range(2):
+            reload(site)
+        switch(stack)
+    assert counted.failed == {}
+
+
+@pytest.mark.parametrize("name", ["api", "web", "nginx"])
+def test_a_container_that_was_restarted_is_found_as_soon_as_it_is_healthy(
+    stack: Site, name: str
+) -> None:
+    docker, project = stack.docker, stack.environment.dify.project
+
+    def seen() -> Container:
+        return next(c for c in docker.containers(project) if c.service == name)
+
+    docker.restart(seen().id)
+    until(lambda: seen().ready, within_s=120, every_s=0.1)
+    with load(address(stack), PATHS) as counted:
+        time.sleep(1)
+    assert counted.failed == {}
