@@ -13,7 +13,18 @@ from flows.parts import recording
 from flows.parts.report import check_rows
 
 # The parts meanwhile nobody can use Dify.
-DOWN = frozenset(("stop", "settings", "migrate", "hand steps before", "start", "gate", "way back"))
+DOWN = frozenset(
+    (
+        "stop",
+        "point at the stop",
+        "settings",
+        "migrate",
+        "hand steps before",
+        "start",
+        "gate",
+        "way back",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from clients.running import Cancelled
 from config.errors import RolloutError, StepError
 from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_UPGRADE
+from config.rules.upgrade import saved_at_the_stop
 from flows.parts.bring_back import bring_back
 from flows.parts.drilled import drill_point
 from flows.parts.graph import Graph
@@ -62,14 +63,13 @@ class Upgrading:
 
     def prepare(self, *, drilled: bool) -> Upgrade:
         """Images of both releases are there, and a restore point that comes back."""
-        old = self.graph.of(older(self.site, self.way.hop.old))
+        old = self.old
         with self.laps.lap("images of both releases"), transfers(self.site):
             self.graph.steps(READY)
             old.steps(["images"])
             self.graph.run(tasks.require_known, found=self.way)
-        with self.laps.lap("restore point"), progress("backup", self.site.name) as on_progress:
-            repository = old.run(points.open_repository, create=True)
-            point = take_point(old, repository, BEFORE_UPGRADE, on_progress).point
+        with self.laps.lap("restore point"):
+            point = self.point()
         proved = "not proved by a drill, as was asked for"
         if drilled:
             with self.laps.lap("drill"), progress("drill", self.site.name) as on_progress:
@@ -79,13 +79,32 @@ class Upgrading:
             proved = f"proved by a drill in {done.rto_s:.0f} s"
         return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved)
 
+    @property
+    def old(self) -> Graph:
+        """The graph of the release that is upgraded."""
+        return self.graph.of(older(self.site, self.way.hop.old))
+
+    def point(self) -> str:
+        """The name of a new restore point."""
+        with progress("backup", self.site.name) as on_progress:
+            repository = self.old.run(points.open_repository, create=True)
+            return take_point(self.old, repository, BEFORE_UPGRADE, on_progress).point
+
+    def stop(self, mark: Upgrade) -> None:
+        """Nobody writes any more, and what was written is in the point that is gone back to."""
+        with self.laps.lap("stop"):
+            self.graph.run(close_portal)
+            self.graph.run(tasks.stop)
+        unchanged = mark.stage is Stage.STOPPING
+        if unchanged and not mark.saved and saved_at_the_stop(self.way.held):
+            with self.laps.lap("point at the stop"):
+                self.mark = self.graph.run(tasks.saved, point=self.point())
+
     def forward(self, mark: Upgrade) -> Upgrade:
         """Read top to bottom. What an earlier run has done is found done."""
         run, lap = self.graph.run, self.laps.lap
         if not mark.opened:
-            with lap("stop"):
-                run(close_portal)
-                run(tasks.stop)
+            self.stop(mark)
             with lap("settings"):
                 run(STEPS["settings"])
             run(tasks.change)
@@ -114,7 +133,7 @@ class Upgrading:
         step = error.step if isinstance(error, StepError) else "upgrade"
         try:
             with self.laps.lap("way back"):
-                _, notes = back(self.graph.of(older(self.site, hop.old)))
+                _, notes = back(self.old)
         except RolloutError as trouble:
             return StepError(
                 "upgrade",

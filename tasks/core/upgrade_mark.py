@@ -30,6 +30,7 @@ class Upgrade(BaseModel):
 
     `proved`: a sentence on the drill of the point. `images`: reference → id, before the upgrade.
     `stopped`, `opened`: when nobody could use Dify any more, and when people could again; ISO 8601.
+    `saved`: the point was taken after that stop, and nothing is newer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class Upgrade(BaseModel):
     stage: Stage = Stage.STOPPING
     stopped: str = ""
     opened: str = ""
+    saved: bool = False
 
     @property
     def pending(self) -> bool:
@@ -55,7 +57,7 @@ class Upgrade(BaseModel):
     @property
     def unsaved_s(self) -> float:
         """How long people wrote on after the point: what a way back loses."""
-        if not (self.stopped and self.point):
+        if self.saved or not (self.stopped and self.point):
             return 0.0
         return (datetime.fromisoformat(self.stopped) - self.taken).total_seconds()
 

@@ -42,6 +42,13 @@ def stop(site: Site) -> None:
     stop_services(site, [name for name in running_services(site) if name != _STAYS])
 
 
+def saved(site: Site, *, point: str) -> Upgrade:
+    """The point that is gone back to has all that people wrote until the stop."""
+    mark = current(site)
+    proved = f"taken as {mark.point} was, which is {mark.proved}"
+    return upgrade_mark.write(site, mark, point=point, proved=proved, saved=True)
+
+
 def change(site: Site) -> None:
     """From here on schema and data may be the new release's."""
     upgrade_mark.write(site, current(site), stage=Stage.CHANGING)

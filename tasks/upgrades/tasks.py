@@ -34,6 +34,12 @@ def stop(site: Site) -> None:
     stages.stop(site)
 
 
+@task("saved", within_s=10 * MINUTE_S)
+def saved(site: Site, *, point: str) -> Upgrade:
+    """Note the restore point that was taken after the stop."""
+    return stages.saved(site, point=point)
+
+
 @task("change", within_s=10 * MINUTE_S)
 def change(site: Site) -> None:
     """Note that schema and data are the new release's from here on."""

@@ -23,12 +23,14 @@ STEP = "upgrade"
 class Way:
     """What an upgrade does beside its steps: hand steps in order, and the large tables, in bytes.
 
-    `going_on`: the mark of the same upgrade where it stopped half-way.
+    `held`: bytes of both databases. `going_on`: the mark of the same upgrade where it stopped
+    half-way.
     """
 
     hop: Hop
     steps: tuple[HandStep, ...]
     sizes: dict[str, int]
+    held: int
     going_on: Upgrade | None
 
     def when(self, when: str) -> list[HandStep]:
@@ -50,8 +52,9 @@ def find(site: Site) -> Way:
         load_history(), {name: load_release(name).steps for name in release_names()}
     )
     steps = rules.crossed(known, hop)
-    _require([rules.unknown_between(list(known), hop), *_in_the_way(site, hop, steps)])
-    return Way(hop, tuple(steps), facts.sizes(site), going_on)
+    held = facts.held(site)
+    _require([rules.unknown_between(list(known), hop), *_in_the_way(site, hop, steps, held)])
+    return Way(hop, tuple(steps), facts.sizes(site), held, going_on)
 
 
 def require_known(site: Site, way: Way) -> None:
@@ -82,12 +85,17 @@ def notes(way: Way, *, drilled: bool) -> list[str]:
     """What people ask before they let an upgrade begin, one sentence each."""
     hop = way.hop
     tables = ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in way.sizes.items())
+    saved = rules.saved_at_the_stop(way.held)
     return [
-        f"nobody can use Dify for about {rules.downtime_s(way.sizes)} s"
+        f"nobody can use Dify for about {rules.downtime_s(way.sizes, way.held)} s"
         + (f"; large tables: {tables}" if tables else ""),
         "a restore point is taken first"
         + (", and proved by a drill" if drilled else "; NO drill proves it"),
-        f"if anything fails {hop.old} serves again from that point; later, "
+        "another one is taken once nobody writes any longer"
+        if saved
+        else f"the databases hold {way.held / 1e9:.0f} GB and are not saved again at the stop: "
+        "a way back loses what people write after the point",
+        f"if anything fails {hop.old} serves again from the last point; later, "
         f"rollout rollback {hop.environment} goes back to it",
     ]
 
@@ -111,7 +119,9 @@ def _no_file(hop: Hop) -> Obstacle | None:
     )
 
 
-def _in_the_way(site: Site, hop: Hop, steps: Sequence[HandStep]) -> list[Obstacle | None]:
+def _in_the_way(
+    site: Site, hop: Hop, steps: Sequence[HandStep], held: int
+) -> list[Obstacle | None]:
     """What the database and the network say."""
     foreign = {each.revision: each.of for each in load_history().foreign}
     needed = any("marketplace" in step.needs for step in steps)
@@ -120,7 +130,7 @@ def _in_the_way(site: Site, hop: Hop, steps: Sequence[HandStep]) -> list[Obstacl
     return [
         rules.revision_refused(facts.schema(site), known, foreign, hop),
         rules.postgres_refused(facts.postgres_major(site), site.release.postgres, hop),
-        *rules.room_refused(facts.free(site), facts.held(site)),
+        *rules.room_refused(facts.free(site), held),
         *rules.marketplace_refused(steps, reached=reached, hop=hop),
         *rules.by_hand_refused(hand_steps.left_by_hand(site, steps)),
     ]

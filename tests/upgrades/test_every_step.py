@@ -131,7 +131,8 @@ def test_a_killed_upgrade_is_gone_on_with(
     again = upgrade(dify)
     assert again.way.going_on
     report = again.carry_out(drilled=False)
-    assert report.point == again.way.going_on.point and report.downtime_s > 0
+    assert (report.point == again.way.going_on.point) == again.way.going_on.saved
+    assert report.unsaved_s == 0 < report.downtime_s
     assert revisions.in_database(dify) == HEADS[NEW]
     back(Graph(to(dify, OLD)))
     require_served_as_before(dify, was)

@@ -183,5 +183,6 @@ def test_a_step_is_done_in_one_way(changes: dict[str, str], complaint: str) -> N
 
 
 def test_large_tables_make_the_downtime_longer() -> None:
-    assert downtime_s({}) == 60
-    assert downtime_s({"messages": 3_000_000_000}) == 160
+    assert downtime_s({}, 0) == 60
+    assert downtime_s({"messages": 3_000_000_000}, 6_000_000_000) == 360
+    assert downtime_s({"messages": 3_000_000_000}, 60_000_000_000) == 160
