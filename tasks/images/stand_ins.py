@@ -79,15 +79,19 @@ def version_of(reference: str) -> str:
 
 
 def build(docker: Docker, node: Node, recipe: Recipe, role: str, reference: str) -> None:
-    """`reference` is the rehearsal image of the role."""
+    """`reference` is the rehearsal image of the role; of runs side by side one builds it."""
     version = version_of(reference)
+    digest = recipe.digest(role, version)
     base(docker, node, recipe)
-    docker.build(
-        str(recipe.folder / recipe.images[role]),
-        reference,
-        {LABEL: "true", RECIPE: recipe.digest(role, version)},
-        {"RELEASE": version},
-    )
+    with alone(recipe.folder):
+        found = docker.image(reference)
+        if found is None or found.labels.get(RECIPE) != digest:
+            docker.build(
+                str(recipe.folder / recipe.images[role]),
+                reference,
+                {LABEL: "true", RECIPE: digest},
+                {"RELEASE": version},
+            )
 
 
 def base(docker: Docker, node: Node, recipe: Recipe) -> None:

@@ -155,20 +155,21 @@ class Repository:
                 passes=self._silent(),
             )
         if "no space left on device" in text or "disk quota exceeded" in text:
-            where = (
-                "for what is restored" if "restore" in error.command.words else f"for {self.name}"
-            )
-            return StepError(
-                STEP,
-                f"no space left {where}",
-                advice="make room; nothing was lost, the next backup goes on from here",
-            )
+            restores = "restore" in error.command.words
+            return self.full("what is restored" if restores else self.name)
         if holder := restic.locked_by(text):
             return StepError(
                 STEP, f"{self.name} is in use by {holder}", advice="try again when it has ended"
             )
         cause = f"{error.command.words[0]}: {error.reason}: {said}"
         return StepError(STEP, cause, passes=self._silent())
+
+    def full(self, place: str) -> StepError:
+        return StepError(
+            STEP,
+            f"no space left for {place}",
+            advice="make room; nothing was lost, the next backup goes on from here",
+        )
 
     @contextmanager
     def _watched(self) -> Generator[None]:

@@ -22,7 +22,7 @@ from clients.postgres import Postgres
 from config.desired.services import active
 from config.rules.restore_point import Listing, Manifest, Part, Reason
 from tasks.core.site import Site
-from tasks.points import buckets, uploads
+from tasks.points import buckets, full_disk, uploads
 from tasks.points.databases import session_database
 from tasks.points.repository import Repository
 from tasks.points.snapshot_writer import OnProgress, Saving
@@ -76,7 +76,8 @@ class Taking:
 
     def save(self, part: str) -> list[Part]:
         """What it is in the repository; of a bucket the listing and the objects."""
-        return self._works[part]()
+        with full_disk.watched(self._repository):
+            return self._works[part]()
 
     def close(self) -> None:
         """The servers need not keep what those moments saw."""
@@ -88,7 +89,8 @@ class Taking:
         for note in made.notes:
             log.warning("backup: %s", note)
         seconds = time.monotonic() - self._began
-        self._saving.manifest(made, seconds)
+        with full_disk.watched(self._repository):
+            self._saving.manifest(made, seconds)
         log.info("backup: %s is whole, %.1f s", made.point, seconds)
         return made
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clients.processes import processes
+from clients.processes import process, processes
 from config.load import ROOT
 from config.rules.heartbeat import SILENT_S
 from tests.e2e.prefect_server import ENDED, Server, until
@@ -99,6 +99,7 @@ def test_all_processes_of_a_worker_stopped_at_once_leave_nothing_and_the_next_ru
     server: Server, deployed: Any
 ) -> None:
     """As `systemctl restart` does it to a unit without a KillMode of its own."""
+    server.worker.restart()
     subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
     run = server.start(reason="the unit is restarted")
     where = f"--project-directory {deployed.home / 'sandbox'}"
@@ -108,7 +109,7 @@ def test_all_processes_of_a_worker_stopped_at_once_leave_nothing_and_the_next_ru
     for pid in victims:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in victims))
+    until(lambda: not any(process(pid) for pid in victims))
     server.worker.restart()
     ended = server.wait(run, lambda found: found["state_type"] in ENDED, within_s=60)
     assert ended["state_type"] == "CANCELLED"
@@ -144,10 +145,10 @@ def _pids(pattern: str) -> list[int]:
 
 def _pids_with(variable: str) -> list[int]:
     found: list[int] = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for each in Path("/proc").glob("[0-9]*"):
         try:
-            if variable.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
+            if variable.encode() in (each / "environ").read_bytes():
+                found.append(int(each.name))
         except OSError:
             continue
     return found

@@ -17,8 +17,10 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from config.secrets import generate
 from tasks.core.site import Site
+from tasks.core.step import converge
 from tasks.platforms.sandbox import postgres, redis
 from tasks.platforms.sandbox.home import prepare_home, reachable_home
+from tasks.steps.pgsql import prefect_database_steps
 from tests.integration import prefect_server, sshd
 from tests.integration.listener import Listener, listening
 from tests.integration.sshd import SshServer
@@ -122,6 +124,20 @@ def module_sandbox_site(tmp_path_factory: pytest.TempPathFactory) -> Generator[M
     """The same, for a sandbox that a whole file of tests shares."""
     with _sandboxes(tmp_path_factory.mktemp("sandbox")) as make:
         yield make
+
+
+@pytest.fixture(scope="module")
+def server_database(module_sandbox_site: MakeSite) -> dict[str, str]:
+    """The variables of a Prefect server that has its data in PostgreSQL, as docs/server.md asks."""
+    site, password = module_sandbox_site("server"), "of-the-server"
+    for step in (
+        *postgres.server_steps(site),
+        *prefect_database_steps(site, SecretStr(password)),
+    ):
+        converge(step)
+    where = f"127.0.0.1:{site.environment.postgres.port}"
+    login = f"postgresql+asyncpg://prefect:{password}@{where}/prefect"
+    return {"PREFECT_API_DATABASE_CONNECTION_URL": login}
 
 
 @pytest.fixture(scope="session")

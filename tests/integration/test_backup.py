@@ -41,7 +41,7 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.points import backup as backups
-from tasks.points import databases, folders, interrupted_restore, recovery_kit
+from tasks.points import databases, folders, interrupted_restore, recovery_kit, silence
 from tasks.points.backup import backup, check, take
 from tasks.points.choice import choose
 from tasks.points.repository import Repository, RepositoryAway, open_repository, tool
@@ -765,8 +765,10 @@ def test_a_check_that_is_cancelled_leaves_no_lock(site: Site, repository: Reposi
 
 
 def test_a_full_disk_costs_nothing_but_the_new_point(
-    site: Site, state: State, tmp_path: Path
+    site: Site, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Every other time restic 0.14 does not end by itself."""
+    monkeypatch.setattr(silence, "ASK_EVERY_S", 0.5)
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", small], check=True)
@@ -774,8 +776,9 @@ def test_a_full_disk_costs_nothing_but_the_new_point(
         repository = made(repository_at(site, str(small / "repository")))
         backup(site, repository)
         big = state.upload(20_000_000)
-        with pytest.raises(StepError, match="no space left for"):
-            backup(site, repository)
+        for _ in range(3):
+            with pytest.raises(StepError, match="no space left for"):
+                backup(site, repository)
         assert len(repository.points()) == 1
         (state.storage / big).unlink()
         with dify_database(site).connect() as connection:

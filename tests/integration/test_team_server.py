@@ -60,14 +60,7 @@ class Team:
         )
 
     def ask(self, path: str, **body: Any) -> Any:
-        """SQLite, which this server runs on, may be busy; Prefect's own client asks again, too."""
-        deadline = time.monotonic() + 60
-        while True:
-            answer = self.api.post(path, json=body)
-            busy = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
-            if not busy or time.monotonic() > deadline:
-                return answer.raise_for_status().json()
-            time.sleep(0.5)
+        return self.api.post(path, json=body).raise_for_status().json()
 
     def states(self) -> list[tuple[str, str]]:
         """Environment and state of each run."""
@@ -102,10 +95,12 @@ def deploy_only(file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Generator[Team]:
+def team(
+    tmp_path_factory: pytest.TempPathFactory, server_database: dict[str, str]
+) -> Generator[Team]:
     folder, [port] = tmp_path_factory.mktemp("server"), free_ports(1)
     checkout = checkout_of_ten(tmp_path_factory.mktemp("checkout"))
-    as_a_unit = {**of_the_unit(), "PREFECT_SERVER_API_AUTH_STRING": LOGIN}
+    as_a_unit = {**of_the_unit(), **server_database, "PREFECT_SERVER_API_AUTH_STRING": LOGIN}
     with prefect_server.server(folder, port, **as_a_unit), portal(folder, port) as (url, authority):
         trust = ssl.create_default_context(cafile=str(authority))
         login = Login(url, LOGIN)
