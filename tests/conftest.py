@@ -28,6 +28,8 @@ APART = {
     f"tests/e2e/test_{name}.py"
     for name in ("hostile_shell", "own_server", "server_dies", "without_server")
 }
+# Those there that share a second machine: on one alone all of them would take twice as long.
+SECOND = {f"tests/e2e/test_{name}.py" for name in ("images", "killed", "pigsty", "storage")}
 
 
 def pytest_configure() -> None:
@@ -46,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.nodeid.partition("::")[0]
         folder = next((folder for folder in TOGETHER if file.startswith(folder)), file)
-        group = file if file in APART else folder
+        group = file if file in APART else "tests/e2e/more" if file in SECOND else folder
         if file in ("tests/integration/test_remote.py", "tests/integration/test_two_nodes.py"):
             group = "nodes"  # both need the same network
         item.add_marker(pytest.mark.xdist_group(group))

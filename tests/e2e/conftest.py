@@ -73,6 +73,10 @@ class Machine:
         return self.variables["ROLLOUT__DIFY__PROJECT"]
 
     @property
+    def domain(self) -> str:
+        return self.variables["ROLLOUT__PORTAL__DOMAIN"]
+
+    @property
     def api_url(self) -> str:
         return f"http://127.0.0.1:{self.variables['ROLLOUT__SANDBOX__PREFECT_PORT']}/api"
 
@@ -115,7 +119,7 @@ def machine(name: str, **more: str) -> Machine:
 @pytest.fixture(scope="session")
 def cold() -> Generator[tuple[Machine, subprocess.CompletedProcess[str]]]:
     """A machine on which `rollout sandbox` ran once, and what it printed."""
-    made = machine("e2e")
+    made = machine("-".join(["e2e", *filter(None, [os.environ.get("PYTEST_XDIST_WORKER")])]))
     try:
         yield made, made.rollout("sandbox", "sandbox")
     finally:
@@ -146,7 +150,7 @@ def logged_in(deployed: Machine) -> Callable[[BrowserContext], Page]:
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP e2e.test 127.0.0.1",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.test 127.0.0.1",
 ]  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def test_what_runs_is_kept(deployed) -> None:
     assert state[API] == "a container uses it"
 
 
+@pytest.mark.long  # other tests use that image
 def test_an_image_that_was_removed_by_hand_comes_back_with_its_container(deployed) -> None:
     engine = docker.from_env()
     web = engine.containers.get(f"{deployed.project}-web-1")

@@ -28,7 +28,7 @@ def test_the_page_behind_the_domain_says_it_is_a_rehearsal(
     deployed: Any, page: Page, pictures: Path
 ) -> None:
     port = deployed.variables["ROLLOUT__PORTAL__HTTPS_PORT"]
-    page.goto(f"https://e2e.test:{port}/")
+    page.goto(f"https://{deployed.domain}:{port}/")
     expect(page.locator("body")).to_contain_text("ehearsal")
     expect(page.locator("body")).to_contain_text("finished", timeout=120_000)
     picture(page, "page.png", pictures)

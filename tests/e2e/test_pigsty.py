@@ -166,7 +166,7 @@ def given(pigsty: tuple[Machine, Double], deployed: Machine, portal: int) -> Mac
         "ROLLOUT__POSTGRES__PLUGIN_DATABASE": "given_plugin",
         "ROLLOUT__SECRETS__SOURCES__POSTGRES_ADMIN_PASSWORD": "env:GIVEN_PASSWORD",
         "GIVEN_PASSWORD": "DBUser.DBA",
-        "ROLLOUT__PORTAL__DOMAIN": deployed.variables["ROLLOUT__PORTAL__DOMAIN"],
+        "ROLLOUT__PORTAL__DOMAIN": deployed.domain,
         "ROLLOUT__PORTAL__TLS": "false",
         "ROLLOUT__PORTAL__HTTP_PORT": str(portal),
     }

@@ -57,7 +57,7 @@ def test_the_cold_run_ends_with_where_to_go_and_says_it_is_a_rehearsal(cold: Any
     machine, done = cold
     last = done.stdout.strip().splitlines()[-4:]
     port = machine.variables["ROLLOUT__PORTAL__HTTPS_PORT"]
-    assert f"Dify     https://e2e.test:{port}" in last[0]
+    assert f"Dify     https://{machine.domain}:{port}" in last[0]
     assert machine.api_url.removesuffix("/api") in last[1]
     assert "admin@dify.local" in last[2]
     assert last[3].startswith("REHEARSAL")
@@ -69,8 +69,8 @@ def test_dify_answers_behind_its_domain_with_a_certificate_that_verifies(deploye
     port = deployed.variables["ROLLOUT__PORTAL__HTTPS_PORT"]
     ca = str(deployed.home / "sandbox" / "ca" / "ca.crt")
     done = subprocess.run(
-        ["curl", "-fsS", "--cacert", ca, "--resolve", f"e2e.test:{port}:127.0.0.1",
-         f"https://e2e.test:{port}/console/api/setup"],
+        ["curl", "-fsS", "--cacert", ca, "--resolve", f"{deployed.domain}:{port}:127.0.0.1",
+         f"https://{deployed.domain}:{port}/console/api/setup"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["step"] == "finished"
