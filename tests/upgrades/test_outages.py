@@ -140,7 +140,7 @@ def test_postgres_that_is_away_for_a_while_is_waited_for(
             starter.start()
 
     with monkeypatch.context() as patch:
-        broken(patch, "compose", away, before=True)
+        broken(patch, "migrate", away, before=True)
         report = upgrade(dify).carry_out(drilled=False)
     starter.join()
     assert (report.serves, report.failed) == (NEW, "")
