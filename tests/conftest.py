@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from config.secrets import generate
 from tasks.core.site import Site
 from tests.matrix import chosen
 from tests.pigsty.double.build import Double, build
+from tests.tracebacks import tracebacks
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("busy", deadline=None)
@@ -52,6 +54,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if file in ("tests/integration/test_remote.py", "tests/integration/test_two_nodes.py"):
             group = "nodes"  # both need the same network
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
+    """No command of ours shows a traceback, whatever the test that runs it is about; those seen."""
+    seen: list[str] = []
+    heard: Any = getattr(subprocess.Popen, "communicate")  # noqa: B009 - its type is not known
+
+    def communicate(process: Any, *given: Any, **named: Any) -> Any:
+        said = heard(process, *given, **named)
+        seen.extend(tracebacks(process.args, *said))
+        return said
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    yield seen
+    assert seen == []
 
 
 @dataclass(frozen=True)
