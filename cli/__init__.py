@@ -5,6 +5,7 @@ import os
 from clients import variables
 
 variables.forget()
+variables.plain_umask()
 # Read by Prefect when it is imported. Its console lines would double ours.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 # The run itself says once that its server went away; Prefect would say it in many lines.

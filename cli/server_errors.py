@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
+_SOCKS = (
+    "HTTP_PROXY or HTTPS_PROXY names a SOCKS proxy, by which no Prefect server is reached; "
+    "expected one like http://host:port, or the server's name in NO_PROXY"
+)
+
 
 def sentence(error: BaseException | None) -> str:
     """Empty where the error is of another kind."""
     import httpx
     from prefect.settings import PREFECT_API_URL
 
+    if isinstance(error, ImportError) and "socksio" in str(error):
+        return _SOCKS
     url = str(PREFECT_API_URL.value() or "")
     if url and isinstance(error, JSONDecodeError) and _of_client(error):
         return f"what answers at {url} is no Prefect server; expected PREFECT_API_URL of one"
@@ -24,6 +31,11 @@ def sentence(error: BaseException | None) -> str:
         return ""
     if isinstance(cause, httpx.HTTPStatusError):
         status = cause.response.status_code
+        if status == HTTPStatus.NOT_FOUND and not url.rstrip("/").endswith("/api"):
+            return (
+                f"no page of a Prefect server's API is at {url}; "
+                f"expected PREFECT_API_URL={url.rstrip('/')}/api"
+            )
         return _refused(url) if status == HTTPStatus.UNAUTHORIZED else _failed(url, cause)
     return (
         f"the Prefect server at {url} does not answer: {cause}; "

@@ -1,11 +1,13 @@
 """Docker Engine of a node: the connection through its socket, and why there is none."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, cast
 
 import docker
+from docker.context import ContextAPI
 from docker.errors import DockerException
 from requests import Request, RequestException
 
@@ -16,6 +18,7 @@ from config.errors import Unreachable
 # How long an engine may take to say that it is there, and to do what it is asked.
 ANSWERS_WITHIN_S = 20
 WORKS_WITHIN_S = 600
+OWN = "unix:///var/run/docker.sock"
 _NOT_RUNNING = ("FileNotFoundError", "Connection refused", "No such file", "Cannot connect")
 
 
@@ -36,7 +39,7 @@ class Engine:
             if url := self.node.docker_url():
                 made = docker.DockerClient(base_url=url, timeout=within_s)
             else:
-                made = docker.from_env(timeout=within_s)
+                made = _chosen(within_s)
         except DockerException as error:
             raise DockerUnusable(self._why(error)) from None
         # No proxy leads to a socket, and looking for one takes as long as the request itself.
@@ -84,7 +87,7 @@ class Engine:
             raise DockerUnusable(self._why(error)) from None
 
     def _why(self, error: Exception) -> str:
-        text, where = str(error), "/var/run/docker.sock"
+        text, where = str(error), chosen_place().removeprefix("unix://")
         if self.node.docker_url():
             # From here only an end is seen; there the engine's client says why.
             asked = Command(("docker", "version", "--format", "{{.Server.Version}}"), changes=False)
@@ -96,3 +99,29 @@ class Engine:
         if any(words in text for words in _NOT_RUNNING):
             return f"Docker Engine is not running (nothing answers at {where})"
         return f"Docker Engine does not answer at {where}: {text or 'it broke off'}"
+
+
+def chosen_place() -> str:
+    """Where this machine's engine is asked, as the command docker has it.
+
+    Raises:
+        DockerUnusable: its current context is not to be found.
+    """
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    context: Any = ContextAPI.get_current_context()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if context is None:
+        raise DockerUnusable(
+            "the current context of the command docker is not to be found; "
+            "choose one: docker context use default"
+        )
+    return OWN if context.Name == "default" else str(context.Host)
+
+
+def _chosen(within_s: int) -> Any:
+    """A client of it; a context may have certificates of its own."""
+    place = chosen_place()
+    if os.environ.get("DOCKER_HOST") or place == OWN:
+        return docker.from_env(timeout=within_s)
+    context: Any = ContextAPI.get_current_context()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return docker.DockerClient(base_url=place, tls=context.TLSConfig or False, timeout=within_s)

@@ -16,7 +16,8 @@ HONOURED = (
     "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG",
 )  # fmt: skip
 # Of these the libraries of this very process would read some.
-_LIBRARIES = ("PG*", "RESTIC_*", "DOCKER_*", "COMPOSE_*")
+_LIBRARIES = ("PG*", "RESTIC_*", "DOCKER_*", "COMPOSE_*", "ALL_PROXY", "all_proxy")
+_HERE = ("localhost", "127.0.0.1", "::1")
 MORE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 _forgotten: dict[str, str] = {}
@@ -39,6 +40,20 @@ def forget() -> None:
     for name in list(os.environ):
         if _matches(name, _LIBRARIES) and not _matches(name, HONOURED):
             _forgotten[name] = os.environ.pop(name)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = _beside_proxies(os.environ.get(name, ""))
+
+
+def _beside_proxies(names: str) -> str:
+    """What no proxy is asked for: this machine, too, wherever a proxy may be."""
+    listed = [name.strip() for name in names.split(",") if name.strip()]
+    more = [name for name in _HERE if name not in listed]
+    return names if "*" in listed else ",".join([*listed, *more])
+
+
+def plain_umask() -> None:
+    """What is made is as open as its own mode says: servers' users and containers read some."""
+    os.umask(0o022)
 
 
 def given() -> dict[str, str]:

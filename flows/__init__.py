@@ -3,3 +3,4 @@
 from clients import variables
 
 variables.forget()
+variables.plain_umask()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docker.errors import DockerException
 
-from clients.docker_engine import DockerUnusable
+from clients.docker_engine import OWN, DockerUnusable, chosen_place
 from clients.node import Node
 from config.errors import RolloutError
 from tasks.core.site import Site
@@ -32,12 +32,18 @@ def startable(site: Site) -> str | None:
     """Why it does not answer, None if it does.
 
     Raises:
-        DockerUnusable: its process runs and does not answer: starting it is no help.
+        DockerUnusable: its process runs and does not answer, or another one than the machine's
+            own was chosen: starting it is no help.
     """
     trouble = site.docker.trouble()
-    if trouble is not None and _runs(site.node):
+    if trouble is not None and (_runs(site.node) or is_another(site.node)):
         raise DockerUnusable(trouble)
     return trouble
+
+
+def is_another(node: Node) -> bool:
+    """Whether DOCKER_HOST or docker's context names another engine than the one of the socket."""
+    return node.docker_url() is None and chosen_place() != OWN
 
 
 def _runs(node: Node) -> bool:

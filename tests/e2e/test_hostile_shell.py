@@ -36,6 +36,7 @@ RESTIC = {
 OTHERS = {
     "BASH_ENV": "/none", "ENV": "/none", "CDPATH": "/", "IFS": "/", "TERM": "none",
     "POSIXLY_CORRECT": "1", "GREP_OPTIONS": "-v", "TAR_OPTIONS": "--none", "CURL_HOME": "/none",
+    "ALL_PROXY": "socks5://192.0.2.1:9", "all_proxy": "socks5://192.0.2.1:9",
     "REDISCLI_AUTH": "wrong", "ANSIBLE_CONFIG": "/none", "RCLONE_CONFIG": "/none",
 }  # fmt: skip
 HOSTILE = POSTGRES | DOCKER | RESTIC | OTHERS
@@ -57,11 +58,14 @@ def made(new_machine: Any, tmp_path_factory: Any) -> Generator[Any]:
         ROLLOUT__BACKUP__RECIPIENTS=json.dumps([public]),
         RESTIC_PASSWORD_FILE=str(folder / "password"), **HOSTILE,
     )  # fmt: skip
+    machine.home.chmod(0o755)  # like a checkout in /opt
+    before = os.umask(0o077)
     try:
         machine.rollout("sandbox", "sandbox")
         yield machine
     finally:
         machine.rollout("down", "sandbox", "--purge", "--yes", check=False)
+        os.umask(before)
 
 
 def test_a_second_deploy_has_nothing_to_do(made: Any) -> None:

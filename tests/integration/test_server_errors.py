@@ -45,3 +45,29 @@ def test_a_server_that_fails_is_one_sentence(failing: str, words: str, tmp_path:
     assert failing in done.stderr and "Prefect" in done.stderr
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if line]) <= 2
+
+
+def history(folder: Path, url: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "rollout"), "history", "prod"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PREFECT_API_URL": url, "PREFECT_HOME": str(folder), **variables},
+    )  # fmt: skip
+
+
+def test_a_proxy_is_not_asked_for_a_server_of_this_machine(prefect: str, tmp_path: Path) -> None:
+    nowhere = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9")
+    socks = dict.fromkeys(("ALL_PROXY", "all_proxy"), "socks5://127.0.0.1:9")
+    done = history(tmp_path, prefect, **nowhere, **socks)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_address_without_api_is_completed_in_the_sentence(prefect: str, tmp_path: Path) -> None:
+    done = history(tmp_path, prefect.removesuffix("/api"))
+    assert f"expected PREFECT_API_URL={prefect}\n" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_socks_proxy_is_one_sentence(prefect: str, tmp_path: Path) -> None:
+    done = history(tmp_path, "http://192.0.2.1/api", HTTP_PROXY="socks5://127.0.0.1:9")
+    assert "names a SOCKS proxy" in done.stderr and len(done.stderr.splitlines()) == 1

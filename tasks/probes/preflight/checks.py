@@ -9,12 +9,15 @@ from config.environment import Environment
 from config.errors import StepError
 from config.rules.addresses import overlap
 from config.rules.finding import Finding, Reading, bad, good
+from tasks.core.engine import is_another
 from tasks.core.ownership import belongs
 from tasks.core.ports import ports, taken
 from tasks.core.project_owner import other_folder, way_on, why
 from tasks.core.site import Site
 from tasks.images.disk_space import room
 from tasks.probes.engine import Answer, Probe, ask_all
+from tasks.probes.preflight.container_proxies import NAME as CONTAINER_PROXIES
+from tasks.probes.preflight.container_proxies import container_proxies
 from tasks.probes.preflight.machine import places, readings
 from tasks.steps import revisions
 from tasks.steps.firewall import openness
@@ -88,6 +91,7 @@ def _on_node(site: Site, where: str) -> list[Probe]:
     return [
         Probe("machine", surveyed, within_s=NODE_S, advice=REACH, where=where),
         probe("docker", partial(_docker, site)),
+        probe(CONTAINER_PROXIES, partial(container_proxies, site)),
         probe("dify.project", partial(_project, site)),
         probe("dify.subnet", partial(_subnet, site)),
         Probe(
@@ -113,6 +117,9 @@ def _docker(site: Site) -> Reading:
     if reason is None:
         return good("docker", "answers")
     node = site.node
+    if is_another(node):
+        advice = "start the engine that DOCKER_HOST or docker's context names, or choose another"
+        return bad("docker", reason, advice=advice)
     here, installable = node.which("dockerd") is not None, node.which("apt-get") is not None
     if node.is_root() and (here or installable):
         return good("docker", "will be installed or started")

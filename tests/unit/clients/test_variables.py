@@ -32,3 +32,26 @@ def test_libraries_do_not_see_them_and_sources_of_secrets_do(
     assert os.environ.keys() & HOSTILE.keys() == {"AWS_PROFILE", "PATHS", "LOG_LEVEL"}
     assert os.environ["DOCKER_HOST"] == "unix:///y"
     assert HOSTILE.items() <= variables.given().items()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "localhost,127.0.0.1,::1"),
+        ("*", "*"),
+        ("intra.test, localhost", "intra.test,localhost,127.0.0.1,::1"),
+    ],
+)
+def test_a_proxy_is_for_what_leaves_the_machine(
+    monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    monkeypatch.setattr(variables, "_forgotten", {})
+    given = {"NO_PROXY": before, "no_proxy": "", "ALL_PROXY": "socks5://x", "all_proxy": "x"}
+    for name, value in {**given, "HTTP_PROXY": "http://x:1"}.items():
+        monkeypatch.setenv(name, value)
+    variables.forget()
+    assert os.environ["NO_PROXY"] == after
+    assert os.environ["HTTP_PROXY"] == "http://x:1"
+    assert os.environ.keys() & {"ALL_PROXY", "all_proxy"} == set()
+    variables.forget()
+    assert os.environ["NO_PROXY"] == after
