@@ -44,8 +44,12 @@ def sentinel_nodes(environment: Environment) -> list[str]:
 
 
 def by_hand(environment: Environment) -> bool:
-    """Whether the portal's file is ours: an entry of infra_portal leads to one address only."""
-    return environment.portal.route == "services" or len(environment.nodes.dify) > 1
+    """Whether the portal's file is ours: an entry of infra_portal leads to one address only, and
+    presents the certificate that all entries share.
+    """
+    portal = environment.portal
+    several = portal.route == "services" or len(environment.nodes.dify) > 1
+    return several or bool(portal.certificate)
 
 
 def dify_addresses(environment: Environment) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.environment.addresses import Port, Site
+from config.environment.forms import FileOrNone
 from config.environment.model import Strict
 
 
@@ -16,6 +17,8 @@ class Portal(Strict):
     http_port: Port
     https_port: Port
     tls: bool
+    certificate: FileOrNone
+    key: FileOrNone
     body_size_mb: Annotated[int, Field(ge=1, le=10_240)]
 
     @property

@@ -1,9 +1,16 @@
 """What a certificate is for, and what is wrong with it."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 
 def fault(text: bytes | None, domain: str, days: int) -> str:
@@ -17,6 +24,64 @@ def fault(text: bytes | None, domain: str, days: int) -> str:
         return f"for {', '.join(known)}"
     ends = x509.load_pem_x509_certificate(text).not_valid_after_utc
     return f"ends on {ends:%Y-%m-%d}" if ends < datetime.now(UTC) + timedelta(days) else ""
+
+
+def serves(name: str, domain: str) -> bool:
+    """Whether a certificate for the name, a wildcard may be, is one for the domain.
+
+    No client takes a wildcard of all domains beneath the last label.
+    """
+    parent = domain.partition(".")[2]
+    return name.lower() == domain or ("." in parent and name.lower() == f"*.{parent}")
+
+
+def unfit(text: bytes | None, key: bytes | None, domain: str) -> str:
+    """Why these two files (PEM) cannot serve the domain; empty: they can."""
+    try:
+        chain = x509.load_pem_x509_certificates(text or b"")
+    except ValueError:
+        return "the certificate is no PEM file of one" if text else "the certificate is not there"
+    return next(_faults(chain, key, domain), "")
+
+
+def root(text: bytes) -> bytes | None:
+    """The chain's own root (PEM) where it has one: an authority that need not be public."""
+    last = x509.load_pem_x509_certificates(text)[-1]
+    return last.public_bytes(Encoding.PEM) if last.issuer == last.subject else None
+
+
+def _faults(chain: Sequence[x509.Certificate], key: bytes | None, domain: str) -> Iterator[str]:
+    server, now = chain[0], datetime.now(UTC)
+    yield from _key_faults(server, key)
+    known = names(server.public_bytes(Encoding.PEM)) or []
+    if not any(serves(name, domain) for name in known):
+        yield f"the certificate is for {', '.join(known) or 'no name'}, not for {domain}"
+    if not server.not_valid_before_utc <= now < server.not_valid_after_utc:
+        since, until = server.not_valid_before_utc, server.not_valid_after_utc
+        yield f"the certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}"
+    for one, issuer in pairwise(chain):
+        try:
+            one.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            by = f"{issuer.subject.rfc4514_string()}, which follows it in the file"
+            yield f"{one.subject.rfc4514_string()} is not signed by {by}"
+
+
+def _key_faults(server: x509.Certificate, key: bytes | None) -> Iterator[str]:
+    if key is None:
+        yield "the key is not there"
+        return
+    try:
+        private = load_pem_private_key(key, None)
+    except TypeError:
+        yield "the key has a passphrase, for which nginx would ask"
+        return
+    except ValueError:
+        yield "the key is no PEM file of one"
+        return
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if private.public_key().public_bytes(*form) != server.public_key().public_bytes(*form):
+        yield "the key is another certificate's"
 
 
 def names(text: bytes | None) -> list[str] | None:

@@ -21,7 +21,9 @@ from tasks.core.site import Site
 from tasks.core.step import Change, converge
 from tasks.platforms.sandbox import nginx
 from tasks.platforms.sandbox.authority import Paths
+from tasks.probes.subjects.portal import days_left
 from tasks.steps.table import PARTS
+from tests.certificates import sign
 
 MB = 1024 * 1024
 MakeSite = Callable[..., Site]
@@ -366,6 +368,31 @@ def test_an_address_instead_of_a_domain_is_served_with_a_certificate_for_it(
     with client(moved) as http_client:
         assert http_client.get("/").status_code == 200
     assert deploy(moved) == []
+
+
+def test_a_certificate_of_the_operators_is_served_and_followed(
+    make_site: MakeSite, site: Site, tmp_path: Path
+):
+    authority = sign("company")
+    certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
+
+    def renew(domain: str) -> None:
+        signed = sign("wildcard", authority, domain)
+        certificate.write_bytes(signed.pem + authority.pem)
+        key.write_bytes(signed.key())
+
+    given = make_site(domain="dify.in.test", certificate=str(certificate), key=str(key))
+    with pytest.raises(StepError, match="the certificate is not there"):
+        deploy(given)
+    renew("*.in.test")
+    assert "issue the certificate of dify.in.test" not in [change.what for change in deploy(given)]
+    assert deploy(given) == []
+    assert 29 < days_left(given) < 30
+    renew("dify.in.test")
+    assert [change.what for change in deploy(given)] == ["reload nginx"]
+    renew("other.test")
+    with pytest.raises(StepError, match=r"is for other\.test, not for dify\.in\.test"):
+        deploy(given)
 
 
 def test_a_broken_file_of_somebody_else_stops_the_change_and_not_the_portal(

@@ -116,10 +116,13 @@ class HandWritten:
 
     def _files(self) -> dict[Path, bytes]:
         environment = self.site.environment
-        domain, home = environment.portal.domain, environment.pigsty.home
-        pair = {CONF / "cert" / f"{domain}.{kind}": home / f"files/pki/misc/{domain}.{kind}"
-                for kind in ("crt", "key")}  # fmt: skip
+        portal = environment.portal
+        issued = environment.pigsty.home / "files/pki/misc" / portal.domain
+        pair = {
+            CONF / "cert" / f"{portal.domain}.crt": Path(portal.certificate or f"{issued}.crt"),
+            CONF / "cert" / f"{portal.domain}.key": Path(portal.key or f"{issued}.key"),
+        }
         files = {target: self.site.admin.read(source) or b"" for target, source in pair.items()}
         certificate, key = files
         text = portal_file(environment, self.site.release, certificate, key)
-        return {**(files if environment.portal.tls else {}), conf_path(self.site): text.encode()}
+        return {**(files if portal.tls else {}), conf_path(self.site): text.encode()}

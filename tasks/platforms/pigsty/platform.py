@@ -25,6 +25,7 @@ from tasks.platforms.pigsty.narrow import narrow_steps
 from tasks.platforms.pigsty.papers import papers
 from tasks.platforms.pigsty.portal import entry_steps
 from tasks.platforms.pigsty.source import source_steps
+from tasks.steps.given_certificate import given_authority
 from tasks.steps.pgsql import PostgresRequirements, dify_database
 from tasks.steps.redis import RedisRequirements
 
@@ -80,6 +81,8 @@ class Pigsty(External):
         return nginx.Beside(site) if takes else None
 
     def authority(self, site: Site) -> bytes | None:
+        if site.environment.portal.certificate:
+            return given_authority(site)
         return None if site.environment.pigsty.certbot else self.private_authority(site)
 
     def private_authority(self, site: Site) -> bytes | None:

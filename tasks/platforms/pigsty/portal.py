@@ -30,6 +30,7 @@ from tasks.platforms.pigsty.nginx import (
 )
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import askable, require_tree
+from tasks.steps.given_certificate import GivenCertificate
 from tasks.tools import certificate
 from tasks.tools.pigsty import RENEWED_TAGS
 
@@ -166,8 +167,9 @@ class Entry:
 
 def entry_steps(site: Site) -> list[Step[Any]]:
     """Through infra_portal, or by a file of ours where an entry cannot say it."""
-    tls = site.environment.portal.tls
+    tls, given = site.environment.portal.tls, site.environment.portal.certificate
     if by_hand(site.environment):
-        return [*([OwnCertificate(site)] if tls else []), HandWritten(site)]
+        own = GivenCertificate(site) if given else OwnCertificate(site)
+        return [*([own] if tls else []), HandWritten(site)]
     certbot = [Certbot(site)] if site.environment.pigsty.certbot else []
     return [*([Certificate(site)] if tls else []), Entry(site), *certbot]

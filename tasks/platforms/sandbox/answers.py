@@ -37,7 +37,7 @@ def _ask(site: Site) -> None:
         _http(port, portal.domain)
         if portal.tls:
             port = portal.https_port
-            _tls(port, portal.domain, Paths.below(home))
+            _tls(port, portal.domain, _trust(site))
     except (OSError, http.client.HTTPException) as error:
         raise StepError(
             "portal",
@@ -56,8 +56,16 @@ def _http(port: int, domain: str) -> None:
         connection.close()
 
 
-def _tls(port: int, domain: str, paths: Paths) -> None:
-    trust = ssl.create_default_context(cafile=str(paths.ca))
+def _trust(site: Site) -> ssl.SSLContext:
+    """The sandbox's CA; a certificate that was given is judged as a file, and by `verify`."""
+    if site.environment.portal.certificate:
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        return anybody
+    return ssl.create_default_context(cafile=str(Paths.below(site.environment.sandbox.home).ca))
+
+
+def _tls(port: int, domain: str, trust: ssl.SSLContext) -> None:
     with (
         socket.create_connection((ADDRESS, port), timeout=WITHIN_S) as plain,
         trust.wrap_socket(plain, server_hostname=domain),

@@ -19,6 +19,7 @@ from tasks.platforms.sandbox.authority import Paths
 from tasks.platforms.sandbox.home import prepare_home
 from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps.docker import docker_steps
+from tasks.steps.given_certificate import given_authority
 from tasks.steps.hosts import Hosts, hosts_of
 from tasks.steps.pgsql import owned_databases, unfit
 
@@ -109,6 +110,10 @@ class Sandbox(External):
         return portal.Beside(site)
 
     def authority(self, site: Site) -> bytes | None:
+        given = site.environment.portal.certificate
+        return given_authority(site) if given else self.private_authority(site)
+
+    def private_authority(self, site: Site) -> bytes | None:
         return site.admin.read(Paths.below(site.environment.sandbox.home).ca)
 
     def advice(self, environment: Environment, server: str, section: str) -> str:

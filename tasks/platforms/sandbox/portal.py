@@ -24,6 +24,7 @@ from tasks.platforms.sandbox.authority import Authority, Paths
 from tasks.platforms.sandbox.home import prepare_home
 from tasks.platforms.sandbox.nginx import Processes
 from tasks.platforms.sandbox.package import Program
+from tasks.steps.given_certificate import GivenCertificate
 from tasks.tools.nginx import Complaint
 
 FOLDERS = ("conf.d", "logs", "temp")
@@ -175,8 +176,10 @@ class Beside:
 def portal_steps(site: Site) -> list[Step[Any]]:
     """What makes the domain answer, in order."""
     home = site.environment.sandbox.home
-    authority = Authority(site.node, Paths.below(home), site.environment.portal.domain)
-    tls = [authority] if site.environment.portal.tls else []
+    portal = site.environment.portal
+    authority = Authority(site.node, Paths.below(home), portal.domain)
+    given = GivenCertificate(site) if portal.certificate else authority
+    tls = [given] if portal.tls else []
     return [Home(site), program(site), *tls, Portal(site)]
 
 
@@ -186,8 +189,7 @@ def program(site: Site) -> Program:
 
 def _files(site: Site, prefix: Path) -> dict[Path, bytes]:
     environment = site.environment
-    paths = Paths.below(prefix.parent)
-    block = server_block(environment, site.release, paths.certificate, paths.key)
+    block = server_block(environment, site.release, *_pair(site, prefix.parent))
     return {
         prefix / "nginx.conf": nginx_conf(environment, prefix.parent).encode(),
         prefix / "conf.d" / "dify.conf": block.encode(),
@@ -195,8 +197,16 @@ def _files(site: Site, prefix: Path) -> dict[Path, bytes]:
 
 
 def _certificates(site: Site) -> list[Path]:
-    paths = Paths.below(site.environment.sandbox.home)
-    return [paths.certificate, paths.key] if site.environment.portal.tls else []
+    environment = site.environment
+    return list(_pair(site, environment.sandbox.home)) if environment.portal.tls else []
+
+
+def _pair(site: Site, home: Path) -> tuple[Path, Path]:
+    """Certificate and key: the operator's, or those of the sandbox's authority."""
+    portal, own = site.environment.portal, Paths.below(home)
+    if portal.certificate:
+        return Path(portal.certificate), Path(portal.key)
+    return own.certificate, own.key
 
 
 def _newer(path: Path, moment: float) -> bool:
