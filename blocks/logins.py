@@ -49,7 +49,7 @@ print(PostgresLogin.load("prod").check(load_environment("prod").postgres))
     def _login(
         self, where: settings.Postgres, user: str, password: SecretStr, database: str
     ) -> Postgres:
-        return Postgres(where.host, where.port, user, password, database)
+        return Postgres(where.host, where.port, user, password, database, sslmode=where.sslmode)
 
 
 class RedisLogin(Block):
@@ -71,11 +71,13 @@ from config.load import load_environment
 print(RedisLogin.load("prod").check(load_environment("prod").redis))
 ```"""
 
-    password: SecretStr = Field(description="What requirepass says")
+    password: SecretStr = Field(description="What requirepass says, or the password of redis.user")
 
     def check(self, where: settings.Redis) -> str:
         """Log in. Raises RolloutError with what is wrong."""
-        return RedisServer(where.host, where.port, self.password, where.database).check()
+        return RedisServer(
+            where.host, where.port, self.password, where.database, user=where.user
+        ).check()
 
 
 class ObjectStoreKeys(Block):

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from clients.node import LocalNode, Node
 from clients.running import require_not_cancelled, waited_for
 from clients.waiting import despite
-from config.errors import NotKnown, Unreachable
+from config.errors import NotKnown, Unfit, Unreachable
 
 CONNECT_TIMEOUT_S = 5
 # A server whose machine is gone says nothing: that is found out in place of hours.
@@ -35,6 +35,13 @@ _REFUSALS = (
     "authentication failed",
 )
 
+# After the password: its role, its database, or the server has as many as it may have.
+_FULL = ("too many connections", "too many clients", "connection slots are reserved")
+_STANDBY = (
+    "nothing can be written there: name the primary in postgres.host and postgres.port, or "
+    "an address that follows it"
+)
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -44,6 +51,10 @@ class PostgresUnreachable(Unreachable):
 
 class PostgresRefused(NotKnown):
     """The server answered and does not let this role in: asking again changes nothing."""
+
+
+class PostgresUnfit(PostgresRefused, Unfit):
+    """The server let us in and cannot be Dify's."""
 
 
 class DatabaseMissing(PostgresRefused):
@@ -66,7 +77,7 @@ class View:
 class Postgres:
     """Where and as whom to connect, as `node` reaches it.
 
-    `host` is an address, or the directory of a unix socket.
+    `host` is an address, or the directory of a unix socket. `sslmode`: as libpq has it.
     """
 
     host: str
@@ -75,6 +86,7 @@ class Postgres:
     password: SecretStr
     database: str
     node: Node = field(default_factory=LocalNode)
+    sslmode: str = "prefer"
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
@@ -114,16 +126,24 @@ class Postgres:
     def frozen(self) -> Generator[View]:
         """The database as it is now, for as long as it takes. Raises as `connect`."""
         with self.connect() as connection:
-            # However long a dump takes, the server may not end the session that only waits.
-            connection.execute("SET idle_in_transaction_session_timeout = 0")
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            # However long a dump takes, the server may not end the session that only waits.
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             yield View(connection, str(snapshot))
 
     def check(self) -> str:
-        """Log in; what answered. Raises as `connect`."""
+        """Log in; what answered.
+
+        Raises:
+            PostgresUnfit: it is a standby, that only follows another server.
+            PostgresUnreachable, PostgresRefused: as `connect`.
+        """
         with self.connect() as connection:
             version = connection.info.parameter_status("server_version")
+            (follows,) = connection.execute("SELECT pg_is_in_recovery()").fetchone() or (False,)
+        if follows:
+            raise PostgresUnfit(f"PostgreSQL at {self.host}:{self.port} is a standby", _STANDBY)
         return f"PostgreSQL {version} lets {self.user} into {self.database}"
 
     def _open(self) -> Connection:
@@ -135,9 +155,12 @@ class Postgres:
                 user=self.user,
                 password=self.password.get_secret_value() or None,
                 dbname=self.database,
+                sslmode=self.sslmode,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 application_name="dify-rollout",
                 autocommit=True,
+                # A pgbouncer may give each transaction another session, which knows of none.
+                prepare_threshold=None,
                 **GONE,
             )
         except psycopg.OperationalError as error:
@@ -147,6 +170,9 @@ class Postgres:
         lines = [line for line in str(error).splitlines() if "failed:" in line]
         reason = (lines or str(error).splitlines())[-1].rpartition("failed:")[2].strip()
         reason = reason.removeprefix("FATAL:").strip()
+        if any(words in reason for words in _FULL):
+            where = f"PostgreSQL at {self.host}:{self.port}"
+            return PostgresUnreachable(f"{where} takes no more connections: {reason}")
         # libpq keeps no SQLSTATE of a failed login. Whether a password was asked for says,
         # in any language of the server's messages, that it got as far as checking it.
         asked = bool(error.pgconn and error.pgconn.used_password)

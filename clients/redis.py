@@ -1,6 +1,6 @@
 """A Redis server as its clients reach it."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,15 +13,15 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ConnectionError,  # noqa: A004
-    NoPermissionError,
     RedisError,
     TimeoutError,  # noqa: A004
 )
 from redis.retry import Retry
 
 from clients.node import LocalNode, Node
+from clients.trust import greets_with_tls
 from clients.waiting import despite
-from config.errors import NotKnown, Unreachable
+from config.errors import NotKnown, Unfit, Unreachable
 
 TIMEOUT_S = 5.0
 
@@ -34,33 +34,41 @@ class RedisRefused(NotKnown):
     """The server answered and does not accept the password: asking again changes nothing."""
 
 
-class RedisUnfit(RedisRefused):
-    """The server answered and cannot be Dify's: `advice` says what to do."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.advice = advice
+class RedisUnfit(RedisRefused, Unfit):
+    """The server answered and cannot be Dify's."""
 
 
+_PLAIN = "Dify is given its Redis without TLS: name a port that speaks plainly, or a tunnel to it"
+_PRIMARY = (
+    "nothing can be written there: name the primary in redis.host and redis.port, or "
+    "let this one be it (REPLICAOF NO ONE)"
+)
 # What a server says, and what to do about it.
 _UNFIT = {
     "cluster mode": "Dify needs a Redis that is no cluster: give it one of its own",
-    "DB index": "set redis.database and redis.broker_database to numbers it has, "
+    "db index": "set redis.database and redis.broker_database to numbers it has, "
     "or raise `databases` in its redis.conf",
     "unknown command": "the server has renamed or switched off a command: give it back to Dify",
-    "Protocol Error": "what answers there is no Redis: mend redis.host and redis.port",
+    "no permissions": "let the user of redis.user do so: ACL SETUSER NAME ~* &* +@all -@admin "
+    "(Dify works with all keys and channels; INFO says how the server is set)",
+    "without any password": "it lets everybody in, and refuses the password that Dify sends: "
+    "CONFIG SET requirepass to the secret redis_password, in its redis.conf too",
+    "protected mode": "it takes nobody from other machines as long as it has no password: "
+    "set requirepass to the secret redis_password in its redis.conf",
+    "protocol error": "what answers there is no Redis: mend redis.host and redis.port",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """Where to connect, as `node` reaches it, and with what password."""
+    """Where to connect, as `node` reaches it, and as whom; without `user` as the default one."""
 
     host: str
     port: int
     password: SecretStr
     database: int = 0
     node: Node = field(default_factory=LocalNode)
+    user: str = ""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
@@ -87,45 +95,78 @@ class RedisServer:
                 every_s=0.1,
             )
             yield client
-        except (AuthenticationError, NoPermissionError) as error:
-            raise RedisRefused(f"Redis refuses {self}: {error}") from None
-        except (ConnectionError, TimeoutError) as error:
-            raise RedisUnreachable(f"Redis at {self} does not answer: {error}") from None
         except RedisError as error:
-            raise self._unfit(str(error)) from None
+            raise self._translated(error) from None
         finally:
             client.close()
 
-    def _unfit(self, said: str) -> RedisUnfit:
+    def _translated(self, error: RedisError) -> NotKnown:
+        """A sentence; asking whether TLS is spoken there is left to the end, it takes time."""
+        said = str(error).partition(". ")[0].rstrip()
+        advice = next((way for words, way in _UNFIT.items() if words in said.casefold()), "")
+        if isinstance(error, AuthenticationError) and not advice:
+            return RedisRefused(f"Redis refuses {self}: {said}")
         if "DB index" in said and self._is_cluster():
-            said += " (it is in cluster mode)"
-        known = [advice for words, advice in _UNFIT.items() if words in said]
-        advice = known[0] if known else "look at the log of that server"
-        return RedisUnfit(f"Redis at {self} does not do what it is asked: {said}", advice)
+            said, advice = f"{said} (it is in cluster mode)", _UNFIT["cluster mode"]
+        if _is_cut_off(error) and greets_with_tls(*self.node.reach(self.host, self.port)):
+            return RedisUnfit(f"Redis at {self} speaks TLS", _PLAIN)
+        if isinstance(error, (ConnectionError, TimeoutError)) and not advice:
+            return RedisUnreachable(f"Redis at {self} does not answer: {said}")
+        return RedisUnfit(
+            f"Redis at {self} does not do what it is asked: {said}",
+            advice or "look at the log of that server",
+        )
 
     def _is_cluster(self) -> bool:
         """Whether it says so: a Valkey that is one has databases, by default one alone."""
         with replace(self, database=0).client() as client:
             return bool(client.info("cluster").get("cluster_enabled"))  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
+    def facts(self, within_s: float = 0) -> dict[str, Any]:
+        """What it says of itself (INFO).
+
+        Raises:
+            RedisUnfit: it follows another server, so that nothing can be written.
+            RedisUnreachable, RedisRefused: as `client`.
+        """
+        with self.client(within_s) as client:
+            found: dict[str, Any] = client.info()  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
+        if follows(found):
+            primary = f"{found.get('master_host')}:{found.get('master_port')}"
+            raise RedisUnfit(f"Redis at {self} is a replica of {primary}", _PRIMARY)
+        return found
+
     def check(self) -> str:
-        """Log in; what answered. Raises as `client`."""
-        with self.client():
-            return f"Redis lets us into its database {self.database}"
+        """Log in; what answered. Raises as `facts`."""
+        self.facts()
+        return f"Redis lets us into its database {self.database}"
 
     def _client(self) -> "redis.Redis":
         host, port = self.node.reach(self.host, self.port)
         options: dict[str, Any] = {
             "host": host,
             "port": port,
+            "username": self.user or None,
             "password": self.password.get_secret_value() or None,
             "db": self.database,
+            # As Celery logs in: HELLO of the third would take a password where none is set.
+            "protocol": 2,
             "socket_timeout": TIMEOUT_S,
             "socket_connect_timeout": TIMEOUT_S,
             "retry": Retry(NoBackoff(), 0),
             "decode_responses": True,
         }
         return redis.Redis(**options)
+
+
+def follows(facts: Mapping[str, Any]) -> bool:
+    """Whether a server with this INFO only repeats another one; KeyDB has `active-replica` too."""
+    return facts.get("role") == "slave"
+
+
+def _is_cut_off(error: RedisError) -> bool:
+    """Whether the answer was no word of Redis: the end of the connection, or other bytes."""
+    return any(words in str(error) for words in ("closed by server", "reset by peer", "Protocol"))
 
 
 def _ping(client: "redis.Redis") -> None:

@@ -1,6 +1,9 @@
-"""TLS for a client that several threads share."""
+"""TLS for a client that several threads share, and whether a server speaks it at all."""
 
+import socket
 import ssl
+
+_GREETING_S = 5.0
 
 
 def trust(authority: str = "") -> ssl.SSLContext:
@@ -12,6 +15,22 @@ def trust(authority: str = "") -> ssl.SSLContext:
         context.load_default_certs()
     ssl.SSLContext.set_alpn_protocols(context, ["http/1.1"])
     return context
+
+
+def greets_with_tls(host: str, port: int) -> bool:
+    """Whether the server there begins to speak TLS; its certificate may be anybody's."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), timeout=_GREETING_S) as plain:
+            context.wrap_socket(plain).close()
+    except ssl.SSLError as error:
+        # It may ask for a certificate of ours: it is TLS that says so.
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
+    return True
 
 
 class _Shared(ssl.SSLContext):

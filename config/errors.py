@@ -24,6 +24,14 @@ class NotKnown(RolloutError):
     """What is there could not be asked: it is neither there nor absent, and nothing is changed."""
 
 
+class Unfit(NotKnown):
+    """Who answered cannot be Dify's: `advice` says what to do instead."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
 class Passing:
     """Of an error: its trouble passes by itself, so that trying again may help."""
 

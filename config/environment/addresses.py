@@ -74,6 +74,8 @@ def _site(value: str) -> str:
     """What people type after https://, without what other keys say."""
     if "/" in value:
         raise ValueError(f"{value!r} has a path; Dify is served at the root of a name of its own")
+    if value.count(":") > 1:
+        raise ValueError(f"{value!r} is an IPv6 address; expected a name, or an IPv4 address")
     if ":" in value:
         raise ValueError(
             f"{value!r} has a port; expected the name alone, the port is portal.https_port"

@@ -12,12 +12,24 @@ from config.environment.sections import Sections
 
 def check(environment: Sections) -> Iterator[str]:
     """Every disagreement as `path.to.key: what is wrong; what is expected`."""
-    rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _proxy, _drill)
+    rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _proxy, _drill,
+             _certificate)  # fmt: skip
     for rule in rules:
         yield from rule(environment)
 
 
 def _paths(environment: Sections) -> Iterator[str]:
+    named = {
+        "sandbox.home": environment.sandbox.home,
+        "dify.home": environment.dify.home,
+        "dify.data": environment.dify.data,
+    }
+    for key, folder in named.items():
+        if "$" in str(folder):
+            yield (
+                f"{key}: {str(folder)!r} holds a '$', and no variable is filled in; "
+                "expected the path itself"
+            )
     if environment.platform.kind != "sandbox":
         repository = environment.backup.repository
         if repository and not environment.backup.remote and not Path(repository).is_absolute():
@@ -56,6 +68,11 @@ def _databases(environment: Sections) -> Iterator[str]:
         yield (
             f"redis.broker_database: {redis.database} is also redis.database; expected another "
             "number, so that flushing the cache does not lose queued jobs"
+        )
+    if redis.user and environment.platform.kind != "external":
+        yield (
+            f"redis.user: {redis.user!r} is known to a Redis of somebody else's alone; "
+            "expected empty, or platform.kind 'external'"
         )
     if postgres.database == postgres.plugin_database:
         yield (
@@ -155,3 +172,18 @@ def _drill(environment: Sections) -> Iterator[str]:
                     f"backup.drill.{key}: {number} is also {other}; expected another number, "
                     "since a drill empties it"
                 )
+
+
+def _certificate(environment: Sections) -> Iterator[str]:
+    portal = environment.portal
+    if bool(portal.certificate) != bool(portal.key):
+        missing = "key" if portal.certificate else "certificate"
+        yield f"portal.{missing}: '' without its other half; expected both files, or neither"
+    if not portal.certificate:
+        return
+    if environment.platform.kind == "external":
+        yield "portal.certificate: the portal is not ours to serve it; expected empty"
+    if not portal.tls:
+        yield "portal.certificate: portal.tls is false, so nothing would present it; expected empty"
+    if environment.pigsty.certbot:
+        yield "pigsty.certbot: portal.certificate gives one already; expected false"

@@ -28,6 +28,11 @@ _NO_IDENTIFIER = (
 Identifier = Annotated[str, _form(_IDENTIFIER, _NO_IDENTIFIER)]
 IdentifierOrNone = Annotated[str, _form(f"({_IDENTIFIER})?", _NO_IDENTIFIER)]
 
+RedisUser = Annotated[
+    str,
+    _form(r"[!-~]*", "{!r} is no user of Redis; expected printable ASCII without spaces"),
+]
+
 Cluster = Annotated[
     str,
     _form(

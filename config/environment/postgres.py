@@ -1,6 +1,6 @@
 """Section [postgres] of an environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ class Postgres(Strict):
 
     host: Host
     port: Port
+    sslmode: Literal["prefer", "require"]
     user: Identifier
     admin: IdentifierOrNone
     database: Identifier

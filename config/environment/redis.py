@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from config.environment.addresses import Endpoint, Host, Port
+from config.environment.forms import RedisUser
 from config.environment.model import Strict
 
 
@@ -13,6 +14,7 @@ class Redis(Strict):
 
     host: Host
     port: Port
+    user: RedisUser
     database: Annotated[int, Field(ge=0, le=15)]
     broker_database: Annotated[int, Field(ge=0, le=15)]
     sentinels: list[Endpoint]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from threading import Thread
 
 from clients.command import PATIENCE
-from config.errors import RolloutError
+from config.errors import RolloutError, Unfit
 from config.rules.finding import Finding, Reading, Status, judge
 from tasks.core.transient import transient
 
@@ -167,7 +167,8 @@ def _failure(probe: Probe, error: BaseException) -> Finding:
     if isinstance(error, NotYet):
         return Finding(probe.name, Status.UNKNOWN, _sentence(error), because=error.because)
     if isinstance(error, RolloutError):
-        advice = error.advice if isinstance(error, Wrong) and error.advice else probe.advice
+        own = error.advice if isinstance(error, Wrong | Unfit) else ""
+        advice = own or probe.advice
         passes = transient(error)
         return Finding(probe.name, Status.FAIL, _sentence(error), advice=advice, passes=passes)
     said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

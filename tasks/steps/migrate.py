@@ -18,6 +18,7 @@ from tasks.steps.job import JobFailed, run_job
 
 log = logging.getLogger("rollout")
 
+_NOT_LET_IN = re.compile(r'no pg_hba\.conf entry for host "([^"]+)"')
 _UNKNOWN = re.compile(r"Can't locate revision identified by '(\w+)'")
 
 
@@ -117,10 +118,18 @@ class Migrate:
         text = masked(text, self.site)
         if match := _UNKNOWN.search(text):
             return revisions.refusal(self.site, match[1])
+        advice = "the services of before run again; mend the cause and deploy again"
+        if match := _NOT_LET_IN.search(text):
+            environment = self.site.environment
+            advice = (
+                f"PostgreSQL lets this machine in, and not its containers (from {match[1]}): admit "
+                f"{environment.postgres.user} from dify.subnet ({environment.dify.subnet}) in "
+                "pg_hba.conf, reload it, and deploy again"
+            )
         return StepError(
             "migrate",
             "the migration failed: " + "\n".join(text.strip().splitlines()[-8:]),
-            advice="the services of before run again; mend the cause and deploy again",
+            advice=advice,
         )
 
     def _clear_leftovers(self) -> None:

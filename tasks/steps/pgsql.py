@@ -6,8 +6,8 @@ said as the SQL that the server's administrator has to run.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, LiteralString
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from psycopg import sql
 from pydantic import SecretStr
@@ -23,16 +23,9 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.steps.pgsql_limits import Workable
+from tasks.steps.pgsql_role import Role
 
 CONNECT_WITHIN_S = 10.0
-ATTRIBUTES = {
-    "rolcanlogin": "LOGIN",
-    "rolsuper": "NOSUPERUSER",
-    "rolcreatedb": "NOCREATEDB",
-    "rolcreaterole": "NOCREATEROLE",
-    "rolreplication": "NOREPLICATION",
-    "rolbypassrls": "NOBYPASSRLS",
-}
 
 
 def admin(site: Site, database: str = "postgres") -> AbstractContextManager[Connection]:
@@ -46,120 +39,35 @@ def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
     host = site.platform.postgres_host(site.environment)
     database = postgres.plugin_database if plugin else postgres.database
     password = site.secrets["postgres_password"]
-    return Postgres(host, postgres.port, postgres.user, password, database, site.node)
+    return Postgres(
+        host, postgres.port, postgres.user, password, database, site.node, postgres.sslmode
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class RoleActual:
-    """What is wrong with the role: attributes to set, and whether its password is another."""
-
-    exists: bool
-    wrong: tuple[str, ...] = ()
-    password_works: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """The role logs in with its password, and may nothing beyond its own databases."""
-
-    site: Site
-    login: Postgres
-    name: str = "pgsql"
-    settle_s: float = 0
-
-    def observe(self) -> RoleActual:
-        if self.site.platform.postgres_absent(self.site):
-            return RoleActual(exists=False)
-        with admin(self.site) as connection:
-            columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
-            query = sql.SQL("SELECT {} FROM pg_catalog.pg_roles WHERE rolname = %s")
-            row = connection.execute(query.format(columns), [self.login.user]).fetchone()
-        if row is None:
-            return RoleActual(exists=False)
-        wanted = zip(row, ATTRIBUTES.values(), strict=True)
-        wrong = tuple(word for is_set, word in wanted if is_set == word.startswith("NO"))
-        return RoleActual(exists=True, wrong=wrong, password_works=self._logs_in(wrong))
-
-    def plan(self, actual: RoleActual) -> Sequence[Change]:
-        role = self.login.user
-        if not actual.exists:
-            words = ", ".join(ATTRIBUTES.values()).lower()
-            return [
-                Change(
-                    Kind.MAKE,
-                    f"role {role}",
-                    f"create role {role}",
-                    "absent",
-                    f"{words}, password ***",
-                    "CREATE",
-                )
-            ]
-        changes: list[Change] = []
-        if actual.wrong:
-            words = ", ".join(actual.wrong).lower()
-            changes.append(
-                Change(
-                    Kind.CHANGE,
-                    f"powers of role {role}",
-                    f"restrict role {role}",
-                    "otherwise",
-                    words,
-                    "ALTER",
-                )
-            )
-        if not actual.password_works:
-            changes.append(
-                Change(
-                    Kind.CHANGE,
-                    f"password of role {role}",
-                    f"set password of {role}",
-                    "another one",
-                    "***",
-                    "PASSWORD",
-                )
-            )
-        return changes
-
-    def apply(self, change: Change) -> None:
-        role = sql.Identifier(self.login.user)
-        words = sql.SQL(" ").join([sql.SQL(word) for word in _literals(ATTRIBUTES.values())])
-        with admin(self.site) as connection:
-            if change.action != "PASSWORD":
-                verb = sql.SQL("CREATE" if change.action == "CREATE" else "ALTER")
-                connection.execute(sql.SQL("{} ROLE {} WITH {}").format(verb, role, words))
-            if change.action != "ALTER":
-                verifier = sql.Literal(self._verifier(connection))
-                connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, verifier))
-
-    def _logs_in(self, wrong: Sequence[str]) -> bool:
-        """Whether the server takes the password where Dify will use it.
-
-        A missing database is found out after the password was accepted.
-        """
-        if "LOGIN" in wrong:
-            return False
-        try:
-            with self.login.connect():
-                return True
-        except DatabaseMissing:
-            return True
-        except PostgresRefused:
-            return False
-
-    def _verifier(self, connection: Connection) -> str:
-        """The password as the server keeps it, computed here: no log ever sees the clear text."""
-        password = self.login.password.get_secret_value().encode()
-        user = self.login.user.encode()
-        return connection.pgconn.encrypt_password(password, user, b"scram-sha-256").decode()
+# Since PostgreSQL 15 each database knows for which version of the collations it was made.
+_COLLATIONS_SINCE = 150_000
+_COLLATIONS = (
+    "SELECT datcollversion, pg_catalog.pg_database_collation_actual_version(oid)"
+    " FROM pg_catalog.pg_database WHERE datname = 'template1'"
+)
+_REFRESH = (
+    "as a superuser of the server (of a managed one: ask its support), in template1: "
+    "REINDEX DATABASE template1; ALTER DATABASE template1 REFRESH COLLATION VERSION;"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseActual:
-    """Who owns the database (None: absent), whether everybody may use it, its extensions."""
+    """Who owns the database (None: absent), whether everybody may use it, its extensions.
+
+    `stale`: the collation version for which template1 was made, where it is no longer that of
+    the machine; PostgreSQL then copies it no more.
+    """
 
     owner: str | None = None
     public: bool = False
     extensions: frozenset[str] = field(default_factory=frozenset[str])
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +100,15 @@ class Database:
             return DatabaseActual()
         with admin(self.site) as connection:
             row = connection.execute(query, [self.database]).fetchone()
-        if row is None:
-            return DatabaseActual()
+            if row is None:
+                return DatabaseActual(stale=_stale_template(connection))
         with admin(self.site, self.database) as connection:
             found = connection.execute("SELECT extname FROM pg_catalog.pg_extension")
             return DatabaseActual(row[0], row[1], frozenset(name for (name,) in found))
 
-    def plan(self, actual: DatabaseActual) -> Sequence[Change]:
+    def plan(self, actual: DatabaseActual) -> Sequence[Planned]:
+        if actual.stale:
+            return [Blocked(f"create database {self.database}", actual.stale, _REFRESH)]
         missing = [name for name in self.extensions if name not in actual.extensions]
         return [
             *self._owned(actual.owner),
@@ -272,6 +182,8 @@ class PostgresRequirements:
             try:
                 with login.connect(within_s) as connection:
                     found += self._of_server(connection) if not plugin else []
+                    if plugin and "plugin_daemon" in self.site.release.services:
+                        found += _without_tls(connection, login)
                     if not self.pending:
                         found += _of_database(connection, login.database, extensions)
             except (PostgresRefused, PostgresUnreachable) as error:
@@ -352,6 +264,19 @@ def prefect_database_steps(site: Site, password: SecretStr) -> list[Step[Any]]:
     return [Role(site, login), Database(site, login.database, login.user, ("pg_trgm",))]
 
 
+def _stale_template(connection: Connection) -> str:
+    """Why no database can be copied from template1; empty: it can."""
+    if connection.info.server_version < _COLLATIONS_SINCE:
+        return ""
+    row = connection.execute(_COLLATIONS).fetchone()
+    if row is None or row[0] is None or row[0] == row[1]:
+        return ""
+    return (
+        f"template1 was made for version {row[0]} of the machine's collations, which has "
+        f"{row[1] or 'none'} now: PostgreSQL copies no database from it"
+    )
+
+
 def unfit(site: Site, major: int) -> StepError:
     """The refusal of a server whose version the release does not take."""
     needs, version = site.release.postgres, site.release.version
@@ -360,6 +285,18 @@ def unfit(site: Site, major: int) -> StepError:
         f"the server is PostgreSQL {major}; Dify {version} takes {needs.min} to {needs.max}",
         advice=f"use another server or release: {needs.expected}",
     )
+
+
+def _without_tls(connection: Connection, login: Postgres) -> list[StepError]:
+    """Whether the plugin daemon, which uses TLS only where it is told to, is let in as we are."""
+    if login.sslmode == "require" or not connection.pgconn.ssl_in_use:
+        return []
+    try:
+        with replace(login, sslmode="disable").connect():
+            return []
+    except PostgresRefused as error:
+        cause = f"the plugin daemon asks without TLS: {error}"
+        return [StepError("pgsql", cause, advice='set postgres.sslmode = "require"')]
 
 
 def _of_database(
@@ -373,7 +310,3 @@ def _of_database(
         return []
     cause = f"database {database} lacks {', '.join(missing)}"
     return [StepError("pgsql", cause, advice=f"as administrator in {database}: {asks}")]
-
-
-def _literals(words: Any) -> list[LiteralString]:
-    return list(words)

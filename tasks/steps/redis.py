@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
@@ -17,7 +16,7 @@ def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
     redis = site.environment.redis
     database = redis.broker_database if broker else redis.database
     password = site.secrets["redis_password"]
-    return RedisServer(redis.host, redis.port, password, database, site.node)
+    return RedisServer(redis.host, redis.port, password, database, site.node, redis.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +36,19 @@ class RedisRequirements:
     def observe(self) -> list[StepError]:
         for broker in (False, True):
             try:
-                with dify_redis(self.site, broker=broker).client(
-                    self.site.within(self.within_s)
-                ) as client:
-                    memory: Any = client.info("memory")  # pyright: ignore[reportUnknownMemberType]
+                facts = dify_redis(self.site, broker=broker).facts(self.site.within(self.within_s))
             except RedisUnfit as error:
                 return [StepError("redis", str(error), advice=error.advice)]
             except RedisRefused as error:
-                advice = f"rollout secrets {self.site.name} redis_password --set"
+                mend = f"rollout secrets {self.site.name} redis_password --set"
+                advice = f"{mend}, or mend redis.user"
                 return [StepError("redis", str(error), advice=advice)]
             except RedisUnreachable as error:
                 if self.pending():
                     return []
                 advice = "start it, or mend redis.host and redis.port in the environment's file"
                 return [StepError("redis", str(error), advice=advice, passes=True)]
-            policy = memory.get("maxmemory_policy", "noeviction")
+            policy = facts.get("maxmemory_policy", "noeviction")
             if policy != "noeviction":
                 cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
                 advice = "as administrator: CONFIG SET maxmemory-policy noeviction"

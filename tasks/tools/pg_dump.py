@@ -71,7 +71,7 @@ class Clients:
             (str(self.folder / program), f"--host={database.host}", f"--port={database.port}",
              f"--username={database.user}", "--no-password", *words, *target),
             env=(("PGPASSWORD", Secret(database.password.get_secret_value())),
-                 ("PGAPPNAME", "dify-rollout")),
+                 ("PGSSLMODE", database.sslmode), ("PGAPPNAME", "dify-rollout")),
             tied=True,
             timeout_s=DAY_S,
             changes=changes,

@@ -14,14 +14,16 @@ from config.rules.revisions import Fit
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, converge
+from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps import revisions, rollout
 from tasks.steps.migrate import Migrate
-from tasks.steps.pgsql import dify_database
+from tasks.steps.pgsql import admin, dify_database
 from tasks.steps.settings import settings_steps
 from tests.integration import stack
 
 NEW, OLD = "1.15.0", "0.6.11"
 HEAD, OLDER = "5eed00001150", "5eed00000611"
+BEFORE = "5eed00001130"
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +144,25 @@ def test_no_container_of_a_migration_is_left_when_its_time_is_over(newer: Site) 
     with pytest.raises(StepError, match=r"dify\.migrate_within_s raises this limit"):
         Migrate(newer)._run(run, 5)
     assert not [c for c in newer.docker.containers(newer.environment.dify.project) if c.one_off]
+
+
+def test_containers_that_postgresql_does_not_admit_are_told_from_the_machine(newer: Site) -> None:
+    rules = layout(newer).data / "pg_hba.conf"
+    before, subnet = rules.read_text(), newer.environment.dify.subnet
+    kept = [line for line in before.splitlines() if subnet not in line]
+
+    def load(text: str) -> None:
+        rules.write_text(text)
+        with admin(newer) as connection:
+            connection.execute("SELECT pg_reload_conf()")
+
+    at(newer, BEFORE)
+    load("\n".join(kept) + "\n")
+    try:
+        with pytest.raises(StepError, match=r"no pg_hba\.conf entry for host") as refused:
+            converge(Migrate(newer))
+    finally:
+        load(before)
+    assert f"admit dbuser_dify from dify.subnet ({subnet})" in refused.value.advice
+    assert revisions.in_database(newer) == BEFORE
+    at(newer, HEAD)

@@ -24,7 +24,8 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.steps.docker import docker_steps
-from tasks.steps.pgsql import PostgresRequirements, owned_databases
+from tasks.steps.pgsql import PostgresRequirements, dify_database, owned_databases
+from tasks.steps.pgsql_primary import Primary
 from tasks.steps.redis import RedisRequirements
 
 CONNECT_WITHIN_S = 2.0
@@ -78,20 +79,16 @@ class External:
     @contextmanager
     def administrator(self, site: Site, database: str) -> Generator[Connection]:
         """The login of `postgres.admin`."""
-        postgres = site.environment.postgres
-        password = site.secrets[POSTGRES_ADMIN]
-        login = Postgres(
-            postgres.host, postgres.port, postgres.admin, password, database, site.node
-        )
+        login = _administrator(site, database)
         try:
             with login.connect() as connection:
                 yield connection
         except psycopg.Error as error:
             raise StepError(
                 "pgsql",
-                f"{login}: {str(error).splitlines()[0]}",
-                advice="let postgres.admin do that, or do it by hand and leave postgres.admin "
-                "empty",
+                f"{login}: {_said(error)}",
+                advice="let postgres.admin do that, or have it done by who may and leave "
+                "postgres.admin empty",
             ) from None
 
     def administered(self, site: Site) -> bool:
@@ -146,10 +143,28 @@ class External:
         return f"start {server}, or mend {section}.host and {section}.port of the environment"
 
 
+def _administrator(site: Site, database: str) -> Postgres:
+    postgres, password = site.environment.postgres, site.secrets[POSTGRES_ADMIN]
+    return Postgres(
+        postgres.host, postgres.port, postgres.admin, password, database, site.node,
+        postgres.sslmode,
+    )  # fmt: skip
+
+
+def _said(error: psycopg.Error) -> str:
+    """The server's own reason, with the detail that it gives."""
+    detail = error.diag.message_detail
+    return str(error).splitlines()[0] + (f" ({detail})" if detail else "")
+
+
 def _pgsql(site: Site) -> list[Step[Any]]:
     if site.environment.postgres.admin:
-        return [*owned_databases(site), PostgresRequirements(site, (PostgresRefused,))]
-    return [PostgresRequirements(site)]
+        return [
+            Primary(_administrator(site, "postgres")),
+            *owned_databases(site),
+            PostgresRequirements(site, (PostgresRefused,)),
+        ]
+    return [Primary(dify_database(site)), PostgresRequirements(site)]
 
 
 def _redis(site: Site) -> list[Step[Any]]:

@@ -64,8 +64,9 @@ def _ask_dify(site: Site, plugin: bool) -> str:
 def _ask_admin(site: Site) -> str:
     settings, password = site.environment.postgres, site.secrets[POSTGRES_ADMIN]
     return Postgres(
-        settings.host, settings.port, settings.admin, password, "postgres", site.node
-    ).check()
+        settings.host, settings.port, settings.admin, password, "postgres", site.node,
+        settings.sslmode,
+    ).check()  # fmt: skip
 
 
 def _ask_redis(site: Site, broker: bool) -> str:

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from clients.redis import follows
 from config.rules.finding import Reading, Status
 from tasks.core.site import Site
 from tasks.probes.engine import Probe
@@ -46,7 +47,7 @@ def _readings(site: Site, facts: dict[str, Any], past: Past) -> list[Reading]:
     limits = site.environment.limits
     used, most = float(facts["used_memory"]), float(facts.get("maxmemory", 0))
     evicted = float(facts["evicted_keys"])
-    replica = facts.get("role") != "master"
+    replica = follows(facts)
     return [
         Reading(
             REDIS,

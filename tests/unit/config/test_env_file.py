@@ -109,6 +109,27 @@ def test_any_password_survives_the_broker_url(password, release):
     assert settings["REDIS_PASSWORD"] == password
 
 
+@pytest.mark.parametrize("version", ["0.6.11", "1.15.0", "1.16.1", "1.17.1"])
+def test_an_acl_user_of_redis_gets_to_every_part(changed, version):
+    release = load_release(version)
+    given = {"platform": {"kind": "external"}, "images": {"source": "registry"}}
+    environment = changed(ENVIRONMENT, **given, redis={"user": "di@fy:1"})
+    settings = env_file.settings(environment, release, generate(release, {}))
+    urls = [value for value in settings.values() if value.startswith("redis://")]
+    assert settings["REDIS_USERNAME"] == "di@fy:1"
+    assert len(urls) == (2 if "DIFY_AGENT_REDIS_URL" in settings else 1)
+    assert {unquote(urlsplit(url).username or "") for url in urls} == {"di@fy:1"}
+
+
+@pytest.mark.parametrize(("mode", "plugin"), [("prefer", "disable"), ("require", "require")])
+def test_tls_to_postgresql_is_asked_for_by_every_part(changed, release, mode, plugin):
+    environment = changed(ENVIRONMENT, postgres={"sslmode": mode})
+    settings = env_file.settings(environment, release, generate(release, {}))
+    assert (settings["PGSSLMODE"], settings["DB_SSL_MODE"]) == (mode, plugin)
+    assert release.services["plugin_daemon"].environment["DB_SSL_MODE"] == "${DB_SSL_MODE}"
+    assert {"database"} <= set(release.services["worker"].env)
+
+
 @limits(max_examples=40)
 @given(VALUES.filter(bool))
 def test_the_original_recipe_gets_its_database_password_encoded(password):

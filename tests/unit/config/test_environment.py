@@ -77,6 +77,7 @@ BAD = [
     ),
     ("dify.admin_email = 'me'", "dify.admin_email: 'me' is not an e-mail address; expected 'name@example.com'"),
     ("dify.home = 'dify'", "dify.home: 'dify' is relative; expected an absolute path"),
+    ("dify.data = '/$HOME/dify'", "dify.data: '/$HOME/dify' holds a '$', and no variable is filled in; expected the path itself"),
     ("dify.data = 'dify'", "dify.data: 'dify' is relative; expected an absolute path"),
     ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.15.0, 1.16.1, 1.17.1"),
     (
@@ -136,6 +137,11 @@ BAD = [
         "redis.broker_database: 0 is also redis.database; expected another number, "
         "so that flushing the cache does not lose queued jobs",
     ),
+    ("redis.user = 'a b'", "redis.user: 'a b' is no user of Redis; expected printable ASCII without spaces"),
+    (
+        "postgres.sslmode = 'verify-full'",
+        "postgres.sslmode: 'verify-full' is not allowed; expected 'prefer' or 'require'",
+    ),
     ("storage.kind = 'ftp'", "storage.kind: 'ftp' is not allowed; expected 'local' or 's3'"),
     ("storage.endpoint = 'minio:9000'", "storage.endpoint: 'minio:9000' is not a URL; expected 'http://…' or 'https://…'"),
     ("storage.kind = 's3'\nstorage.bucket = 'dify'", f"storage.plugin_bucket: '' {BUCKET}"),
@@ -152,6 +158,7 @@ BAD = [
         "portal.domain = 'dify.test:8443'",
         "portal.domain: 'dify.test:8443' has a port; expected the name alone, the port is portal.https_port",
     ),
+    ("portal.domain = '[2001:db8::1]'", "portal.domain: '[2001:db8::1]' is an IPv6 address; expected a name, or an IPv4 address"),
     (
         "portal.domain = 'intra.test/dify'",
         "portal.domain: 'intra.test/dify' has a path; Dify is served at the root of a name of its own",
@@ -162,6 +169,15 @@ BAD = [
     ),
     ("portal.domain = '-a.b'", f"portal.domain: '-a.b' is not a domain name; {DOMAIN}"),
     ('portal.domain = "a.b\\n"', f"portal.domain: 'a.b\\n' is not a domain name; {DOMAIN}"),
+    (
+        "platform.kind = 'pigsty'\nportal.certificate = '/a'",
+        "portal.key: '' without its other half; expected both files, or neither",
+    ),
+    ("portal.key = 'a'", "portal.key: 'a' is relative; expected the absolute path of a file, or empty"),
+    (
+        "portal.certificate = '/a'\nportal.key = '/b'",
+        "portal.certificate: the portal is not ours to serve it; expected empty",
+    ),
     ("portal.body_size_mb = 14", "portal.body_size_mb: 14 is less than dify.upload_limit_mb; expected at least 15"),
     ("portal.https_port = 80", "portal.https_port: 80 is also portal.http_port; expected a port of its own"),
     ("dify.port = 443", "dify.port: 443 is also portal.https_port; expected a port of its own"),

@@ -66,7 +66,7 @@ BAD = [
     (
         "{{ redis.port }}",
         "{{ redis.prt }}",
-        "env.redis.REDIS_PORT: unknown name 'prt'; expected one of: host, port, database, "
+        "env.redis.REDIS_PORT: unknown name 'prt'; expected one of: host, port, user, database, "
         "broker_database, sentinels, sentinel_master, max_memory_mb",
     ),
     (

@@ -133,3 +133,11 @@ def test_only_lines_that_hold_ours_differ(text, fragment, name):
 def test_a_file_without_line_end_stays_without(ours):
     text = (SAMPLES / "bare.yml").read_text()
     assert not merge(text, ours()).endswith("\n")
+
+
+def test_a_byte_order_mark_and_chinese_comments_stay(text, fragment):
+    """As an editor of Windows leaves a file that somebody has commented."""
+    marked = f"\ufeff# 生产环境：勿动\n{text.removeprefix('---')}"
+    merged = merge(marked, fragment)
+    assert merged.startswith("\ufeff# 生产环境：勿动\n")
+    assert merge(merged, fragment) == merged

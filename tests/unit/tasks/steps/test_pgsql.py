@@ -10,7 +10,8 @@ from config.environment import Environment
 from config.load import load_environment, load_release
 from tasks.core.site import Site
 from tasks.platforms.sandbox.postgres import Actual, Server, ServerProcess
-from tasks.steps.pgsql import Database, DatabaseActual, Role, RoleActual
+from tasks.steps.pgsql import Database, DatabaseActual
+from tasks.steps.pgsql_role import Role, RoleActual
 from tasks.tools import postgres as tool
 
 
@@ -87,6 +88,10 @@ def test_tools_run_as_the_servers_user_from_a_directory_anybody_may_enter() -> N
         (RoleActual(exists=True, password_works=False), ["set password of dify"]),
         (RoleActual(True, ("NOSUPERUSER",), True), ["restrict role dify"]),
         (RoleActual(True, ("LOGIN",), False), ["restrict role dify", "set password of dify"]),
+        (
+            RoleActual(True, (), True, administered=False),
+            ["let the administrator act for role dify"],
+        ),
     ],
 )
 def test_what_is_done_to_a_role(role: Role, actual: RoleActual, expected: list[str]) -> None:

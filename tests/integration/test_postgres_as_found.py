@@ -1,0 +1,190 @@
+"""A PostgreSQL that somebody else has set up: what it does not let us do is a sentence."""
+
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from clients.postgres import Postgres, PostgresUnfit, PostgresUnreachable
+from config.errors import StepError
+from config.secrets import POSTGRES_ADMIN
+from tasks.core.site import Site
+from tasks.core.step import Change, converge
+from tasks.platforms.sandbox.postgres import server_steps, stop
+from tasks.platforms.sandbox.postgres_layout import layout
+from tasks.probes.connections.databases import postgres as connections
+from tasks.probes.engine import ask_all
+from tasks.steps.pgsql import admin, dify_database
+from tasks.steps.pgsql_role import Role
+from tasks.steps.table import PARTS
+from tests.integration.tls_front import tls_alone
+
+EVERY = "".join(map(chr, range(32, 127)))
+
+
+@pytest.fixture(scope="module")
+def server(module_sandbox_site: Any) -> Site:
+    """A server without anything of Dify's, on which every role may log in by password."""
+    made = module_sandbox_site("found")
+    for step in server_steps(made):
+        converge(step)
+    let_everybody_in(made)
+    with admin(made) as connection:
+        connection.execute("CREATE ROLE boss LOGIN CREATEROLE CREATEDB PASSWORD 'boss'")
+    with admin(made, "template1") as connection:
+        connection.execute("CREATE EXTENSION vector")  # only a superuser may
+    return made
+
+
+def let_everybody_in(server: Site) -> None:
+    with (layout(server).data / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all 127.0.0.1/32 scram-sha-256\n")
+    with admin(server) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def given(site: Site, **postgres: Any) -> Site:
+    """The same server as one whose administrator, no superuser, was given to us."""
+    environment = site.environment
+    platform = environment.platform.model_copy(update={"kind": "external"})
+    settings = environment.postgres.model_copy(update={"admin": "boss", **postgres})
+    changed = environment.model_copy(update={"platform": platform, "postgres": settings})
+    secrets = {"postgres_password": SecretStr(EVERY), POSTGRES_ADMIN: SecretStr("boss")}
+    return Site(changed, site.release, {**site.secrets, **secrets})
+
+
+def deploy(site: Site) -> list[Change]:
+    return [change for step in PARTS["pgsql"](site) for change in converge(step).changes]
+
+
+def said(site: Site) -> tuple[str, str]:
+    with pytest.raises(StepError) as refused:
+        deploy(site)
+    return refused.value.cause, refused.value.advice
+
+
+def test_an_administrator_who_is_no_superuser_makes_all_of_it(server: Site) -> None:
+    """Managed services give no other one; every printable character is in the password."""
+    site = given(server)
+    assert [change.what for change in deploy(site)][:2] == [
+        "create role dbuser_dify", "create database dify",
+    ]  # fmt: skip
+    assert deploy(site) == []
+    assert "lets dbuser_dify into dify" in dify_database(site).check()
+
+
+def test_a_role_that_somebody_else_made_is_joined_first(server: Site) -> None:
+    with admin(server) as connection:
+        connection.execute(f"CREATE ROLE made LOGIN PASSWORD '{'x' * 8}'")
+        connection.execute("GRANT made TO boss WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
+    site = given(server, user="made", database="made", plugin_database="made_plugin")
+    assert [change.what for change in deploy(site)][:3] == [
+        "set password of made", "let the administrator act for role made", "create database made",
+    ]  # fmt: skip
+    assert deploy(site) == []
+
+
+def test_powers_that_only_a_superuser_takes_away_are_said_with_the_reason(server: Site) -> None:
+    with admin(server) as connection:
+        connection.execute("CREATE ROLE mighty LOGIN SUPERUSER")
+    site = given(server, user="mighty", database="mighty", plugin_database="mighty_plugin")
+    cause, advice = said(site)
+    assert "permission denied to alter role" in cause and "SUPERUSER" in cause
+    assert "by who may" in advice
+
+
+def test_an_extension_that_only_a_superuser_adds_is_said(server: Site) -> None:
+    with admin(server, "template1") as connection:
+        connection.execute("DROP EXTENSION vector")
+    try:
+        cause, advice = said(given(server, database="bare", plugin_database="bare_plugin"))
+    finally:
+        with admin(server, "template1") as connection:
+            connection.execute("CREATE EXTENSION vector")
+    assert 'permission denied to create extension "vector"' in cause
+    assert "by who may" in advice
+
+
+def test_a_template_of_other_collations_is_found_before_anything_is_made(server: Site) -> None:
+    site = given(server, database="late", plugin_database="late_plugin")
+    statement = "UPDATE pg_database SET datcollversion = %s WHERE datname = 'template1'"
+    with admin(server) as connection:
+        connection.execute(statement, ["1.0"])
+    try:
+        cause, advice = said(site)
+    finally:
+        with admin(server) as connection:
+            connection.execute(statement, [None])
+    assert "template1 was made for version 1.0 of the machine's collations" in cause
+    assert "as a superuser" in advice and "REFRESH COLLATION VERSION" in advice
+
+
+def test_a_role_without_a_connection_left_keeps_its_password(server: Site) -> None:
+    """What is full now is not a wrong password."""
+    site = given(server)
+    deploy(site)
+    with admin(server) as connection:
+        connection.execute("ALTER ROLE dbuser_dify CONNECTION LIMIT 1")
+    try:
+        with dify_database(site).connect():
+            with pytest.raises(PostgresUnreachable, match="takes no more connections: too many"):
+                dify_database(site).check()
+            with pytest.raises(PostgresUnreachable):
+                Role(site, dify_database(site)).observe()
+    finally:
+        with admin(server) as connection:
+            connection.execute("ALTER ROLE dbuser_dify CONNECTION LIMIT -1")
+
+
+def test_a_server_that_takes_tls_alone_is_known_before_the_plugin_daemon_fails(
+    server: Site, tmp_path: Path
+) -> None:
+    deploy(given(server))
+    with tls_alone(tmp_path, server.environment.postgres.port) as port:
+        cause, advice = said(given(server, port=port))
+        assert cause.startswith("the plugin daemon asks without TLS: ") and "no encryption" in cause
+        assert advice == 'set postgres.sslmode = "require"'
+        assert deploy(given(server, port=port, sslmode="require")) == []
+
+
+@contextmanager
+def recovering(server: Site) -> Generator[None]:
+    """The server comes back as a standby that waits for a primary."""
+    place = layout(server)
+    stop(server)
+    signal: Path = place.data / "standby.signal"
+    signal.touch()
+    subprocess.run(["chown", "--reference", place.data, signal], check=True)
+    start = server_steps(server)[-1]
+    converge(start)
+    let_everybody_in(server)
+    try:
+        yield
+    finally:
+        stop(server)
+        signal.unlink()
+        converge(start)
+        let_everybody_in(server)
+
+
+def test_a_standby_is_refused_as_one(server: Site) -> None:
+    site = given(server)
+    deploy(site)
+    with recovering(server):
+        for each in (site, given(server, admin="")):
+            cause, advice = said(each)
+            assert cause.endswith("is a standby") and "name the primary" in advice
+            found = {f.said: f.advice for f in ask_all(connections(each), patience=1)}
+            assert found[cause] == advice
+        with pytest.raises(PostgresUnfit):
+            Postgres("127.0.0.1", site.environment.postgres.port, "boss", SecretStr("boss"),
+                     "postgres").check()  # fmt: skip
+
+
+def test_tls_that_is_asked_for_and_not_offered_is_said(server: Site) -> None:
+    with pytest.raises(PostgresUnreachable, match="does not support SSL"):
+        dify_database(given(server, sslmode="require")).check()

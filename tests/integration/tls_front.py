@@ -1,0 +1,55 @@
+"""A front of PostgreSQL, as managed ones have it, that lets in by TLS alone."""
+
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.certificates import sign
+
+ASKED_FOR_TLS = struct.pack("!ii", 8, 80877103)
+REFUSAL = b'no pg_hba.conf entry for host "127.0.0.1", no encryption'
+
+
+@contextmanager
+def tls_alone(folder: Path, port: int) -> Generator[int]:
+    """Its port; what comes in by TLS goes on to `port`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    signed = sign("db", None, "db.test")
+    (folder / "server.pem").write_bytes(signed.pem + signed.key())
+    context.load_cert_chain(folder / "server.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_accept, args=(listener, context, port), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _accept(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    with suppress(OSError):
+        while True:
+            visitor, _ = listener.accept()
+            threading.Thread(target=_serve, args=(visitor, context, port), daemon=True).start()
+
+
+def _serve(visitor: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    with suppress(OSError), visitor:
+        if visitor.recv(8) != ASKED_FOR_TLS:
+            fields = b"SFATAL\0C28000\0M" + REFUSAL + b"\0\0"
+            visitor.sendall(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+            return
+        visitor.sendall(b"S")
+        with (
+            context.wrap_socket(visitor, server_side=True) as inside,
+            socket.create_connection(("127.0.0.1", port)) as server,
+        ):
+            threading.Thread(target=_pass_on, args=(server, inside), daemon=True).start()
+            _pass_on(inside, server)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError, ValueError):
+        while said := source.recv(65536):
+            target.sendall(said)
+        target.shutdown(socket.SHUT_WR)
