@@ -34,6 +34,7 @@ OTHERS = "the certificate is for dify.example.com, www.example.com, not for othe
         (SERVER.pem + ROOT.pem, SERVER.key(), "dify.example.com", "CN=server is not signed by"),
         (MIDDLE.pem + SERVER.pem, SERVER.key(), "dify.example.com", "the key is another"),
     ],
+    ids=range(16),
 )
 def test_what_is_wrong_with_them_is_said(
     text: bytes | None, key: bytes | None, domain: str, fault: str
