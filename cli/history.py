@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 PAGE = 100
-FLOWS = ("deploy", "upgrade", "rollback", "adopt")
+FLOWS = ("deploy", "upgrade", "rollback", "switch", "adopt")
 FIELDS = (
     *("by", "approved_by", "release", "upgrade", "result", "point"),
     *("commit", "changes", "reason"),

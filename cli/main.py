@@ -243,6 +243,25 @@ def rollback(
 
 
 @app.command()
+def switch(
+    environment: Environment,
+    back: Annotated[
+        bool, typer.Option("--back", help="Lead back to the old containers that still run")
+    ] = False,
+    json: Json = False,
+    reason: Reason = "",
+    yes: Yes = False,
+) -> None:
+    """Show which old containers still run beside new ones; --back leads back to them at once.
+
+    Exit status: 0 none, or done; 2 there are some.
+    """
+    from cli import switch
+
+    raise typer.Exit(switch.switch(environment, back=back, reason=reason, yes=yes, as_json=json))
+
+
+@app.command()
 def adopt(
     environment: Environment,
     project: Annotated[

@@ -181,6 +181,13 @@ def rollback(environment: str, **parameters: Any) -> "UpgradeReport":
         return _run(flow, environment=environment, **parameters)
 
 
+def switch(environment: str, **parameters: Any) -> "Report":
+    with server(environment):
+        from flows.switch import switch as flow
+
+        return _run(flow, environment=environment, **parameters)
+
+
 def plan_adoption(environment: str, **parameters: Any) -> "Report":
     with server(environment):
         from flows.adopt import adopt as flow

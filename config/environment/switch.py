@@ -8,6 +8,7 @@ from config.environment.model import Strict
 
 
 class Switch(Strict):
-    """How long what was replaced may go on with what it had begun."""
+    """How long new containers are watched, and old ones may go on with what they had begun."""
 
     drain_s: Annotated[int, Field(ge=1, le=5400)]
+    watch_s: Annotated[int, Field(ge=0, le=600)]

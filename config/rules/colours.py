@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from config.desired.colours import Colour, other
 
+_FEW = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -56,3 +58,8 @@ def places(own: int, taken: int, room: int, limit: int) -> str:
     """
     free = min(room - taken, room if limit < 0 else limit - own)
     return "" if own <= free else "PostgreSQL has too few free connections for both"
+
+
+def worse(before: int, after: int) -> bool:
+    """Whether so many failures after a switch, and so many in as long before it, are its doing."""
+    return after > max(_FEW, 3 * before)

@@ -22,7 +22,7 @@ from tasks.server.automations import Automations, related_to_tag
 OWNED = "rollout: failed runs of "
 # Health tells of itself, probe by probe; what only lists or asks is answered where it was started.
 FLOWS = (
-    *("deploy", "upgrade", "rollback", "rehearsal", "verify"),
+    *("deploy", "upgrade", "rollback", "switch", "rehearsal", "verify"),
     *("backup", "restore", "drill", "images", "watch"),
 )
 BAD = frozenset(f"prefect.flow-run.{name}" for name in ("Failed", "Crashed", "TimedOut"))

@@ -24,14 +24,15 @@ from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.core.storage_authority import storage_authority
 from tasks.images import held
 from tasks.steps.docker import compose_prefix
-from tasks.steps.drain import Drain, drained
+from tasks.steps.drain import Drain
+from tasks.steps.ending import drained
 from tasks.steps.firewall import Firewall
 from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks, Unused
 from tasks.steps.overlap import obstacles
 from tasks.steps.routes import NGINX, Routes
 from tasks.steps.stack_actual import Actual
-from tasks.steps.written import routed, written
+from tasks.steps.written import routed, write, written
 from tasks.tools import compose
 
 LAST_LINES = 12
@@ -149,10 +150,7 @@ class Stack:
     def _write(self, seen: Actual, colours: Colours) -> None:
         """compose.yaml names these colours; routes that nothing has read yet lead to them."""
         environment, release, node = self.site.environment, self.site.release, self.site.node
-        text = desired.render(environment, release, self._files(), colours)
-        path = environment.dify.home / "compose.yaml"
-        if node.read(path) != text.encode():
-            node.write(File(path, text.encode(), mode=0o600))
+        write(self.site, colours)
         if NGINX in seen.services and not seen.stays(NGINX):
             path, text = environment.dify.home / ROUTES, routes_file(environment, release, colours)
             node.write(File(path, text.encode(), mode=0o644, keep_previous=False))

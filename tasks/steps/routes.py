@@ -7,15 +7,15 @@ from clients.command import Command
 from clients.docker import NotRunning
 from clients.docker_objects import Container
 from clients.files import File
-from clients.waiting import until
-from config.desired.colours import Colour, own_name
-from config.desired.services import active, routes
+from config.desired.colours import Colour
+from config.desired.services import active
 from config.desired.stack import ROUTES, routed_colours, routes_digest, routes_file
 from config.errors import StepError
 from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind
+from tasks.steps import gate
 from tasks.steps.written import written
 from tasks.tools import nginx
 
@@ -103,35 +103,22 @@ class Routes:
         Raises:
             StepError: it does not, and is removed; nobody has seen it.
         """
-        address = self._address(name)
-        words = ["curl", "-s", "-o", "/dev/null", "-m", "4", "-w", "%{http_code}", address]
-        status = until(
-            lambda: self.site.docker.execute(container.id, words)[1][-3:],
-            lambda found: "100" <= found < "500",
-            within_s=self.site.within(ANSWERS_WITHIN_S),
-            every_s=0.2,
+        status = gate.answer(
+            self.site, container, name, within_s=self.site.within(ANSWERS_WITHIN_S)
         )
-        if not "100" <= status < "500":
-            raise self._refused(name, address, status)
+        if not gate.good(status):
+            raise self._refused(name, status)
 
-    def _address(self, name: str) -> str:
-        """Of the new one alone, with the first path that leads to it."""
-        environment, release = self.site.environment, self.site.release
-        host = own_name(name, written(self.site).get(name, Colour.BLUE))
-        path = next(each.path for each in routes(environment, release) if each.service == name)
-        return f"http://{host}:{release.services[name].port}{path}"
-
-    def _refused(self, name: str, address: str, status: str) -> StepError:
+    def _refused(self, name: str, status: str) -> StepError:
         colour, said = written(self.site).get(name, Colour.BLUE), ""
         for one in self.site.docker.containers(self.site.environment.dify.project):
             if one.service == name and one.colour == colour:
                 said = masked(self.site.docker.logs(one.id), self.site)
                 self.site.docker.remove(one.id)
-        answer = "nothing" if status == "000" else status
         return StepError(
             "compose",
-            f"the new {name} answers {answer}:\n{said}",
-            tried=f"curl {address}",
+            f"the new {name} answers {gate.shown(status)}:\n{said}",
+            tried=f"curl {gate.address(self.site, name)}",
             advice="the old one serves on; mend what it says and deploy again",
         )
 

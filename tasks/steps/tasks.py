@@ -15,6 +15,7 @@ from tasks.images.copy_to_nodes import copy_steps, fetch_steps
 from tasks.probes.preflight.checks import preflight as findings
 from tasks.probes.preflight.checks import require, schema
 from tasks.steps import rollout as work
+from tasks.steps import switch
 from tasks.steps.maintenance import close, reopen
 from tasks.steps.table import MINUTE_S, portal_steps, row, served
 
@@ -128,6 +129,18 @@ def close_portal(site: Site) -> Outcome:
 def reopen_portal(site: Site) -> Outcome:
     """Take the page of maintenance away: the domain leads to Dify again."""
     return reopen(site)
+
+
+@task("plan a way back", within_s=MINUTE_S)
+def plan_back(site: Site) -> Outcome:
+    """List the old containers that still run beside new ones; nothing is applied."""
+    return switch.plan(site)
+
+
+@task("switch back", within_s=row("compose").within_s)
+def switch_back(site: Site) -> Outcome:
+    """Lead back to the old containers that still run, and let the new ones end."""
+    return switch.switch_back(site)
 
 
 STEPS: dict[str, Task[..., Any]] = {

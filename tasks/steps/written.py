@@ -1,19 +1,32 @@
 """The colours that the stack's files name."""
 
-from config.desired.colours import Colour
-from config.desired.compose import written_colours
-from config.desired.stack import ROUTES, routed_colours
+from clients.files import File
+from config.desired.colours import Colour, Colours
+from config.desired.compose import render, written_colours
+from config.desired.stack import ROUTES, mounted_files, routed_colours
 from tasks.core.site import Site
+from tasks.core.storage_authority import storage_authority
+
+COMPOSE = "compose.yaml"
 
 
 def written(site: Site) -> dict[str, Colour]:
     """Service → colour that compose.yaml names, of what is not blue."""
-    return written_colours(_text(site, "compose.yaml"))
+    return written_colours(_text(site, COMPOSE))
 
 
 def routed(site: Site) -> dict[str, Colour]:
     """Service → colour that the stack's nginx leads to, once it has read its file."""
     return routed_colours(_text(site, ROUTES))
+
+
+def write(site: Site, colours: Colours) -> None:
+    """compose.yaml names these; it is written if it differs."""
+    environment, release = site.environment, site.release
+    mounted = mounted_files(environment, release, storage_authority(site))
+    text, path = render(environment, release, mounted, colours), environment.dify.home / COMPOSE
+    if site.node.read(path) != text.encode():
+        site.node.write(File(path, text.encode(), mode=0o600))
 
 
 def _text(site: Site, name: str) -> str:

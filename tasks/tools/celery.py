@@ -23,6 +23,12 @@ if sys.argv[1] == "leave":
     for queue in asked("active_queues"):
         celery.control.cancel_consumer(queue["name"], destination=[name], reply=True, timeout=10)
     print(json.dumps([queue["name"] for queue in asked("active_queues")]))
+elif sys.argv[1] == "take":
+    for queue in sys.argv[2:]:
+        celery.control.add_consumer(queue, destination=[name], reply=True, timeout=10)
+    print(json.dumps([queue["name"] for queue in asked("active_queues")]))
+elif sys.argv[1] == "queues":
+    print(json.dumps([queue["name"] for queue in asked("active_queues")]))
 elif sys.argv[1] == "jobs":
     found = asked("active") + asked("reserved")
     print(json.dumps([[job["id"], job["name"], repr(job["args"])] for job in found]))
@@ -41,6 +47,16 @@ def ping() -> list[str]:
 def leave() -> list[str]:
     """It takes nothing more from any queue, and goes on with what it has; prints what is left."""
     return _words("leave")
+
+
+def queues() -> list[str]:
+    """Prints the queues it takes jobs from."""
+    return _words("queues")
+
+
+def take(names: Sequence[str]) -> list[str]:
+    """It takes jobs from these queues too; prints all that it takes from."""
+    return [*_words("take"), *names]
 
 
 def jobs() -> list[str]:

@@ -12,14 +12,20 @@ from clients.dify.graphs import Graph, reverse
 from clients.dify.workflow import finished
 from clients.docker_objects import Container
 from clients.waiting import until
+from config.desired.colours import split
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
 from tasks.steps.compose import compose_steps
+from tasks.steps.ending import asked
+from tasks.steps.pairs import pairs
 from tasks.steps.routes import reload
 from tasks.steps.settings import settings_steps
+from tasks.steps.switch import switch_back
+from tasks.steps.written import routed
+from tasks.tools import celery
 from tests.integration.load import load
 from tests.integration.stack import deployed
 
@@ -28,7 +34,7 @@ PATHS = ("/console/api/setup", "/install")
 
 @pytest.fixture(scope="module")
 def stack(module_sandbox_site: Any) -> Generator[Site]:
-    with deployed(module_sandbox_site, "1.15.0", services=()) as site:
+    with deployed(module_sandbox_site, "1.15.0", services=(), switch={"watch_s": 1}) as site:
         yield site
 
 
@@ -42,6 +48,15 @@ def changed(site: Site, **dify: Any) -> Site:
 def switch(site: Site) -> list[str]:
     done = [converge(step) for build in (settings_steps, compose_steps) for step in build(site)]
     return [change.what for outcome in done for change in outcome.changes]
+
+
+def until_made(site: Site, made: str) -> None:
+    """A run of the steps that ends after this one."""
+    for build in (settings_steps, compose_steps):
+        for step in build(site):
+            converge(step)
+            if type(step).__name__ == made:
+                return
 
 
 def names(site: Site) -> dict[str, str]:
@@ -123,11 +138,7 @@ def test_a_run_that_ended_half_way_is_gone_on_with(stack: Site, made: str) -> No
     level = {"Stack": "ERROR", "Routes": "INFO"}[made]
     site = changed(stack, log_level=level)
     with load(address(stack), PATHS) as counted:
-        for build in (settings_steps, compose_steps):
-            for step in build(site):
-                converge(step)
-                if type(step).__name__ == made:
-                    break
+        until_made(site, made)
         both = [c.defined for c in site.docker.containers(site.environment.dify.project)]
         assert {"api", "api-green"} <= set(both)
         switch(site)
@@ -161,3 +172,41 @@ def test_a_container_that_was_restarted_is_found_as_soon_as_it_is_healthy(
     with load(address(stack), PATHS) as counted:
         time.sleep(1)
     assert counted.failed == {}
+
+
+def test_a_new_api_that_turns_bad_while_it_is_watched_gives_way_to_the_old_one(
+    stack: Site,
+) -> None:
+    before = names(stack)
+    section = stack.environment.switch.model_copy(update={"watch_s": 60})
+    environment = stack.environment.model_copy(update={"switch": section})
+    site = changed(stack.replace(environment=environment), log_level="ERROR")
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(switch, site)
+        until(lambda: routed(stack)["api"] != split(before["api"])[1], within_s=300, every_s=0.2)
+        for one in stack.docker.containers(stack.environment.dify.project):
+            if one.service == "api" and one.defined != before["api"]:
+                stack.docker.stop(one.id, 0)
+        with pytest.raises(StepError, match="the new api is exited") as why:
+            run.result()
+    assert "api" in why.value.advice and "serve again" in why.value.advice
+    assert names(stack) == before
+    with load(address(stack), PATHS) as counted:
+        assert not [what for what in switch(stack) if "beside" in what]
+    assert counted.failed == {}
+
+
+def test_the_old_ones_serve_again_when_somebody_says_so(stack: Site) -> None:
+    before = names(stack)
+    with load(address(stack), PATHS) as counted:
+        until_made(changed(stack, log_level="DEBUG"), "Routes")
+        (worker,) = [one.old for one in pairs(stack) if one.service == "worker"]
+        assert asked(stack, worker, celery.leave()) == []
+        what = [change.target for change in switch_back(stack).changes]
+    assert counted.failed == {}
+    assert {"api", "worker"} <= set(what)
+    assert names(stack) == before
+    assert len(asked(stack, worker, celery.queues())) > 1
+    assert not [what for what in switch(stack) if "beside" in what]
+    with pytest.raises(StepError, match="no old container runs beside a new one"):
+        switch_back(stack)

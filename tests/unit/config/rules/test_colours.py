@@ -4,7 +4,7 @@ import pytest
 
 from config.desired.colours import Colour, named, split
 from config.load import load_release, release_names
-from config.rules.colours import Side, current, places, room, wanted
+from config.rules.colours import Side, current, places, room, wanted, worse
 
 BLUE, GREEN = Colour
 
@@ -88,3 +88,10 @@ def test_what_overlaps_in_a_release(version: str) -> None:
     # A fixed address, a scheduler and a file that is mounted are of one alone.
     assert not any(services[n].only_state or services[n].single for n in found)
     assert all(split(name) == (name, BLUE) for name in services)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "bad"), [(0, 10, False), (0, 11, True), (20, 60, False), (20, 61, True)]
+)
+def test_a_few_failures_are_nobodys_doing(before: int, after: int, bad: bool) -> None:
+    assert worse(before, after) is bad

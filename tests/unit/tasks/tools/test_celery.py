@@ -1,4 +1,4 @@
-from tasks.tools.celery import leave, parse, shown
+from tasks.tools.celery import leave, parse, shown, take
 
 DOCUMENT = "0f8a6a4e-1b7c-4c5e-9d55-0a8f3f6a1c11"
 
@@ -16,3 +16,7 @@ def test_a_job_is_shown_without_its_arguments() -> None:
 def test_the_program_is_one_argument() -> None:
     assert leave()[:2] == ["python3", "-c"]
     compile(leave()[2], "program", "exec")
+
+
+def test_queues_are_arguments_of_their_own() -> None:
+    assert take(["dataset", "mail"])[-3:] == ["take", "dataset", "mail"]

@@ -1,0 +1,94 @@
+"""A container that was replaced ends what it had begun, and is gone."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from clients.docker import NotRunning
+from clients.docker_objects import Container
+from clients.waiting import until
+from config.errors import StepError
+from config.release import Service
+from tasks.core.site import Site
+from tasks.tools import celery, sockets
+
+log = logging.getLogger("rollout")
+
+EVERY_S = 0.5
+# A socket of a browser lasts as long as its page: it is opened again to the new container.
+SOCKETS_S = 2
+_IN_A_ROW = 2
+T = TypeVar("T")
+
+
+def drained(site: Site, container: Container) -> None:
+    """It ends its requests or jobs, is stopped and removed; what is left at the limit is named."""
+    service = site.release.services[container.service]
+    if container.state == "running":
+        wait = _jobs if service.overlap == "jobs" else _requests
+        try:
+            if left := wait(site, container, service):
+                log.warning("compose: the old %s is stopped at: %s", container.service, left)
+        except NotRunning:
+            pass  # it has ended
+    site.docker.stop(container.id, service.stop_s)
+    site.docker.remove(container.id)
+
+
+def _jobs(site: Site, container: Container, _: Service) -> str:
+    """Jobs that are not done at the limit; it takes no new ones."""
+    asked(site, container, celery.leave())
+    limit = site.environment.switch.drain_s
+    jobs = _empty(lambda: asked(site, container, celery.jobs()), limit)
+    return ", ".join(celery.shown(job) for job in jobs)
+
+
+def _requests(site: Site, container: Container, service: Service) -> str:
+    """Connections that are open at the limit."""
+
+    def look() -> list[str]:
+        _, text = site.docker.execute(container.id, sockets.WORDS)
+        return sockets.established(text, service.port or 0)
+
+    limit = SOCKETS_S if _holds_sockets(site, container) else site.environment.switch.drain_s
+    found = _empty(look, limit)
+    return f"{len(found)} open connections" if found else ""
+
+
+def _holds_sockets(site: Site, container: Container) -> bool:
+    routes = [route for route in site.release.routes if route.service == container.service]
+    return all(route.websocket for route in routes)
+
+
+def _empty(look: Callable[[], list[T]], limit_s: float) -> list[T]:
+    """What is left, once nothing was twice in a row, or at the limit."""
+    seen: list[list[T]] = []
+
+    def again() -> list[T]:
+        seen.append(look())
+        return seen[-1]
+
+    return until(
+        again,
+        lambda _: not any(seen[-_IN_A_ROW:]) and len(seen) >= _IN_A_ROW,
+        within_s=limit_s,
+        every_s=EVERY_S,
+        waiting="compose: an old container still has work to end",
+    )
+
+
+def asked(site: Site, container: Container, words: list[str]) -> list[Any]:
+    """What a worker answers.
+
+    Raises:
+        StepError: it does not.
+    """
+    status, text = site.docker.execute(container.id, words)
+    if status:
+        raise StepError(
+            "compose",
+            f"{container.name} does not say what it works at: {text.strip()[-200:]}",
+            advice=f"docker logs {container.name}; deploy again, or end it: "
+            f"docker stop {container.name}",
+        )
+    return celery.parse(text)
