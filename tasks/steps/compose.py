@@ -1,5 +1,6 @@
 """The stack's containers run, from the wanted images and settings, and are healthy."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from clients.docker_objects import Container, Image
 from clients.files import File
 from config.desired import compose as desired
 from config.desired import env_file
-from config.desired.colours import Colour, Colours, named
+from config.desired.colours import Colours
 from config.desired.services import active, images
 from config.desired.stack import ROUTES, mounted_files, routes_file
 from config.errors import StepError
@@ -32,6 +33,7 @@ from tasks.steps.networks import Networks, Unused
 from tasks.steps.overlap import obstacles
 from tasks.steps.routes import NGINX, Routes
 from tasks.steps.stack_actual import Actual
+from tasks.steps.stack_changes import by_up, of_service
 from tasks.steps.written import routed, write, written
 from tasks.tools import compose
 
@@ -71,7 +73,8 @@ class Stack:
         if not (replaced := actual.replaced()):
             return actual
         why = obstacles(self.site, replaced, routed=actual.stays(NGINX))
-        return replace(actual, obstacles=why)
+        known = release_file.read(self.site.environment, self.site.node)
+        return replace(actual, obstacles=why, start_s=known.start_s)
 
     def _containers(self) -> list[Container]:
         found = self.site.docker.containers(self.site.environment.dify.project)
@@ -107,9 +110,9 @@ class Stack:
             return [Blocked(what, why(self.site, actual.other), way_on(self.site))]
         changes: list[Change] = []
         for name, colour in actual.wanted().items():
-            changes += _changes(name, colour, actual)
+            changes += of_service(name, colour, actual)
         changes += [
-            _change(Kind.REMOVE, one.defined, f"remove {one.defined}", "running", "not wanted")
+            by_up(Kind.REMOVE, one.defined, f"remove {one.defined}", "running", "not wanted")
             for one in actual.orphans()
         ]
         return changes
@@ -119,11 +122,13 @@ class Stack:
         colours = seen.wanted()
         self._make_way(seen, colours)
         self._write(seen, colours)
+        began = time.monotonic()
         try:
             self._up()
         except StepError:
             self._take_back(seen)
             raise
+        start_s = round(time.monotonic() - began)
         before, found = release_file.read(self.site.environment, self.site.node), self._images()
         now = _ids(found)
         release_file.update(
@@ -134,6 +139,7 @@ class Stack:
             held=held.learned(found, before.held),
             previous=before.previous if before.images == now else before.images,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
+            start_s=start_s,
         )
 
     def _make_way(self, seen: Actual, colours: Colours) -> None:
@@ -221,50 +227,3 @@ def compose_steps(site: Site) -> list[Step[Any]]:
             Unused(each),
         ],
     )
-
-
-def _changes(name: str, colour: Colour, actual: Actual) -> list[Change]:
-    """What is to do for one service."""
-    here, known = actual.of(name, colour), named(name, colour)
-    if not here and actual.containers.get(name) and colour != actual.serving(name):
-        what = f"start a new {name} beside the old one"
-        return [_change(Kind.START, known, what, "other image or settings", "as config says")]
-    gap = _gap(known, here, actual, actual.obstacles.get(name, ""))
-    if not gap and actual.written.get(name, Colour.BLUE) != colour:
-        what = f"name {known} in compose.yaml"
-        return [_change(Kind.CHANGE, f"name of {name}", what, "the other one", known)]
-    return gap
-
-
-def _gap(name: str, containers: list[Container], actual: Actual, why: str) -> list[Change]:
-    """`why`: the reason for which no new one is started beside it."""
-    if not containers:
-        return [_change(Kind.START, name, f"start {name}", "absent", "running")]
-    found, still = containers[0], f"; no new one beside it: {why}" if why else ""
-    image = actual.images.get(found.service)
-    if image is not None and found.image != image:
-        before, after = found.image[7:19], image[7:19] + still
-        return [_change(Kind.CHANGE, name, f"recreate {name}", before, after)]
-    if not actual.fits(found):
-        after = f"as config says{still}"
-        return [_change(Kind.CHANGE, name, f"recreate {name}", "other settings", after)]
-    if not found.ready:
-        return [
-            _change(Kind.RESTART, name, f"recover {name}", found.health or found.state, "running")
-        ]
-    if len(containers) > 1:
-        return [
-            _change(
-                Kind.REMOVE,
-                f"extra {name}",
-                f"remove {len(containers) - 1} extra {name}",
-                "running",
-                "one",
-            )
-        ]
-    return []
-
-
-def _change(kind: Kind, target: str, what: str, before: str, after: str) -> Change:
-    """One `up` serves every change."""
-    return Change(kind, target, what, before, after, action="up")

@@ -16,6 +16,7 @@ class Actual:
     Without an engine or Compose there are none of them. `other`: the folder of another stack that
     has the project's name. `written`: the colour that compose.yaml names, `routed` the one that the
     stack's nginx leads to. `obstacles`: why no new one can run beside one that has to be replaced.
+    `start_s`: how long the last start took until all was healthy; 0 where that is not known.
     """
 
     services: Mapping[str, Service]
@@ -26,6 +27,7 @@ class Actual:
     written: Colours = field(default_factory=dict[str, Colour])
     routed: Colours = field(default_factory=dict[str, Colour])
     obstacles: Mapping[str, str] = field(default_factory=dict[str, str])
+    start_s: float = 0.0
 
     def of(self, name: str, colour: Colour) -> list[Container]:
         """The service's containers of that colour."""
