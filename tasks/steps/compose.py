@@ -30,6 +30,7 @@ from tasks.steps.ending import drained
 from tasks.steps.firewall import Firewall
 from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks, Unused
+from tasks.steps.outage import announced
 from tasks.steps.overlap import obstacles
 from tasks.steps.routes import NGINX, Routes
 from tasks.steps.stack_actual import Actual
@@ -124,7 +125,8 @@ class Stack:
         self._write(seen, colours)
         began = time.monotonic()
         try:
-            self._up()
+            with announced(self.site, seen.away()):
+                self._up()
         except StepError:
             self._take_back(seen)
             raise

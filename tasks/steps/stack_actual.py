@@ -65,6 +65,15 @@ class Actual:
         }
         return {name: containers[0] for name, containers in found.items() if containers}
 
+    def away(self) -> list[str]:
+        """Services that run, and are replaced where they are: nobody answers meanwhile."""
+        return [
+            name
+            for name, colour in self.wanted().items()
+            if colour == self.serving(name)
+            and any(one.state == "running" and not self.fits(one) for one in self.of(name, colour))
+        ]
+
     def stays(self, name: str) -> bool:
         """Whether the service runs, and nothing about it has to be changed."""
         return any(side.fits and side.running for side in self._sides(name))

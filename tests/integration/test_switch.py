@@ -14,12 +14,14 @@ from clients.docker_objects import Container
 from clients.waiting import until
 from config.desired.colours import split
 from config.errors import StepError
+from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
 from tasks.steps.compose import compose_steps
 from tasks.steps.ending import asked
+from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
 from tasks.steps.routes import reload
 from tasks.steps.settings import settings_steps
@@ -210,3 +212,17 @@ def test_the_old_ones_serve_again_when_somebody_says_so(stack: Site) -> None:
     assert not [what for what in switch(stack) if "beside" in what]
     with pytest.raises(StepError, match="no old container runs beside a new one"):
         switch_back(stack)
+
+
+def test_people_get_the_page_where_two_may_not_run_at_once(stack: Site) -> None:
+    seen: list[bool | None] = []
+    release_file.update(stack.environment, stack.node, version="0.0.1")
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(switch, changed(stack, log_level="DEBUG"))
+        while not run.done():
+            seen.append(is_read(stack))
+            time.sleep(0.2)
+    assert "recreate api" in run.result()
+    assert True in seen
+    assert is_read(stack) is False
+    assert "start a new api beside the old one" in switch(stack)

@@ -79,3 +79,13 @@ def test_what_no_service_is_called_is_an_orphan() -> None:
         container("old", made="x"), container("sandbox", colour=GREEN), container("api", made="a")
     )
     assert [one.service for one in found.orphans()] == ["old", "sandbox"]
+
+
+def test_what_is_replaced_where_it_is_is_away_meanwhile() -> None:
+    found = actual(
+        container("api", made="old"),
+        container("worker", made="old"),
+        container("sandbox", made="old", state="exited"),
+    )
+    assert found.away() == []
+    assert replace(found, obstacles={"api": "no memory"}).away() == ["api"]
