@@ -135,7 +135,7 @@ def test_a_web_that_does_not_answer_is_never_seen(
     assert names(stack) == before
 
 
-@pytest.mark.parametrize("made", ["Stack", "Routes"])
+@pytest.mark.parametrize("made", [pytest.param("Stack", marks=pytest.mark.long), "Routes"])
 def test_a_run_that_ended_half_way_is_gone_on_with(stack: Site, made: str) -> None:
     level = {"Stack": "ERROR", "Routes": "INFO"}[made]
     site = changed(stack, log_level=level)
@@ -150,6 +150,7 @@ def test_a_run_that_ended_half_way_is_gone_on_with(stack: Site, made: str) -> No
 
 
 def test_other_routes_are_read_without_a_failed_request(stack: Site) -> None:
+    switch(stack)
     section = stack.environment.portal.model_copy(update={"body_size_mb": 77})
     site = stack.replace(environment=stack.environment.model_copy(update={"portal": section}))
     with load(address(stack), PATHS) as counted:
@@ -160,7 +161,7 @@ def test_other_routes_are_read_without_a_failed_request(stack: Site) -> None:
     assert counted.failed == {}
 
 
-@pytest.mark.parametrize("name", ["api", "web", "nginx"])
+@pytest.mark.parametrize("name", ["api", pytest.param("nginx", marks=pytest.mark.long)])
 def test_a_container_that_was_restarted_is_found_as_soon_as_it_is_healthy(
     stack: Site, name: str
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_container_that_was_restarted_is_found_as_soon_as_it_is_healthy(
 def test_a_new_api_that_turns_bad_while_it_is_watched_gives_way_to_the_old_one(
     stack: Site,
 ) -> None:
+    switch(stack)
     before = names(stack)
     section = stack.environment.switch.model_copy(update={"watch_s": 60})
     environment = stack.environment.model_copy(update={"switch": section})
@@ -199,6 +201,7 @@ def test_a_new_api_that_turns_bad_while_it_is_watched_gives_way_to_the_old_one(
 
 
 def test_the_old_ones_serve_again_when_somebody_says_so(stack: Site) -> None:
+    switch(stack)
     before = names(stack)
     with load(address(stack), PATHS) as counted:
         until_made(changed(stack, log_level="DEBUG"), "Routes")
@@ -214,6 +217,7 @@ def test_the_old_ones_serve_again_when_somebody_says_so(stack: Site) -> None:
         switch_back(stack)
 
 
+@pytest.mark.long
 def test_people_get_the_page_where_two_may_not_run_at_once(stack: Site) -> None:
     seen: list[bool | None] = []
     release_file.update(stack.environment, stack.node, version="0.0.1")
