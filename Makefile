@@ -54,7 +54,7 @@ test-upgrade: setup
 	./bootstrap test
 	$(RUN) pytest tests/upgrades
 
-# The same of an adoption of somebody else's Dify; half an hour.
+# The same of an adoption of somebody else's Dify; forty minutes.
 test-adopt: setup
 	./bootstrap test
 	$(RUN) pytest tests/adoptions
