@@ -16,7 +16,7 @@ HONOURED = (
     "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG",
 )  # fmt: skip
 # Of these the libraries of this very process would read some.
-_LIBRARIES = ("PG*", "RESTIC_*", "DOCKER_*", "COMPOSE_*", "ALL_PROXY", "all_proxy")
+_LIBRARIES = ("PG*", "RESTIC_*", "DOCKER_*", "COMPOSE_*")
 _HERE = ("localhost", "127.0.0.1", "::1")
 MORE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -40,6 +40,8 @@ def forget() -> None:
     for name in list(os.environ):
         if _matches(name, _LIBRARIES) and not _matches(name, HONOURED):
             _forgotten[name] = os.environ.pop(name)
+    for name in ("ALL_PROXY", "all_proxy"):  # nor does the worker that is started from here
+        os.environ.pop(name, None)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = _beside_proxies(os.environ.get(name, ""))
 
