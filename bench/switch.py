@@ -15,10 +15,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from clients.docker import Docker
+from clients.docker_engine import DockerUnusable
 from config.environment import Environment
 from config.load import ROOT, load_environment, load_release
 from tasks.core.site import Site
@@ -134,7 +136,8 @@ def _memory(environment: Environment, used: list[int], over: threading.Event) ->
     docker = Docker()
     while not over.is_set():
         found = docker.running(environment.dify.project)
-        used.append(sum(docker.memory(one.id) for one in found))
+        with suppress(DockerUnusable):  # one has ended meanwhile
+            used.append(sum(docker.memory(one.id) for one in found))
         time.sleep(1)
 
 
