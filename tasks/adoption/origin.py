@@ -20,6 +20,8 @@ API = re.compile(r"(?:^|/)dify-api(?::v?(?P<version>[^@]+))?(?:@|$)")
 SECRETS = ("SECRET_KEY", "DB_PASSWORD", "REDIS_PASSWORD", "CODE_EXECUTION_API_KEY",
            "PLUGIN_DAEMON_KEY", "INNER_API_KEY_FOR_PLUGIN", "INIT_PASSWORD")  # fmt: skip
 PLUGINS = "dify_plugin"
+# libpq's modes without a plain connection.
+TLS = ("require", "verify-ca", "verify-full")
 _HERE = ("localhost", "host.docker.internal")
 
 
@@ -143,6 +145,7 @@ def _postgres(origin: Origin) -> dict[str, object]:
         "port": int(given.get("DB_PORT") or 5432),
         "user": given.get("DB_USERNAME", "postgres"),
         "admin": "",
+        "sslmode": "require" if given.get("PGSSLMODE") in TLS else "prefer",
         "database": given.get("DB_DATABASE", "dify"),
         "plugin_database": origin.plugin_database,
     }
@@ -154,6 +157,7 @@ def _redis(origin: Origin) -> dict[str, object]:
     return {
         "host": origin.address(given.get("REDIS_HOST", "localhost")),
         "port": int(given.get("REDIS_PORT") or 6379),
+        "user": given.get("REDIS_USERNAME", ""),
         "database": int(given.get("REDIS_DB") or 0),
         "broker_database": int(broker or 1),
         "sentinels": [],

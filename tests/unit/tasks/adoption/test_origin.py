@@ -78,6 +78,17 @@ def test_pigstys_app_is_read_where_its_state_is(site: Site) -> None:
     assert [each.service for each in origin.keepers] == ["redis"]
 
 
+def test_how_its_servers_are_reached_is_its_own(site: Site) -> None:
+    tree = site.environment.model_dump()
+    tree["postgres"]["sslmode"] = "require"
+    own = site.replace(environment=Environment.model_validate(tree))
+    plain = there(own, Origin("dify", pigsty_app())).environment
+    assert (plain.postgres.sslmode, plain.redis.user) == ("prefer", "")
+    given = {"PGSSLMODE": "verify-full", "REDIS_USERNAME": "dify"}
+    other = there(own, Origin("dify", pigsty_app(**given))).environment
+    assert (other.postgres.sslmode, other.redis.user) == ("require", "dify")
+
+
 def test_the_official_ones_database_is_asked_at_its_container(site: Site) -> None:
     origin = Origin("docker", official())
     assert there(site, origin).environment.postgres.host == "172.18.0.3"
