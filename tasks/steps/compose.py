@@ -39,6 +39,7 @@ from tasks.steps.written import routed, write, written
 from tasks.tools import compose
 
 LAST_LINES = 12
+_ENDED = ("created", "exited", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,9 @@ class Stack:
 
     def _make_way(self, seen: Actual, colours: Colours) -> None:
         """What is ill, of no service, or where another one has to start, is gone."""
+        for one in self.site.docker.containers(self.site.environment.dify.project):
+            if one.one_off and one.state in _ENDED:  # of a killed migration
+                self.site.docker.remove(one.id)
         for one in seen.orphans():
             self.site.docker.stop(one.id)
             self.site.docker.remove(one.id)
