@@ -32,7 +32,7 @@ class Drain:
         return [
             Change(
                 Kind.STOP, f"old {one.service}", f"let the old {one.service} end and remove it",
-                one.old.state, "absent", "drain",
+                one.old.state, "absent", "drain", follows=True,
             )
             for one in actual
         ]  # fmt: skip

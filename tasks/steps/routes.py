@@ -68,7 +68,12 @@ class Routes:
         before, after = routed_colours(actual.text), routed_colours(text)
         moved = [f"{name}-{colour}" for name, colour in after.items() if before.get(name) != colour]
         what = f"lead to {', '.join(moved)}" if moved else "reload the stack's nginx"
-        return [Change(Kind.RELOAD, "routes", what, "other routes", "as config says", text)]
+        return [
+            Change(
+                Kind.RELOAD, "routes", what, "other routes", "as config says", text,
+                follows=bool(moved),
+            )
+        ]  # fmt: skip
 
     def apply(self, change: Change) -> None:
         """What fails here changes nothing of what is served."""

@@ -68,6 +68,12 @@ class Machine:
             autocommit=autocommit,
         )
 
+    def remove(self, service: str) -> None:
+        """Its container is gone, whichever colour that was."""
+        for name in (service, f"{service}-green"):
+            words = ["docker", "rm", "--force", f"{self.project}-{name}-1"]
+            subprocess.run(words, check=False, capture_output=True)
+
     @property
     def project(self) -> str:
         return self.variables["ROLLOUT__DIFY__PROJECT"]

@@ -35,7 +35,7 @@ def test_no_secret_leaks_anywhere(deployed: Any) -> None:
     stop = threading.Event()
     watcher = threading.Thread(target=command_lines, args=(stop, seen))
     watcher.start()
-    subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
+    deployed.remove("worker")
     env = deployed.home / "sandbox" / "stack" / ".env"
     env.write_text(env.read_text().replace("SECRET_KEY", "SECRET_KEY_LOST", 1))
     done = deployed.rollout("deploy", "sandbox")

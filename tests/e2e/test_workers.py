@@ -59,7 +59,7 @@ def test_fifty_runs_of_one_environment_wait_for_each_other(server: Server, secon
 def test_a_dead_workers_run_is_crashed_its_lock_free_and_the_next_run_finishes(
     server: Server, deployed: Any, second: None
 ) -> None:
-    subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
+    deployed.remove("worker")
     run = server.start(reason="the worker dies")
     where = f"--project-directory {deployed.home / 'sandbox'}"
     until(lambda: bool(_pids(f"{where}.* up --detach")), within_s=180)
@@ -82,7 +82,7 @@ def test_a_dead_workers_run_is_crashed_its_lock_free_and_the_next_run_finishes(
 def test_a_stopped_workers_run_is_cancelled_its_lock_free_and_the_next_run_finishes(
     server: Server, deployed: Any
 ) -> None:
-    subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
+    deployed.remove("worker")
     run = server.start(reason="the worker is stopped")
     where = f"--project-directory {deployed.home / 'sandbox'}"
     until(lambda: bool(_pids(f"{where}.* up --detach")), within_s=180)
@@ -100,7 +100,7 @@ def test_all_processes_of_a_worker_stopped_at_once_leave_nothing_and_the_next_ru
 ) -> None:
     """As `systemctl restart` does it to a unit without a KillMode of its own."""
     server.worker.restart()
-    subprocess.run(["docker", "rm", "-f", f"{deployed.project}-worker-1"], capture_output=True)
+    deployed.remove("worker")
     run = server.start(reason="the unit is restarted")
     where = f"--project-directory {deployed.home / 'sandbox'}"
     until(lambda: bool(_pids(f"{where}.* up --detach")), within_s=180)
