@@ -34,7 +34,9 @@ def bring_back(
     return replace(done, notes=(*done.notes, *([kept] if kept else []))), checks
 
 
-def proved(graph: Graph, way_back: WayBack | None, before_open: BeforeOpen | None) -> list[Finding]:
+def proved(
+    graph: Graph, way_back: WayBack | None, before_open: BeforeOpen | None = None
+) -> list[Finding]:
     """The checks of what was restored; what served before serves again where it is no good."""
     with going_back(graph, way_back):
         return second_half(graph, before_open)
