@@ -23,7 +23,7 @@ HOSTS = "platform.kind = 'external'\npostgres.host = '10.0.0.1'\nredis.host = '1
 BASE = (ENVIRONMENTS / "base.toml").read_text(encoding="utf-8")
 
 
-MOST_KEYS = 126
+MOST_KEYS = 127
 
 
 def keys(tree):
