@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from pydantic import SecretStr
 
 from config.hand_steps import HandStep
 from config.load import load_release
@@ -40,6 +41,8 @@ KEPT = {
     "document_segments": f"WHERE document_id IN ({MINE})",
 }
 SEALED = b"api key of a provider"
+# Project and release → the secrets it was given once, as a run finds them that goes on.
+_SECRETS: dict[tuple[str, str], dict[str, SecretStr]] = {}
 
 
 @contextmanager
@@ -114,7 +117,8 @@ def to(site: Site, release: str) -> Site:
     dify = site.environment.dify.model_copy(update={"release": release})
     environment = site.environment.model_copy(update={"dify": dify})
     found = load_release(release)
-    return Site(environment, found, generate(found, site.secrets))
+    known = _SECRETS.setdefault((dify.project, release), generate(found, site.secrets))
+    return Site(environment, found, known)
 
 
 def upgrade(site: Site, *steps: HandStep) -> Upgrading:
