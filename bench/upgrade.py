@@ -97,7 +97,7 @@ def asked(made: Machine, seconds: float, over: Event | None = None) -> list[floa
     with httpx.Client(verify=False, headers={"Host": name}, timeout=30) as client:  # noqa: S501
         while time.monotonic() - began < seconds and not (over and over.is_set()):
             at = time.monotonic()
-            client.get(url).raise_for_status()
+            client.get(url, extensions={"sni_hostname": name}).raise_for_status()
             found.append(time.monotonic() - at)
             time.sleep(EVERY_S)
     return found
