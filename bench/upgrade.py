@@ -28,7 +28,12 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--mb", type=int, default=1000)
     mb = options.parse_args().mb
-    made = machine("bench-up", PREFECT_API_URL="", ROLLOUT__DIFY__RELEASE=OLD)
+    made = machine(
+        "bench-up",
+        PREFECT_API_URL="",
+        ROLLOUT__DIFY__RELEASE=OLD,
+        ROLLOUT__UPGRADE__WATCH_S="0",
+    )
     try:
         made.rollout("deploy", "sandbox")
         fill(made, mb)
