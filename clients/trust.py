@@ -26,7 +26,7 @@ def greets_with_tls(host: str, port: int) -> bool:
         with socket.create_connection((host, port), timeout=_GREETING_S) as plain:
             context.wrap_socket(plain).close()
     except ssl.SSLError as error:
-        # It may ask for a certificate of ours: it is TLS that says so.
+        # A TLS alert, such as the demand for a client certificate, proves that it speaks TLS.
         return "ALERT" in (error.reason or "")
     except OSError:
         return False

@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def no_traceback(monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
-    """No command of ours shows a traceback, whatever the test that runs it is about; those seen."""
+    """The tracebacks that `rollout` printed in the test; any of them fails it."""
     seen: list[str] = []
     heard: Any = getattr(subprocess.Popen, "communicate")  # noqa: B009 - its type is not known
 

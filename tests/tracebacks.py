@@ -1,4 +1,4 @@
-"""What a command of ours must never print."""
+"""Tracebacks in the output of `rollout`, which must never print one."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

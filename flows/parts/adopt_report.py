@@ -41,7 +41,7 @@ def report_of(environment: str, mark: Adoption, work: str, **more: Any) -> Adopt
         mark.version,
         mark.point,
         mark.proved,
-        away_s=mark.away_s,
+        away_s=mark.downtime_s,
         **more,
     )
 

@@ -3,16 +3,16 @@
 It stays once the other Dify is taken over, for `rollout adopt ENV --back`, until `--finish`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from clients.command import Command
-from clients.files import File
 from config.errors import StepError
+from tasks.core import mark
+from tasks.core.mark import now
 from tasks.core.site import Site
+
+__all__ = ["now"]
 
 
 class Stage(StrEnum):
@@ -22,16 +22,13 @@ class Stage(StrEnum):
     DONE = "done"
 
 
-class Adoption(BaseModel):
+class Adoption(mark.Mark):
     """The Dify of a compose project, taken over by this environment.
 
     `point`: the restore point of it as it was, `proved` a sentence on its drill. `restarts`: name
     of each container that ran → the policy by which its engine started it again. `keep_days`: how
-    long the way back is kept at least. `stopped`, `opened`: since when nobody could use it, and
-    when people could again; ISO 8601, empty until then.
+    long the way back is kept at least.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     project: str
     folder: str
@@ -41,29 +38,15 @@ class Adoption(BaseModel):
     restarts: dict[str, str]
     keep_days: int
     stage: Stage = Stage.BEGUN
-    stopped: str = ""
-    opened: str = ""
 
     @property
     def pending(self) -> bool:
         return self.stage is Stage.BEGUN
 
     @property
-    def away_s(self) -> float:
-        """Seconds that nobody could use Dify; 0 before people can again."""
-        if not (self.stopped and self.opened):
-            return 0.0
-        span = datetime.fromisoformat(self.opened) - datetime.fromisoformat(self.stopped)
-        return span.total_seconds()
-
-    @property
     def kept_until(self) -> datetime:
         """Of one that is done."""
         return datetime.fromisoformat(self.opened) + timedelta(days=self.keep_days)
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def read(site: Site) -> Adoption | None:
@@ -72,29 +55,21 @@ def read(site: Site) -> Adoption | None:
     Raises:
         StepError: the mark cannot be understood.
     """
-    content = site.node.read(_path(site))
-    if content is None:
-        return None
-    try:
-        return Adoption.model_validate_json(content)
-    except ValidationError:
-        raise StepError(
-            "adopt",
-            f"{_path(site)} is damaged: how far an adoption got is not known",
-            advice="start the other Dify by its own compose file, then delete that file",
-        ) from None
+    damaged = StepError(
+        "adopt",
+        f"{_path(site)} is damaged: how far an adoption got is not known",
+        advice="start the other Dify by its own compose file, then delete that file",
+    )
+    return mark.read(site, _path(site), Adoption, damaged)
 
 
 def write(site: Site, adoption: Adoption, **values: object) -> Adoption:
     """The adoption with these values, as it is noted now."""
-    changed = adoption.model_copy(update=values)
-    content = changed.model_dump_json(indent=2).encode() + b"\n"
-    site.node.write(File(_path(site), content, 0o600, keep_previous=False))
-    return changed
+    return mark.write(site, _path(site), adoption, **values)
 
 
 def forget(site: Site) -> None:
-    site.node.run(Command(("rm", "-f", str(_path(site)))))
+    mark.forget(site, _path(site))
 
 
 def require_none(site: Site) -> None:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from clients.command import Command
-from clients.files import File
 from config.errors import StepError
+from tasks.core import mark
+from tasks.core.mark import now
 from tasks.core.site import Site
+
+__all__ = ["now"]
 
 
 class Stage(StrEnum):
@@ -25,15 +25,12 @@ class Stage(StrEnum):
     DONE = "done"
 
 
-class Upgrade(BaseModel):
+class Upgrade(mark.Mark):
     """An upgrade `old` → `new` from the restore point `point`.
 
     `proved`: a sentence on the drill of the point. `images`: reference → id, before the upgrade.
-    `stopped`, `opened`: when nobody could use Dify any more, and when people could again; ISO 8601.
-    `saved`: the point was taken after that stop, and nothing is newer.
+    `saved`: the point was taken after the stop, and nothing is newer.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     old: str
     new: str
@@ -41,8 +38,6 @@ class Upgrade(BaseModel):
     proved: str
     images: dict[str, str] = {}
     stage: Stage = Stage.STOPPING
-    stopped: str = ""
-    opened: str = ""
     saved: bool = False
 
     @property
@@ -61,17 +56,6 @@ class Upgrade(BaseModel):
             return 0.0
         return (datetime.fromisoformat(self.stopped) - self.taken).total_seconds()
 
-    @property
-    def downtime_s(self) -> float:
-        if not (self.stopped and self.opened):
-            return 0.0
-        span = datetime.fromisoformat(self.opened) - datetime.fromisoformat(self.stopped)
-        return span.total_seconds()
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
 
 def read(site: Site) -> Upgrade | None:
     """The last upgrade, ended or not; None if there was none, or a restore came after it.
@@ -79,29 +63,21 @@ def read(site: Site) -> Upgrade | None:
     Raises:
         StepError: the mark cannot be understood, so nobody knows how far an upgrade got.
     """
-    content = site.node.read(_path(site))
-    if content is None:
-        return None
-    try:
-        return Upgrade.model_validate_json(content)
-    except ValidationError:
-        raise StepError(
-            "upgrade",
-            f"{_path(site)} is damaged: how far an upgrade got is not known",
-            advice=f"rollout restore {site.name} with the point from before it, then delete it",
-        ) from None
+    damaged = StepError(
+        "upgrade",
+        f"{_path(site)} is damaged: how far an upgrade got is not known",
+        advice=f"rollout restore {site.name} with the point from before it, then delete it",
+    )
+    return mark.read(site, _path(site), Upgrade, damaged)
 
 
 def write(site: Site, upgrade: Upgrade, **values: object) -> Upgrade:
     """The upgrade with these values, as it is noted now."""
-    changed = upgrade.model_copy(update=values)
-    content = changed.model_dump_json(indent=2).encode() + b"\n"
-    site.node.write(File(_path(site), content, 0o600, keep_previous=False))
-    return changed
+    return mark.write(site, _path(site), upgrade, **values)
 
 
 def forget(site: Site) -> None:
-    site.node.run(Command(("rm", "-f", str(_path(site)))))
+    mark.forget(site, _path(site))
 
 
 def require_none(site: Site) -> None:

@@ -17,8 +17,8 @@ log = logging.getLogger("rollout")
 def announced(site: Site, replaced: Iterable[str]) -> Generator[None]:
     """People get the page of maintenance meanwhile, if Dify is away with one of these services.
 
-    Not where another node goes on serving, nor where the page is up already: whoever showed it
-    takes it away. Without the plugin daemon most of Dify works, so it closes nothing.
+    Not where another node goes on serving, nor where the page is up already: the upgrade or restore
+    that showed it takes it away. Without the plugin daemon most of Dify works: it closes nothing.
     """
     answering = {NGINX, *(name for name in _routed(site) if site.release.services[name].overlap)}
     several = len(site.environment.nodes.dify) > 1

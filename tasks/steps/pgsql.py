@@ -288,7 +288,7 @@ def unfit(site: Site, major: int) -> StepError:
 
 
 def _without_tls(connection: Connection, login: Postgres) -> list[StepError]:
-    """Whether the plugin daemon, which uses TLS only where it is told to, is let in as we are."""
+    """The error of a server that refuses the plugin daemon, which without `require` uses no TLS."""
     if login.sslmode == "require" or not connection.pgconn.ssl_in_use:
         return []
     try:

@@ -1,4 +1,4 @@
-"""What a Celery worker is told, and asked, by a program in its own container."""
+"""Commands to a Celery worker and questions to it, sent by a program in its own container."""
 
 import json
 import re

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import pytest
 from ruamel.yaml import YAML
 
 from clients.docker_stacks import Member, Stacks
@@ -222,3 +223,16 @@ def logs_in(there: Site, project: str) -> bool:
     with open_api(there, Origin(project, members(there))) as client:
         client.login(there.environment.dify.admin_email, there.secret("admin_password"))
         return True  # its cookies are for https alone, so nothing more is asked here
+
+
+@pytest.fixture(scope="module")
+def there(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    folder = tmp_path_factory.mktemp("points") / "repository"
+    with recipe(module_sandbox_site, folder, host_image()) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def own(module_sandbox_site: Any, there: Site) -> Generator[Site]:
+    with taker(module_sandbox_site, there) as site:
+        yield site

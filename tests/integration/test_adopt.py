@@ -1,7 +1,6 @@
 """The plan of an adoption names a foreign Dify and its obstacles; the Dify does not change."""
 
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,20 +8,9 @@ from config.errors import StepError
 from tasks.adoption import plan
 from tasks.core.site import Site
 from tasks.core.step import Blocked
-from tests.integration.adopting import contents, host_image, recipe, states, taker
+from tests.integration.adopting import contents, own, states, there
 
-
-@pytest.fixture(scope="module")
-def there(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
-    folder = tmp_path_factory.mktemp("points") / "repository"
-    with recipe(module_sandbox_site, folder, host_image()) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def own(module_sandbox_site: Any, there: Site) -> Generator[Site]:
-    with taker(module_sandbox_site, there) as site:
-        yield site
+__all__ = ["own", "there"]
 
 
 def blocked(own: Site, there: Site) -> Sequence[Blocked]:

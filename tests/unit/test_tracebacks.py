@@ -1,4 +1,4 @@
-"""What finds a traceback in the output of a command of ours."""
+"""A traceback in the output of `rollout` is found, in that of other programs it is not."""
 
 import subprocess
 import sys

@@ -92,7 +92,7 @@ def test_one_that_was_taken_over_is_no_change(site: Site) -> None:
 
 def test_seconds_away_are_from_the_stop_until_it_was_opened() -> None:
     begun = MARK.model_copy(update={"stopped": "2026-11-27T00:00:00+00:00"})
-    assert begun.away_s == 0
+    assert begun.downtime_s == 0
     ended = begun.model_copy(update={"opened": "2026-11-27T00:01:30+00:00"})
-    assert ended.away_s == 90
+    assert ended.downtime_s == 90
     assert f"{ended.kept_until:%Y-%m-%d %H:%M:%S}" == "2026-12-04 00:01:30"
