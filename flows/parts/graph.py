@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
@@ -46,6 +47,7 @@ class Graph:
         """
         if not configured():
             return unrecorded(task, self.site, *args, **options)
+        _forget_results()
         passed = [quote(each) for each in args]
         own = {"wait_for": self._ends, "return_state": True}
         ended: Any = fitted(task, self.site)(self.site, *passed, **_quoted(options), **own)
@@ -103,8 +105,18 @@ class Graph:
         if not configured():
             waits = [end for end in before if isinstance(end, Unrecorded)]
             return start(task, self.site, waits, *args, **options)
+        _forget_results()
         work: Any = fitted(task, self.site)
         return work.submit(self.site, *args, wait_for=before, **_quoted(options))
+
+
+def _forget_results() -> None:
+    """Prefect knows a result by its address, which may be another value's by now.
+
+    It would draw an edge from the task whose result was freed. `wait_for` says every edge here.
+    """
+    if context := FlowRunContext.get():
+        context.run_results.clear()
 
 
 def _bare(ended: State[Any]) -> State[Any]:

@@ -31,6 +31,7 @@ from flows.parts import graph
 from flows.parts.graph import Graph
 from flows.parts.run import recorded
 from prefect import flow
+from prefect.context import FlowRunContext
 from tasks.core.site import without_secrets
 from tasks.core.step import Outcome
 from tasks.core.tasks import task
@@ -61,6 +62,7 @@ graph.STEPS = {name: of(name) for name in ("docker", "pgsql", "redis", "settings
 @task("fits", within_s=60)
 def fits(site):
     \"\"\"Ask.\"\"\"
+    return Outcome("fits", (), 0.0, applied=False)
 
 @flow(name="work", persist_result=False)
 @recorded
@@ -68,6 +70,9 @@ def worked(environment: str):
     made = Graph(without_secrets(environment))
     made.steps(["docker", "pgsql", "redis"])
     made.run(fits)
+    # As if the state that is waited for had the address of a freed result.
+    results = FlowRunContext.get().run_results
+    results[id(made._ends[0].id)] = next(iter(results.values()))
     return len(made.steps(["settings"]))
 
 try:

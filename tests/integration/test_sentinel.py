@@ -120,8 +120,16 @@ def test_a_master_that_is_gone_and_the_replica_that_takes_over(watched: Watched,
     assert found["sentinel replicas"].status is Status.WARN
     watched.server("master")
     assert well(until(site, well))
-    with Redis(port=watched.ports["master"], password=PASSWORD) as client:
-        assert client.role()[0] == b"slave"
+    assert_role(watched.ports["master"], b"slave")
+
+
+def assert_role(port: int, wanted: bytes) -> None:
+    """Sentinels make a master that comes back a replica some seconds later."""
+    deadline = time.monotonic() + 60
+    with Redis(port=port, password=PASSWORD) as client:
+        while (role := client.role()[0]) != wanted and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert role == wanted
 
 
 def test_a_sentinel_that_sees_another_master(watched: Watched, site: Site):
