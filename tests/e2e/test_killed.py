@@ -11,6 +11,7 @@ import docker
 import pytest
 
 from config.load import ROOT
+from tests.long import long
 
 DRIVER = """
 import os, signal, sys, threading
@@ -35,23 +36,23 @@ main()
 """
 # The order of a rollout; each run of the chain is killed a little later than the one before.
 POINTS = [
-    *((name, "before") for name in ("docker", "pgsql", "redis")),
+    *(long(name, "before") for name in ("docker", "pgsql", "redis")),
     ("pgsql", "after"),
-    ("redis", "after"),
-    ("images", "after"),
-    ("settings", "before"),
+    long("redis", "after"),
+    long("images", "after"),
+    long("settings", "before"),
     ("settings", "after"),
     ("migrate", "0.5"),
-    ("migrate", "2.0"),
+    long("migrate", "2.0"),
     ("migrate", "after"),
-    ("compose", "before"),
+    long("compose", "before"),
     ("compose", "0.8"),
-    ("compose", "4.0"),
+    long("compose", "4.0"),
     ("compose", "after"),
-    ("portal", "before"),
+    long("portal", "before"),
     ("portal", "0.02"),
     ("portal", "after"),
-    ("hosts", "before"),
+    long("hosts", "before"),
     ("hosts", "after"),
 ]
 

@@ -107,6 +107,7 @@ def test_the_next_release_takes_the_database_and_keeps_what_agents_write(first: 
     assert deploy(site) == []
 
 
+@pytest.mark.long
 def test_without_the_word_they_go_and_dify_stays(first: Site) -> None:
     site = moved(first, NEXT, ["api_websocket"])
     deploy(site)

@@ -50,6 +50,7 @@ from tasks.steps.pgsql import dify_database
 from tasks.steps.redis import dify_redis
 from tasks.steps.table import PARTS
 from tests.integration.restoring import restore
+from tests.long import long
 from tests.ports import free_ports
 from tests.serving import serving
 
@@ -402,8 +403,8 @@ def test_without_an_administrator_the_databases_are_filled_in_place(
 
 @pytest.mark.parametrize(
     ("part", "share"),
-    [("database", 0), ("database", 1), ("plugin-database", 1), ("files", 0), ("files", 1),
-     ("check", 0), ("check", 1)],
+    [long("database", 0), ("database", 1), long("plugin-database", 1), long("files", 0),
+     ("files", 1), long("check", 0), ("check", 1)],
 )  # fmt: skip
 def test_a_backup_killed_there_costs_nothing(
     site: Site, state: State, repository: Repository, part: str, share: float
@@ -424,7 +425,9 @@ def test_a_backup_killed_there_costs_nothing(
     assert {snapshot.id for snapshot in repository.snapshots()} == whole_ids
 
 
-@pytest.mark.parametrize("where", ["prune", "safety", "database", "files", "folders", "exchange"])
+@pytest.mark.parametrize("where", [
+    long("prune"), "safety", long("database"), "files", long("folders"), "exchange",
+])  # fmt: skip
 def test_a_restore_killed_there_is_finished_by_the_next(
     site: Site, state: State, repository: Repository, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -843,6 +846,7 @@ def test_retention_lets_go_of_the_oldest_and_the_rest_comes_back(
     assert state.whole() == before
 
 
+@pytest.mark.long
 def test_the_point_before_an_upgrade_stays_until_that_is_proved(
     site: Site, state: State, repository: Repository
 ) -> None:

@@ -253,6 +253,7 @@ def test_where_nothing_writes_the_rules_again_it_is_told(stack: Site):
         ]
 
 
+@pytest.mark.long
 def test_a_network_that_was_made_with_a_gateway_is_remade(stack: Site, reached: Reach):
     home: Path = stack.environment.dify.home
     prefix, text = compose_prefix(stack.node), (home / "compose.yaml").read_text()

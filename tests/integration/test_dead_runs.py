@@ -307,6 +307,7 @@ def test_a_run_that_was_taken_for_dead_says_that_it_is_alive_and_completes(
     until(lambda: "team: deploy is alive" in [each["subject"] for each in listener.heard])
 
 
+@pytest.mark.long
 def test_a_run_that_lost_its_place_in_the_queue_is_not_killed_for_it(place: Place) -> None:
     """A server that was restarted knows no lease; Prefect alone would end the run by now."""
     assert heartbeat.HEARTBEAT_S  # imported, as by every flow
@@ -329,6 +330,7 @@ def test_a_terminals_run_that_was_killed_does_not_stay_running(
     until(lambda: place.state(run) == "CRASHED", SILENT_S + MORE_S)
 
 
+@pytest.mark.long
 def test_a_terminals_run_that_is_cancelled_at_the_server_stops_and_says_so(
     place: Place, tmp_path: Path
 ) -> None:
@@ -402,6 +404,7 @@ def checkout_without_webhook(folder: Path) -> Path:
     return made
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("worker")
 def test_each_failed_run_is_told_and_of_a_schedule_the_first_until_one_is_well(
     place: Place, listener: Listener

@@ -15,6 +15,7 @@ import pytest
 from clients.processes import holders, listeners
 from config.load import ROOT
 from tests.integration import prefect_server
+from tests.long import long
 from tests.ports import free_ports
 
 # A command whose flow stops its own server in the middle; what it says is what `rollout` says.
@@ -88,7 +89,7 @@ def command(server: tuple[str, int], tmp_path: Path) -> Callable[..., tuple[int,
     return run
 
 
-@pytest.mark.parametrize("stop", ["SIGKILL", "SIGSTOP"])
+@pytest.mark.parametrize("stop", ["SIGKILL", long("SIGSTOP")])
 def test_the_work_goes_on_and_says_once_what_is_missing(command, stop: str) -> None:
     status, out, said, seconds = command(stop)
     assert (status, out) == (0, "26 checks passed\n"), said

@@ -183,6 +183,7 @@ def working(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Generator[i
         worker.wait(60)
 
 
+@pytest.mark.long
 def test_ten_environments_run_side_by_side_as_far_as_the_pool_allows(
     team: Team, working: int
 ) -> None:
