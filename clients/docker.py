@@ -15,7 +15,7 @@ from requests import RequestException
 
 from clients.credentials import Credentials
 from clients.docker_engine import Engine
-from clients.docker_objects import ONE_OFF, PROJECT, Container, Image, Running, Subnet
+from clients.docker_objects import ONE_OFF, PROJECT, Container, Image, Network, Running, Subnet
 from clients.waiting import until
 from config.errors import RolloutError
 
@@ -171,12 +171,12 @@ class Docker(Engine):
         )
         return [Running.of(entry) for entry in found if entry["State"] == "running"]
 
-    def networks(self, project: str) -> dict[str, dict[str, str]]:
-        """Of each network of the project, as Compose calls it, the options of its driver."""
+    def networks(self, project: str) -> dict[str, Network]:
+        """The project's networks, by the names that Compose has for them."""
         label = {"label": f"{PROJECT}={project}"}
         with self._asked():
             return {
-                str(found["Labels"]["com.docker.compose.network"]): dict(found["Options"] or {})
+                str(found["Labels"]["com.docker.compose.network"]): Network.of(found)
                 for found in self.client.api.networks(filters=label)
             }
 

@@ -28,6 +28,19 @@ class Subnet:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """How a network was made: the options of its driver, its range of addresses."""
+
+    options: dict[str, str]
+    subnet: str
+
+    @classmethod
+    def of(cls, seen: dict[str, Any]) -> "Network":
+        ranges = [str(part["Subnet"]) for part in seen["IPAM"]["Config"] or () if "Subnet" in part]
+        return cls(dict(seen["Options"] or {}), ", ".join(ranges))
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image the engine has."""
 

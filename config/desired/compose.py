@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from ipaddress import IPv4Network
 from textwrap import indent
 from typing import Any
 
@@ -15,6 +16,7 @@ from config.desired import storage_trust
 from config.desired.colours import NONE, Colour, Colours, aliases, named, split
 from config.desired.firewall import addresses
 from config.desired.services import active, processes, published
+from config.desired.subnets import subnets
 from config.environment import Environment
 from config.release import REFERENCE, Health, Release, Service
 
@@ -51,7 +53,7 @@ def _rendered(
     files: Mapping[str, str],
     names: Sequence[tuple[str, Colour]],
 ) -> str:
-    fixed = addresses(environment, release)
+    fixed, ranges = addresses(environment, release), subnets(environment)
     services = active(environment, release)
     document = {
         "name": environment.dify.project,
@@ -60,10 +62,7 @@ def _rendered(
             | _networks(services[name], fixed.get(name), aliases(name, services[name], colour))
             for name, colour in names
         },
-        "networks": {
-            "default": {"ipam": {"config": [{"subnet": environment.dify.subnet}]}},
-            **{name: _inside(name) for name in inside(services)},
-        },
+        "networks": {name: _network(name, ranges[name]) for name in ("default", *inside(services))},
     }
     return HEADER + _text(document)
 
@@ -74,8 +73,11 @@ def inside(services: Mapping[str, Service]) -> list[str]:
     return list(dict.fromkeys(network for network in named if network != "default"))
 
 
-def _inside(network: str) -> dict[str, Any]:
-    return {"internal": True, "driver_opts": options(network)}
+def _network(name: str, addresses: IPv4Network) -> dict[str, Any]:
+    ipam = {"config": [{"subnet": str(addresses)}]}
+    if name == "default":
+        return {"ipam": ipam}
+    return {"internal": True, "driver_opts": options(name), "ipam": ipam}
 
 
 def options(network: str) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """What a service that runs other people's programs may reach of the machine it runs on."""
 
 import hashlib
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from config.desired.services import active
+from config.desired.subnets import subnets
 from config.desired.templates import render
 from config.environment import Environment
 from config.pigsty import sentinels
@@ -15,8 +15,8 @@ _ENDED = "-j REJECT --reject-with icmp-port-unreachable"
 
 
 def addresses(environment: Environment, release: Release) -> dict[str, str]:
-    """Each such service's own address, of the last ones of the stack's network."""
-    network = ip_network(environment.dify.subnet)
+    """Each such service's own address, of the last ones of the stack's default network."""
+    network = subnets(environment)["default"]
     names = [name for name, found in active(environment, release).items() if found.only_state]
     return {name: str(network[-2 - number]) for number, name in enumerate(sorted(names))}
 

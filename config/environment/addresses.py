@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from config.environment.check import each, matches, satisfies
 
-_SMALLEST = 28
+_SMALLEST = 25
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 
 
@@ -47,7 +47,7 @@ _private = satisfies(
 )
 _large_enough = satisfies(
     lambda value: IPv4Network(value).prefixlen <= _SMALLEST,
-    f"{{!r}} is too small for the stack's containers; expected /{_SMALLEST} or larger",
+    f"{{!r}} is too small for the stack's networks; expected /{_SMALLEST} or larger",
 )
 _not_everybody = satisfies(
     lambda value: value not in ("world", "all"),

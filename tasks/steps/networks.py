@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
+from clients.docker_objects import Network
 from config.desired import compose as desired
 from config.desired.compose import inside
 from config.desired.services import active
+from config.desired.subnets import subnets
 from tasks.core.engine import usable
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
-
-Options = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +25,30 @@ class Networks:
     name: str = "compose"
     settle_s: float = 0.0
 
-    def observe(self) -> dict[str, Options]:
-        """Of each network of the project its driver's options."""
+    def observe(self) -> dict[str, Network]:
+        """The project's networks, by their names in compose.yaml."""
         if not usable(self.site):
             return {}
         return self.site.docker.networks(self.site.environment.dify.project)
 
-    def plan(self, actual: dict[str, Options]) -> list[Change]:
-        wanted = {name: desired.options(name) for name in actual}
+    def plan(self, actual: dict[str, Network]) -> list[Change]:
+        ranges = subnets(self.site.environment)
+        wanted = {
+            name: Network(desired.options(name), str(ranges[name]))
+            for name in actual
+            if name in ranges
+        }
         return [
             Change(
                 Kind.CHANGE,
                 f"network {name}",
                 f"remake the network {name}",
-                str(found or "open"),
-                str(wanted[name]),
+                _said(actual[name]),
+                _said(made),
                 "down",
             )
-            for name, found in actual.items()
-            if found != wanted[name]
+            for name, made in wanted.items()
+            if actual[name] != made
         ]
 
     def apply(self, change: Change) -> None:
@@ -51,6 +56,10 @@ class Networks:
         self.site.node.run(
             compose.down(compose_prefix(self.site.node), self.site.environment.dify.home)
         )
+
+
+def _said(network: Network) -> str:
+    return f"{network.subnet} {network.options or 'open'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from clients.command import Command, Completed
 from clients.files import File
@@ -95,6 +96,18 @@ def machine(site: Site) -> list[str]:
 def change(site: Site) -> list[str]:
     steps = [*settings_steps(site), *compose_steps(site)]
     return [change.what for step in steps for change in converge(step).changes]
+
+
+def test_no_network_hides_a_machine_of_the_state(stack: Site):
+    """A range that the engine chose could be that of PostgreSQL or Redis, which were gone then."""
+    own = ipaddress.ip_network(stack.environment.dify.subnet)
+    made = stack.docker.networks(stack.environment.dify.project)
+    assert {
+        name: ipaddress.ip_network(each.subnet).subnet_of(own) for name, each in made.items()
+    } == {
+        "default": True,
+        "ssrf": True,
+    }
 
 
 def test_code_reaches_no_port_of_the_machine_and_the_api_does(reached: Reach):
@@ -272,6 +285,22 @@ def test_a_network_that_was_made_with_a_gateway_is_remade(stack: Site, reached: 
     assert reached("sandbox") == set()
     assert change(stack) == []
     assert reaches_nothing(stack) == "5 addresses do not answer"
+
+
+@pytest.mark.long
+def test_a_network_whose_range_the_engine_chose_is_remade(stack: Site):
+    """As every stack had them until networks became parts of `dify.subnet`."""
+    home: Path = stack.environment.dify.home
+    file, yaml = home / "compose.yaml", YAML()
+    document = yaml.load(file)
+    del document["networks"]["ssrf"]["ipam"]
+    prefix = compose_prefix(stack.node)
+    stack.node.run(compose.down(prefix, home))
+    yaml.dump(document, file)
+    stack.node.run(compose.up(prefix, home, wait_s=120))
+    assert "remake the network ssrf" in change(stack)
+    assert change(stack) == []
+    test_no_network_hides_a_machine_of_the_state(stack)
 
 
 def test_what_is_taken_down_leaves_no_rule(stack: Site):

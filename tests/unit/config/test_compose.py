@@ -55,17 +55,18 @@ def test_memory_and_processes_grow_with_the_apis_processes(environment, release,
 def test_the_project_and_its_networks(stack):
     assert stack["name"] == "dify-sandbox"
     assert stack["networks"] == {
-        "default": {"ipam": {"config": [{"subnet": "172.30.31.0/24"}]}},
+        "default": {"ipam": {"config": [{"subnet": "172.30.31.0/25"}]}},
         "ssrf": {
             "internal": True,
             "driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"},
+            "ipam": {"config": [{"subnet": "172.30.31.128/27"}]},
         },
     }
     networks = {name: service["networks"] for name, service in stack["services"].items()}
     assert networks["worker"] == ["default", "ssrf"]
     assert list(networks["api"]) == ["default", "ssrf"]
     assert networks["ssrf_proxy"] == ["default", "ssrf"]
-    assert networks["plugin_daemon"] == {"default": {"ipv4_address": "172.30.31.254"}, "ssrf": {}}
+    assert networks["plugin_daemon"] == {"default": {"ipv4_address": "172.30.31.126"}, "ssrf": {}}
     assert networks["sandbox"] == ["ssrf"]
     assert list(networks["web"]) == networks["nginx"] == ["default"]
 

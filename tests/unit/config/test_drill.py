@@ -23,7 +23,7 @@ def test_the_last_free_redis_databases_are_used():
 
 @pytest.mark.parametrize(
     ("subnet", "beside"),
-    [("10.255.255.0/24", "10.255.254.0/24"), ("192.168.0.0/28", "192.168.0.16/28")],
+    [("10.255.255.0/24", "10.255.254.0/24"), ("192.168.0.0/25", "192.168.0.128/25")],
 )
 def test_the_network_beside_is_private(subnet, beside):
     assert derived(DrillPlace(), **{**STACK, "subnet": subnet}).subnet == beside

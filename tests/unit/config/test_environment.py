@@ -72,8 +72,8 @@ BAD = [
         "172.16.0.0/12 or 192.168.0.0/16",
     ),
     (
-        "dify.subnet = '10.0.0.0/30'",
-        "dify.subnet: '10.0.0.0/30' is too small for the stack's containers; expected /28 or larger",
+        "dify.subnet = '10.0.0.0/26'",
+        "dify.subnet: '10.0.0.0/26' is too small for the stack's networks; expected /25 or larger",
     ),
     ("dify.admin_email = 'me'", "dify.admin_email: 'me' is not an e-mail address; expected 'name@example.com'"),
     ("dify.home = 'dify'", "dify.home: 'dify' is relative; expected an absolute path"),

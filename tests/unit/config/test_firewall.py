@@ -18,9 +18,9 @@ def dports(lines: list[str]) -> set[int]:
 def test_the_plugin_daemon_has_an_address_of_its_own_at_the_end_of_the_network(
     environment, release, changed
 ):
-    assert firewall.addresses(environment, release) == {"plugin_daemon": "172.30.31.254"}
-    small = changed(environment, dify={"subnet": "10.1.0.64/27"})
-    assert firewall.addresses(small, release) == {"plugin_daemon": "10.1.0.94"}
+    assert firewall.addresses(environment, release) == {"plugin_daemon": "172.30.31.126"}
+    small = changed(environment, dify={"subnet": "10.1.0.128/25"})
+    assert firewall.addresses(small, release) == {"plugin_daemon": "10.1.0.190"}
     assert firewall.addresses(environment, load_release("0.6.11")) == {}
 
 

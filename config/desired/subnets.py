@@ -1,0 +1,19 @@
+"""The range of each of the stack's networks: a part of `dify.subnet`."""
+
+from ipaddress import IPv4Network
+
+from config.environment import Environment
+
+INSIDE = ("ssrf", "agent", "agent_proxy")
+
+
+def subnets(environment: Environment) -> dict[str, IPv4Network]:
+    """Network → its range: half of `dify.subnet` for `default`, an eighth for each other one.
+
+    An engine that chooses by itself may take the range of the machines of PostgreSQL or Redis:
+    containers would look for those in their own network.
+    """
+    whole = IPv4Network(environment.dify.subnet)
+    eighths = list(whole.subnets(3))
+    inside = zip(INSIDE, eighths[4:], strict=False)
+    return {"default": next(whole.subnets(1)), **dict(inside)}
