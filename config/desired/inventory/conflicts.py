@@ -50,7 +50,7 @@ def _cluster(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Con
             "expected the group to be named as its cluster",
         )
     if group:
-        yield from _same_cluster(group, cluster, key, nodes)
+        yield from _same_cluster(tree, group, cluster, key, nodes)
     elif not cluster.hosts and not renamed:
         there = [g.name for g in groups(tree) if cluster.identity in g.vars]
         yield (
@@ -62,14 +62,16 @@ def _cluster(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Con
         yield from _taken(tree, cluster, key, nodes)
 
 
-def _same_cluster(group: Group, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
+def _same_cluster(
+    tree: Tree, group: Group, cluster: Cluster, key: str, nodes: str
+) -> Iterator[Conflict]:
     named = group.vars.get(cluster.identity, cluster.name)
     if named != cluster.name:
         yield (
             (*group.at, "vars", cluster.identity),
             f"{named!r} in the group {cluster.name!r}; expected {cluster.name!r}",
         )
-    if cluster.hosts and set(group.hosts) != set(cluster.hosts):
+    if cluster.hosts and set(group.hosts) != {alias(tree, host) for host in cluster.hosts}:
         yield (
             (*group.at, "hosts"),
             f"{', '.join(map(str, group.hosts)) or 'none'} instead of "
@@ -78,9 +80,10 @@ def _same_cluster(group: Group, cluster: Cluster, key: str, nodes: str) -> Itera
 
 
 def _taken(tree: Tree, cluster: Cluster, key: str, nodes: str) -> Iterator[Conflict]:
+    machines = {alias(tree, host) for host in cluster.hosts}
     for other in groups(tree):
         for host in other.hosts if cluster.identity in other.vars else ():
-            if host in cluster.hosts:
+            if host in machines:
                 yield (
                     (*other.at, "hosts", host),
                     f"is a machine of {other.name!r} already, and Pigsty keeps one such "

@@ -13,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 from ruamel.yaml.events import AliasEvent
 
 from config.desired.inventory.data import is_list, is_mapping
+from config.desired.inventory.tabs import despite_tabs
 from config.errors import ConfigError
 
 FILE = "pigsty.yml"
@@ -63,7 +64,7 @@ def read(text: str, file: str = FILE) -> Document:
     try:
         with warnings.catch_warnings():  # one of them quotes the line, whatever is on it
             warnings.simplefilter("ignore", YAMLWarning)
-            root: Any = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
+            root: Any = despite_tabs(text, yaml.compose)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     except MarkedYAMLError as error:
         raise ConfigError([_unreadable(error, text, file)]) from None
     except YAMLError as error:

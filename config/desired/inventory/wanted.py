@@ -5,7 +5,7 @@ from typing import Any
 
 from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
-from config.desired.inventory.groups import Group, alias, find, groups
+from config.desired.inventory.groups import Group, Tree, alias, find, groups
 from config.desired.inventory.kernel import version
 from config.desired.inventory.wants import Entries, Instead, Keep, Members, New
 from config.desired.portal import MARK
@@ -34,7 +34,7 @@ def wanted(tree: dict[str, Any], fragment: Fragment) -> dict[str, Any]:
         _put(
             want,
             group.at if group else ("all", "children", cluster.name),
-            _cluster(group, cluster, settings),
+            _cluster(tree, group, cluster, settings),
         )
     named = (alias(tree, host) for host in fragment.docker_hosts)
     if hosts := [host for host in named if not _has_docker(tree, host)]:
@@ -59,11 +59,11 @@ def names_domain(item: Any, domain_line: str) -> bool:
     return domain_line.split()[1] in str(item).split()[1:]
 
 
-def _cluster(group: Group | None, cluster: Cluster, settings: Entry) -> Entry:
+def _cluster(tree: Tree, group: Group | None, cluster: Cluster, settings: Entry) -> Entry:
     if group:
         return {"vars": settings} if settings else {}
     own = {cluster.identity: cluster.name, **cluster.new, **settings}
-    return {"hosts": cluster.hosts, "vars": own}
+    return {"hosts": {alias(tree, host): its for host, its in cluster.hosts.items()}, "vars": own}
 
 
 def _databases(tree: dict[str, Any], fragment: Fragment, group: Group | None) -> Entry:

@@ -1,17 +1,24 @@
-"""Inventories as nobody would write them: any shape, any style, read by PyYAML as Ansible does."""
+"""Inventories as nobody would write them: any shape, any style, read by libyaml as Ansible does."""
 
 import json
 import re
+from itertools import count
 from random import Random
 from typing import Any
+
+import yaml
 
 TEXTS = [
     "plain", "two words", "with: colon", "a # b", "it's", 'say "x"', "${admin_ip} x", "*.pigsty",
     "- dash", "{ brace", "[ bracket", "yes", "off", "0755", "12:30:45", "1e3", "~", "", "Grüße",
     "x" * 200, "10.0.0.0/8", "a,b", "%percent", "@at", "`tick`", "&and", "!bang", "trailing ",
 ]  # fmt: skip
-COMMENTS = ["", "", "", " # note", "   # with: { all } - [kinds]", " #'\"", " # a\ttab"]
-ALONE = ["# alone", "#- { name: old }", "# tab\there", "#", ""]
+COMMENTS = [
+    "", "", "", " # note", "   # with: { all } - [kinds]", " #'\"", " # a\ttab", "  # 数据库：勿动",
+]  # fmt: skip
+TABBED = ["\t# 制表符", "\t", " \t # 密码: “x”"]
+ALONE = ["# alone", "#- { name: old }", "# tab\there", "#", "", "# 生产环境，勿动：见 wiki"]
+VAULTED = ("$ANSIBLE_VAULT;1.1;AES256", "6162636465666768")
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 WORDS = re.compile(r"y|n|yes|no|on|off|true|false|null", re.IGNORECASE)
 
@@ -28,8 +35,15 @@ def inventory(rng: Random, groups: dict[str, Any], variables: dict[str, Any]) ->
     head = rng.choice(["", "", "---\n", "# head\n\n---\n"])
     body = "\n".join(writer.block({"all": dict(parts)}, 0))
     end = rng.choice(["", "\n", "\n\n\n", "\n# the end\n", "\n...\n"])
-    text = head + body + end
+    text = rng.choice([*[""] * 9, "\ufeff"]) + head + body + end
     return text if rng.random() < 0.9 else text.replace("\n", "\r\n")
+
+
+class Reader(yaml.CSafeLoader):
+    """As Ansible's, which takes a vaulted string for what it is."""
+
+
+Reader.add_constructor("!vault", Reader.construct_scalar)
 
 
 def _group(rng: Random) -> dict[str, Any] | None:
@@ -55,10 +69,16 @@ class _Writer:
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         self.anchors: list[tuple[str, Any]] = []
+        self.mappings: list[str] = []
+        self.comments = COMMENTS + TABBED * (rng.random() < 0.2)
+        self.numbers = count()
 
-    def block(self, value: dict[str, Any], indent: int) -> list[str]:
+    def block(self, value: dict[str, Any], indent: int, *, free: bool = False) -> list[str]:
+        """`free`: a mapping of nobody's, that another one may be merged into."""
         lines: list[str] = []
         step = self.rng.choice([1, 2, 2, 2, 4])
+        if free and self.mappings and self.rng.random() < 0.3:
+            lines.append(f"{' ' * indent}<<: *{self.rng.choice(self.mappings)}{self._comment()}")
         for key, item in value.items():
             if self.rng.random() < 0.15:
                 lines.append(" " * self.rng.randrange(indent + 1) + self._alone())
@@ -68,12 +88,13 @@ class _Writer:
     def _pair(self, key: str, value: Any, indent: int, step: int) -> list[str]:
         gap = " " * self.rng.choice([0, 0, 0, 3])
         head = f"{' ' * indent}{self._key(key)}{gap}:"
+        free = str(key).startswith("k")
         if isinstance(value, dict) and value and self.rng.random() < 0.7:
-            return [head + self._comment(), *self.block(value, indent + step)]
+            return self._mapping(head, value, indent + step, free=free)
         if isinstance(value, list) and value and self.rng.random() < 0.6:
-            dash = indent + self.rng.choice([0, step])
-            items = [line for item in value for line in self._item(item, dash)]
-            return [head + self._comment(), *items]
+            return self._list(head, value, indent, step)
+        if free and isinstance(value, str) and self.rng.random() < 0.1:
+            return [f"{head} !vault |", *(" " * (indent + step) + line for line in VAULTED)]
         if value is None and self.rng.random() < 0.5:
             return [head + self._comment()]
         if isinstance(value, str) and "\n" not in value and self.rng.random() < 0.1 and value:
@@ -83,6 +104,26 @@ class _Writer:
                 else [f"{head} {self.flow(value)}"]
             )
         return [f"{head} {self._anchored(value)}{self._comment()}"]
+
+    def _mapping(self, head: str, value: dict[str, Any], indent: int, *, free: bool) -> list[str]:
+        """In block style, now and then by a name that a later one may be merged by."""
+        if not free or self.rng.random() < 0.7:
+            return [head + self._comment(), *self.block(value, indent, free=free)]
+        name = f"m{next(self.numbers)}"
+        lines = [f"{head} &{name}{self._comment()}", *self.block(value, indent)]
+        self.mappings.append(name)
+        return lines
+
+    def _list(self, head: str, value: list[Any], indent: int, step: int) -> list[str]:
+        """With dashes, or in brackets over several lines; comments stand between the items."""
+        inner = " " * (indent + step)
+        alone = [inner + self._alone() for _ in range(self.rng.choice([0, 0, 1, 2]))]
+        if self.rng.random() < 0.2:
+            items = [f"{inner}{self.flow(item)}," for item in value]
+            return [f"{head} [", *items[:1], *alone, *items[1:], f"{inner}]"]
+        dash = indent + self.rng.choice([0, step])
+        first, *rest = (self._item(item, dash) for item in value)
+        return [head + self._comment(), *first, *alone, *(line for item in rest for line in item)]
 
     def _item(self, value: Any, indent: int) -> list[str]:
         if isinstance(value, dict) and value and self.rng.random() < 0.4:
@@ -132,10 +173,12 @@ class _Writer:
         return json.dumps(value, ensure_ascii=False)
 
     def _key(self, key: Any) -> str:
-        return str(key) if self.rng.random() < 0.9 or isinstance(key, int) else f'"{key}"'
+        if self.rng.random() < 0.9 or isinstance(key, int):
+            return str(key)
+        return self.rng.choice([f'"{key}"', f"'{key}'"])
 
     def _comment(self) -> str:
-        return self.rng.choice(COMMENTS)
+        return self.rng.choice(self.comments)
 
     def _alone(self) -> str:
         return self.rng.choice(ALONE)

@@ -244,6 +244,15 @@ def test_a_machine_that_stands_there_under_another_name_is_not_entered_twice(our
     assert list(tree["all"]["children"]["dify"]["hosts"]) == ["pg-1"]
 
 
+def test_a_cluster_is_made_on_a_machine_by_the_name_that_it_has_and_a_second_run_agrees(ours):
+    text = GOOD.partition("    redis-x:")[0].replace(
+        "10.10.10.10: {", "pg-1: { ansible_host: 10.10.10.10,"
+    )
+    merged = merge(text, ours())
+    assert "10.10.10.10" not in read(merged).tree["all"]["children"]["redis-dify"]["hosts"]
+    assert merge(merged, ours()) == merged
+
+
 def test_such_a_rule_is_narrowed_where_that_is_asked_for_and_stays_where_it_stands(ours):
     rule = "{ user: dbuser_dify, db: all, addr: world, auth: pwd, title: dify }  # the recipe's"
     text = GOOD.replace("pg_users: []", f"pg_hba_rules:\n          - {rule}")
