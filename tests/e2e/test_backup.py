@@ -247,6 +247,7 @@ def test_a_drill_gets_uploads_from_the_bucket_they_were_saved_from(kept: Any) ->
     assert said["tenant keys decrypt"]["detail"] == "1 tenants"
 
 
+@pytest.mark.long
 def test_a_drill_of_a_point_without_its_keys_is_red(kept: Any) -> None:
     keys = kept.home / "sandbox" / "data" / "app" / "storage" / "privkeys"
     keys.rename(keys.with_name("elsewhere"))

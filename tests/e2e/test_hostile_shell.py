@@ -75,6 +75,7 @@ def test_a_second_deploy_has_nothing_to_do(made: Any) -> None:
     assert made.json("health", "sandbox")["status"] in ("ok", "unknown")  # no point yet
 
 
+@pytest.mark.long
 def test_the_first_point_opens_with_what_the_kit_holds_and_with_nothing_else(made: Any) -> None:
     """This shell would have given restic another password."""
     made.rollout("backup", "sandbox")

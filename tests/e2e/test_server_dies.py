@@ -168,6 +168,7 @@ def test_a_backup_goes_on_when_its_server_is_killed(deployed: Team, server: int)
         assert len(team.machine.json("backup", "check", "sandbox")["points"]) == 2
 
 
+@pytest.mark.long
 def test_a_server_that_is_back_in_time_gets_the_whole_record(deployed: Team, server: int) -> None:
     team = deployed
     status, text, _ = run(

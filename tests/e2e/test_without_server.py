@@ -60,6 +60,7 @@ def test_a_value_that_differs_stops_the_run_until_somebody_decides(alone: Machin
     assert key in env.read_text()
 
 
+@pytest.mark.long
 def test_points_are_kept_and_come_back(alone: Machine) -> None:
     made = alone.json("backup", "sandbox")
     assert made["made"]

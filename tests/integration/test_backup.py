@@ -426,7 +426,7 @@ def test_a_backup_killed_there_costs_nothing(
 
 
 @pytest.mark.parametrize("where", [
-    long("prune"), "safety", long("database"), "files", long("folders"), "exchange",
+    long("prune"), "safety", long("database"), long("files"), long("folders"), "exchange",
 ])  # fmt: skip
 def test_a_restore_killed_there_is_finished_by_the_next(
     site: Site, state: State, repository: Repository, where: str, monkeypatch: pytest.MonkeyPatch

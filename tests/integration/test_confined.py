@@ -11,11 +11,12 @@ from config.desired.services import active
 from tasks.core.site import Site
 from tasks.probes.verify.run import failed, verify
 from tests.integration.stack import deployed
+from tests.long import long
 
 ROOTS = {"sandbox", "plugin_daemon"}  # their images know no other user
 
 
-@pytest.fixture(scope="module", params=["1.17.1", "1.15.0", "0.6.11"])
+@pytest.fixture(scope="module", params=["1.17.1", long("1.15.0"), "0.6.11"])
 def stack(request: Any, module_sandbox_site: Any) -> Generator[Site]:
     services = ("api_websocket", "agent")
     with deployed(

@@ -134,6 +134,7 @@ def test_without_a_stanza_the_point_is_made_and_says_so(
     assert "NO PHYSICAL BACKUP" in caplog.text
 
 
+@pytest.mark.long
 def test_it_goes_back_to_the_moment_and_what_was_there_is_a_point(
     site: Site, repository: Repository, double: PigstyDouble
 ) -> None:
