@@ -1,16 +1,13 @@
 """`rollout adopt`: what it would do is shown, and asked about."""
 
-import sys
 from typing import Any
 
 import typer
 
 from cli import output, runs
-from cli.approve import approved_work
+from cli.approve import approved_work, somebody_is_asked
 from cli.bars import bars
 from cli.output import in_s, json_line, say, table
-from config.errors import RolloutError
-from config.load import load_environment
 from flows.parts.adopt_report import AdoptReport, part_rows
 from flows.parts.report import check_rows
 
@@ -46,10 +43,8 @@ def adopt(
 
 def _confirmed(environment: str, question: str, *, yes: bool) -> str:
     """The environment's name, once somebody has said that this is meant."""
-    if not yes and sys.stdin.isatty():
+    if somebody_is_asked(environment, yes=yes):
         typer.confirm(question.format(environment), abort=True)
-    elif not yes and load_environment(environment).protected:
-        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
     return environment
 
 

@@ -14,6 +14,25 @@ if TYPE_CHECKING:
     from flows.parts.report import Report
 
 
+def somebody_is_asked(environment: str, *, yes: bool) -> bool:
+    """Whether a question is to be put on this terminal; `yes` answers it beforehand.
+
+    Raises:
+        RolloutError: nobody can be asked, and the environment is protected.
+    """
+    if yes or sys.stdin.isatty():
+        return not yes
+    if load_environment(environment).protected:
+        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
+    return False
+
+
+def confirm_if_protected(environment: str, *, yes: bool, doing: str) -> None:
+    """Ask before a protected environment is changed."""
+    if somebody_is_asked(environment, yes=yes) and load_environment(environment).protected:
+        typer.confirm(f"{environment} is protected. {doing} now?", abort=True)
+
+
 def approved_plan(environment: str, *, yes: bool, **parameters: Any) -> str:
     """The name of the plan to deploy; empty where no approval is needed.
 
@@ -21,10 +40,9 @@ def approved_plan(environment: str, *, yes: bool, **parameters: Any) -> str:
     """
     if not load_environment(environment).protected:
         return ""
-    if not yes and not sys.stdin.isatty():
-        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
+    asked = somebody_is_asked(environment, yes=yes)
     plan = runs.plan(environment, **parameters)
-    if not yes and plan.changes:
+    if asked and plan.changes:
         output.plan(plan, as_json=False)
         typer.confirm(f"{environment} is protected. Deploy exactly this?", abort=True)
     return plan.fingerprint
@@ -38,9 +56,7 @@ def approved_work(
     Work that is no deploy is asked about wherever somebody can be, protected or not.
     """
     protected = load_environment(environment).protected
-    asked = sys.stdin.isatty() and not yes
-    if protected and not yes and not asked:
-        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
+    asked = somebody_is_asked(environment, yes=yes)
     if not (protected or asked):
         return ""
     found = plan()

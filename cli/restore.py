@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli import point_output, runs
+from cli.approve import confirm_if_protected
 from cli.bars import bars
 from cli.output import say
 
@@ -17,7 +18,7 @@ def restore(
     environment: str, *, migrate: bool, yes: bool, as_json: bool, **parameters: Any
 ) -> None:
     """Restore, and ask where only a person can say; nothing was stopped when that is found out."""
-    runs.confirm_if_protected(environment, yes=yes, doing="Restore")
+    confirm_if_protected(environment, yes=yes, doing="Restore")
     from tasks.points.fits import WouldMigrate
 
     try:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from config.environment import Environment
-from config.errors import RolloutError
 from config.load import load_environment, load_release
 from config.rules.deployments import ON_DEMAND, OURS
 
@@ -35,15 +34,6 @@ ANSWER_S = 20.0
 _TELLS = "steps on stderr"
 
 log = logging.getLogger("rollout")
-
-
-def confirm_if_protected(environment: str, *, yes: bool, doing: str = "Deploy") -> None:
-    """Ask before a protected environment is changed."""
-    if not load_environment(environment).protected or yes:
-        return
-    if not sys.stdin.isatty():
-        raise RolloutError(f"{environment} is protected; expected --yes where nobody can be asked")
-    typer.confirm(f"{environment} is protected. {doing} now?", abort=True)
 
 
 def plan(
