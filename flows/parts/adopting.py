@@ -9,7 +9,7 @@ from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_ADOPTION
 from flows.parts.adopt_report import AdoptReport, report_of
 from flows.parts.bring_back import bring_back
-from flows.parts.drilled import drill_point
+from flows.parts.drilled import proof
 from flows.parts.graph import Graph
 from flows.parts.point import take_point
 from flows.parts.progress import progress
@@ -88,16 +88,9 @@ class Adopting:
         self, origin: Origin, there: Site, repository: Repository, *, drilled: bool
     ) -> tuple[str, str]:
         """A restore point of the other Dify as it is, and a sentence on whether it comes back."""
-        run = self.graph.run
         with self.laps.lap("restore point"):
             point = self.saved(origin, there, repository)
-        if not drilled:
-            return point, "not proved by a drill, as was asked for"
-        with self.laps.lap("drill"), progress("drill", self.site.name) as on_progress:
-            choice = run(points.choose, source=self.site, point=point, only=[])
-            begun = run(points.begin_drill, choice=choice, on_progress=on_progress)
-            done = drill_point(self.graph, begun)
-        return point, f"proved by a drill in {done.rto_s:.0f} s"
+        return point, proof(self.graph, self.laps, point, drilled=drilled)
 
     def forward(self, origin: Origin, there: Site, repository: Repository) -> Adoption:
         """Read top to bottom. What an earlier run has done is found done."""

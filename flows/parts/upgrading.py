@@ -9,7 +9,7 @@ from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_UPGRADE
 from config.rules.upgrade import saved_at_the_stop
 from flows.parts.bring_back import bring_back
-from flows.parts.drilled import drill_point
+from flows.parts.drilled import proof
 from flows.parts.graph import Graph
 from flows.parts.point import take_point
 from flows.parts.progress import progress
@@ -70,13 +70,7 @@ class Upgrading:
             self.graph.run(tasks.require_known, found=self.way)
         with self.laps.lap("restore point"):
             point = self.point()
-        proved = "not proved by a drill, as was asked for"
-        if drilled:
-            with self.laps.lap("drill"), progress("drill", self.site.name) as on_progress:
-                choice = old.run(points.choose, source=old.site, point=point, only=[])
-                begun = old.run(points.begin_drill, choice=choice, on_progress=on_progress)
-                done = drill_point(old, begun)
-            proved = f"proved by a drill in {done.rto_s:.0f} s"
+        proved = proof(old, self.laps, point, drilled=drilled)
         return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved)
 
     @property
