@@ -26,6 +26,7 @@ from tasks.points import tasks as points
 from tasks.steps import tasks as steps
 
 ASKED: PointReason = "asked"
+SINCE = "with what was written here since"
 
 
 @flow(name="adopt", flow_run_name="adopt {environment}", persist_result=False)
@@ -74,8 +75,7 @@ def adopt(
             plan = planned(graph, site, seen, run=run, drilled=drilled)
             history.approve(approval(plan, site, given=approved_plan, reason=reason, work="adopt"))
         report = Adopting(graph, site, seen).carry_out(drilled=drilled, keep_days=keep_days)
-        publish(report)
-        return report
+        return kept(report)
 
 
 def find(graph: Graph, project: str) -> Seen:
@@ -104,16 +104,20 @@ def ended(graph: Graph, site: Site, *, back: bool, confirm: str) -> AdoptReport:
         )
     began = time.monotonic()
     report = gone_back(graph, site) if back else finished(graph, site)
-    report = replace(report, seconds=time.monotonic() - began)
+    return kept(replace(report, seconds=time.monotonic() - began))
+
+
+def kept(report: AdoptReport) -> AdoptReport:
+    """It, as an artifact and in the history."""
     publish(report)
+    history.adopted(report)
     return report
 
 
 def gone_back(graph: Graph, site: Site) -> AdoptReport:
     point = saved(graph, site)
     report = report_of(site.name, graph.run(tasks.back_to_origin), "started again")
-    said = "with what was written here since"
-    return replace(report, point=point, proved=said) if point else report
+    return replace(report, point=point, proved=SINCE) if point else report
 
 
 def finished(graph: Graph, site: Site) -> AdoptReport:

@@ -65,7 +65,7 @@ def approval(
             advice=f"rollout {work} {plan.environment}, or run its deployment in the Prefect UI",
         )
     answer = suspend_flow_run(
-        wait_for_input=Approval.with_initial_data(description=_shown(plan, identity)),
+        wait_for_input=Approval.with_initial_data(description=shown(plan, identity)),
         timeout=site.environment.approve_within_h * 3600,
         key=f"approve-{identity}",
     )
@@ -83,10 +83,11 @@ def require_nothing_in_the_way(plan: Report) -> None:
             raise in_the_way(outcome.step, outcome.blocked)
 
 
-def _shown(plan: Report, identity: str) -> str:
+def shown(plan: Report, identity: str) -> str:
     """The plan as Markdown, as the UI shows it above the form."""
     rows = plan_rows(plan.outcomes)
     lines = [f"**{plan.environment}**: {len(rows)} changes (plan `{identity}`)", ""]
+    lines += [f"- {plain(note)}" for note in plan.notes] + [""]
     lines += ["| step | change | |", "|---|---|---|"]
     lines += [
         f"| {row['step']} | {plain(row['what'])} | {plain(row['before'])} → {plain(row['after'])} |"

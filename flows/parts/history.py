@@ -3,6 +3,7 @@
 from prefect.runtime import deployment
 
 from flows.parts import recording
+from flows.parts.adopt_report import AdoptReport
 from flows.parts.approval import Approved
 from flows.parts.report import Report
 from flows.parts.upgrade_report import UpgradeReport
@@ -52,6 +53,16 @@ def upgraded(report: UpgradeReport) -> None:
         point=report.point,
         checks=len(report.checks),
         downtime_s=round(report.downtime_s),
+    )
+
+
+def adopted(report: AdoptReport) -> None:
+    """The point of the other Dify as it was, and what was done with it."""
+    _label(
+        result=f"{report.folder}: {report.work}",
+        point=report.point,
+        checks=len(report.checks),
+        downtime_s=round(report.away_s),
     )
 
 

@@ -84,10 +84,10 @@ def outcome(site: Site, seen: Seen, *, drilled: bool) -> Outcome:
 
 
 def _changes(site: Site, seen: Seen, drilled: bool) -> list[Change]:
+    """Without sizes: they grow while somebody reads the plan, which is the same plan then."""
     proved = "proved by a drill" if drilled else "not proved"
-    origin, facts = seen.origin, seen.facts
+    origin = seen.origin
     folder, postgres = origin.folder, as_read(site, origin).environment.postgres
-    size = f", {facts.database / GB:.2f} GB" if facts else ""
     own = site.environment.postgres
     key = "secret_key"
     found = [
@@ -103,7 +103,7 @@ def _changes(site: Site, seen: Seen, drilled: bool) -> list[Change]:
         Change(
             Kind.MAKE,
             "database",
-            f"copy database {postgres.database}{size}",
+            f"copy database {postgres.database}",
             f"{postgres.host}:{postgres.port}",
             f"{own.database} at {own.host}:{own.port}",
         ),
@@ -124,18 +124,18 @@ def _changes(site: Site, seen: Seen, drilled: bool) -> list[Change]:
 
 
 def _copies(site: Site, seen: Seen) -> list[Change]:
-    sizes = seen.facts.folders if seen.facts else {}
     data, state = site.environment.dify.data, site.release.state
     return [
-        Change(
-            Kind.MAKE,
-            name,
-            f"copy {name}" + (f", {sizes[place] / GB:.2f} GB" if place in sizes else ""),
-            place,
-            str(data / state[name].path),
-        )
+        Change(Kind.MAKE, name, f"copy {name}", place, str(data / state[name].path))
         for name, place in seen.origin.state(site.release).items()
     ]
+
+
+def _sizes(facts: Facts) -> str:
+    folders = (f"{size / GB:.2f} GB in {place}" for place, size in facts.folders.items())
+    return (
+        f"its database has {facts.database / GB:.2f} GB, its files {', '.join(folders) or 'none'}"
+    )
 
 
 def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
@@ -156,7 +156,7 @@ def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
         found.append(f"its role {role} is a superuser; {site.environment.postgres.user} is none")
     if facts:
         away_s = rules.away_s(facts.database, facts.files)
-        found.append(f"nobody can use Dify for about {away_s} s")
+        found += [_sizes(facts), f"nobody can use Dify for about {away_s} s"]
     if seen.deployed:
         found.append(
             f"{name} has a Dify of its own: what it has is saved as a restore point, and replaced"

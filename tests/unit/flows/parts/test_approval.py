@@ -6,7 +6,7 @@ import pytest
 
 from config.errors import StepError
 from config.load import load_environment, load_release
-from flows.parts.approval import Approved, approval
+from flows.parts.approval import Approved, approval, shown
 from flows.parts.report import Report
 from tasks.core.origin import operator
 from tasks.core.site import Site
@@ -72,3 +72,9 @@ def test_a_plan_without_changes_needs_nobody(site: Site) -> None:
 def test_without_a_deployment_nobody_can_be_asked(site: Site) -> None:
     with pytest.raises(StepError, match="prod is protected and nobody approved plan"):
         approval(plan(CHANGE), site, given="", reason="")
+
+
+def test_whoever_approves_reads_the_notes_above_the_changes() -> None:
+    made = replace(plan(CHANGE), notes=("nobody can use Dify for about 60 s",))
+    text = shown(made, "abc")
+    assert text.index("- nobody can use Dify for about 60 s\n") < text.index("| settings |")

@@ -36,13 +36,13 @@ def seen(facts: Facts | None = FACTS, mark: Adoption | None = None, **settings: 
     return Seen(Origin("dify", pigsty_app(**settings)), facts, mark)
 
 
-def test_everything_is_named_with_its_size_and_no_secret(site: Site) -> None:
+def test_everything_is_named_and_no_secret(site: Site) -> None:
     found = outcome(site, seen(), drilled=True)
     said = [f"{change}: {change.before} → {change.after}" for change in found.changes]
     assert "save /opt/dify as a restore point:  → proved by a drill" in said
     assert "secret_key of its data: published → a new one" in said
-    assert "copy storage, 1.00 GB: /data/dify/app/storage → /data/dify/app/storage" in said
-    assert any(line.startswith("copy database dify, 2.00 GB: 10.10.10.10:5432") for line in said)
+    assert "copy storage: /data/dify/app/storage → /data/dify/app/storage" in said
+    assert any(line.startswith("copy database dify: 10.10.10.10:5432") for line in said)
     assert sum(line.startswith("stop ") for line in said) == 5
     told = "\n".join([*said, *notes(site, seen(), drilled=True)])
     assert "difyai123456" not in told and "sk-somerandomkey" not in told
@@ -54,10 +54,20 @@ def test_what_people_ask_before_is_told(site: Site) -> None:
     assert "anybody can read its SECRET_KEY, DB_PASSWORD, REDIS_PASSWORD; " in told[1]
     assert any("role dify is a superuser" in note for note in told)
     assert any("nobody can use Dify for about 320 s" in note for note in told)
+    size = "its database has 2.00 GB, its files 1.00 GB in /data/dify/app/storage"
+    assert size in told
     assert any("NO drill proves it" in note for note in told)
     assert not any("has a Dify of its own" in note for note in told)
     used = notes(site, replace(seen(), deployed="1.15.0"), drilled=True)
     assert any("staging has a Dify of its own: what it has is saved" in note for note in used)
+
+
+def test_a_dify_that_grows_while_its_plan_is_read_is_the_same_plan(site: Site) -> None:
+    grown = replace(
+        FACTS, database=9_000_000_000, folders={"/data/dify/app/storage": 2_000_000_000}
+    )
+    changes = [outcome(site, seen(facts), drilled=True).changes for facts in (FACTS, grown)]
+    assert changes[0] == changes[1]
 
 
 def test_a_private_key_is_taken_over(site: Site) -> None:
