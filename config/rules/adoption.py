@@ -125,8 +125,9 @@ def _vectors(found: Found) -> Obstacle | None:
     return Obstacle(
         f"{found.vectors} knowledge bases have their vectors in {where or 'no store'}, and here "
         "they are in Dify's own database",
-        "move them while it runs: set VECTOR_STORE=pgvector and PGVECTOR_* to its own database, "
-        "then flask vdb-migrate in its api container; or delete these knowledge bases and upload "
+        "move them while it runs: set VECTOR_STORE=pgvector and PGVECTOR_* to its own database in "
+        "its .env, start it with that, then: docker compose --project-name "
+        f"{found.project} exec api flask vdb-migrate; or delete these knowledge bases and upload "
         "their documents again afterwards",
     )
 
