@@ -1,6 +1,6 @@
 """Measures an upgrade for docs/performance.md: time without Dify, the way back, a rehearsal.
 
-    uv run python bench/upgrade.py [--mb 1000]
+    uv run python -m bench.upgrade [--mb 1000]
 
 As root; brings a sandbox of its own with a database of that size. Beside the way back, in the same
 run: `pg_restore` alone of the same database. People's answers during a rehearsal: 20 requests a
@@ -17,11 +17,11 @@ from threading import Event, Thread
 
 import httpx
 
+from bench.rows import fill
 from tests.e2e.conftest import Machine, machine
 
 OLD, NEW = "1.15.0", "1.16.1"
 EVERY_S = 0.05
-ROW_BYTES = 2000
 
 
 def main() -> None:
@@ -36,7 +36,8 @@ def main() -> None:
     )
     try:
         made.rollout("deploy", "sandbox")
-        fill(made, mb)
+        with made.database() as connection:
+            fill(connection, mb)
         restored_s = pg_restore(made)
         print(f"pg_restore alone: {restored_s:.1f} s", flush=True)
         made.rollout("backup", "sandbox")
@@ -44,18 +45,6 @@ def main() -> None:
         upgrade(made, restored_s)
     finally:
         made.rollout("down", "sandbox", "--purge", "--yes", check=False)
-
-
-def fill(made: Machine, mb: int) -> None:
-    """Rows that hardly compress, as messages and vectors do."""
-    with made.database() as connection:
-        connection.execute("CREATE TABLE bench (id bigserial PRIMARY KEY, content bytea)")
-        connection.execute("ALTER TABLE bench ALTER content SET STORAGE EXTERNAL")
-        connection.execute(
-            "INSERT INTO bench (content) SELECT decode(string_agg(md5(random()::text || i), ''),"
-            " 'hex') FROM generate_series(1, %s) i, generate_series(1, %s) GROUP BY i",
-            [mb * 1_000_000 // ROW_BYTES, ROW_BYTES // 16],
-        )
 
 
 def pg_restore(made: Machine) -> float:

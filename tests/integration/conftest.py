@@ -64,7 +64,8 @@ def _environment(home: Path, sections: Mapping[str, Mapping[str, Any]]) -> Envir
 
 
 @contextmanager
-def _sandboxes(folder: Path) -> Generator[MakeSite]:
+def sandboxes(folder: Path) -> Generator[MakeSite]:
+    """Makes sites of private sandboxes below the folder, and stops their servers at the end."""
     made: list[Site] = []
 
     def make(
@@ -97,7 +98,7 @@ def sandbox_site(tmp_path: Path) -> Generator[MakeSite]:
     `name` tells several apart, each section's keys override the environment's.
     Hosts are loopback unless given.
     """
-    with _sandboxes(tmp_path) as make:
+    with sandboxes(tmp_path) as make:
         yield make
 
 
@@ -122,7 +123,7 @@ def listener() -> Generator[Listener]:
 @pytest.fixture(scope="module")
 def module_sandbox_site(tmp_path_factory: pytest.TempPathFactory) -> Generator[MakeSite]:
     """The same, for a sandbox that a whole file of tests shares."""
-    with _sandboxes(tmp_path_factory.mktemp("sandbox")) as make:
+    with sandboxes(tmp_path_factory.mktemp("sandbox")) as make:
         yield make
 
 
