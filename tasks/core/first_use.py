@@ -39,7 +39,13 @@ def require_unused(site: Site) -> None:
     if KEY in values:
         return
     known = site.replace(secrets=values)
-    found = [*_files(environment, node), *_databases(known), *_queues(known)]
+    found = [
+        *_files(environment, node),
+        *_databases(known),
+        *_role(known),
+        *_queues(known),
+        *_portal(known),
+    ]
     if not found:
         return
     raise StepError(
@@ -103,3 +109,17 @@ def _databases(site: Site) -> Iterator[tuple[str, str]]:
     tables = {name: table for name, (_, table) in keys.items()}
     for name in site.platform.databases_with(site, tables):
         yield keys[name][0], f"{name} on {postgres.host} has tables of a Dify"
+
+
+def _role(site: Site) -> Iterator[tuple[str, str]]:
+    """A role with databases of somebody, who could log in no more with another password."""
+    postgres = site.environment.postgres
+    own = {postgres.database, postgres.plugin_database}
+    if found := [n for n in site.platform.databases_of(site, postgres.user) if n not in own]:
+        yield "postgres.user", f"{postgres.user} is the role of {', '.join(found)}"
+
+
+def _portal(site: Site) -> Iterator[tuple[str, str]]:
+    domain = site.environment.portal.domain
+    if found := site.platform.serving(site):
+        yield "portal.domain", f"{domain} is served by {', '.join(found)} of the portal"

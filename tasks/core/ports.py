@@ -14,12 +14,16 @@ _PROXY = re.compile(r"docker-proxy .*-host-port (\d+) .*-container-ip (\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A port somebody listens on. `key` is the setting that asks for it."""
+    """A port somebody listens on. `key` is the setting that asks for it.
+
+    `contained`: by a container, so that it may be a Dify's.
+    """
 
     key: str
     port: int
     holder: str
     ours: bool
+    contained: bool = False
 
 
 def ports(site: Site) -> dict[str, int]:
@@ -65,7 +69,8 @@ def _held(
         network = ipaddress.ip_network(site.environment.dify.subnet)
         if ipaddress.ip_address(address) in network:
             return Taken(key, port, _name(holder), ours=True)
-        return Taken(key, port, f"a container at {address} ({_name(holder)})", ours=False)
+        name = f"a container at {address} ({_name(holder)})"
+        return Taken(key, port, name, ours=False, contained=True)
     if holder is None:
         return Taken(key, port, "a process of another user", ours=False)
     ours = site.platform.runs(site.environment, holder)

@@ -37,7 +37,10 @@ def why(site: Site, folder: str) -> str:
 
 
 def way_on(site: Site) -> str:
-    return f"set dify.project in config/environments/{site.name}.toml to another name"
+    return (
+        f"set dify.project in config/environments/{site.name}.toml to another name; a Dify that "
+        f"runs there is taken over by rollout adopt {site.name}"
+    )
 
 
 def _own(site: Site, folder: Path) -> bool:

@@ -122,6 +122,14 @@ class Platform(Protocol):
         """
         ...
 
+    def databases_of(self, site: Site, role: str) -> list[str]:
+        """The databases a role owns or is connected to now; asked as `databases_with` is."""
+        ...
+
+    def serving(self, site: Site) -> list[str]:
+        """The files by which the portal of the platform serves the domain already."""
+        ...
+
     def postgres_host(self, environment: Environment) -> str:
         """Where this process reaches PostgreSQL."""
         ...

@@ -18,6 +18,12 @@ ATTRIBUTES = {
     "rolreplication": "NOREPLICATION",
     "rolbypassrls": "NOBYPASSRLS",
 }
+# In one line, and of a role that is named as the environment's file may name one.
+DATABASES_OF = (
+    "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE "
+    "pg_get_userbyid(datdba) = '{role}' OR datname IN "
+    "(SELECT datname FROM pg_stat_activity WHERE usename = '{role}')"
+)
 # Since then a grant says what of the role comes with it, and who made a role gets none of it.
 _GRANT_OPTIONS_SINCE = 160_000
 

@@ -26,6 +26,7 @@ from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.steps.docker import docker_steps
 from tasks.steps.pgsql import PostgresRequirements, dify_database, owned_databases
 from tasks.steps.pgsql_primary import Primary
+from tasks.steps.pgsql_role import DATABASES_OF
 from tasks.steps.redis import RedisRequirements
 
 CONNECT_WITHIN_S = 2.0
@@ -102,6 +103,20 @@ class External:
             return []
         with suppress(PostgresUnreachable):
             return [name for name, table in tables.items() if self._has(site, name, table)]
+        return []
+
+    def databases_of(self, site: Site, role: str) -> list[str]:
+        if self.postgres_absent(site) or not self.administered(site):
+            return []
+        with (
+            suppress(PostgresUnreachable),
+            self.administrator(site, "postgres") as connection,
+        ):
+            found = connection.execute(DATABASES_OF.format(role=role).encode()).fetchone()
+            return str(found[0] or "").split() if found else []
+        return []
+
+    def serving(self, site: Site) -> list[str]:
         return []
 
     def _has(self, site: Site, database: str, table: str) -> bool:

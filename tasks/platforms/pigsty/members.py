@@ -10,6 +10,7 @@ from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import nodes_of
 from tasks.platforms.pigsty.machines import Machine
 from tasks.platforms.pigsty.tree import askable
+from tasks.steps.pgsql_role import DATABASES_OF
 from tasks.tools import pgbackrest
 from tasks.tools.pgbackrest import Stanza
 
@@ -119,6 +120,13 @@ def primary(site: Site) -> Member:
         "; ".join([f"cluster {cluster} has no primary", *silent]),
         advice="look at `patronictl list` on its machines",
     )
+
+
+def databases_of(site: Site, role: str) -> list[str]:
+    """The databases a role owns or is connected to now; none where no primary answers."""
+    with suppress(StepError):
+        return primary(site).ask(DATABASES_OF.format(role=role)).split()
+    return []
 
 
 def databases_with(site: Site, tables: Mapping[str, str]) -> list[str]:

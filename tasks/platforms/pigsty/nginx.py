@@ -1,5 +1,6 @@
 """The portal's nginx: tried before it reads anything, and only ever told to reload."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,20 @@ def unserved(site: Site) -> str:
         return "" if answers.serves_dify(site) else "the portal answers with another site"
     except Silent as error:
         return str(error)
+
+
+def serving(site: Site) -> list[str]:
+    """The files whose servers have the domain as a name; none where nobody can be asked."""
+    if askable(site) is None:
+        return []
+    domain = re.escape(site.environment.portal.domain)
+    name = rf"^[[:space:]]*server_name[[:space:]]([^;#]*[[:space:]])?{domain}[[:space:];]"
+    words = ("grep", "--files-with-matches", "--recursive", "--no-messages", "--include=*.conf")
+    try:
+        done = machine(site).run((*words, "--extended-regexp", name, str(CONF)))
+    except StepError:
+        return []
+    return [Path(line).name for line in done.stdout.replace("\\n", "\n").splitlines()]
 
 
 def conf_path(site: Site) -> Path:

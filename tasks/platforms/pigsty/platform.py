@@ -19,7 +19,7 @@ from tasks.platforms.pigsty.docker import engine_steps
 from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.infra import infra_steps
 from tasks.platforms.pigsty.inventory import inventory_steps
-from tasks.platforms.pigsty.members import databases_with
+from tasks.platforms.pigsty.members import databases_of, databases_with
 from tasks.platforms.pigsty.names import name_steps
 from tasks.platforms.pigsty.narrow import narrow_steps
 from tasks.platforms.pigsty.papers import papers
@@ -71,6 +71,12 @@ class Pigsty(External):
 
     def databases_with(self, site: Site, tables: Mapping[str, str]) -> list[str]:
         return databases_with(site, tables)
+
+    def databases_of(self, site: Site, role: str) -> list[str]:
+        return databases_of(site, role)
+
+    def serving(self, site: Site) -> list[str]:
+        return nginx.serving(site)
 
     def portal(self, site: Site, port: int) -> Address | None:
         return site.admin.reach(site.environment.pigsty.admin_ip, port)

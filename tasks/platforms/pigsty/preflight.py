@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from clients.command import Command
+from clients.redis import RedisRefused, RedisUnreachable
 from config.desired.inventory.conflicts import open_rules
 from config.desired.inventory.document import read
 from config.desired.inventory.groups import find
@@ -10,9 +11,10 @@ from config.desired.inventory.merge import merge
 from config.errors import ConfigError, RolloutError, StepError
 from config.rules.finding import Reading, Status, bad, good
 from tasks.core.site import Site
-from tasks.platforms.pigsty.facts import desired, instances_of, nodes_of
+from tasks.platforms.pigsty.facts import cluster, desired, instances_of, nodes_of
 from tasks.platforms.pigsty.leader import require_leader
 from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.redis import instance
 from tasks.platforms.pigsty.tree import inventory, inventory_path, tree
 from tasks.platforms.pigsty.variables import variables
 from tasks.tools.pigsty import Tree
@@ -100,6 +102,7 @@ def _inventory(site: Site) -> Iterator[Reading]:
 
 def _beyond(site: Site) -> Iterator[Reading]:
     yield from _leader(site)
+    yield from _foreign_redis(site)
     yield from _machines(site)
 
 
@@ -109,6 +112,33 @@ def _leader(site: Site) -> Iterator[Reading]:
         require_leader(site, "preflight")
     except StepError as error:
         yield bad("PostgreSQL", error.cause, advice=error.advice)
+
+
+def _foreign_redis(site: Site) -> Iterator[Reading]:
+    """Where a Redis is to be made somebody else's may answer: it does not take our password."""
+    name, pigsty = site.name, site.environment.pigsty
+    known = cluster(site, pigsty.redis_cluster) is not None
+    if known or "redis_password" not in site.secrets:
+        return
+    for address, port in instances_of(site, pigsty.redis_cluster):
+        if _is_free_or_ours(site, address, port):
+            continue
+        yield bad(
+            "redis.port",
+            f"{address}:{port} is taken, and pigsty.yml has no cluster {pigsty.redis_cluster}",
+            advice=f"set redis.port or pigsty.redis_nodes in config/environments/{name}.toml to "
+            f"others; if it is of a Dify to be taken over into them: rollout adopt {name}",
+        )
+
+
+def _is_free_or_ours(site: Site, address: str, port: int) -> bool:
+    try:
+        with instance(site, address, port).client():
+            return True
+    except RedisUnreachable:
+        return bool(site.admin.knock(address, port, KNOCK_S))
+    except RedisRefused:
+        return False
 
 
 def _machines(site: Site) -> Iterator[Reading]:

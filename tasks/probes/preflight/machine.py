@@ -35,10 +35,9 @@ def readings(
     yield from _linux(environment, release, there.kernel)
     yield from _disk(there, environment.nodes.free_gb.disk)
     yield _memory(there, environment.nodes.free_gb.memory, running=any(each.ours for each in held))
-    foreign = {each.key: each.holder for each in held if not each.ours}
-    file = f"config/environments/{environment.name}.toml"
+    foreign = {each.key: each for each in held if not each.ours}
     for key, port in wanted.items():
-        yield _port(key, port, foreign.get(key), file, there)
+        yield _port(key, port, foreign.get(key), environment.name, there)
     yield _writable("dify.home", home, there.places[0], there.uid)
     yield _writable("dify.data", data, there.places[1], there.uid)
 
@@ -93,10 +92,12 @@ def _memory(there: Machine, needed_gb: float, *, running: bool) -> Reading:
     return bad("memory", detail, advice=advice)
 
 
-def _port(key: str, port: int, holder: str | None, file: str, there: Machine) -> Reading:
-    if holder:
-        advice = f"stop it or set another port in {file}"
-        return bad(key, f"{port} is taken by {holder}", advice=advice)
+def _port(key: str, port: int, taken: Taken | None, name: str, there: Machine) -> Reading:
+    file = f"config/environments/{name}.toml"
+    if taken:
+        adopted = f"; a Dify is taken over with its data by rollout adopt {name}"
+        advice = f"stop it or set another port in {file}" + (adopted if taken.contained else "")
+        return bad(key, f"{port} is taken by {taken.holder}", advice=advice)
     if key.startswith("portal.") and port < there.lowest_port and there.uid != 0:
         detail = f"{port} can only be opened by root"
         advice = f"run as root or set {key} to {there.lowest_port} or more in {file}"

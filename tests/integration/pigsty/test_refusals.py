@@ -4,6 +4,7 @@ Each is tried with Pigsty's tree on this machine and on one that is reached over
 """
 
 import json
+import subprocess
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -11,14 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from cli import runs
-from config.errors import RolloutError
+from clients.redis import RedisServer
+from config.errors import RolloutError, StepError
+from config.rules.finding import Status
 from flows.deploy import deploy
+from tasks.core.first_use import require_unused
+from tasks.core.site import Site
+from tasks.platforms.pigsty.members import primary
+from tasks.platforms.pigsty.preflight import readings
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import login
 from tests.integration.sshd import SshServer
 from tests.pigsty.double.settings import variables
+from tests.ports import free_ports
 
 NOBODY = "192.0.2.1"
 
@@ -203,3 +212,56 @@ def test_one_sentence_says_why_and_nothing_was_touched(
             assert case.said in why
             assert len([line for line in why.splitlines() if "do: " not in line]) == 1, why
             assert seen() == before
+
+
+def first_use(site: Site) -> str:
+    """Why a first deploy would not begin."""
+    with pytest.raises(StepError) as refused:
+        require_unused(site)
+    assert f"rollout adopt {site.name}" in refused.value.advice
+    return refused.value.cause
+
+
+def test_a_file_of_somebody_for_the_domain_is_named(double: PigstyDouble) -> None:
+    site = double.site(portal={"domain": "crm.pigsty"})
+    require_unused(site)
+    path = double.path("/etc/nginx/conf.d/by-hand.conf")
+    path.write_text("server {\n  server_name wiki.pigsty crm.pigsty;\n}\n")
+    try:
+        said = "portal.domain: crm.pigsty is served by by-hand.conf of the portal"
+        assert said in first_use(site)
+        require_unused(double.site(portal={"domain": "m.pigsty"}))
+    finally:
+        path.unlink()
+
+
+def test_a_role_that_other_databases_belong_to_is_named(double: PigstyDouble) -> None:
+    site = double.site(postgres={"user": "crm"})
+    require_unused(site)
+    there = primary(site)
+    there.ask("CREATE ROLE crm LOGIN PASSWORD 'theirs'")
+    there.ask("CREATE DATABASE crm OWNER crm")
+    try:
+        assert "postgres.user: crm is the role of crm" in first_use(site)
+    finally:
+        there.ask("DROP DATABASE crm")
+        there.ask("DROP ROLE crm")
+
+
+def test_a_redis_of_somebody_where_ours_would_be_is_named(double: PigstyDouble) -> None:
+    address, [port] = double.addresses[0], free_ports(1)
+    site = double.site(redis={"port": port})
+    assert not [each for each in readings(site) if each.probe == "redis.port"]
+    words = ["redis-server", "--bind", address, "--port", str(port), "--save", ""]
+    program = subprocess.Popen([*words, "--requirepass", "difyai123456"], stdout=subprocess.DEVNULL)
+    theirs = RedisServer(address, port, SecretStr("difyai123456"))
+    try:
+        with theirs.client(within_s=10) as client:
+            client.lpush("dataset", "a job")
+            [found] = [each for each in readings(site) if each.probe == "redis.port"]
+            assert f"{address}:{port} is taken, and pigsty.yml has no cluster" in found.said
+            assert found.status is Status.FAIL and "rollout adopt prod" in found.advice
+            assert client.llen("dataset") == 1
+    finally:
+        program.terminate()
+        program.wait()
