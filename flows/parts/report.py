@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.rules.finding import Finding
+from tasks.adoption import beside
 from tasks.core import running_release
 from tasks.core.site import Site
 from tasks.core.step import Outcome
@@ -71,7 +72,7 @@ def report_on(
         outcomes=tuple(outcomes),
         checks=tuple(checks),
         rehearsal=tuple(rehearsal_images(site)),
-        notes=tuple(running_release.notes(site)),
+        notes=(*running_release.notes(site), *beside.notes(site)),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from config.errors import StepError
-from tasks.adoption import plan
+from tasks.adoption import beside, plan
 from tasks.core.site import Site
 from tasks.core.step import Blocked
 from tests.integration.adopting import contents, own, states, there
@@ -30,6 +30,13 @@ def test_a_plan_names_it_and_changes_nothing(there: Site, own: Site) -> None:
     targets = {change.target for change in found.changes}
     assert {"secret_key", "storage", "plugin_daemon", "database"} <= targets
     assert states(there) == ran and contents(there.environment.dify.home) == files
+
+
+def test_a_plan_of_a_first_deploy_names_it(there: Site, own: Site) -> None:
+    project = there.environment.dify.project
+    [note] = beside.notes(own)
+    assert note.startswith("local has another Dify (compose project ") and project in note
+    assert note.endswith("rollout adopt sandbox takes it over")
 
 
 def test_what_is_in_the_way_is_told(there: Site, own: Site) -> None:
