@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from clients.docker_objects import Container
 from tasks.core.engine import usable
 from tasks.core.project_owner import require_own_project
 from tasks.core.site import Site
@@ -31,9 +32,18 @@ def down(site: Site) -> None:
 
 def running_services(site: Site) -> list[str]:
     """Services of the stack that run on some node."""
+    return sorted({c.service for c in _containers(site) if c.state == "running"})
+
+
+def made_services(site: Site) -> list[str]:
+    """Services of the stack that have a container on some node, running or not."""
+    return sorted({c.service for c in _containers(site)})
+
+
+def _containers(site: Site) -> list[Container]:
     project = site.environment.dify.project
     found = [container for each in site.on_each() for container in each.docker.containers(project)]
-    return sorted({c.service for c in found if c.state == "running" and not c.one_off})
+    return [container for container in found if not container.one_off]
 
 
 def stop_services(site: Site, services: list[str]) -> None:

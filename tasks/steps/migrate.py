@@ -13,12 +13,12 @@ from tasks.core.masking import masked
 from tasks.core.site import Site
 from tasks.core.step import ANSWERS_WITHIN_S, Change, Kind, Step
 from tasks.steps import revisions
-from tasks.steps.containers import start_services, stop_services
+from tasks.steps.containers import made_services, start_services, stop_services
 from tasks.steps.job import JobFailed, run_job
+from tasks.steps.reach import require_reached
 
 log = logging.getLogger("rollout")
 
-_NOT_LET_IN = re.compile(r'no pg_hba\.conf entry for host "([^"]+)"')
 _UNKNOWN = re.compile(r"Can't locate revision identified by '(\w+)'")
 
 
@@ -60,6 +60,7 @@ class Migrate:
         if found and found not in known:
             raise revisions.refusal(self.site, found)
         if found != known[0]:
+            require_reached(self.site)
             self._stopped(known[0])
         revisions.remember(self.site)
 
@@ -68,11 +69,9 @@ class Migrate:
 
         But for an upgrade, whose way back is another one: the schema may be half-way by then.
         """
-        writers = self.site.release.migration.writers
-        upgrade = upgrade_mark.read(self.site)
-        back = [] if upgrade and upgrade.pending else writers
+        back = self._back()
         try:
-            stop_services(self.site, writers)
+            stop_services(self.site, self.site.release.migration.writers)
             self._migrate(head)
         except BaseException:
             log.warning("migrate: failed, starting again: %s", ", ".join(back) or "nothing")
@@ -81,6 +80,14 @@ class Migrate:
             except RolloutError as error:
                 log.error("migrate: they do not run: %s", error)
             raise
+
+    def _back(self) -> list[str]:
+        """What runs again after a migration that failed."""
+        upgrade = upgrade_mark.read(self.site)
+        if upgrade and upgrade.pending:
+            return []
+        found = made_services(self.site)
+        return [name for name in self.site.release.migration.writers if name in found]
 
     def _migrate(self, head: str) -> None:
         """Run it; once more when a dead migration's lock kept it from doing anything."""
@@ -118,18 +125,10 @@ class Migrate:
         text = masked(text, self.site)
         if match := _UNKNOWN.search(text):
             return revisions.refusal(self.site, match[1])
-        advice = "the services of before run again; mend the cause and deploy again"
-        if match := _NOT_LET_IN.search(text):
-            environment = self.site.environment
-            advice = (
-                f"PostgreSQL lets this machine in, and not its containers (from {match[1]}): admit "
-                f"{environment.postgres.user} from dify.subnet ({environment.dify.subnet}) in "
-                "pg_hba.conf, reload it, and deploy again"
-            )
         return StepError(
             "migrate",
             "the migration failed: " + "\n".join(text.strip().splitlines()[-8:]),
-            advice=advice,
+            advice="mend the cause and deploy again; the log says what runs again meanwhile",
         )
 
     def _clear_leftovers(self) -> None:

@@ -1,6 +1,8 @@
 """A way down nobody asked for: refused before anything is written, stopped or planned."""
 
+import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from config.rules.revisions import Fit
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, converge
+from tasks.platforms.sandbox import redis
 from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps import revisions, rollout
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import admin, dify_database
 from tasks.steps.settings import settings_steps
+from tasks.steps.table import PARTS
 from tests.integration import stack
 
 NEW, OLD = "1.15.0", "0.6.11"
@@ -48,6 +52,11 @@ def at(site: Site, revision: str) -> None:
 def states(site: Site) -> dict[str, str]:
     found = site.docker.containers(site.environment.dify.project)
     return {c.service: f"{c.id} {c.state} {c.health}" for c in found}
+
+
+def starts(site: Site) -> dict[str, str]:
+    found, api = site.docker.containers(site.environment.dify.project), site.docker.client.api
+    return {c.service: api.inspect_container(c.id)["State"]["StartedAt"] for c in found}
 
 
 def files(site: Site) -> dict[str, bytes]:
@@ -157,12 +166,30 @@ def test_containers_that_postgresql_does_not_admit_are_told_from_the_machine(new
             connection.execute("SELECT pg_reload_conf()")
 
     at(newer, BEFORE)
+    began = starts(newer)
     load("\n".join(kept) + "\n")
     try:
-        with pytest.raises(StepError, match=r"no pg_hba\.conf entry for host") as refused:
+        with pytest.raises(StepError, match="does not let Dify's containers in") as refused:
             converge(Migrate(newer))
     finally:
         load(before)
+    assert "no pg_hba.conf entry for host" in refused.value.cause
     assert f"admit dbuser_dify from dify.subnet ({subnet})" in refused.value.advice
+    assert (refused.value.passes, starts(newer)) == (False, began)
     assert revisions.in_database(newer) == BEFORE
     at(newer, HEAD)
+
+
+def test_a_redis_that_comes_back_is_waited_for_and_a_second_run_does_nothing(newer: Site) -> None:
+    at(newer, BEFORE)
+    with dify_database(newer).connect() as connection:
+        connection.execute("ALTER TABLE apps DROP COLUMN maintainer")
+    redis.stop(newer)
+    with ThreadPoolExecutor() as pool:
+        later = pool.submit(lambda: [time.sleep(3), *map(converge, PARTS["redis"](newer))])
+        assert converge(Migrate(newer)).applied
+        later.result()
+    assert revisions.in_database(newer) == HEAD
+    began = starts(newer)
+    assert converge(Migrate(newer)).changes == ()
+    assert starts(newer) == began

@@ -1,0 +1,123 @@
+"""The question whether a container of Dify gets into PostgreSQL and Redis, and its answer."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# With Dify's drivers and variables; of those PGVECTOR_*, which name the same server: in some
+# releases DB_PASSWORD is encoded. libpq keeps no SQLSTATE of a login that failed, so the server
+# is asked for it by its protocol (SSLRequest, StartupMessage).
+_PROGRAM = r"""
+import errno, json, os, socket, ssl, struct, sys
+import psycopg2, redis
+from redis.sentinel import Sentinel
+
+WITHIN_S = 5
+given = os.environ
+
+def code_of(trouble):
+    if isinstance(trouble, socket.gaierror):
+        return {"kind": "name", "code": trouble.errno}
+    if isinstance(trouble, socket.timeout):
+        return {"kind": "os", "code": errno.ETIMEDOUT}
+    return {"kind": "os", "code": None if isinstance(trouble, ssl.SSLError) else trouble.errno}
+
+def startup(host, port):
+    words = ["user", given["PGVECTOR_USER"], "database", given["PGVECTOR_DATABASE"]]
+    body = struct.pack("!i", 3 << 16) + "\0".join(words).encode() + b"\0\0"
+    with socket.create_connection((host, port), WITHIN_S) as stream:
+        stream.sendall(struct.pack("!ii", 8, 80877103))
+        if stream.recv(1) == b"S":
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            stream = context.wrap_socket(stream)
+        stream.sendall(struct.pack("!i", len(body) + 4) + body)
+        answer = stream.recv(4096)
+    fields = {part[:1]: part[1:].decode() for part in answer[5:].split(b"\0")}
+    return fields.get(b"C") if answer[:1] == b"E" else None
+
+def postgres(host, port):
+    try:
+        psycopg2.connect(
+            host=host, port=port, user=given["PGVECTOR_USER"], dbname=given["PGVECTOR_DATABASE"],
+            password=given["PGVECTOR_PASSWORD"], connect_timeout=WITHIN_S,
+            options="-c timezone=UTC",
+        ).close()
+    except psycopg2.OperationalError as error:
+        try:
+            code = {"kind": "sqlstate", "code": startup(host, port)}
+        except OSError as trouble:
+            code = code_of(trouble)
+        lines = str(error).strip().splitlines()
+        said = [line for line in lines if "failed:" in line] or lines[:1]
+        return {"said": said[-1].rpartition("failed:")[2].replace("FATAL:", "").strip(), **code}
+
+def cache():
+    options = {
+        "username": given.get("REDIS_USERNAME") or None,
+        "password": given.get("REDIS_PASSWORD") or None,
+        "db": int(given.get("REDIS_DB") or 0),
+        "socket_timeout": WITHIN_S, "socket_connect_timeout": WITHIN_S,
+    }
+    if given.get("REDIS_USE_SENTINEL") != "true":
+        return redis.Redis(given["REDIS_HOST"], int(given["REDIS_PORT"]), **options)
+    places = [place.rsplit(":", 1) for place in given["REDIS_SENTINELS"].split(",")]
+    asked = {"password": given.get("REDIS_SENTINEL_PASSWORD") or None, "socket_timeout": WITHIN_S}
+    sentinel = Sentinel([(host, int(port)) for host, port in places], sentinel_kwargs=asked)
+    return sentinel.master_for(given["REDIS_SENTINEL_SERVICE_NAME"], **options)
+
+def events(*_):
+    try:
+        cache().ping()
+    except redis.RedisError as error:
+        kinds = [kind for kind in type(error).__mro__ if kind.__module__ == "redis.exceptions"]
+        return {"said": str(error)[:200], "kind": "redis", "code": kinds[0].__name__}
+
+def own_address(host, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((host, int(port)))
+        except OSError:
+            return ""
+        return asking.getsockname()[0]
+
+def answer(server, host, port, trouble):
+    return {"server": server, "at": f"{host}:{port}", "own": own_address(host, port), **trouble}
+
+asked = [("PostgreSQL", given["PGVECTOR_HOST"], port, postgres) for port in sys.argv[1:]]
+asked.append(("Redis", given["REDIS_HOST"], given["REDIS_PORT"], events))
+found = [(server, host, port, ask(host, port)) for server, host, port, ask in asked]
+print(json.dumps([answer(*each) for each in found if each[-1]]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a container does not get into a server.
+
+    `own`: the container's address. `code`: by its `kind` a SQLSTATE, the name of redis-py's
+    exception, an errno, or that of a name that is not found; None where nobody says.
+    """
+
+    server: Literal["PostgreSQL", "Redis"]
+    at: str
+    own: str
+    said: str
+    kind: Literal["sqlstate", "redis", "os", "name"]
+    code: Any
+
+
+def ask(ports: Iterable[int]) -> list[str]:
+    """Prints what keeps the container out of PostgreSQL, at each of the ports, and out of Redis."""
+    return ["python3", "-c", _PROGRAM, *dict.fromkeys(map(str, ports))]
+
+
+def parse(output: str) -> list[Trouble]:
+    """What the program printed last.
+
+    Raises:
+        ValueError: nothing that it would print.
+    """
+    lines = output.strip().splitlines()
+    return [Trouble(**each) for each in json.loads(lines[-1] if lines else "")]
