@@ -136,7 +136,7 @@ def _service(
         "init": True,
         **_confined(service, processes(environment, service)),
         "stop_grace_period": f"{service.stop_s}s",
-        "environment": environment_of(service, release) | variables,
+        "environment": _with_proxies(environment_of(service, release)) | variables,
         "extra_hosts": hosts,
         "labels": _labels(environment, service, files),
         "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
@@ -186,6 +186,19 @@ def environment_of(service: Service, release: Release) -> dict[str, str]:
         key: value if REFERENCE.fullmatch(value) else _literal(value)
         for key, value in service.environment.items()
     }
+
+
+# Where the file says nothing, Docker's command gives a container those of its own configuration.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def _with_proxies(own: Mapping[str, str]) -> dict[str, str]:
+    """With the variables of proxies, in both cases, since programs read one or the other: what the
+    release sets, else nothing. No proxy is asked for the container itself.
+    """
+    here = {"NO_PROXY": "localhost,127.0.0.1"} if "HTTP_PROXY" in own else {}
+    said = {**here, **own}
+    return {**own, **{each: said.get(n, "") for n in _PROXIES for each in (n, n.lower())}}
 
 
 def _literal(text: str) -> str:

@@ -1,5 +1,7 @@
 """A way down nobody asked for: refused before anything is written, stopped or planned."""
 
+import json
+import subprocess
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ import pytest
 
 from clients.docker import Docker, NoEnd
 from config.errors import StepError
+from config.hand_steps import Run
 from config.load import load_release
 from config.rules.finding import Status
 from config.rules.revisions import Fit
@@ -19,6 +22,7 @@ from tasks.core.step import Change, Kind, converge
 from tasks.platforms.sandbox import redis
 from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps import revisions, rollout
+from tasks.steps.job import run_job
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import admin, dify_database
 from tasks.steps.settings import settings_steps
@@ -153,6 +157,22 @@ def test_no_container_of_a_migration_is_left_when_its_time_is_over(newer: Site) 
     with pytest.raises(StepError, match=r"dify\.migrate_within_s raises this limit"):
         Migrate(newer)._run(run, 5)
     assert not [c for c in newer.docker.containers(newer.environment.dify.project) if c.one_off]
+
+
+def test_proxies_of_docker_s_configuration_reach_no_container_of_the_stack(
+    newer: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxies = {"default": {"httpProxy": "http://192.0.2.1:3128", "noProxy": "a"}}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": proxies}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    plain = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "env"]
+    words = [*plain, newer.release.images["api"]]
+    control = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "http_proxy=http://192.0.2.1:3128" in control  # what it does elsewhere
+    said = run_job(newer, Run(service="api", entrypoint=["env"]), name="seen", variables={},
+                   timeout_s=60)  # fmt: skip
+    assert "192.0.2.1" not in said
+    assert {"http_proxy=", "HTTPS_PROXY=", "NO_PROXY=", "all_proxy="} <= set(said.splitlines())
 
 
 def test_containers_that_postgresql_does_not_admit_are_told_from_the_machine(newer: Site) -> None:

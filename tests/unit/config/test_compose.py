@@ -104,6 +104,21 @@ def test_settings_are_named_and_never_written(stack):
 
 
 @pytest.mark.parametrize("version", release_names())
+def test_what_proxies_a_container_gets_is_the_releases(environment, changed, version):
+    """Docker's command adds those of its own configuration to what a file leaves open."""
+    agents = changed(environment, dify={"services": ["agent"]})
+    release = load_release(version)
+    running = rendered(agents if "agent_sandbox" in release.services else environment, release)
+    for name, service in running["services"].items():
+        own = release.services[name].environment if name in release.services else {}
+        said = {"NO_PROXY": "localhost,127.0.0.1"} if "HTTP_PROXY" in own else {}
+        for kind in ("HTTP", "HTTPS", "FTP", "ALL", "NO"):
+            key = f"{kind}_PROXY"
+            found = service["environment"][key], service["environment"][key.lower()]
+            assert found == ((said | own).get(key, ""),) * 2, (name, key)
+
+
+@pytest.mark.parametrize("version", release_names())
 def test_every_reference_has_a_line_in_env(environment, version):
     from config.desired import env_file
     from config.release import REFERENCE
