@@ -19,6 +19,7 @@ _DONE = re.compile(
 )
 _NOT_DONE = re.compile(r"^\S+ \| (?P<how>FAILED|UNREACHABLE)!(?:: | => )(?P<rest>.*)$")
 _SUDO = re.compile(r"\bsudo\b|become password|privilege escalation", re.IGNORECASE)
+_NO_PROMPT = re.compile(r"Timeout \(\d+s\) waiting for privilege escalation prompt")
 _ELSEWHERE = re.compile(r"temporary directory|No space left|Read-only file system|python", re.I)
 MAX_LOGGED = 8  # lines of a failure
 _ERROR = re.compile(r"^(?:ERROR!|\[ERROR\]:) (?P<text>.*)$")
@@ -80,7 +81,10 @@ class Played:
 
     @property
     def unreachable(self) -> tuple[str, ...]:
-        return tuple(name for name, host in self.hosts.items() if host.unreachable)
+        """Hosts that were not reached, or that stopped to answer: Ansible says so of both."""
+        away = {name for name, host in self.hosts.items() if host.unreachable}
+        silent = {each.host for each in self.fatal if _NO_PROMPT.search(each.why)}
+        return tuple(name for name in self.hosts if name in away | silent)
 
 
 def plain(line: str) -> str:
@@ -147,7 +151,7 @@ class NoAnswer(ValueError):
 
 def lacks_sudo(why: str) -> bool:
     """Whether the user Ansible logs in as may not become root there."""
-    return bool(_SUDO.search(why))
+    return bool(_SUDO.search(why)) and not _NO_PROMPT.search(why)
 
 
 def way_on(why: str, login: str) -> str:

@@ -147,7 +147,7 @@ class PrefectDaemons:
             ("PREFECT_UI_API_URL", "/api"),
             ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
             ("PREFECT_SERVER_LOGGING_LEVEL", "WARNING"),
-            # The newer UI cannot resume a run that waits for approval.
+            # The one whose buttons the tests press; the newer one resumes from the menu of a run.
             ("PREFECT_SERVER_UI_V2_ENABLED", "false"),
         )
 

@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from clients.command import Completed
-from tasks.tools.ansible import Host, NoAnswer, answer, parse, plain, task_of, variables, way_on
+from tasks.tools.ansible import (
+    Host,
+    NoAnswer,
+    answer,
+    lacks_sudo,
+    parse,
+    plain,
+    task_of,
+    variables,
+    way_on,
+)
 
 RECORDED = Path(__file__).parents[2] / "recorded"
 
@@ -34,6 +44,17 @@ def test_a_failed_assertion_over_several_lines_is_told_by_its_message():
     assert str(failure) == (
         "validate user definition on 127.0.0.1: define user nosuch in pg_users first"
     )
+
+
+def test_a_machine_that_stops_to_answer_is_not_reached_and_lacks_no_sudo():
+    why = "Timeout (17s) waiting for privilege escalation prompt: "
+    played = parse(
+        "TASK [redis : create redis directories] ****\n"
+        f'fatal: [10.0.0.1]: FAILED! => {{"msg": "{why}"}}\n'
+        "PLAY RECAP ****\n10.0.0.1 : ok=11 changed=1 unreachable=0 failed=1\n"
+    )
+    assert played.unreachable == ("10.0.0.1",)
+    assert not lacks_sudo(why) and lacks_sudo("Missing sudo password")
 
 
 def test_what_the_playbook_ignores_is_a_failure_all_the_same():
