@@ -33,6 +33,11 @@ class OnNode:
         self.part.apply(change)
 
 
+def on_node(sites: Sequence[Site], site: Site, what: str) -> str:
+    """What is done on the site's node, as a plan of all these says it."""
+    return what if len(sites) == 1 else f"{site.node.name}: {what}"
+
+
 def on_each(site: Site, build: Callable[[Site], Sequence[Step[Any]]]) -> list[Step[Any]]:
     """What `build` makes for each node, the first node's parts first."""
     sites = site.on_each()

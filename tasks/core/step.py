@@ -43,7 +43,6 @@ class Change:
     they are for people, and no code reads them to decide. `action` is the step's own data for
     `apply`: a Command, a File, a statement. Neighbours with the same action are
     one thing to do, seen as several differences: they are applied once.
-    `follows`: it completes a change of an earlier part of the step, which says so in the plan.
     """
 
     kind: Kind
@@ -52,7 +51,6 @@ class Change:
     before: str = field(default="", compare=False)
     after: str = field(default="", compare=False)
     action: Any = field(default=None, repr=False, compare=False)
-    follows: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return self.what
@@ -108,11 +106,10 @@ class Outcome:
     blocked: tuple[Blocked, ...] = ()
 
     def __add__(self, other: "Outcome") -> "Outcome":
-        """Two parts of one step reported as one: a plan that was approved counts the same."""
-        more = tuple(each for each in other.changes if not (each.follows and self.changes))
+        """Two parts of one step reported as one."""
         return Outcome(
             self.step,
-            self.changes + more,
+            self.changes + other.changes,
             self.seconds + other.seconds,
             self.applied or other.applied,
             self.blocked + other.blocked,

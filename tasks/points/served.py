@@ -13,7 +13,7 @@ from config.load import load_release, release_names
 from tasks.core import release_file, secret_file
 from tasks.core.site import Site
 from tasks.probes.verify.run import failed, verify
-from tasks.steps import routes
+from tasks.steps import stack_nginx
 from tasks.steps.containers import running_services, start_services, stop_services
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
@@ -57,7 +57,7 @@ class Served:
             if files and self.services:
                 home, wait_s = each.environment.dify.home, each.environment.dify.start_within_s
                 each.node.run(compose.up(compose_prefix(each.node), home, wait_s=wait_s))
-                routes.reload(each)
+                stack_nginx.reload(each)
         if self.services and self.release in release_names():
             before = self.site.replace(release=load_release(self.release))
             if error := failed(verify(before, deep=False)):

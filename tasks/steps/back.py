@@ -1,9 +1,11 @@
 """Back to the old containers that still run: routes and queues alone change, no data."""
 
-from clients.docker_objects import Container
+from collections.abc import Sequence
+
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.steps.ahead import Written
 from tasks.steps.ending import asked
 from tasks.steps.pairs import Pair, pairs
 from tasks.steps.routes import Routes
@@ -11,8 +13,8 @@ from tasks.steps.written import write, written
 from tasks.tools import celery
 
 
-def lead_back(site: Site) -> list[Container]:
-    """The old containers that serve again; none where none of them runs.
+def lead_back(sites: Sequence[Site]) -> list[tuple[Site, Pair]]:
+    """The pairs whose old container serves again, on their nodes; none where none of them runs.
 
     The new ones stay, and nothing leads to them. compose.yaml describes the old ones by what config
     says now, so that the next deploy makes the change again.
@@ -20,19 +22,23 @@ def lead_back(site: Site) -> list[Container]:
     Raises:
         StepError: an old one does not answer; then the new ones serve on.
     """
-    found, before = living(site), written(site)
+    found = [(site, one) for site in sites for one in living(site)]
     if not found:
         return []
-    write(site, {**before, **{one.service: one.old.colour for one in found}})
+    before = [(site, written(site)) for site in sites]
+    for site, names in before:
+        mine = {one.service: one.old.colour for each, one in found if each is site}
+        write(site, {**names, **mine})
     try:
-        converge(Routes(site), patience=site.within(1))
+        converge(Routes(sites, Written()), patience=sites[0].within(1))
     except StepError:
-        write(site, before)
+        for site, names in before:
+            write(site, names)
         raise
-    for one in found:
+    for site, one in found:
         if site.release.services[one.service].overlap == "jobs":
             _take_jobs(site, one)
-    return [one.old for one in found]
+    return found
 
 
 def living(site: Site) -> list[Pair]:

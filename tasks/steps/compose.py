@@ -1,28 +1,23 @@
 """The stack's containers run, from the wanted images and settings, and are healthy."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from clients.command import Command, CommandFailed
-from clients.docker_objects import Container, Image
 from clients.files import File
-from config.desired import compose as desired
-from config.desired import env_file
 from config.desired.colours import Colours
-from config.desired.services import active, images
-from config.desired.stack import ROUTES, mounted_files, routes_file
+from config.desired.services import active
+from config.desired.stack import ROUTES, routes_file
 from config.errors import StepError
 from tasks.core import release_file
-from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.nodes import on_each
-from tasks.core.project_owner import other_folder, way_on, why
+from tasks.core.project_owner import way_on, why
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
-from tasks.core.storage_authority import storage_authority
 from tasks.images import held
 from tasks.steps.docker import compose_prefix
 from tasks.steps.drain import Drain
@@ -31,11 +26,12 @@ from tasks.steps.firewall import Firewall
 from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks, Unused
 from tasks.steps.outage import announced
-from tasks.steps.overlap import obstacles
-from tasks.steps.routes import NGINX, Routes
+from tasks.steps.routes import Routes
 from tasks.steps.stack_actual import Actual
 from tasks.steps.stack_changes import by_up, of_service
-from tasks.steps.written import routed, write, written
+from tasks.steps.stack_look import Looks, containers, image_ids, images_here
+from tasks.steps.stack_nginx import NGINX
+from tasks.steps.written import write
 from tasks.tools import compose
 
 LAST_LINES = 12
@@ -51,60 +47,12 @@ class Stack:
     """
 
     site: Site
+    looks: Looks = field(default_factory=Looks)
     name: str = "compose"
     settle_s: float = 10.0
 
     def observe(self) -> Actual:
-        services = active(self.site.environment, self.site.release)
-        if not usable(self.site):
-            return Actual(services)
-        found: dict[str, list[Container]] = {}
-        containers = self._containers()
-        for container in containers:
-            found.setdefault(container.service, []).append(container)
-        ids, roles = _ids(self._images()), self.site.release.images
-        actual = Actual(
-            services,
-            found,
-            self._hashes() if found else {},
-            {n: ids[roles[s.image]] for n, s in services.items() if roles[s.image] in ids},
-            other_folder(self.site, containers),
-            written(self.site),
-            routed(self.site),
-        )
-        if not (replaced := actual.replaced()):
-            return actual
-        why = obstacles(self.site, replaced, routed=actual.stays(NGINX))
-        known = release_file.read(self.site.environment, self.site.node)
-        return replace(actual, obstacles=why, start_s=known.start_s)
-
-    def _containers(self) -> list[Container]:
-        found = self.site.docker.containers(self.site.environment.dify.project)
-        return [container for container in found if not container.one_off]
-
-    def _images(self) -> dict[str, Image]:
-        """Reference → the image of that name that is here."""
-        wanted = images(self.site.environment, self.site.release).values()
-        found = {reference: self.site.docker.image(reference) for reference in wanted}
-        return {reference: image for reference, image in found.items() if image}
-
-    def _files(self) -> dict[str, str]:
-        site = self.site
-        return mounted_files(site.environment, site.release, storage_authority(site))
-
-    def _hashes(self) -> dict[str, str]:
-        """Of the wanted files, written or not: a plan knows what the settings step will change."""
-        environment, release = self.site.environment, self.site.release
-        command = compose.hashes(
-            compose_prefix(self.site.node),
-            environment.dify.home,
-            document=desired.render_both(environment, release, self._files()),
-            settings=env_file.settings(environment, release, self.site.secrets),
-        )
-        try:
-            return compose.parse_hashes(self.site.node.run(command))
-        except CommandFailed as error:
-            raise StepError("compose", masked(str(error), self.site)) from None
+        return self.looks.anew(self.site)
 
     def plan(self, actual: Actual) -> Sequence[Planned]:
         if actual.other:
@@ -121,6 +69,7 @@ class Stack:
 
     def apply(self, change: Change) -> None:
         seen = self.observe()
+        self.looks.forget()
         colours = seen.wanted()
         self._make_way(seen, colours)
         self._write(seen, colours)
@@ -132,8 +81,11 @@ class Stack:
             self._take_back(seen)
             raise
         start_s = round(time.monotonic() - began)
-        before, found = release_file.read(self.site.environment, self.site.node), self._images()
-        now = _ids(found)
+        before, found = (
+            release_file.read(self.site.environment, self.site.node),
+            images_here(self.site),
+        )
+        now = image_ids(found)
         release_file.update(
             self.site.environment,
             self.site.node,
@@ -186,19 +138,19 @@ class Stack:
 
     def _take_back(self, seen: Actual) -> None:
         """New ones that do not run well beside what serves are gone: nobody has seen them."""
-        for one in self._containers():
+        for one in containers(self.site):
             known = one.service in seen.services and seen.containers.get(one.service)
             if known and one.colour != seen.serving(one.service) and not one.ready:
                 self.site.docker.remove(one.id)
 
     def _unmade(self) -> bool:
         """Whether a service has no container: Compose may end well without having made it."""
-        made = {container.service for container in self._containers()}
+        made = {container.service for container in containers(self.site)}
         return not made.issuperset(active(self.site.environment, self.site.release))
 
     def _trouble(self, said: str) -> StepError:
         """Which service is not well, in its own last words; else what Compose said."""
-        for container in self._containers():
+        for container in containers(self.site):
             if container.began and not container.ready:
                 words = masked(self.site.docker.logs(container.id), self.site)
                 return StepError(
@@ -216,20 +168,20 @@ def _last(output: str) -> str:
     return "\n".join(output.strip().splitlines()[-LAST_LINES:])
 
 
-def _ids(found: Mapping[str, Image]) -> dict[str, str]:
-    return {reference: image.id for reference, image in found.items()}
-
-
 def compose_steps(site: Site) -> list[Step[Any]]:
-    return on_each(
-        site,
-        lambda each: [
-            Networks(each),
-            Firewall(each),
-            RulesAtStart(each),
-            Stack(each),
-            Routes(each),
-            Drain(each),
-            Unused(each),
-        ],
-    )
+    """New containers come up on every node before any of them is led to."""
+    looks, sites = Looks(), site.on_each()
+    return [
+        *on_each(
+            site,
+            lambda each: [
+                Networks(each),
+                Firewall(each),
+                RulesAtStart(each),
+                Stack(each, looks),
+            ],
+        ),
+        Routes(sites, looks),
+        Drain(sites, looks),
+        *on_each(site, lambda each: [Unused(each)]),
+    ]

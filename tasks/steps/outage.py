@@ -8,7 +8,7 @@ from config.desired.services import routes
 from config.errors import RolloutError
 from tasks.core.site import Site
 from tasks.steps.maintenance import close, is_read, reopen
-from tasks.steps.routes import NGINX
+from tasks.steps.stack_nginx import NGINX
 
 log = logging.getLogger("rollout")
 

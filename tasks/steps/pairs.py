@@ -20,12 +20,12 @@ class Pair:
 
 
 def pairs(site: Site) -> list[Pair]:
-    """Of each service that has a container of both colours; without an engine there are none."""
+    """Each old container of a service that has both colours; without an engine there are none."""
     if not usable(site):
         return []
     colours, services = written(site), active(site.environment, site.release)
     found = site.docker.containers(site.environment.dify.project)
     mine = [one for one in found if not one.one_off and one.service in services]
     new = {c.service: c for c in mine if c.colour == colours.get(c.service, Colour.BLUE)}
-    old = {c.service: c for c in mine if c.colour != colours.get(c.service, Colour.BLUE)}
-    return [Pair(name, old[name], new[name]) for name in old if name in new]
+    old = [c for c in mine if c.colour != colours.get(c.service, Colour.BLUE)]
+    return [Pair(one.service, one, new[one.service]) for one in old if one.service in new]

@@ -7,6 +7,7 @@ from clients.docker_objects import Container
 from config.desired.colours import Colour, Colours
 from config.release import Service
 from config.rules.colours import Side, current, wanted
+from tasks.steps.stack_nginx import NGINX
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,21 @@ class Actual:
     def stays(self, name: str) -> bool:
         """Whether the service runs, and nothing about it has to be changed."""
         return any(side.fits and side.running for side in self._sides(name))
+
+    @property
+    def led(self) -> bool:
+        """Whether the stack's nginx runs on: one that is to be made starts with its routes."""
+        return not self.other and self.stays(NGINX)
+
+    def old(self) -> list[Container]:
+        """What is beside the one that is wanted, or will be once that has started."""
+        wanted = {} if self.other else self.wanted()
+        return [
+            one
+            for name, colour in wanted.items()
+            for one in self.containers.get(name, [])
+            if one.colour != colour and self._may_be(one)
+        ]
 
     def orphans(self) -> list[Container]:
         """What is of no service, or in a colour that its service does not have."""

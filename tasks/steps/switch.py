@@ -3,6 +3,7 @@
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome, converge
+from tasks.steps.ahead import Written
 from tasks.steps.back import lead_back, living
 from tasks.steps.drain import Drain
 from tasks.steps.pairs import Pair
@@ -26,10 +27,9 @@ def switch_back(site: Site) -> Outcome:
             "no old container runs beside a new one",
             advice="what was changed is a setting or an image: put that back, and deploy",
         )
-    for each in site.on_each():
-        lead_back(each)
-        outcome += converge(Drain(each), patience=each.within(1))
-    return outcome
+    sites = site.on_each()
+    lead_back(sites)
+    return outcome + converge(Drain(sites, Written()), patience=site.within(1))
 
 
 def _outcome(site: Site, *, applied: bool) -> Outcome:

@@ -8,8 +8,7 @@ from clients.waiting import until
 from config.desired.colours import Colour
 from config.rules.colours import worse
 from tasks.core.site import Site
-from tasks.steps import gate
-from tasks.steps.routes import stack_nginx
+from tasks.steps import gate, stack_nginx
 from tasks.steps.written import written
 
 EVERY_S = 1.0
@@ -35,7 +34,7 @@ def trouble(site: Site, names: Iterable[str]) -> str:
 
 
 def _wrong(site: Site, services: list[str], before: int, began: float) -> Iterator[str]:
-    colours, nginx = written(site), stack_nginx(site)
+    colours, nginx = written(site), stack_nginx.running(site)
     for one in site.docker.containers(site.environment.dify.project):
         if one.service in services and one.colour == colours.get(one.service, Colour.BLUE):
             yield from _of_one(site, one, nginx)
@@ -58,6 +57,6 @@ def _of_one(site: Site, one: Container, nginx: Container | None) -> Iterator[str
 
 def _failures(site: Site, since: float) -> int:
     """Requests that the stack's nginx answered with a failure since then."""
-    nginx = stack_nginx(site)
+    nginx = stack_nginx.running(site)
     said = site.docker.logs_since(nginx.id, since, _LINES) if nginx else []
     return sum(line.startswith(FAILURE) for line in said)

@@ -10,6 +10,7 @@ import pytest
 from clients.dify import Dify
 from clients.dify.graphs import Graph, reverse
 from clients.dify.workflow import finished
+from clients.docker import Docker
 from clients.docker_objects import Container
 from clients.waiting import until
 from config.desired.colours import split
@@ -21,10 +22,12 @@ from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
 from tasks.steps.compose import compose_steps
 from tasks.steps.ending import asked
+from tasks.steps.firewall import Firewall
+from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
-from tasks.steps.routes import reload
 from tasks.steps.settings import settings_steps
+from tasks.steps.stack_nginx import reload
 from tasks.steps.switch import switch_back
 from tasks.steps.written import routed
 from tasks.tools import celery
@@ -52,6 +55,12 @@ def switch(site: Site) -> list[str]:
     return [change.what for outcome in done for change in outcome.changes]
 
 
+def planned(site: Site) -> list[str]:
+    """What `switch` would change."""
+    steps = [step for build in (settings_steps, compose_steps) for step in build(site)]
+    return [change.what for step in steps for change in converge(step, dry_run=True).changes]
+
+
 def until_made(site: Site, made: str) -> None:
     """A run of the steps that ends after this one."""
     for build in (settings_steps, compose_steps):
@@ -72,13 +81,39 @@ def address(site: Site) -> str:
 
 def test_a_setting_changes_and_no_request_fails(stack: Site) -> None:
     assert switch(stack) == []
+    site = changed(stack, log_level="DEBUG")
+    foretold = planned(site)
     with load(address(stack), PATHS) as counted:
-        done = switch(changed(stack, log_level="DEBUG"))
+        done = switch(site)
     assert counted.failed == {}
     assert counted.total > 100
-    assert "start a new api beside the old one" in done
+    assert foretold == done
+    assert [what for what in done if "api" in what] == [
+        "start a new api beside the old one",
+        "lead to api-green",
+        "let the old api end and remove it",
+    ]
     assert names(stack) | {"api": "api-green", "worker": "worker-green"} == names(stack)
     assert switch(changed(stack, log_level="DEBUG")) == []
+
+
+def test_a_deploy_with_nothing_to_do_looks_at_the_containers_once(
+    stack: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch(stack)
+    looks: list[str] = []
+    real = Docker.containers
+
+    def counted(docker: Docker, project: str) -> list[Container]:
+        looks.append(project)
+        return real(docker, project)
+
+    monkeypatch.setattr(Docker, "containers", counted)
+    steps = [
+        step for step in compose_steps(stack) if not isinstance(step, (Firewall, RulesAtStart))
+    ]
+    assert [change for step in steps for change in converge(step).changes] == []
+    assert looks == [stack.environment.dify.project]
 
 
 @pytest.fixture

@@ -105,13 +105,3 @@ def test_outcomes_of_parts_add_up() -> None:
     total = one + two
     assert [c.what for c in total.changes] == ["a", "b"]
     assert (total.seconds, total.applied) == (1.5, True)
-
-
-def test_what_follows_from_a_planned_change_is_not_counted_once_more() -> None:
-    start = Change(Kind.START, "api-green", "start a new api beside the old one")
-    lead = Change(Kind.RELOAD, "routes", "lead to api-green", follows=True)
-    first = Outcome("compose", (start,), 1.0, applied=True)
-    after = Outcome("compose", (lead,), 1.0, applied=True)
-    assert (first + after).changes == (start,)
-    nothing = Outcome("compose", (), 1.0, applied=False)
-    assert (nothing + after).changes == (lead,)

@@ -74,6 +74,24 @@ def test_the_routes_say_which_of_two_serves_and_time_does_for_a_worker() -> None
     assert (found.serving("api"), found.serving("worker")) == (BLUE, GREEN)
 
 
+def test_what_will_be_old_is_known_before_anything_new_has_started() -> None:
+    found = actual(container("api", made="old"), container("sandbox", made="old"))
+    assert [one.service for one in found.old()] == ["api"]
+    assert replace(found, obstacles={"api": "no memory"}).old() == []
+    assert replace(found, other="/srv/dify").old() == []
+    both = actual(container("api", made="old"), container("api", colour=GREEN, made="A"))
+    assert [(one.service, one.colour) for one in both.old()] == [("api", BLUE)]
+
+
+def test_an_nginx_that_has_to_be_made_is_not_led() -> None:
+    services = load_release("1.15.0").services
+    hashes = {**HASHES, "nginx": "n"}
+    led = actual(container("nginx", made="n"), services=services, hashes=hashes)
+    assert led.led
+    assert not replace(led, other="/srv/dify").led
+    assert not actual(container("nginx", made="x"), services=services, hashes=hashes).led
+
+
 def test_what_no_service_is_called_is_an_orphan() -> None:
     found = actual(
         container("old", made="x"), container("sandbox", colour=GREEN), container("api", made="a")
