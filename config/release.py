@@ -191,7 +191,8 @@ class Release(Strict):
     """One Dify version as data. A newer one is another file.
 
     `digests` pins images by role; `name:tag@sha256:…` among the images says the same. `steps`: what
-    an upgrade to it or across it takes beside the migration.
+    an upgrade to it or across it takes beside the migration. `overlap_from`: older releases that
+    serve its schema too, and may run beside it.
     """
 
     version: str
@@ -208,6 +209,11 @@ class Release(Strict):
     migration: Migration
     api: Api
     steps: list[HandStep] = []
+    overlap_from: list[str] = []
+
+    def beside(self, version: str) -> bool:
+        """Whether both may run at once, on this release's schema."""
+        return version in (self.version, *self.overlap_from)
 
     @property
     def proved(self) -> bool:

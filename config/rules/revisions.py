@@ -17,12 +17,14 @@ _LINE = re.compile(
 class Fit(StrEnum):
     """How a database's revision relates to a release.
 
-    SAME: it is the release's newest. OLDER: the release migrates it up. NEWER: the release does not
-    know it and cannot serve it. OPEN: only the release's image can say.
+    SAME: it is the release's newest. OLDER: the release migrates it up. BESIDE: the release serves
+    it without knowing it, as the newer one says whose it is. NEWER: the release does not know it
+    and cannot serve it. OPEN: only the release's image can say.
     """
 
     SAME = "same"
     OLDER = "older"
+    BESIDE = "beside"
     NEWER = "newer"
     OPEN = "open"
 

@@ -95,7 +95,36 @@ class Upgrading:
                 self.mark = self.graph.run(tasks.saved, point=self.point())
 
     def forward(self, mark: Upgrade) -> Upgrade:
-        """Read top to bottom. What an earlier run has done is found done."""
+        """What an earlier run has done is found done."""
+        self.beside() if mark.beside else self.with_outage(mark)
+        run = self.graph.run
+        with self.laps.lap("hand steps after"):
+            self.notes += run(tasks.steps_after, found=self.way)
+        with self.laps.lap("watch"):
+            run(tasks.watch)
+        return run(tasks.end)
+
+    def beside(self) -> None:
+        """Read top to bottom. The old release serves until the new one is led to, and then waits
+        until that one is proved."""
+        run, lap = self.graph.run, self.laps.lap
+        with lap("new settings"):
+            run(STEPS["settings"])
+        run(tasks.change)
+        with lap("migrate beside"):
+            run(STEPS["migrate"])
+        with lap("start beside and switch"):
+            run(STEPS["compose"], kept=True)
+            run(STEPS["portal"], closed=True)
+            run(STEPS["hosts"])
+        with lap("proof"):
+            self.checks += run(STEPS["verify"], changed=True)
+        run(tasks.opened)
+        with lap("end of the old"):
+            run(STEPS["compose"])
+
+    def with_outage(self, mark: Upgrade) -> None:
+        """Read top to bottom. Nobody can use Dify until the new release is proved."""
         run, lap = self.graph.run, self.laps.lap
         if not mark.opened:
             self.stop(mark)
@@ -114,11 +143,6 @@ class Upgrading:
             self.checks += run(STEPS["verify"], changed=True)
             run(reopen_portal)
         run(tasks.opened)
-        with lap("hand steps after"):
-            self.notes += run(tasks.steps_after, found=self.way)
-        with lap("watch"):
-            run(tasks.watch)
-        return run(tasks.end)
 
     def gone_back(self, error: Exception) -> StepError:
         """Why the upgrade failed, and what serves now."""
@@ -166,13 +190,17 @@ class Upgrading:
 def back(graph: Graph) -> tuple[list[Finding], list[str]]:
     """The old release, whose graph it is, serves its own data again: its checks, and notes.
 
-    Where the upgrade changed no data there is nothing to restore.
+    Where the upgrade changed no data, or the old release serves it as it is, there is nothing to
+    restore.
     """
     mark = graph.run(tasks.turn_back)
-    if mark.stage is Stage.STOPPING:
+    if not graph.run(tasks.needs_restore, mark=mark):
         checks = second_half(graph)
         graph.run(tasks.forget)
-        return checks, ["nothing of its data was changed"]
+        same = mark.stage is Stage.STOPPING
+        return checks, [
+            f"nothing of its data was {'changed' if same else 'restored: it serves it'}"
+        ]
     choice = graph.run(
         points.choose, source=graph.site, point=mark.point, only=[], release=mark.old
     )

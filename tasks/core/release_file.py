@@ -30,6 +30,7 @@ class ReleaseFile(BaseModel):
     `images`: reference → id of what runs; `previous` of what ran before, for a way back.
     `held`: reference → digest its registry gave it when it was pulled first.
     `revisions`: image id → the schema revisions that image brings, its newest first.
+    `migrated`: newest schema revision of a release that was upgraded to → that release.
     `start_s`: how long the containers took at the last start until all were healthy.
     `hand_steps`: step of an upgrade that changed this database → when it began.
     `verified`: digest of the stack that passed all checks and was not changed since, `databases`
@@ -49,6 +50,7 @@ class ReleaseFile(BaseModel):
     settings: dict[str, str] = {}
     held: dict[str, str] = {}
     revisions: dict[str, list[str]] = {}
+    migrated: dict[str, str] = {}
     start_s: float = 0.0
     hand_steps: dict[str, str] = {}
     verified: str = ""

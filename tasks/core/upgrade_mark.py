@@ -29,7 +29,8 @@ class Upgrade(mark.Mark):
     """An upgrade `old` → `new` from the restore point `point`.
 
     `proved`: a sentence on the drill of the point. `images`: reference → id, before the upgrade.
-    `saved`: the point was taken after the stop, and nothing is newer.
+    `saved`: the point was taken after the stop, and nothing is newer. `beside`: both releases run
+    at once, and nobody is stopped.
     """
 
     old: str
@@ -39,6 +40,7 @@ class Upgrade(mark.Mark):
     images: dict[str, str] = {}
     stage: Stage = Stage.STOPPING
     saved: bool = False
+    beside: bool = False
 
     @property
     def pending(self) -> bool:

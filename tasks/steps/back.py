@@ -6,11 +6,10 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.steps.ahead import Written
-from tasks.steps.ending import asked
 from tasks.steps.pairs import Pair, pairs
 from tasks.steps.routes import Routes
+from tasks.steps.workers import take
 from tasks.steps.written import write, written
-from tasks.tools import celery
 
 
 def lead_back(sites: Sequence[Site]) -> list[tuple[Site, Pair]]:
@@ -37,16 +36,10 @@ def lead_back(sites: Sequence[Site]) -> list[tuple[Site, Pair]]:
         raise
     for site, one in found:
         if site.release.services[one.service].overlap == "jobs":
-            _take_jobs(site, one)
+            take(site, one.old, one.new)
     return found
 
 
 def living(site: Site) -> list[Pair]:
     """Services whose old container still runs well."""
     return [one for one in pairs(site) if one.old.ready]
-
-
-def _take_jobs(site: Site, pair: Pair) -> None:
-    """The old worker takes jobs again, from the queues of the new one, if it had left them."""
-    if not asked(site, pair.old, celery.queues()):
-        asked(site, pair.old, celery.take(asked(site, pair.new, celery.queues())))

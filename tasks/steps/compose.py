@@ -169,8 +169,18 @@ def _last(output: str) -> str:
 
 
 def compose_steps(site: Site) -> list[Step[Any]]:
-    """New containers come up on every node before any of them is led to."""
-    looks, sites = Looks(), site.on_each()
+    """The whole step: what was replaced is gone in the end."""
+    looks = Looks()
+    return [
+        *switch_steps(site, looks),
+        Drain(site.on_each(), looks),
+        *on_each(site, lambda each: [Unused(each)]),
+    ]
+
+
+def switch_steps(site: Site, looks: Looks | None = None) -> list[Step[Any]]:
+    """New containers come up on every node, and then are led to."""
+    seen = looks or Looks()
     return [
         *on_each(
             site,
@@ -178,10 +188,8 @@ def compose_steps(site: Site) -> list[Step[Any]]:
                 Networks(each),
                 Firewall(each),
                 RulesAtStart(each),
-                Stack(each, looks),
+                Stack(each, seen),
             ],
         ),
-        Routes(sites, looks),
-        Drain(sites, looks),
-        *on_each(site, lambda each: [Unused(each)]),
+        Routes(site.on_each(), seen),
     ]

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from clients.docker_objects import Container
-from clients.waiting import until
 from config.errors import StepError
 from tasks.core.masking import masked
 from tasks.core.nodes import on_node
@@ -14,10 +12,10 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Kind
 from tasks.steps.ahead import Sight
 from tasks.steps.back import lead_back
-from tasks.steps.ending import EVERY_S, drained
+from tasks.steps.ending import drained
 from tasks.steps.pairs import Pair, pairs
 from tasks.steps.watch import trouble
-from tasks.tools import celery
+from tasks.steps.workers import hand_over
 
 OfSite = tuple[Site, list[Pair]]
 
@@ -54,25 +52,10 @@ class Drain:
 
 
 def _wrong(of: OfSite) -> str:
+    """What is wrong with what is new on a node; the old workers have left their queues then."""
     site, found = of
-    return (_silent(site, found) or trouble(site, [one.service for one in found])) if found else ""
-
-
-def _silent(site: Site, found: list[Pair]) -> str:
-    """Which new worker does not answer: one that runs may still be on its way to the broker."""
-    for one in found:
-        if site.release.services[one.service].overlap == "jobs" and not until(
-            partial(_answers, site, one.new),
-            within_s=site.environment.dify.start_within_s,
-            every_s=EVERY_S,
-            waiting=f"compose: waiting for the new {one.service} to take jobs",
-        ):
-            return f"the new {one.service} takes no jobs"
-    return ""
-
-
-def _answers(site: Site, worker: Container) -> bool:
-    return site.docker.execute(worker.id, celery.ping())[0] == 0
+    names = [one.service for one in found]
+    return (hand_over(site, found) or trouble(site, names)) if found else ""
 
 
 def _gone_back(found: list[OfSite], wrong: str) -> StepError:

@@ -2,12 +2,14 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clients.waiting import until
+from clients.waiting import despite, until
 from config.errors import RolloutError, StepError
 from config.hand_steps import Run
 from config.pigsty import migration_variables
+from config.rules.revisions import Fit
 from tasks.core import upgrade_mark
 from tasks.core.masking import masked
 from tasks.core.site import Site
@@ -19,15 +21,24 @@ from tasks.steps.reach import require_reached
 
 log = logging.getLogger("rollout")
 
+NONE: Mapping[str, str] = {}
+# Dify adds it to what its connections ask for.
+LOCK_TIMEOUT = "options=-c%20lock_timeout%3D5000"
+LOCKS_WITHIN_S = 60.0
+LOCK_EVERY_S = 5.0
 _UNKNOWN = re.compile(r"Can't locate revision identified by '(\w+)'")
 
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """Revision of the database (None: no schema) and newest of the release (None: not known)."""
+    """Revision of the database (None: no schema) and newest of the release (None: not known).
+
+    `served`: it is a newer release's, which this one serves too.
+    """
 
     database: str | None
     newest: str | None
+    served: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +56,13 @@ class Migrate:
     def observe(self) -> Actual:
         known = revisions.known(self.site)
         newest = known[0] if known else self.site.release.migration.head
-        return Actual(revisions.in_database(self.site), newest or None)
+        found = revisions.in_database(self.site)
+        other = found if found != newest else None
+        served = other is not None and revisions.fits(self.site, other) is Fit.BESIDE
+        return Actual(found, newest or None, served)
 
     def plan(self, actual: Actual) -> list[Change]:
-        if actual.database is not None and actual.database == actual.newest:
+        if actual.served or (actual.database is not None and actual.database == actual.newest):
             return []
         before = actual.database or "empty"
         after = actual.newest or f"newest of Dify {self.site.release.version}"
@@ -61,8 +75,24 @@ class Migrate:
             raise revisions.refusal(self.site, found)
         if found != known[0]:
             require_reached(self.site)
-            self._stopped(known[0])
+            upgrade = upgrade_mark.read(self.site)
+            beside = upgrade is not None and upgrade.pending and upgrade.beside
+            (self._beside if beside else self._stopped)(known[0])
         revisions.remember(self.site)
+
+    def _beside(self, head: str) -> None:
+        """Migrate while the old release serves: a lock that it holds is not waited for long.
+
+        Whoever waits for a lock has everybody queue behind it; one that is not had is tried again.
+        """
+        despite(
+            lambda error: isinstance(error, StepError),
+            lambda: self._migrate(head, {"DB_EXTRAS": LOCK_TIMEOUT}),
+            within_s=self.site.within(LOCKS_WITHIN_S),
+            every_s=LOCK_EVERY_S,
+            waiting="migrate: not migrated beside the old release yet, trying again",
+        )
+        revisions.remember_schema(self.site)
 
     def _stopped(self, head: str) -> None:
         """Migrate while nothing writes; what was stopped runs again if that fails.
@@ -89,12 +119,12 @@ class Migrate:
         found = made_services(self.site)
         return [name for name in self.site.release.migration.writers if name in found]
 
-    def _migrate(self, head: str) -> None:
+    def _migrate(self, head: str, variables: Mapping[str, str] = NONE) -> None:
         """Run it; once more when a dead migration's lock kept it from doing anything."""
         migration = self.site.release.migration
 
         def migrated() -> tuple[str, str | None]:
-            output = self._run(migration.run, self.site.environment.dify.migrate_within_s)
+            output = self._run(migration.run, variables)
             return output, self._in_database()
 
         output, found = until(
@@ -113,9 +143,9 @@ class Migrate:
             )
         log.info("migrate: schema is at %s", head)
 
-    def _run(self, run: Run, timeout_s: int) -> str:
-        variables = migration_variables(self.site.environment)
-        name = self._container()
+    def _run(self, run: Run, more: Mapping[str, str]) -> str:
+        variables = {**migration_variables(self.site.environment), **more}
+        name, timeout_s = self._container(), self.site.environment.dify.migrate_within_s
         try:
             return run_job(self.site, run, name=name, variables=variables, timeout_s=timeout_s)
         except JobFailed as error:

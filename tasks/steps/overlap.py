@@ -7,6 +7,7 @@ from typing import Any
 from clients.docker_objects import Container
 from config.desired.services import published
 from config.errors import NotKnown
+from config.load import load_release, release_names
 from config.pigsty import pooled
 from config.rules.colours import places, room
 from tasks.core import release_file
@@ -39,7 +40,9 @@ def obstacles(site: Site, replaced: Mapping[str, Container], *, routed: bool) ->
 
 def _of_all(site: Site) -> str:
     version = release_file.read(site.environment, site.node).version
-    if version == site.release.version:
+    if site.release.beside(version) or (
+        version in release_names() and load_release(version).beside(site.release.version)
+    ):
         return ""
     return f"Dify {version or 'of before'} and {site.release.version} do not run at once"
 

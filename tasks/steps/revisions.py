@@ -34,6 +34,7 @@ _FRESH: dict[str, tuple[str, ...]] = {}
 _SAID = {
     Fit.SAME: "the release's newest",
     Fit.OLDER: "the release migrates it",
+    Fit.BESIDE: "a newer release's, which this one serves too",
     Fit.OPEN: "the release's image is asked before settings are written",
 }
 
@@ -102,6 +103,11 @@ def remember(site: Site) -> None:
         release_file.update(site.environment, site.node, revisions=revisions)
 
 
+def remember_schema(site: Site) -> None:
+    """Whose the schema is stays beside the stack: an older release may serve it, too."""
+    release_file.update(site.environment, site.node, migrated={ask(site)[0]: site.release.version})
+
+
 def fits(site: Site, revision: str) -> Fit:
     """How the revision relates to the release; the image is asked if only it can say and is here.
 
@@ -109,8 +115,10 @@ def fits(site: Site, revision: str) -> Fit:
     """
     found = fit(revision, site.release, known(site), _heads(site))
     if found is Fit.OPEN and here(site):
-        return fit(revision, site.release, ask(site), {})
-    return found
+        found = fit(revision, site.release, ask(site), {})
+    maker = _maker(site, revision) if found is Fit.NEWER else ""
+    beside = maker in release_names() and load_release(maker).beside(site.release.version)
+    return Fit.BESIDE if beside else found
 
 
 def refusal(site: Site, revision: str) -> StepError:
@@ -173,7 +181,7 @@ class Served:
         """Raises StepError where the release does not know the revision."""
         if actual.revision and actual.fit is Fit.NEWER:
             raise refusal(self.site, actual.revision)
-        if actual.revision is None or actual.fit is Fit.SAME or actual.said:
+        if actual.revision is None or actual.fit in (Fit.SAME, Fit.BESIDE) or actual.said:
             return []
         release = self.site.release.version
         maker = _maker(self.site, actual.revision)
@@ -209,7 +217,8 @@ def _heads(site: Site) -> dict[str, str]:
     ran = release_file.read(site.environment, site.node)
     lists = (ran.revisions.get(image, [""]) for image in ran.images.values())
     runs = max((listed[0] for listed in lists), default="")
-    return {name: head for name, head in {**files, ran.version: runs}.items() if head}
+    migrated = {version: head for head, version in ran.migrated.items()}
+    return {n: head for n, head in {**files, **migrated, ran.version: runs}.items() if head}
 
 
 def _reference(site: Site) -> str:

@@ -16,7 +16,9 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Kind
 from tasks.steps import gate
 from tasks.steps.ahead import Sight
+from tasks.steps.pairs import pairs
 from tasks.steps.stack_nginx import NGINX
+from tasks.steps.workers import hand_over
 from tasks.tools import nginx
 
 TRIED = "next.conf"
@@ -89,6 +91,8 @@ class Routes:
             if container:
                 _require_answers(one, container)
                 _require_sound(one, container)
+        for one, _ in found:
+            _hand_over(one.site)
         for one, container in found:
             if container:
                 _write(one.site, ROUTES, one.wanted)
@@ -118,6 +122,18 @@ def _require_answers(one: Led, container: Container) -> None:
         status = gate.answer(one.site, container, name, within_s=within_s)
         if not gate.good(status):
             raise _refused(one, name, status)
+
+
+def _hand_over(site: Site) -> None:
+    """No old worker takes a job that a new API asks for: it might not know it.
+
+    Raises:
+        StepError: a new worker does not answer; the old one goes on.
+    """
+    if wrong := hand_over(site, pairs(site)):
+        raise StepError(
+            "compose", wrong, advice="the old ones serve on; read its log, and deploy again"
+        )
 
 
 def _refused(one: Led, name: str, status: str) -> StepError:

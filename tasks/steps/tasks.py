@@ -16,6 +16,7 @@ from tasks.probes.preflight.checks import preflight as findings
 from tasks.probes.preflight.checks import require, schema
 from tasks.steps import rollout as work
 from tasks.steps import switch
+from tasks.steps.compose import compose_steps, switch_steps
 from tasks.steps.maintenance import close, reopen
 from tasks.steps.table import MINUTE_S, portal_steps, row, served
 
@@ -97,8 +98,10 @@ def migrate(site: Site) -> Outcome:
 
 
 @_step("compose")
-def compose(site: Site) -> Outcome:
-    return work.carry_out(site, "compose")
+def compose(site: Site, *, kept: bool = False) -> Outcome:
+    """`kept`: what was replaced runs on, until the step is carried out once more."""
+    parts = switch_steps(site) if kept else compose_steps(site)
+    return work.carry_out_parts(site, "compose", parts)
 
 
 @_step("portal")

@@ -12,7 +12,7 @@ from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage, Upgrade
 from tasks.probes.verify.run import failed, verify
 from tasks.steps.containers import running_services, stop_services
-from tasks.upgrades import facts
+from tasks.upgrades import beside, facts
 from tasks.upgrades.way import Way
 
 log = logging.getLogger("rollout")
@@ -30,7 +30,14 @@ class NotConfirmed(StepError):
 def begin(site: Site, way: Way, *, point: str, proved: str) -> Upgrade:
     """From now on there is a point to go back to."""
     ran = release_file.read(site.environment, site.node).images
-    mark = Upgrade(old=way.hop.old, new=way.hop.new, point=point, proved=proved, images=ran)
+    mark = Upgrade(
+        old=way.hop.old,
+        new=way.hop.new,
+        point=point,
+        proved=proved,
+        images=ran,
+        beside=not way.outage,
+    )
     return upgrade_mark.write(site, mark)
 
 
@@ -98,7 +105,19 @@ def turn_back(site: Site) -> Upgrade:
         _name_images(each, mark)
     if mark.stage is not Stage.STOPPING:
         upgrade_mark.write(site, mark, stage=Stage.BACK)
+    if mark.pending and mark.beside:
+        beside.lead_back_at_once(site)
     return mark
+
+
+def needs_restore(site: Site, mark: Upgrade) -> bool:
+    """Whether the old release, which the site has, cannot serve the data as it is.
+
+    `mark` as it was before the way back began.
+    """
+    if mark.stage is Stage.STOPPING:
+        return False
+    return not (mark.pending and mark.beside and beside.served(site))
 
 
 def forget(site: Site) -> None:

@@ -102,6 +102,12 @@ def turn_back(site: Site) -> Upgrade:
     return stages.turn_back(site)
 
 
+@task("needs restore", within_s=HOUR_S)
+def needs_restore(site: Site, *, mark: Upgrade) -> bool:
+    """Ask whether the old release can serve the data as it is."""
+    return stages.needs_restore(site, mark)
+
+
 @task("forget upgrade", within_s=10 * MINUTE_S)
 def forget(site: Site) -> None:
     """Take the mark of an upgrade away that changed nothing."""

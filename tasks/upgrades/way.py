@@ -14,7 +14,7 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome
 from tasks.core.upgrade_mark import Stage, Upgrade
 from tasks.steps import revisions
-from tasks.upgrades import facts, hand_steps
+from tasks.upgrades import beside, facts, hand_steps
 
 STEP = "upgrade"
 
@@ -24,7 +24,8 @@ class Way:
     """What an upgrade does beside its steps: hand steps in order, and the large tables, in bytes.
 
     `held`: bytes of both databases. `going_on`: the mark of the same upgrade where it stopped
-    half-way.
+    half-way. `outage`: why nobody can use Dify meanwhile; empty where both releases run at once.
+    `start_s`: how long the last start of the stack took; 0 where that is not known.
     """
 
     hop: Hop
@@ -32,6 +33,8 @@ class Way:
     sizes: dict[str, int]
     held: int
     going_on: Upgrade | None
+    outage: str = ""
+    start_s: float = 0.0
 
     def when(self, when: str) -> list[HandStep]:
         """Those of before, or after, the new version starts; a person's are done by then."""
@@ -54,7 +57,10 @@ def find(site: Site) -> Way:
     steps = rules.crossed(known, hop)
     held = facts.held(site)
     _require([rules.unknown_between(list(known), hop), *_in_the_way(site, hop, steps, held)])
-    return Way(hop, tuple(steps), facts.sizes(site), held, going_on)
+    ran = release_file.read(site.environment, site.node)
+    began = "" if going_on and going_on.beside else "it began so"
+    why = began if going_on else beside.outage(site, steps)
+    return Way(hop, tuple(steps), facts.sizes(site), held, going_on, why, ran.start_s)
 
 
 def require_known(site: Site, way: Way) -> None:
@@ -85,18 +91,29 @@ def notes(way: Way, *, drilled: bool) -> list[str]:
     """What people ask before they let an upgrade begin, one sentence each."""
     hop = way.hop
     tables = ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in way.sizes.items())
-    saved = rules.saved_at_the_stop(way.held)
+    point = "a restore point is taken first" + (
+        ", and proved by a drill" if drilled else "; NO drill proves it"
+    )
+    later = f"later, rollout rollback {hop.environment} goes back to"
+    if not way.outage:
+        ready = f", ready in about {way.start_s:.0f} s" if way.start_s else ""
+        return [
+            f"people go on: {hop.new} starts beside {hop.old}{ready}, is led to in a second, "
+            f"and {hop.old} ends what it had begun"
+            + (f"; large tables: {tables}" if tables else ""),
+            point,
+            f"if anything fails {hop.old} serves on, and nothing has to be restored; "
+            f"{later} the point",
+        ]
     return [
-        f"nobody can use Dify for about {rules.downtime_s(way.sizes, way.held)} s"
+        f"nobody can use Dify for about {rules.downtime_s(way.sizes, way.held)} s: {way.outage}"
         + (f"; large tables: {tables}" if tables else ""),
-        "a restore point is taken first"
-        + (", and proved by a drill" if drilled else "; NO drill proves it"),
+        point,
         "another one is taken once nobody writes any longer"
-        if saved
+        if rules.saved_at_the_stop(way.held)
         else f"the databases hold {way.held / 1e9:.0f} GB and are not saved again at the stop: "
         "a way back loses what people write after the point",
-        f"if anything fails {hop.old} serves again from the last point; later, "
-        f"rollout rollback {hop.environment} goes back to it",
+        f"if anything fails {hop.old} serves again from the last point; {later} it",
     ]
 
 

@@ -22,8 +22,6 @@ from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
 from tasks.steps.compose import compose_steps
 from tasks.steps.ending import asked
-from tasks.steps.firewall import Firewall
-from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
 from tasks.steps.settings import settings_steps
@@ -109,10 +107,7 @@ def test_a_deploy_with_nothing_to_do_looks_at_the_containers_once(
         return real(docker, project)
 
     monkeypatch.setattr(Docker, "containers", counted)
-    steps = [
-        step for step in compose_steps(stack) if not isinstance(step, (Firewall, RulesAtStart))
-    ]
-    assert [change for step in steps for change in converge(step).changes] == []
+    assert [change for step in compose_steps(stack) for change in converge(step).changes] == []
     assert looks == [stack.environment.dify.project]
 
 

@@ -24,6 +24,7 @@ def vectors() -> AbstractContextManager[Cursor]:
 @contextmanager
 def _transaction(prefix: str, user: str, **extras: str) -> Iterator[Cursor]:
     """A cursor in one transaction, rows as dictionaries."""
+    options = f"{extras.pop('options', '')} -c timezone=UTC"
     connection = psycopg2.connect(
         host=text(f"{prefix}HOST"),
         port=text(f"{prefix}PORT", "5432"),
@@ -31,7 +32,7 @@ def _transaction(prefix: str, user: str, **extras: str) -> Iterator[Cursor]:
         password=text(f"{prefix}PASSWORD"),
         dbname=text(f"{prefix}DATABASE"),
         connect_timeout=5,
-        options="-c timezone=UTC",
+        options=options,
         **extras,
     )
     try:

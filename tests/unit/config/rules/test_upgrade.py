@@ -186,3 +186,13 @@ def test_large_tables_make_the_downtime_longer() -> None:
     assert downtime_s({}, 0) == 60
     assert downtime_s({"messages": 3_000_000_000}, 6_000_000_000) == 360
     assert downtime_s({"messages": 3_000_000_000}, 60_000_000_000) == 160
+
+
+def test_a_release_runs_beside_older_ones_that_are_known() -> None:
+    for name in release_names():
+        release = load_release(name)
+        assert release.beside(name)
+        for older in release.overlap_from:
+            assert release.beside(older)
+            assert older in STEPS and number(older) < number(name)
+    assert not load_release("1.17.1").beside("1.16.1")

@@ -1,0 +1,80 @@
+"""An upgrade whose two releases run at once: people go on, and a failure restores nothing."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from config.errors import StepError
+from flows.parts.graph import Graph
+from flows.parts.upgrading import Upgrading
+from tasks.core import release_file, upgrade_mark
+from tasks.core.site import Site
+from tasks.probes.verify.run import failed, verify
+from tasks.steps import revisions
+from tasks.steps.maintenance import is_read
+from tasks.upgrades import way
+from tests.integration.load import load
+from tests.integration.upgrading import in_use, state, to
+
+NEW, HEAD = "1.16.1", "5eed00001161"
+PATHS = ("/console/api/setup", "/install")
+
+
+@pytest.fixture(scope="module")
+def dify(module_sandbox_site, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+    places: Path = tmp_path_factory.mktemp("points") / "repository"
+    with in_use(module_sandbox_site, places) as site:
+        yield site
+
+
+def upgrading(wanted: Site) -> Upgrading:
+    return Upgrading(Graph(wanted), wanted, way.find(wanted))
+
+
+def address(site: Site) -> str:
+    return f"http://127.0.0.1:{site.environment.dify.port}"
+
+
+def test_a_plan_says_which_way_it_will_be(dify: Site) -> None:
+    beside = way.notes(way.find(to(dify, NEW)), drilled=True)
+    assert "people go on: 1.16.1 starts beside 1.15.0, ready in about" in beside[0]
+    away = way.notes(way.find(to(dify, "1.17.1")), drilled=True)
+    assert "Dify 1.15.0 and 1.17.1 do not run at once" in away[0]
+    assert away[0].startswith("nobody can use Dify for about")
+
+
+def test_a_new_release_that_does_not_answer_is_never_seen_and_nothing_is_restored(
+    dify: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.steps.routes.ANSWERS_WITHIN_S", 2.0)
+    before, wanted = state(dify), to(dify, NEW)
+    web = wanted.release.services["web"].model_copy(update={"entrypoint": ["sleep", "1000"]})
+    services = wanted.release.services | {"web": web}
+    broken = wanted.replace(release=wanted.release.model_copy(update={"services": services}))
+    with (
+        load(address(dify), PATHS) as counted,
+        pytest.raises(StepError, match="the new web answers nothing") as why,
+    ):
+        upgrading(broken).carry_out(drilled=False)
+    assert counted.failed == {}
+    assert "Dify 1.15.0 serves again" in why.value.cause
+    assert "nothing of its data was restored" in why.value.cause
+    assert state(dify) == before | {"schema": HEAD}
+    assert upgrade_mark.read(dify) is None
+    if error := failed(verify(dify, deep=True)):
+        raise error
+
+
+def test_nobody_notices_an_upgrade(dify: Site) -> None:
+    wanted = to(dify, NEW)
+    with load(address(dify), PATHS) as counted:
+        report = upgrading(wanted).carry_out(drilled=False)
+        assert is_read(wanted) is False
+    assert counted.failed == {}
+    assert counted.total > 200
+    assert (report.serves, report.downtime_s) == (NEW, 0.0)
+    assert revisions.in_database(wanted) == HEAD
+    assert release_file.read(wanted.environment, wanted.node).version == NEW
+    found = wanted.docker.containers(wanted.environment.dify.project)
+    assert len(found) == len({one.service for one in found})
