@@ -1,66 +1,134 @@
 """Users of an address, counted at the client: `python -m bench.load ADDRESS USERS PATH…`.
 
-Each user asks for the paths in turn, on a new connection each, with a pause between; it is over
-when stdin ends. Prints a JSON array of [when it ended, seconds, its status or what went wrong].
+Each user asks for the paths in turn, on a new connection each, with a pause between. With the key
+of an app in BENCH_KEY some of them upload files instead, and some run the app and read the stream
+of its events to the end. It is over when stdin ends: what was begun is waited for. Prints a JSON
+array of [when it ended, seconds, its status or what went wrong, "short", "upload" or "stream"].
 """
 
+import argparse
 import asyncio
 import json
+import os
 import random
+import secrets
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-LONGEST_S = 30.0
+LONGEST_S, LONGEST_STREAM_S = 30.0, 120.0
 PAUSE_S = (0.5, 1.5)
-Row = tuple[float, float, str]
+STREAMS_S = (1, 60)
+UPLOADERS, STREAMERS = 0.05, 0.03  # of the users
+UPLOAD_BYTES = 200_000
+Row = tuple[float, float, str, str]
 
 
-async def request(host: str, port: int, path: str) -> str:
-    """The status, once the whole body is there."""
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode())
-        await writer.drain()
-        answer, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
-        lines = answer.decode(errors="replace").lower().split("\r\n")
-        length = next((line for line in lines if line.startswith("content-length:")), None)
-        if length and len(body) != int(length.partition(":")[2]):
-            return "cut short"
-        chunked = "transfer-encoding: chunked" in lines
-        if chunked and not body.endswith(b"0\r\n\r\n"):
-            return "cut short"
-        return lines[0].split(" ")[1] if " " in lines[0] else "no answer"
-    finally:
-        writer.close()
+@dataclass
+class Load:
+    """What is asked of whom, and what came of it."""
 
+    host: str
+    port: int
+    paths: list[str]
+    key: str
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    rows: list[Row] = field(default_factory=list[Row])
+    number: int = 0
 
-async def user(host: str, port: int, paths: list[str], rows: list[Row]) -> None:
-    await asyncio.sleep(random.uniform(0, PAUSE_S[1]))  # noqa: S311
-    number = random.randrange(len(paths))  # noqa: S311
-    while True:
-        number += 1
-        began = time.monotonic()
+    async def exchange(
+        self, method: str, path: str, body: bytes = b"", kind: str = ""
+    ) -> tuple[str, bytes]:
+        """The status and the body, once all of it is there; what went wrong instead of a status."""
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
-            end = await asyncio.wait_for(request(host, port, paths[number % len(paths)]), LONGEST_S)
-        except (OSError, TimeoutError) as error:
-            end = type(error).__name__
-        rows.append((time.time(), time.monotonic() - began, end))
-        await asyncio.sleep(random.uniform(*PAUSE_S))  # noqa: S311
+            head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
+            head += "Connection: close\r\n"
+            if body:
+                head += f"Authorization: Bearer {self.key}\r\nContent-Type: {kind}\r\n"
+                head += f"Content-Length: {len(body)}\r\n"
+            writer.write(head.encode() + b"\r\n" + body)
+            await writer.drain()
+            return status(await reader.read(-1))
+        finally:
+            writer.close()
+
+    async def short(self) -> str:
+        self.number += 1
+        return (await self.exchange("GET", self.paths[self.number % len(self.paths)]))[0]
+
+    async def upload(self) -> str:
+        mark = secrets.token_hex(8)
+        parts = (
+            f'--{mark}\r\nContent-Disposition: form-data; name="user"\r\n\r\nbench\r\n--{mark}\r\n'
+            'Content-Disposition: form-data; name="file"; filename="bench.txt"\r\n'
+            "Content-Type: text/plain\r\n\r\n"
+        )
+        body = parts.encode() + b"x" * UPLOAD_BYTES + f"\r\n--{mark}--\r\n".encode()
+        kind = f"multipart/form-data; boundary={mark}"
+        found, _ = await self.exchange("POST", "/v1/files/upload", body, kind)
+        return "200" if found == "201" else found
+
+    async def stream(self) -> str:
+        """A run of so many seconds; its stream has to end with the end of the run."""
+        seconds = random.randint(*STREAMS_S)  # noqa: S311
+        given = {"inputs": {"q": str(seconds)}, "user": "bench", "response_mode": "streaming"}
+        body = json.dumps(given).encode()
+        found, said = await self.exchange("POST", "/v1/workflows/run", body, "application/json")
+        last = said.partition(b'"workflow_finished"')[2]
+        return found if found != "200" or b'"status": "succeeded"' in last else "cut short"
+
+    async def user(self, work: Callable[[], Awaitable[str]], kind: str) -> None:
+        longest_s = LONGEST_STREAM_S if kind == "stream" else LONGEST_S
+        await asyncio.sleep(random.uniform(0, PAUSE_S[1]))  # noqa: S311
+        while not self.over.is_set():
+            began = time.monotonic()
+            try:
+                end = await asyncio.wait_for(work(), longest_s)
+            except (OSError, TimeoutError) as error:
+                end = type(error).__name__
+            self.rows.append((time.time(), time.monotonic() - began, end, kind))
+            await asyncio.sleep(random.uniform(*PAUSE_S))  # noqa: S311
+
+    def users(self, count: int) -> list[Awaitable[None]]:
+        uploaders = round(UPLOADERS * count) if self.key else 0
+        streamers = round(STREAMERS * count) if self.key else 0
+        return [
+            *(self.user(self.upload, "upload") for _ in range(uploaders)),
+            *(self.user(self.stream, "stream") for _ in range(streamers)),
+            *(self.user(self.short, "short") for _ in range(count - uploaders - streamers)),
+        ]
+
+
+def status(answer: bytes) -> tuple[str, bytes]:
+    """Of a whole answer."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode(errors="replace").lower().split("\r\n")
+    length = next((line for line in lines if line.startswith("content-length:")), None)
+    short = length and len(body) != int(length.partition(":")[2])
+    chunked = "transfer-encoding: chunked" in lines
+    if short or (chunked and not body.endswith(b"0\r\n\r\n")):
+        return "cut short", body
+    return (lines[0].split(" ")[1] if " " in lines[0] else "no answer"), body
 
 
 async def main() -> None:
-    address, users, *paths = sys.argv[1:]
-    place, rows = urlsplit(address), list[Row]()
-    asking = [
-        asyncio.create_task(user(place.hostname or "", place.port or 80, paths, rows))
-        for _ in range(int(users))
-    ]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("address")
+    parser.add_argument("users", type=int)
+    parser.add_argument("paths", nargs="+")
+    given = parser.parse_args()
+    place = urlsplit(given.address)
+    load = Load(
+        place.hostname or "", place.port or 80, given.paths, os.environ.get("BENCH_KEY", "")
+    )
+    asking = asyncio.gather(*load.users(given.users))
     await asyncio.to_thread(sys.stdin.read)
-    for each in asking:
-        each.cancel()
-    print(json.dumps(rows))
+    load.over.set()
+    await asking
+    print(json.dumps(load.rows))
 
 
 if __name__ == "__main__":

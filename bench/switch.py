@@ -1,76 +1,47 @@
-"""Measures a changed setting under load, three ways: `uv run python -m bench.switch`.
+"""Measures changes under load, beside what people do without this project.
 
-A sandbox of its own, of stand-ins. The same change of LOG_LEVEL is made by `rollout deploy`, by
-`docker compose up -d` alone, and as docker-rollout does it: each service is scaled to two, the new
-container is waited for, the old one removed. Users ask the stack's nginx all the while.
+`uv run python -m bench.switch` makes a sandbox of its own, of stand-ins. 200 users ask the stack's
+nginx all the while: short requests, uploads, streams of 1 to 60 s. `rollout deploy` changes a
+setting, an image and the routes, nginx is reloaded twice in a row, and new containers are gone back
+from. The same change of the setting is made by `docker compose up -d` alone, and as docker-rollout
+does it: each service is scaled to two, the new container is waited for, the old one removed.
 """
 
+import argparse
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bench.sandbox import App, Sandbox, given
+from bench.watching import Watching
 from clients.docker import Docker
-from clients.docker_engine import DockerUnusable
-from config.environment import Environment
-from config.load import ROOT, load_environment, load_release
-from tasks.core.site import Site
-from tasks.steps.docker import compose_prefix
+from config.load import ROOT
 from tests.ports import free_ports
-from tests.subnets import free_subnet
 
-ROLLOUT = str(Path(sys.executable).parent / "rollout")
 USERS, BEFORE_S, LEAST = 200, 20.0, 10_000
+# Users pause for a second, and get their answer in some milliseconds.
+EACH_S = 1.5
 PATHS = ("/console/api/setup", "/install")
 SERVICES = ("api", "worker", "web")
-
-
-def given() -> dict[str, str]:
-    """The environment's keys that make this sandbox one of its own."""
-    stack, postgres, redis, http, https = map(str, free_ports(5))
-    return {
-        "ROLLOUT__SANDBOX__HOME": "/var/lib/dify-rollout/bench-switch",
-        "ROLLOUT__DIFY__PROJECT": "dify-bench-switch",
-        "ROLLOUT__DIFY__SUBNET": free_subnet(),
-        "ROLLOUT__DIFY__PORT": stack,
-        "ROLLOUT__POSTGRES__PORT": postgres,
-        "ROLLOUT__REDIS__PORT": redis,
-        "ROLLOUT__PORTAL__HTTP_PORT": http,
-        "ROLLOUT__PORTAL__HTTPS_PORT": https,
-        "ROLLOUT__PORTAL__DOMAIN": "bench.test",
-        "ROLLOUT__IMAGES__SOURCE": "rehearsal",
-    }
-
-
-def run(words: list[str]) -> None:
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{words}: {done.returncode}\n{done.stdout}{done.stderr}")
-
-
-def deploy(level: str) -> None:
-    os.environ["ROLLOUT__DIFY__LOG_LEVEL"] = level
-    steps = ("settings", "migrate", "compose", "portal")
-    run([ROLLOUT, "deploy", "sandbox", *(word for step in steps for word in ("--only", step))])
 
 
 class Peers:
     """What people do without this project, on the files that it wrote."""
 
-    def __init__(self, environment: Environment, prefix: tuple[str, ...]) -> None:
-        self.home, self.docker = environment.dify.home, Docker()
-        self.project = environment.dify.project
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.home, self.docker = sandbox.environment.dify.home, Docker()
+        self.project, self.run = sandbox.environment.dify.project, sandbox.run
         file = str(self.home / "compose.yaml")
-        self.compose = [*prefix, "--project-directory", str(self.home), "--file", file]
+        self.compose = [*sandbox.prefix, "--project-directory", str(self.home), "--file", file]
 
     def edit(self, level: str) -> None:
         path = self.home / ".env"
@@ -80,7 +51,7 @@ class Peers:
 
     def up(self, level: str) -> None:
         self.edit(level)
-        run([*self.compose, "up", "--detach", "--wait"])
+        self.run([*self.compose, "up", "--detach", "--wait"])
 
     def scale(self, level: str) -> None:
         self.edit(level)
@@ -88,7 +59,7 @@ class Peers:
         for name in (each for each in sorted(names) if each.removesuffix("-green") in SERVICES):
             old = self._of(name)
             words = ["up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale"]
-            run([*self.compose, *words, f"{name}=2", name])
+            self.run([*self.compose, *words, f"{name}=2", name])
             for each in old:
                 self.docker.stop(each)
                 self.docker.remove(each)
@@ -97,48 +68,57 @@ class Peers:
         return [c.id for c in self.docker.containers(self.project) if c.defined == name]
 
 
-def measured(environment: Environment, change: Callable[[], None]) -> dict[str, Any]:
-    """What users and memory say of a change."""
-    address = f"http://127.0.0.1:{environment.dify.port}"
-    words = [sys.executable, "-m", "bench.load", address, str(USERS), *PATHS]
-    with subprocess.Popen(
-        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as load:
-        used, over = list[int](), threading.Event()
-        watching = threading.Thread(target=_memory, args=(environment, used, over))
-        watching.start()
+def measured(sandbox: Sandbox, app: App, change: Callable[[], object]) -> dict[str, Any]:
+    """What users, memory and nginx say of a change."""
+    words = [sys.executable, "-m", "bench.load", sandbox.address, str(USERS), *PATHS]
+    kept = app.runs()
+    with (
+        subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env={**os.environ, "BENCH_KEY": app.key},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as load,
+        Watching(sandbox.environment) as watching,
+    ):
         time.sleep(BEFORE_S)
-        before, began = max(used), time.time()
+        before, began = watching.most, time.time()
         change()
         seconds = time.time() - began
         # As many requests are counted however quick the change was.
-        time.sleep(max(5.0, LEAST / (USERS / 1.5) - BEFORE_S - seconds))
-        over.set()
+        time.sleep(max(5.0, LEAST / (USERS / EACH_S) - BEFORE_S - seconds))
+        most = watching.most
         rows = json.loads(load.communicate()[0])
-        watching.join()
-    during = [row for row in rows if began <= row[0] <= began + seconds + 5]
-    bad = [row for row in rows if row[2] != "200"]
+    found = summary(rows, began, began + seconds)
+    streamed = found["streams"] - found["streams_cut"]
     return {
-        "requests": len(rows),
-        "failed": len(bad),
-        "how": dict(Counter(row[2] for row in bad)),
-        "failing_s": round(max(r[0] for r in bad) - min(r[0] for r in bad), 1) if bad else 0,
+        **found,
+        "runs_lost_or_doubled": abs(app.runs() - kept - streamed),
         "seconds": round(seconds, 1),
-        "p99_before_ms": _p99([row for row in rows if row[0] < began]),
-        "p99_during_ms": _p99(during),
+        "switch_s": watching.switch_s,
         "memory_before_mb": before >> 20,
-        "memory_most_mb": max(used) >> 20,
+        "memory_most_mb": most >> 20,
         "load": round(os.getloadavg()[0], 1),
     }
 
 
-def _memory(environment: Environment, used: list[int], over: threading.Event) -> None:
-    docker = Docker()
-    while not over.is_set():
-        found = docker.running(environment.dify.project)
-        with suppress(DockerUnusable):  # one has ended meanwhile
-            used.append(sum(docker.memory(one.id) for one in found))
-        time.sleep(1)
+def summary(rows: list[Any], began: float, ended: float) -> dict[str, Any]:
+    """Of [when it ended, seconds, status, kind] of each request; p99 are of the short ones."""
+    bad = [row for row in rows if row[2] != "200"]
+    short = [row for row in rows if row[3] == "short"]
+    return {
+        "requests": len(rows),
+        "failed": len(bad),
+        "how": dict(Counter(f"{row[3]}: {row[2]}" for row in bad)),
+        "failing_s": round(max(r[0] for r in bad) - min(r[0] for r in bad), 1) if bad else 0,
+        "uploads": sum(row[3] == "upload" for row in rows),
+        "streams": sum(row[3] == "stream" for row in rows),
+        "streams_cut": sum(row[3] == "stream" for row in bad),
+        "p99_before_ms": _p99([row for row in short if row[0] < began]),
+        "p99_during_ms": _p99([row for row in short if began <= row[0] <= ended + 5]),
+    }
 
 
 def _p99(rows: list[Any]) -> int:
@@ -146,23 +126,51 @@ def _p99(rows: list[Any]) -> int:
     return round(1000 * seconds[int(0.99 * len(seconds))]) if seconds else 0
 
 
+def back(sandbox: Sandbox) -> None:
+    """New containers are led to, and gone back from while they are watched."""
+    os.environ["ROLLOUT__SWITCH__WATCH_S"] = "300"
+    moved = sandbox.routes.stat().st_mtime
+    deploy = sandbox.deploying(LOG_LEVEL="ERROR")
+    while sandbox.routes.stat().st_mtime == moved and deploy.poll() is None:
+        time.sleep(0.05)
+    time.sleep(5)
+    deploy.send_signal(signal.SIGINT)
+    deploy.wait()
+    sandbox.rollout("switch", "sandbox", "--back")
+    del os.environ["ROLLOUT__SWITCH__WATCH_S"]
+
+
+def ways(sandbox: Sandbox) -> dict[str, Callable[[], object]]:
+    """What is measured, in this order."""
+    peers = Peers(sandbox)
+    return {
+        "a setting, rollout deploy": lambda: sandbox.deploy(LOG_LEVEL="DEBUG"),
+        "an image, rollout deploy": sandbox.another_image,
+        "routes, rollout deploy": lambda: sandbox.deploy(BODY_SIZE_MB="77"),
+        "nginx reloaded twice": sandbox.reload_twice,
+        "there and back": lambda: back(sandbox),
+        "a setting, docker compose up -d": lambda: peers.up("WARNING"),
+        "a setting; scale up, wait, remove": lambda: peers.scale("INFO"),
+    }
+
+
 def main() -> None:
-    os.environ |= given()
-    environment = load_environment("sandbox")
-    prefix = compose_prefix(Site(environment, load_release(environment.dify.release), {}).node)
-    run([ROLLOUT, "deploy", "sandbox"])
-    peers = Peers(environment, prefix)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", action="append", default=[], help="one of these, by its name")
+    asked = parser.parse_args()
+    os.environ |= given(free_ports(5))
+    sandbox = Sandbox()
+    sandbox.rollout("deploy", "sandbox")
     try:
-        ways: dict[str, Callable[[], None]] = {
-            "rollout deploy": lambda: deploy("DEBUG"),
-            "docker compose up -d": lambda: peers.up("WARNING"),
-            "scale up, wait, remove": lambda: peers.scale("ERROR"),
-        }
-        result = {name: measured(environment, change) for name, change in ways.items()}
-        print(json.dumps(result, indent=2))
+        app = App(sandbox)
+        for name, change in ways(sandbox).items():
+            if not asked.only or name in asked.only:
+                print(json.dumps({name: measured(sandbox, app, change)}, indent=2), flush=True)
     finally:
-        run([ROLLOUT, "down", "sandbox", "--purge", "--yes"])
-        shutil.rmtree(environment.sandbox.home, ignore_errors=True)
+        sandbox.rollout("down", "sandbox", "--purge", "--yes")
+        shutil.rmtree(Path(sandbox.environment.sandbox.home), ignore_errors=True)
 
 
 if __name__ == "__main__":
