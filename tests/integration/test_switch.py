@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,17 +14,20 @@ from clients.dify.workflow import finished
 from clients.docker import Docker
 from clients.docker_objects import Container
 from clients.waiting import until
-from config.desired.colours import split
+from config.desired.colours import other, split
+from config.desired.stack import ROUTES
 from config.errors import StepError
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
+from tasks.steps.ahead import Ahead, Written
 from tasks.steps.compose import compose_steps
 from tasks.steps.ending import asked
 from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
+from tasks.steps.routes import Routes
 from tasks.steps.settings import settings_steps
 from tasks.steps.stack_nginx import reload
 from tasks.steps.switch import switch_back
@@ -111,6 +115,40 @@ def test_a_deploy_with_nothing_to_do_looks_at_the_containers_once(
     assert looks == [stack.environment.dify.project]
 
 
+def test_a_setting_of_the_web_alone_touches_the_web_alone(stack: Site) -> None:
+    web = stack.release.services["web"]
+    more = web.model_copy(update={"environment": web.environment | {"ONE_MORE": "1"}})
+    services = stack.release.services | {"web": more}
+    site = stack.replace(release=stack.release.model_copy(update={"services": services}))
+    found = planned(site)
+    assert found[-3:] == [
+        "start a new web beside the old one",
+        f"lead to web-{other(routed(stack)['web'])}",
+        "let the old web end and remove it",
+    ]
+    assert not [what for what in found if "api" in what or "worker" in what]
+
+
+def test_no_node_is_led_anywhere_before_all_of_them_answer(
+    stack: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes are two names of one: the first has other routes to read, the second no web."""
+    monkeypatch.setattr("tasks.steps.routes.ANSWERS_WITHIN_S", 1.0)
+    section = stack.environment.portal.model_copy(update={"body_size_mb": 78})
+    first = stack.replace(environment=stack.environment.model_copy(update={"portal": section}))
+    path = stack.environment.dify.home / ROUTES
+    before, missing = path.read_text(), {"web": other(routed(stack)["web"])}
+
+    class Both(Written):
+        def ahead(self, site: Site) -> Ahead:
+            found = super().ahead(site)
+            return found if site is first else replace(found, colours={**found.colours, **missing})
+
+    with pytest.raises(StepError, match="the new web answers nothing on"):
+        converge(Routes([first, stack], Both()))
+    assert path.read_text() == before
+
+
 @pytest.fixture
 def dify(stack: Site) -> Generator[Dify]:
     with Dify(
@@ -146,6 +184,31 @@ def test_a_run_and_its_stream_outlive_the_api_and_the_worker_they_began_with(
         switch(changed(stack, log_level="WARNING"))
         assert finished(run.result()[-1]) == {"out": "cba"}
     assert {name for name in before if before[name] != names(stack)[name]} == {"api", "worker"}
+
+
+@pytest.mark.long
+def test_what_still_runs_at_the_limit_is_named(
+    stack: Site, dify: Dify, caplog: pytest.LogCaptureFixture
+) -> None:
+    section = stack.environment.switch.model_copy(update={"drain_s": 1})
+    site = stack.replace(environment=stack.environment.model_copy(update={"switch": section}))
+    app = dify.workflows.create("limit")
+    dify.workflows.publish(app, slow(14))
+    key, seen = dify.workflows.key(app), list[str]()
+
+    def read() -> None:
+        for event in dify.workflows.stream(key, {"q": "abc"}, "u", 120):
+            seen.append(event["workflow_run_id"])
+
+    switch(stack)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(read)
+        until(lambda: bool(seen), within_s=20, every_s=0.1)
+        switch(changed(site, log_level="ERROR"))
+        run.exception(timeout=60)
+    named = [r.getMessage() for r in caplog.records if "is stopped at" in r.getMessage()]
+    assert any(seen[0] in said for said in named)
+    switch(stack)
 
 
 def test_a_web_that_does_not_answer_is_never_seen(
