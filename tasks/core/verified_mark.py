@@ -65,8 +65,9 @@ def holds(site: Site, known: ReleaseFile) -> bool:
 
 
 def definition(release: Release) -> str:
-    """Digest of all that a release says: settings, services, images, routes."""
-    return hashlib.sha256(release.model_dump_json().encode()).hexdigest()[:16]
+    """Digest of all that a release says of itself: settings, services, images, routes."""
+    said = release.model_dump_json(exclude={"overlap_from"})
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _state(site: Site) -> tuple[str, str]:
