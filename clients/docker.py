@@ -343,6 +343,10 @@ class Docker(Engine):
         with self._asked(), suppress(NotFound):
             self.client.api.stop(container, timeout=within_s)
 
+    def rename(self, container: str, name: str) -> None:
+        with self._asked():
+            self.client.api.rename(container, name)
+
     def signal(self, container: str, name: str) -> None:
         """Its program gets the signal."""
         with self._asked():

@@ -7,6 +7,7 @@ from config.desired.colours import Colour, named, split
 
 ONE_OFF = "com.docker.compose.oneoff"
 PROJECT = "com.docker.compose.project"
+KEPT = "-kept"  # the end of the name of an old container that only its files are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,11 @@ class Container:
     def defined(self) -> str:
         """What compose.yaml calls it."""
         return named(self.service, self.colour)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it was replaced, and stays for the files that old pages ask it for."""
+        return self.name.endswith(KEPT)
 
     @property
     def began(self) -> bool:

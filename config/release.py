@@ -87,6 +87,7 @@ class Service(Strict):
     memory it may take) can be written. `only_state`: of its machine it reaches
     PostgreSQL, Redis, S3 and DNS, and no other port. `linux`: the oldest kernel it starts on.
     `overlap`: an old and a new one may run at once, and what the old one ends before it is stopped.
+    `assets`: the path of files that pages of an older image go on asking for.
     `folders` maps a folder of rendered files to the path inside; it reads them again by itself.
     """
 
@@ -105,6 +106,7 @@ class Service(Strict):
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
     overlap: Literal["requests", "jobs"] | None = None
+    assets: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._/-]*/)?$")] = ""
     health: Health | None = None
     stop_s: int = 30
     memory_mb: Annotated[int, Field(ge=16)]

@@ -2,18 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from config.desired import compose, env_file, storage_trust
-from config.desired.colours import NONE, Colour, Colours, own_name
-from config.desired.locations import location
+from config.desired.colours import NONE, Colour, Colours, other, own_name
+from config.desired.locations import Location, location
 from config.desired.services import API, active, routes
 from config.desired.templates import render
 from config.environment import Environment
-from config.release import Release, Service
+from config.release import Release, Route, Service
 
 ROUTES = "nginx/nginx.conf"
 _DIGITS = 16
@@ -29,6 +29,15 @@ class StackFile:
     name: str
     content: str = field(repr=False)
     mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """Files that the service of now has, and else the one `before` it, while that is kept."""
+
+    location: Location
+    name: str
+    before: str
 
 
 def stack_files(
@@ -73,10 +82,22 @@ def routes_file(environment: Environment, release: Release, colours: Colours = N
         "nginx.conf.j2",
         environment=environment,
         locations=locations,
+        assets=list(_assets(environment, release, colours)),
         inner_api=_upstream(API, running[API], colours),
         digest=_PLACE,
     )
     return text.replace(_PLACE, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS])
+
+
+def _assets(environment: Environment, release: Release, colours: Colours) -> Iterator[Asset]:
+    """Of the services that stay in their other colour for pages of before."""
+    for name, service in active(environment, release).items():
+        if service.assets and service.overlap:
+            route = Route(path=service.assets, service=name)
+            colour = colours.get(name, Colour.BLUE)
+            before = f"{own_name(name, other(colour))}:{service.port}"
+            now = location(route, _upstream(name, service, colours), "$public_scheme")
+            yield Asset(now, name, before)
 
 
 def routes_digest(text: str) -> str:

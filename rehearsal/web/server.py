@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 PAGES = {"/apps", "/datasets", "/explore", "/install", "/init", "/plugins", "/signin", "/tools"}
+# A file of this release's pages alone.
+ASSET = f"/_next/static/{os.environ.get('RELEASE', '')}.js"
 PAGE = (
     Path(__file__)
     .with_name("page.html")
@@ -23,6 +25,8 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0].rstrip("/") or "/"
         if path == "/":
             self._answer(307, b"", Location="/apps")
+        elif path == ASSET:
+            self._answer(200, b"")
         elif path in PAGES:
             self._answer(200, PAGE)
         else:

@@ -78,7 +78,7 @@ def _fingerprint(site: Site) -> str:
     """Digest of the containers that run now, their images, and the settings they should have."""
     project = site.environment.dify.project
     containers = [c for each in site.on_each() for c in each.docker.containers(project)]
-    names = sorted(f"{c.service} {c.id} {c.image}" for c in containers if not c.one_off)
+    names = sorted(f"{c.service} {c.id} {c.image}" for c in containers if not (c.one_off or c.kept))
     written = release_file.read(site.environment, site.node).settings
     names += [f"{key}={digest}" for key, digest in sorted(written.items())]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

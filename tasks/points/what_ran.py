@@ -58,7 +58,7 @@ def _running(site: Site) -> list[Container]:
     if not usable(site):
         return []
     found = site.docker.containers(site.environment.dify.project)
-    return [each for each in found if each.state == "running" and not each.one_off]
+    return [c for c in found if c.state == "running" and not (c.one_off or c.kept)]
 
 
 def _release(site: Site, running: list[Container], deployed: ReleaseFile) -> Release | None:

@@ -1,6 +1,7 @@
 """What a switch leads to and leaves behind, foretold before any new container has started."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from clients.docker_objects import Container
@@ -17,11 +18,14 @@ class Ahead:
     """Of one node: the colours to lead to, and the containers that are old once it is done.
 
     `nginx`: the one that has to be led; None where none runs, or it starts with these routes.
+    `images`: service → id of its image then. `over`: what was kept for its files, for long enough.
     """
 
     nginx: Container | None
     colours: Colours
     old: tuple[Container, ...]
+    images: Mapping[str, str] = field(default_factory=dict[str, str])
+    over: tuple[Container, ...] = ()
 
 
 class Sight(Protocol):
@@ -38,8 +42,10 @@ class Written:
     def ahead(self, site: Site) -> Ahead:
         if not usable(site):
             return Ahead(None, {}, ())
-        old = tuple(one.old for one in pairs(site))
-        return Ahead(stack_nginx.running(site), written(site), old)
+        found = pairs(site)
+        images = {one.service: one.new.image for one in found}
+        old = tuple(one.old for one in found)
+        return Ahead(stack_nginx.running(site), written(site), old, images)
 
     def forget(self) -> None:
         """Every answer is a new one."""

@@ -102,6 +102,8 @@ class Stack:
         for one in self.site.docker.containers(self.site.environment.dify.project):
             if one.one_off and one.state in _ENDED:  # of a killed migration
                 self.site.docker.remove(one.id)
+        for one in (each for each in seen.kept if each.colour == colours.get(each.service)):
+            drained(self.site, one)
         for one in seen.orphans():
             self.site.docker.stop(one.id)
             self.site.docker.remove(one.id)

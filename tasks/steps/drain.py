@@ -1,7 +1,8 @@
 """What was replaced ends what it had begun, once what replaced it has proved itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from clients.docker_objects import Container
 from config.errors import StepError
@@ -13,6 +14,7 @@ from tasks.core.step import Change, Kind
 from tasks.steps.ahead import Sight
 from tasks.steps.back import lead_back
 from tasks.steps.ending import drained
+from tasks.steps.kept import keep, stays
 from tasks.steps.pairs import Pair, pairs
 from tasks.steps.watch import trouble
 from tasks.steps.workers import hand_over
@@ -21,34 +23,65 @@ OfSite = tuple[Site, list[Pair]]
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """A container that will not serve any more, and what becomes of it."""
+
+    site: Site
+    one: Container
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
-    """On no node is a container left beside the one that has replaced it."""
+    """On no node is a container left beside the one that has replaced it, but for its files."""
 
     sites: Sequence[Site]
     sight: Sight
     name: str = "compose"
     settle_s: float = 0.0
 
-    def observe(self) -> list[tuple[Site, Container]]:
-        return [(site, one) for site in self.sites for one in self.sight.ahead(site).old]
+    def observe(self) -> list[Leaving]:
+        return [one for site in self.sites for one in self._of(site)]
 
-    def plan(self, actual: list[tuple[Site, Container]]) -> list[Change]:
+    def _of(self, site: Site) -> Iterator[Leaving]:
+        ahead, services = self.sight.ahead(site), site.release.services
+        for one in ahead.old:
+            kept = stays(services[one.service], one, ahead.images.get(one.service))
+            what = f"let the old {one.service} end and {'keep' if kept else 'remove'} it"
+            yield Leaving(site, one, f"{what} for its files" if kept else what)
+        for one in ahead.over:
+            yield Leaving(site, one, f"remove the old {one.service} that was kept for its files")
+
+    def plan(self, actual: list[Leaving]) -> list[Change]:
         return [
             Change(
-                Kind.STOP, f"old {one.service}",
-                on_node(self.sites, site, f"let the old {one.service} end and remove it"),
-                one.state, "absent", "drain",
+                Kind.STOP, f"old {each.one.service}", on_node(self.sites, each.site, each.what),
+                each.one.state, "absent", "drain",
             )
-            for site, one in actual
+            for each in actual
         ]  # fmt: skip
 
     def apply(self, change: Change) -> None:
+        over = [(site, one) for site in self.sites for one in self.sight.ahead(site).over]
         self.sight.forget()
         found = [(site, pairs(site)) for site in self.sites]
         if wrong := "; ".join(filter(None, answers(_wrong, found, len(found)))):
             raise _gone_back(found, wrong)
-        old = [(site, one.old) for site, them in found for one in them]
-        answers(lambda each: drained(*each), old, len(old) or 1)
+        ends = [partial(_ended, site, one) for site, them in found for one in them]
+        ends += [partial(drained, site, one) for site, one in over]
+        answers(_called, ends, len(ends) or 1)
+
+
+def _called(end: Callable[[], None]) -> None:
+    end()
+
+
+def _ended(site: Site, one: Pair) -> None:
+    """The old one is gone, or stays for its files alone."""
+    if stays(site.release.services[one.service], one.old, one.new.image):
+        keep(site, one.old)
+    else:
+        drained(site, one.old)
 
 
 def _wrong(of: OfSite) -> str:

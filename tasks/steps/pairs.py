@@ -25,7 +25,7 @@ def pairs(site: Site) -> list[Pair]:
         return []
     colours, services = written(site), active(site.environment, site.release)
     found = site.docker.containers(site.environment.dify.project)
-    mine = [one for one in found if not one.one_off and one.service in services]
+    mine = [one for one in found if not one.one_off and not one.kept and one.service in services]
     new = {c.service: c for c in mine if c.colour == colours.get(c.service, Colour.BLUE)}
     old = [c for c in mine if c.colour != colours.get(c.service, Colour.BLUE)]
     return [Pair(one.service, one, new[one.service]) for one in old if one.service in new]

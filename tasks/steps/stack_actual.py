@@ -17,6 +17,7 @@ class Actual:
     Without an engine or Compose there are none of them. `other`: the folder of another stack that
     has the project's name. `written`: the colour that compose.yaml names, `routed` the one that the
     stack's nginx leads to. `obstacles`: why no new one can run beside one that has to be replaced.
+    `kept`: what stays of before for its files, `over` those of them that have stayed long enough.
     `start_s`: how long the last start took until all was healthy; 0 where that is not known.
     """
 
@@ -29,6 +30,8 @@ class Actual:
     routed: Colours = field(default_factory=dict[str, Colour])
     obstacles: Mapping[str, str] = field(default_factory=dict[str, str])
     start_s: float = 0.0
+    kept: tuple[Container, ...] = ()
+    over: tuple[Container, ...] = ()
 
     def of(self, name: str, colour: Colour) -> list[Container]:
         """The service's containers of that colour."""

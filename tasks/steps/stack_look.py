@@ -19,6 +19,7 @@ from tasks.core.storage_authority import storage_authority
 from tasks.steps import stack_nginx
 from tasks.steps.ahead import Ahead
 from tasks.steps.docker import compose_prefix
+from tasks.steps.kept import over_now
 from tasks.steps.overlap import obstacles
 from tasks.steps.stack_actual import Actual
 from tasks.steps.written import routed, written
@@ -41,7 +42,9 @@ class Looks:
     def ahead(self, site: Site) -> Ahead:
         seen = self.last(site)
         found = seen.containers.get(stack_nginx.NGINX, []) if seen.led else []
-        return Ahead(stack_nginx.among(found), seen.wanted(), tuple(seen.old()))
+        return Ahead(
+            stack_nginx.among(found), seen.wanted(), tuple(seen.old()), seen.images, seen.over
+        )
 
     def forget(self) -> None:
         self._seen.clear()
@@ -54,7 +57,7 @@ def look(site: Site) -> Actual:
         return Actual(services)
     found: dict[str, list[Container]] = {}
     seen = containers(site)
-    for container in seen:
+    for container in (one for one in seen if not one.kept):
         found.setdefault(container.service, []).append(container)
     ids, roles = image_ids(images_here(site)), site.release.images
     actual = Actual(
@@ -65,6 +68,8 @@ def look(site: Site) -> Actual:
         other_folder(site, seen),
         written(site),
         routed(site),
+        kept=tuple(one for one in seen if one.kept),
+        over=over_now(seen),
     )
     if not (replaced := actual.replaced()):
         return actual

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from config.errors import StepError
@@ -10,8 +11,10 @@ from flows.parts.graph import Graph
 from flows.parts.upgrading import Upgrading
 from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
+from tasks.core.step import converge
 from tasks.probes.verify.run import failed, verify
 from tasks.steps import revisions
+from tasks.steps.compose import compose_steps
 from tasks.steps.maintenance import is_read
 from tasks.upgrades import way
 from tests.integration.load import load
@@ -77,4 +80,26 @@ def test_nobody_notices_an_upgrade(dify: Site) -> None:
     assert revisions.in_database(wanted) == HEAD
     assert release_file.read(wanted.environment, wanted.node).version == NEW
     found = wanted.docker.containers(wanted.environment.dify.project)
-    assert len(found) == len({one.service for one in found})
+    assert [one.service for one in found if one.kept] == ["web"]
+    serving = [one.service for one in found if not one.kept]
+    assert len(serving) == len(set(serving))
+
+
+def test_pages_of_before_get_their_files_for_an_hour(
+    dify: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = to(dify, NEW)
+
+    def status(release: str) -> int:
+        path = f"{address(dify)}/_next/static/{release}.js"
+        return httpx.get(path, trust_env=False, timeout=10).status_code
+
+    assert [status(release) for release in ("1.15.0", NEW, "none")] == [200, 200, 404]
+    assert changed(wanted) == []
+    monkeypatch.setattr("tasks.steps.kept.KEPT_S", 1.0)
+    assert changed(wanted) == ["remove the old web that was kept for its files"]
+    assert [status(release) for release in ("1.15.0", NEW)] == [404, 200]
+
+
+def changed(site: Site) -> list[str]:
+    return [change.what for step in compose_steps(site) for change in converge(step).changes]

@@ -21,13 +21,15 @@ class Unwell:
 
 
 def on_every_node(site: Site) -> Found:
-    """The containers of the stack, each with its node; none that was started for one task."""
+    """The containers of the stack, each with its node; none that was started for one task, or that
+    was replaced and is kept for its files.
+    """
     project = site.environment.dify.project
     return [
         (each, found)
         for each in site.on_each()
         for found in each.docker.containers(project)
-        if not found.one_off
+        if not found.one_off and not found.kept
     ]
 
 

@@ -34,6 +34,7 @@ def test_the_stack_sends_each_path_to_its_service(environment, release):
         "/socket.io/": "api_websocket-blue:5001",
         "/e/": "plugin_daemon:5002",
         "/": "web-blue:3000",
+        "/_next/static/": "web-blue:3000",
     }
     assert all("proxy_pass http://$upstream;" in body for body in found.values())
 
@@ -43,6 +44,15 @@ def test_the_stack_leads_to_the_colour_that_is_meant(environment, release):
     found = routed_colours(text)
     assert found == {"api": "green", "api_websocket": "blue", "web": "blue"}
     assert "$upstream plugin_daemon:5002;" in text
+
+
+def test_a_file_that_the_web_lacks_is_asked_of_the_one_before_it(environment, release):
+    text = routes_file(environment, release, {"web": Colour.GREEN})
+    assert re.search(
+        r"/_next/static/ \{.*web-green:3000;.*error_page 404 = @web_before", text, re.S
+    )
+    assert "set $before web-blue:3000;" in text
+    assert "error_page 502 504 = @web_gone;" in text
 
 
 def test_containers_of_the_stack_reach_the_api_that_serves(environment, release, changed):
