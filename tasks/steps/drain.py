@@ -28,7 +28,7 @@ class Leaving:
 
     site: Site
     one: Container
-    what: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Drain:
     def plan(self, actual: list[Leaving]) -> list[Change]:
         return [
             Change(
-                Kind.STOP, f"old {each.one.service}", on_node(self.sites, each.site, each.what),
+                Kind.STOP, f"old {each.one.service}", on_node(self.sites, each.site, each.words),
                 each.one.state, "absent", "drain",
             )
             for each in actual
