@@ -1,7 +1,10 @@
 """An upgrade whose two releases run at once: people go on, and a failure restores nothing."""
 
+import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,10 +17,12 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.probes.verify.run import failed, verify
 from tasks.steps import revisions
+from tasks.steps import tasks as steps
 from tasks.steps.compose import compose_steps
 from tasks.steps.maintenance import is_read
 from tasks.upgrades import way
 from tests.integration.load import load
+from tests.integration.test_backup import in_child
 from tests.integration.upgrading import in_use, state, to
 
 NEW, HEAD = "1.16.1", "5eed00001161"
@@ -69,9 +74,30 @@ def test_a_new_release_that_does_not_answer_is_never_seen_and_nothing_is_restore
         raise error
 
 
-def test_nobody_notices_an_upgrade(dify: Site) -> None:
+def dies_after(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "prove" if at == "verify" else "carry_out_parts"
+    module = steps if at == "verify" else steps.work
+    real = getattr(module, name)
+
+    def step(site: Site, *words: Any, **options: Any) -> Any:
+        found = real(site, *words, **options)
+        if site.release.version == NEW and at in (*words, "verify"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    monkeypatch.setattr(module, name, step)
+
+
+def test_nobody_notices_an_upgrade_that_is_killed_and_gone_on_with(
+    dify: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = to(dify, NEW)
     with load(address(dify), PATHS) as counted:
+        for at in ("settings", "migrate", "compose", "verify"):
+            with monkeypatch.context() as patch:
+                dies_after(at, patch)
+                died = in_child(lambda: upgrading(wanted).carry_out(drilled=False))
+                assert died == -signal.SIGKILL
         report = upgrading(wanted).carry_out(drilled=False)
         assert is_read(wanted) is False
     assert counted.failed == {}
