@@ -218,7 +218,7 @@ def _heads(site: Site) -> dict[str, str]:
     lists = (ran.revisions.get(image, [""]) for image in ran.images.values())
     runs = max((listed[0] for listed in lists), default="")
     migrated = {version: head for head, version in ran.migrated.items()}
-    return {n: head for n, head in {**files, **migrated, ran.version: runs}.items() if head}
+    return {n: head for n, head in {**files, ran.version: runs, **migrated}.items() if head}
 
 
 def _reference(site: Site) -> str:
