@@ -120,7 +120,7 @@ async def main() -> None:
     parser.add_argument("users", type=int)
     parser.add_argument("paths", nargs="+")
     given = parser.parse_args()
-    place = urlsplit(given.address)
+    place = urlsplit(str(given.address))
     load = Load(
         place.hostname or "", place.port or 80, given.paths, os.environ.get("BENCH_KEY", "")
     )

@@ -30,7 +30,7 @@ PATHS = ("/console/api/setup", "/install")
 
 
 @pytest.fixture(scope="module")
-def dify(module_sandbox_site, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
+def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
     places: Path = tmp_path_factory.mktemp("points") / "repository"
     with in_use(module_sandbox_site, places) as site:
         yield site
