@@ -5,26 +5,26 @@ from clients.waiting import until
 from config.desired.colours import Colour, own_name
 from config.desired.services import routes
 from tasks.core.site import Site
-from tasks.steps.written import written
 
 SILENT = "000"
 
 
-def address(site: Site, name: str) -> str:
-    """Of the colour that compose.yaml names alone, with the first path that leads to it."""
-    host = own_name(name, written(site).get(name, Colour.BLUE))
+def address(site: Site, name: str, colour: Colour) -> str:
+    """Of that colour alone, with the first path that leads to the service."""
+    host = own_name(name, colour)
     path = next(
         each.path for each in routes(site.environment, site.release) if each.service == name
     )
     return f"http://{host}:{site.release.services[name].port}{path}"
 
 
-def answer(site: Site, nginx: Container, name: str, *, within_s: float) -> str:
+def answer(site: Site, nginx: Container, name: str, colour: Colour, *, within_s: float) -> str:
     """The status of its answer, asked until it is a good one; a connection proves nothing.
 
     gunicorn binds its port long before the application behind it is loaded.
     """
-    words = ["curl", "-s", "-o", "/dev/null", "-m", "4", "-w", "%{http_code}", address(site, name)]
+    words = ["curl", "-s", "-o", "/dev/null", "-m", "4", "-w", "%{http_code}"]
+    words += [address(site, name, colour)]
     return until(
         lambda: site.docker.execute(nginx.id, words)[1][-3:], good, within_s=within_s, every_s=0.2
     )

@@ -117,9 +117,9 @@ def _require_answers(one: Led, container: Container) -> None:
     Raises:
         StepError: one does not, and is removed; nobody has seen it.
     """
-    for name in one.moved:
+    for name, colour in one.moved.items():
         within_s = one.site.within(ANSWERS_WITHIN_S)
-        status = gate.answer(one.site, container, name, within_s=within_s)
+        status = gate.answer(one.site, container, name, colour, within_s=within_s)
         if not gate.good(status):
             raise _refused(one, name, status)
 
@@ -141,7 +141,7 @@ def _refused(one: Led, name: str, status: str) -> StepError:
     return StepError(
         "compose",
         f"the new {name} answers {gate.shown(status)} on {one.site.node.name}:\n{said}",
-        tried=f"curl {gate.address(one.site, name)}",
+        tried=f"curl {gate.address(one.site, name, one.moved[name])}",
         advice="the old one serves on; mend what it says and deploy again",
     )
 

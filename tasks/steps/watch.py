@@ -50,7 +50,9 @@ def _of_one(site: Site, one: Container, nginx: Container | None) -> Iterator[str
     elif one.restarts:
         yield f"the new {one.service} ended and was started again"
     elif nginx and site.release.services[one.service].port:
-        status = gate.answer(site, nginx, one.service, within_s=site.within(ANSWERS_WITHIN_S))
+        status = gate.answer(
+            site, nginx, one.service, one.colour, within_s=site.within(ANSWERS_WITHIN_S)
+        )
         if not gate.good(status):
             yield f"the new {one.service} answers {gate.shown(status)}"
 
