@@ -23,6 +23,7 @@ FIXED = {
     ("clients/script.py", "LOCK_SILENT_S"): "the same, of the lock it keeps",
     ("tasks/points/silence.py", "ASK_EVERY_S"): "how often a silent store is asked for life",
     ("tasks/tools/rclone.py", "SILENT_S"): "rclone's own, of one connection, which it makes anew",
+    ("tasks/steps/kept.py", "KEPT_S"): "how long pages that people have open get their files",
     ("clients/ssh.py", "IDLE_S"): "how long an unused connection stays",
     ("tasks/points/folders.py", "DAY_S"): "a length of time in a computation",
     ("tasks/probes/health/backups.py", "_DAY_S"): "a length of time in a computation",
