@@ -3,10 +3,13 @@
 An environment's file says where it is and names the block's fields in `secrets.sources`.
 """
 
+from pathlib import Path
+
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from blocks.icons import GUIDE, icon
+from clients.node import LocalNode
 from clients.postgres import Postgres
 from clients.redis import RedisServer
 from clients.s3 import Bucket
@@ -49,7 +52,10 @@ print(PostgresLogin.load("prod").check(load_environment("prod").postgres))
     def _login(
         self, where: settings.Postgres, user: str, password: SecretStr, database: str
     ) -> Postgres:
-        return Postgres(where.host, where.port, user, password, database, sslmode=where.sslmode)
+        authority = (LocalNode().read(Path(where.ca)) or b"").decode() if where.ca else ""
+        return Postgres(
+            where.host, where.port, user, password, database, sslmode=where.sslmode, ca=authority
+        )
 
 
 class RedisLogin(Block):

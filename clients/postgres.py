@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import psycopg
@@ -37,6 +38,13 @@ _REFUSALS = (
 
 # After the password: its role, its database, or the server has as many as it may have.
 _FULL = ("too many connections", "too many clients", "connection slots are reserved")
+# libpq gives no other sign of it.
+_UNTRUSTED = {
+    "certificate verify failed": "name in postgres.ca the PEM file of the authority that signed "
+    "the server's certificate",
+    "does not match host name": "name the server in postgres.host as its certificate does, or have "
+    'one made for that name; postgres.sslmode = "verify-ca" does not look at the name',
+}
 _STANDBY = (
     "nothing can be written there: name the primary in postgres.host and postgres.port, or "
     "an address that follows it"
@@ -77,7 +85,8 @@ class View:
 class Postgres:
     """Where and as whom to connect, as `node` reaches it.
 
-    `host` is an address, or the directory of a unix socket. `sslmode`: as libpq has it.
+    `host` is an address, or the directory of a unix socket. `sslmode`: as libpq has it; `ca`: whom
+    alone it trusts then (PEM).
     """
 
     host: str
@@ -87,6 +96,7 @@ class Postgres:
     database: str
     node: Node = field(default_factory=LocalNode)
     sslmode: str = "prefer"
+    ca: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
@@ -147,29 +157,41 @@ class Postgres:
         return f"PostgreSQL {version} lets {self.user} into {self.database}"
 
     def _open(self) -> Connection:
-        host, port = self.node.reach(self.host, self.port)
         try:
-            return psycopg.connect(
-                host=host,
-                port=port,
-                user=self.user,
-                password=self.password.get_secret_value() or None,
-                dbname=self.database,
-                sslmode=self.sslmode,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                application_name="dify-rollout",
-                autocommit=True,
-                # A pgbouncer may give each transaction another session, which knows of none.
-                prepare_threshold=None,
-                **GONE,
-            )
+            with _file(self.ca) as authority:
+                return psycopg.connect(
+                    **self._where(),
+                    user=self.user,
+                    password=self.password.get_secret_value() or None,
+                    dbname=self.database,
+                    sslmode=self.sslmode,
+                    sslrootcert=authority,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    application_name="dify-rollout",
+                    autocommit=True,
+                    # A pgbouncer may give each transaction another session, which knows of none.
+                    prepare_threshold=None,
+                    **GONE,
+                )
         except psycopg.OperationalError as error:
             raise self._translated(error) from None
+
+    def _where(self) -> dict[str, Any]:
+        """A certificate is for the server's name, wherever a node's connection is reached."""
+        host, port = self.node.reach(self.host, self.port)
+        if host == self.host or not self.ca:
+            return {"host": host, "port": port}
+        return {"host": self.host, "hostaddr": host, "port": port}
 
     def _translated(self, error: psycopg.OperationalError) -> NotKnown:
         lines = [line for line in str(error).splitlines() if "failed:" in line]
         reason = (lines or str(error).splitlines())[-1].rpartition("failed:")[2].strip()
         reason = reason.removeprefix("FATAL:").strip()
+        for words, advice in _UNTRUSTED.items():
+            if doubt := next((line for line in str(error).splitlines() if words in line), ""):
+                why = doubt.rpartition("failed:")[2].strip()
+                said = f"PostgreSQL at {self.host}:{self.port} does not prove who it is: {why}"
+                return PostgresUnfit(said, advice)
         if any(words in reason for words in _FULL):
             where = f"PostgreSQL at {self.host}:{self.port}"
             return PostgresUnreachable(f"{where} takes no more connections: {reason}")
@@ -183,6 +205,18 @@ class Postgres:
         return PostgresUnreachable(
             f"PostgreSQL at {self.host}:{self.port} does not answer: {reason}"
         )
+
+
+@contextmanager
+def _file(text: str) -> Generator[str | None]:
+    """The path of a file with this text, for as long as it takes; None without one."""
+    if not text:
+        yield None
+        return
+    with NamedTemporaryFile("w", suffix=".crt") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
 
 
 def _break_off(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,7 +33,7 @@ class Signed:
 
 
 def sign(subject: str, by: Signed | None = None, *domains: str, days: int = 30) -> Signed:
-    """Without `by` an authority signs itself; with domains it is a server's."""
+    """Without `by` an authority signs itself; with domains, or addresses, a server's."""
     private, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     builder = (
@@ -46,6 +47,12 @@ def sign(subject: str, by: Signed | None = None, *domains: str, days: int = 30) 
         .add_extension(x509.BasicConstraints(ca=not domains, path_length=None), critical=True)
     )
     if domains:
-        served = x509.SubjectAlternativeName([x509.DNSName(domain) for domain in domains])
+        served = x509.SubjectAlternativeName(list(map(_name, domains)))
         builder = builder.add_extension(served, critical=False)
     return Signed(builder.sign(by.private if by else private, hashes.SHA256()), private)
+
+
+def _name(domain: str) -> x509.GeneralName:
+    if domain[-1].isdigit():
+        return x509.IPAddress(ip_address(domain))
+    return x509.DNSName(domain)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from config.desired import storage_trust
+from config.desired import postgres_trust, storage_trust
 from config.desired.colours import NONE, Colour, Colours, aliases, named, split
 from config.desired.firewall import addresses
 from config.desired.services import active, processes, published
@@ -129,6 +129,7 @@ def _service(
     files: Mapping[str, str],
 ) -> dict[str, Any]:
     variables, trusted, hosts = storage_trust.of_service(service, environment, files)
+    of_postgres, certificate = postgres_trust.of_service(service, environment, files)
     described: dict[str, Any] = {
         "image": release.images[service.image],
         "pull_policy": "never",
@@ -136,7 +137,7 @@ def _service(
         "init": True,
         **_confined(service, processes(environment, service)),
         "stop_grace_period": f"{service.stop_s}s",
-        "environment": _with_proxies(environment_of(service, release)) | variables,
+        "environment": _with_proxies(environment_of(service, release)) | variables | of_postgres,
         "extra_hosts": hosts,
         "labels": _labels(environment, service, files),
         "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
@@ -147,7 +148,7 @@ def _service(
         described["command"] = [_literal(word) for word in service.command]
     if port := published(environment, service):
         described["ports"] = [f"{environment.dify.bind}:{port}:{service.port}"]
-    if mounts := [*_mounts(service, environment, release), *trusted]:
+    if mounts := [*_mounts(service, environment, release), *trusted, *certificate]:
         described["volumes"] = mounts
     if service.health:
         described["healthcheck"] = _health(service.health)
@@ -222,8 +223,11 @@ def _labels(environment: Environment, service: Service, files: Mapping[str, str]
 
 
 def _trusting(service: Service, files: Mapping[str, str]) -> list[str]:
-    known = storage_trust.NAME in files and service.image in storage_trust.IMAGES
-    return [storage_trust.NAME] if known else []
+    return [
+        trust.NAME
+        for trust in (storage_trust, postgres_trust)
+        if trust.NAME in files and service.image in trust.IMAGES
+    ]
 
 
 def _mounts(service: Service, environment: Environment, release: Release) -> list[dict[str, Any]]:

@@ -4,10 +4,11 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from config.desired import compose, env_file, storage_trust
+from config.desired import compose, env_file
 from config.desired.colours import NONE, Colour, Colours, other, own_name
 from config.desired.locations import Location, location
 from config.desired.services import API, active, routes
@@ -44,13 +45,13 @@ def stack_files(
     environment: Environment,
     release: Release,
     secrets: Mapping[str, SecretStr],
-    storage_authority: str = "",
+    authorities: Mapping[str, str] = MappingProxyType({}),
     colours: Colours = NONE,
 ) -> list[StackFile]:
     """`.env` first: it is the only one that holds secrets. The routes are not among them: they
     follow the containers.
     """
-    mounted = mounted_files(environment, release, storage_authority)
+    mounted = mounted_files(environment, release, authorities)
     settings = env_file.settings(environment, release, secrets)
     return [
         StackFile(".env", env_file.render(settings), 0o600),
@@ -60,15 +61,17 @@ def stack_files(
 
 
 def mounted_files(
-    environment: Environment, release: Release, storage_authority: str = ""
+    environment: Environment,
+    release: Release,
+    authorities: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Name → content of what active services mount; each is a template of the same name, beside
-    the certificate (PEM) that signs for the object store, where it needs one.
+    the certificates (PEM) of the authorities they have to trust.
     """
     running = active(environment, release)
     names = {name for service in running.values() for name in service.files}
     rendered = {name: render(f"{name}.j2", environment=environment) for name in sorted(names)}
-    return rendered | ({storage_trust.NAME: storage_authority} if storage_authority else {})
+    return rendered | dict(authorities)
 
 
 def routes_file(environment: Environment, release: Release, colours: Colours = NONE) -> str:

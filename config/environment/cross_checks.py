@@ -12,7 +12,7 @@ from config.environment.sections import Sections
 
 def check(environment: Sections) -> Iterator[str]:
     """Every disagreement as `path.to.key: what is wrong; what is expected`."""
-    rules = (_paths, _ports, _databases, _images, _sizes, _addresses, _nodes, _proxy, _drill,
+    rules = (_paths, _ports, _databases, _tls, _images, _sizes, _addresses, _nodes, _proxy, _drill,
              _certificate)  # fmt: skip
     for rule in rules:
         yield from rule(environment)
@@ -78,6 +78,20 @@ def _databases(environment: Sections) -> Iterator[str]:
         yield (
             f"postgres.plugin_database: {postgres.database!r} is also postgres.database; "
             "expected a database of its own"
+        )
+
+
+def _tls(environment: Sections) -> Iterator[str]:
+    mode, ca = environment.postgres.sslmode, environment.postgres.ca
+    if mode.startswith("verify") and not ca:
+        yield (
+            f"postgres.ca: '' trusts nobody, and postgres.sslmode is {mode!r}; expected the PEM "
+            "file of the authority that signed the server's certificate"
+        )
+    if ca and not mode.startswith("verify"):
+        yield (
+            f"postgres.ca: {ca!r} is looked at by nobody with postgres.sslmode {mode!r}; "
+            "expected empty, or postgres.sslmode 'verify-full'"
         )
 
 

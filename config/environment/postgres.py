@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from config.environment.addresses import Host, Port
-from config.environment.forms import Identifier, IdentifierOrNone
+from config.environment.forms import FileOrNone, Identifier, IdentifierOrNone
 from config.environment.model import Strict
 
 
@@ -25,7 +25,8 @@ class Postgres(Strict):
 
     host: Host
     port: Port
-    sslmode: Literal["prefer", "require"]
+    sslmode: Literal["prefer", "require", "verify-ca", "verify-full"]
+    ca: FileOrNone
     user: Identifier
     admin: IdentifierOrNone
     database: Identifier

@@ -145,6 +145,7 @@ def _postgres(origin: Origin) -> dict[str, object]:
         "port": int(given.get("DB_PORT") or 5432),
         "user": given.get("DB_USERNAME", "postgres"),
         "admin": "",
+        "ca": "",
         "sslmode": "require" if given.get("PGSSLMODE") in TLS else "prefer",
         "database": given.get("DB_DATABASE", "dify"),
         "plugin_database": origin.plugin_database,

@@ -12,9 +12,9 @@ from config.desired.storage_trust import NAME, addresses
 from config.errors import RolloutError, StepError
 from config.release import S3
 from config.rules.restore_point import Listing, Object, differs
+from tasks.core.authorities import storage_authority
 from tasks.core.packages import program
 from tasks.core.site import Site
-from tasks.core.storage_authority import storage_authority
 from tasks.points import folders, silence
 from tasks.points.repository import Repository
 from tasks.tools import rclone

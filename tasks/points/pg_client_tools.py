@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from clients.files import File
 from clients.postgres import Postgres
+from config.desired.postgres_trust import NAME
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.tools import pg_dump
@@ -22,11 +24,12 @@ def clients(site: Site, database: Postgres) -> Clients:
         folders.insert(0, Path(found).parent)
     folders = [*site.platform.postgres_programs(site), *folders]
     fitting: dict[int, Clients] = {}
+    authority = _authority(site, database)
     for folder in folders:
         done = site.node.attempt(Clients(folder).version())
         version = pg_dump.parse_version(done.stdout)
         if done.status == 0 and version >= major:
-            fitting.setdefault(version, Clients(folder))
+            fitting.setdefault(version, Clients(folder, authority))
     if not fitting:
         raise StepError(
             "backup",
@@ -34,3 +37,15 @@ def clients(site: Site, database: Postgres) -> Clients:
             advice=f"install its client programs, like the package postgresql-client-{major}",
         )
     return fitting[min(fitting)]
+
+
+def _authority(site: Site, database: Postgres) -> Path | None:
+    """The file of whom the server's certificate is from, on the node; before a restore the stack
+    has none yet.
+    """
+    if not database.ca:
+        return None
+    path, content = site.environment.dify.home / NAME, database.ca.encode()
+    if site.node.read(path) != content:
+        site.node.write(File(path, content, mode=0o644))
+    return path

@@ -20,6 +20,7 @@ from clients.postgres import (
     PostgresUnreachable,
 )
 from config.errors import StepError
+from tasks.core.authorities import postgres_authority
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.steps.pgsql_limits import Workable
@@ -36,12 +37,15 @@ def admin(site: Site, database: str = "postgres") -> AbstractContextManager[Conn
 def dify_database(site: Site, *, plugin: bool = False) -> Postgres:
     """Dify's main database, or the plugin daemon's, as Dify's role reaches it from the node."""
     postgres = site.environment.postgres
-    host = site.platform.postgres_host(site.environment)
     database = postgres.plugin_database if plugin else postgres.database
-    password = site.secrets["postgres_password"]
-    return Postgres(
-        host, postgres.port, postgres.user, password, database, site.node, postgres.sslmode
-    )
+    return login(site, postgres.user, site.secrets["postgres_password"], database)
+
+
+def login(site: Site, user: str, password: SecretStr, database: str) -> Postgres:
+    """PostgreSQL as this role reaches it from the node."""
+    postgres, host = site.environment.postgres, site.platform.postgres_host(site.environment)
+    mode, authority = postgres.sslmode, postgres_authority(site)
+    return Postgres(host, postgres.port, user, password, database, site.node, mode, authority)
 
 
 # Since PostgreSQL 15 each database knows for which version of the collations it was made.
@@ -289,7 +293,7 @@ def unfit(site: Site, major: int) -> StepError:
 
 def _without_tls(connection: Connection, login: Postgres) -> list[StepError]:
     """The error of a server that refuses the plugin daemon, which without `require` uses no TLS."""
-    if login.sslmode == "require" or not connection.pgconn.ssl_in_use:
+    if login.sslmode != "prefer" or not connection.pgconn.ssl_in_use:
         return []
     try:
         with replace(login, sslmode="disable").connect():

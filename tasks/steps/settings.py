@@ -15,12 +15,12 @@ from config.desired.services import active
 from config.desired.stack import StackFile, stack_files
 from config.errors import StepError
 from tasks.core import release_file
+from tasks.core.authorities import authorities
 from tasks.core.nodes import on_each
 from tasks.core.ownership import owned
 from tasks.core.promotion import SameImages
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Step
-from tasks.core.storage_authority import storage_authority
 from tasks.steps.revisions import Served
 
 MASK = "***"
@@ -92,7 +92,7 @@ class Files:
             site.environment,
             site.release,
             site.secrets,
-            storage_authority(site),
+            authorities(site),
             written_colours(written),
         )
 

@@ -11,11 +11,11 @@ from config.desired.services import active, images
 from config.desired.stack import mounted_files
 from config.errors import StepError
 from tasks.core import release_file
+from tasks.core.authorities import authorities
 from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.project_owner import other_folder
 from tasks.core.site import Site
-from tasks.core.storage_authority import storage_authority
 from tasks.steps import stack_nginx
 from tasks.steps.ahead import Ahead
 from tasks.steps.docker import compose_prefix
@@ -97,7 +97,7 @@ def image_ids(found: Mapping[str, Image]) -> dict[str, str]:
 def _hashes(site: Site) -> dict[str, str]:
     """Of the wanted files, written or not: a plan knows what the settings step will change."""
     environment, release = site.environment, site.release
-    files = mounted_files(environment, release, storage_authority(site))
+    files = mounted_files(environment, release, authorities(site))
     command = compose.hashes(
         compose_prefix(site.node),
         environment.dify.home,

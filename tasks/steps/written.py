@@ -4,8 +4,8 @@ from clients.files import File
 from config.desired.colours import Colour, Colours
 from config.desired.compose import render, written_colours
 from config.desired.stack import ROUTES, mounted_files, routed_colours
+from tasks.core.authorities import authorities
 from tasks.core.site import Site
-from tasks.core.storage_authority import storage_authority
 
 COMPOSE = "compose.yaml"
 
@@ -23,7 +23,7 @@ def routed(site: Site) -> dict[str, Colour]:
 def write(site: Site, colours: Colours) -> None:
     """compose.yaml names these; it is written if it differs."""
     environment, release = site.environment, site.release
-    mounted = mounted_files(environment, release, storage_authority(site))
+    mounted = mounted_files(environment, release, authorities(site))
     text, path = render(environment, release, mounted, colours), environment.dify.home / COMPOSE
     if site.node.read(path) != text.encode():
         site.node.write(File(path, text.encode(), mode=0o600))

@@ -16,9 +16,10 @@ FOLDERS = (Path("/usr/pgsql/bin"), *(Path(f"/usr/pgsql-{n}/bin") for n in range(
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The client programs of one folder."""
+    """The client programs of one folder; `authority`: PEM file of whom alone they trust."""
 
     folder: Path
+    authority: Path | None = None
 
     def version(self) -> Command:
         return Command((str(self.folder / "pg_dump"), "--version"), changes=False)
@@ -66,12 +67,13 @@ class Clients:
     def _command(
         self, program: str, database: Postgres, *words: str, changes: bool = True
     ) -> Command:
+        trusted = (("PGSSLROOTCERT", str(self.authority)),) if self.authority else ()
         target = () if program == "pg_restore" else (database.database,)
         return Command(
             (str(self.folder / program), f"--host={database.host}", f"--port={database.port}",
              f"--username={database.user}", "--no-password", *words, *target),
             env=(("PGPASSWORD", Secret(database.password.get_secret_value())),
-                 ("PGSSLMODE", database.sslmode), ("PGAPPNAME", "dify-rollout")),
+                 ("PGSSLMODE", database.sslmode), ("PGAPPNAME", "dify-rollout"), *trusted),
             tied=True,
             timeout_s=DAY_S,
             changes=changes,

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from clients.postgres import Postgres, PostgresUnfit, PostgresUnreachable
+from clients.ssh import SshNode
 from config.errors import StepError
 from config.secrets import POSTGRES_ADMIN
 from tasks.core.site import Site
@@ -21,7 +23,8 @@ from tasks.probes.engine import ask_all
 from tasks.steps.pgsql import admin, dify_database
 from tasks.steps.pgsql_role import Role
 from tasks.steps.table import PARTS
-from tests.integration.tls_front import tls_alone
+from tests.integration.sshd import SshServer
+from tests.integration.tls_front import presenting, tls_alone
 
 EVERY = "".join(map(chr, range(32, 127)))
 
@@ -149,6 +152,34 @@ def test_a_server_that_takes_tls_alone_is_known_before_the_plugin_daemon_fails(
         assert cause.startswith("the plugin daemon asks without TLS: ") and "no encryption" in cause
         assert advice == 'set postgres.sslmode = "require"'
         assert deploy(given(server, port=port, sslmode="require")) == []
+
+
+def test_a_private_authority_is_trusted_by_what_is_named_and_by_nothing_else(
+    server: Site, tmp_path: Path, ssh_server: SshServer
+) -> None:
+    deploy(given(server))
+    where = server.environment.postgres
+    with presenting(tmp_path, where.port, "127.0.0.1", "localhost") as (port, its, other):
+        full = {"host": "localhost", "port": port, "sslmode": "verify-full"}
+        site = given(server, **full, ca=str(its))
+        assert deploy(site) == []
+        database = dify_database(site)
+        with database.connect() as connection:
+            assert connection.pgconn.ssl_in_use
+        cause, advice = said(given(server, **full, ca=str(other)))
+        assert "does not prove who it is: " in cause and "certificate verify failed" in cause
+        assert advice.startswith("name in postgres.ca the PEM file")
+        elsewhere = {**full, "ca": str(its), "host": "127.0.0.1"}
+        cause, advice = said(given(server, **elsewhere))
+        assert 'certificate for "localhost"' in cause and "127.0.0.1" in cause
+        assert "name the server in postgres.host as its certificate does" in advice
+        assert deploy(given(server, **{**elsewhere, "sslmode": "verify-ca"})) == []
+        over_ssh = replace(database, node=SshNode("node", config=ssh_server.config))
+        assert "lets dbuser_dify into dify" in over_ssh.check()  # by the name, through loopback
+        with pytest.raises(PostgresUnfit, match="does not prove who it is"):
+            replace(over_ssh, host="127.0.0.1").check()
+        no_file = said(given(server, **full, ca=str(tmp_path / "none")))
+        assert no_file[0].endswith("none on local is no certificate")
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def connected(site: Site) -> tuple[set[str], bool]:
     with dify_redis(site).client() as opened:
         client: Any = opened
         clients = str(client.execute_command("CLIENT", "LIST", parse=False))
-    return set(re.findall(r"'?user'?[=:] ?'?([^\\s',]+)", clients)), "brpop" in clients
+    return set(re.findall(r"'?user'?[=:] ?'?([^\s',]+)", clients)), "brpop" in clients
 
 
 def given(site: Site, **redis: Any) -> Site:

@@ -22,12 +22,14 @@ from tasks.core.step import Change, Kind, converge
 from tasks.platforms.sandbox import redis
 from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps import revisions, rollout
-from tasks.steps.job import run_job
+from tasks.steps.job import JobFailed, run_job
 from tasks.steps.migrate import Migrate
 from tasks.steps.pgsql import admin, dify_database
+from tasks.steps.reach import require_reached
 from tasks.steps.settings import settings_steps
 from tasks.steps.table import PARTS
 from tests.integration import stack
+from tests.integration.tls_front import presenting
 
 NEW, OLD = "1.15.0", "0.6.11"
 HEAD, OLDER = "5eed00001150", "5eed00000611"
@@ -175,6 +177,49 @@ def test_proxies_of_docker_s_configuration_reach_no_container_of_the_stack(
     assert {"http_proxy=", "HTTPS_PROXY=", "NO_PROXY=", "all_proxy="} <= set(said.splitlines())
 
 
+CONNECT = """
+import os, psycopg2
+given = os.environ
+psycopg2.connect(
+    host=given["DB_HOST"], port=given["DB_PORT"], user=given["DB_USERNAME"],
+    password=given["DB_PASSWORD"], dbname=given["DB_DATABASE"], sslmode=given["DB_SSL_MODE"],
+)
+"""
+
+
+def test_containers_verify_the_certificate_that_postgresql_presents(
+    newer: Site, tmp_path: Path
+) -> None:
+    where = newer.environment.postgres
+    with presenting(tmp_path, where.port, where.host, where.host) as (port, its, other):
+        for authority in (its, other):
+            update = {"port": port, "sslmode": "verify-full", "ca": str(authority)}
+            postgres = where.model_copy(update=update)
+            environment = newer.environment.model_copy(update={"postgres": postgres})
+            site = newer.replace(environment=environment)
+            write(site)
+            if authority == its:
+                require_reached(site)
+                continue
+            with pytest.raises(StepError, match="certificate verify failed") as refused:
+                require_reached(site)
+            assert not refused.value.passes
+            with pytest.raises(JobFailed, match="certificate verify failed"):
+                as_daemon(site)
+    write(newer)
+
+
+def write(site: Site) -> None:
+    for step in settings_steps(site)[-1:]:
+        converge(step)
+
+
+def as_daemon(site: Site) -> None:
+    """Log in by the one mode that the plugin daemon knows; its own address is in use."""
+    run = Run(service="api", entrypoint=["python3", "-c", CONNECT])
+    run_job(site, run, name="daemon", variables={"DB_SSL_MODE": "require"}, timeout_s=60)
+
+
 def test_containers_that_postgresql_does_not_admit_are_told_from_the_machine(newer: Site) -> None:
     rules = layout(newer).data / "pg_hba.conf"
     before, subnet = rules.read_text(), newer.environment.dify.subnet
@@ -206,7 +251,7 @@ def test_a_redis_that_comes_back_is_waited_for_and_a_second_run_does_nothing(new
         connection.execute("ALTER TABLE apps DROP COLUMN maintainer")
     redis.stop(newer)
     with ThreadPoolExecutor() as pool:
-        later = pool.submit(lambda: [time.sleep(3), *map(converge, PARTS["redis"](newer))])
+        later = pool.submit(lambda: [time.sleep(2), *map(converge, PARTS["redis"](newer))])
         assert converge(Migrate(newer)).applied
         later.result()
     assert revisions.in_database(newer) == HEAD

@@ -8,22 +8,39 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.certificates import sign
+from tests.certificates import Signed, sign
 
 ASKED_FOR_TLS = struct.pack("!ii", 8, 80877103)
 REFUSAL = b'no pg_hba.conf entry for host "127.0.0.1", no encryption'
 
 
 @contextmanager
-def tls_alone(folder: Path, port: int) -> Generator[int]:
-    """Its port; what comes in by TLS goes on to `port`."""
+def tls_alone(
+    folder: Path, port: int, signed: Signed | None = None, host: str = "127.0.0.1"
+) -> Generator[int]:
+    """Its port at `host`; what comes in by TLS goes on to `port`. `signed`: what it presents."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    signed = sign("db", None, "db.test")
+    signed = signed or sign("db", None, "db.test")
     (folder / "server.pem").write_bytes(signed.pem + signed.key())
     context.load_cert_chain(folder / "server.pem")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((host, 0)) as listener:
         threading.Thread(target=_accept, args=(listener, context, port), daemon=True).start()
         yield listener.getsockname()[1]
+
+
+@contextmanager
+def presenting(
+    folder: Path, port: int, host: str, *names: str
+) -> Generator[tuple[int, Path, Path]]:
+    """One at `host` whose certificate is for these names: its port, and PEM files of the authority
+    that signed it and of another one.
+    """
+    authority, other = sign("its own"), sign("another")
+    files = folder / "ca.crt", folder / "other.crt"
+    for file, signed in zip(files, (authority, other), strict=True):
+        file.write_bytes(signed.pem)
+    with tls_alone(folder, port, sign("db", authority, *names), host) as front:
+        yield front, *files
 
 
 def _accept(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:

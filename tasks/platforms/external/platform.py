@@ -24,7 +24,7 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.steps.docker import docker_steps
-from tasks.steps.pgsql import PostgresRequirements, dify_database, owned_databases
+from tasks.steps.pgsql import PostgresRequirements, dify_database, login, owned_databases
 from tasks.steps.pgsql_primary import Primary
 from tasks.steps.pgsql_role import DATABASES_OF
 from tasks.steps.redis import RedisRequirements
@@ -80,14 +80,14 @@ class External:
     @contextmanager
     def administrator(self, site: Site, database: str) -> Generator[Connection]:
         """The login of `postgres.admin`."""
-        login = _administrator(site, database)
+        boss = _administrator(site, database)
         try:
-            with login.connect() as connection:
+            with boss.connect() as connection:
                 yield connection
         except psycopg.Error as error:
             raise StepError(
                 "pgsql",
-                f"{login}: {_said(error)}",
+                f"{boss}: {_said(error)}",
                 advice="let postgres.admin do that, or have it done by who may and leave "
                 "postgres.admin empty",
             ) from None
@@ -159,11 +159,7 @@ class External:
 
 
 def _administrator(site: Site, database: str) -> Postgres:
-    postgres, password = site.environment.postgres, site.secrets[POSTGRES_ADMIN]
-    return Postgres(
-        postgres.host, postgres.port, postgres.admin, password, database, site.node,
-        postgres.sslmode,
-    )  # fmt: skip
+    return login(site, site.environment.postgres.admin, site.secrets[POSTGRES_ADMIN], database)
 
 
 def _said(error: psycopg.Error) -> str:

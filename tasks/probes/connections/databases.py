@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from clients.postgres import Postgres
 from config.secrets import POSTGRES_ADMIN, required
 from tasks.core.site import Site
 from tasks.probes.connections.connection import connection
 from tasks.probes.engine import NotYet, Probe
-from tasks.steps.pgsql import dify_database
+from tasks.steps.pgsql import dify_database, login
 from tasks.steps.redis import dify_redis
 
 
@@ -62,11 +61,8 @@ def _ask_dify(site: Site, plugin: bool) -> str:
 
 
 def _ask_admin(site: Site) -> str:
-    settings, password = site.environment.postgres, site.secrets[POSTGRES_ADMIN]
-    return Postgres(
-        settings.host, settings.port, settings.admin, password, "postgres", site.node,
-        settings.sslmode,
-    ).check()  # fmt: skip
+    admin = site.environment.postgres.admin
+    return login(site, admin, site.secrets[POSTGRES_ADMIN], "postgres").check()
 
 
 def _ask_redis(site: Site, broker: bool) -> str:

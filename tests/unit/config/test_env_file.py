@@ -121,9 +121,13 @@ def test_an_acl_user_of_redis_gets_to_every_part(changed, version):
     assert {unquote(urlsplit(url).username or "") for url in urls} == {"di@fy:1"}
 
 
-@pytest.mark.parametrize(("mode", "plugin"), [("prefer", "disable"), ("require", "require")])
+@pytest.mark.parametrize(
+    ("mode", "plugin"),
+    [("prefer", "disable"), ("require", "require"), ("verify-full", "require")],
+)
 def test_tls_to_postgresql_is_asked_for_by_every_part(changed, release, mode, plugin):
-    environment = changed(ENVIRONMENT, postgres={"sslmode": mode})
+    ca = "/ca.crt" if mode.startswith("verify") else ""
+    environment = changed(ENVIRONMENT, postgres={"sslmode": mode, "ca": ca})
     settings = env_file.settings(environment, release, generate(release, {}))
     assert (settings["PGSSLMODE"], settings["DB_SSL_MODE"]) == (mode, plugin)
     assert release.services["plugin_daemon"].environment["DB_SSL_MODE"] == "${DB_SSL_MODE}"

@@ -139,8 +139,18 @@ BAD = [
     ),
     ("redis.user = 'a b'", "redis.user: 'a b' is no user of Redis; expected printable ASCII without spaces"),
     (
+        "postgres.sslmode = 'disable'",
+        "postgres.sslmode: 'disable' is not allowed; expected 'prefer', 'require', 'verify-ca' or 'verify-full'",
+    ),
+    (
         "postgres.sslmode = 'verify-full'",
-        "postgres.sslmode: 'verify-full' is not allowed; expected 'prefer' or 'require'",
+        "postgres.ca: '' trusts nobody, and postgres.sslmode is 'verify-full'; expected the PEM "
+        "file of the authority that signed the server's certificate",
+    ),
+    (
+        "postgres.ca = '/etc/ssl/ca.crt'",
+        "postgres.ca: '/etc/ssl/ca.crt' is looked at by nobody with postgres.sslmode 'prefer'; "
+        "expected empty, or postgres.sslmode 'verify-full'",
     ),
     ("storage.kind = 'ftp'", "storage.kind: 'ftp' is not allowed; expected 'local' or 's3'"),
     ("storage.endpoint = 'minio:9000'", "storage.endpoint: 'minio:9000' is not a URL; expected 'http://…' or 'https://…'"),

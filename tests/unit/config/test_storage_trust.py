@@ -59,7 +59,7 @@ def test_containers_find_a_name_that_dns_does_not_know(
 
 def services(its: Environment, authority: str) -> dict[str, dict[str, Any]]:
     release = load_release(its.dify.release)
-    text = render(its, release, mounted_files(its, release, authority))
+    text = render(its, release, mounted_files(its, release, {NAME: authority} if authority else {}))
     return YAML(typ="safe").load(text)["services"]
 
 

@@ -23,6 +23,13 @@ def test_the_password_of_the_database_travels_in_the_environment():
         assert "pa55" in command.secrets()
 
 
+def test_whom_to_trust_travels_there_too():
+    trusting = Clients(CLIENTS.folder, Path("/srv/postgres-ca.crt"))
+    for command in (trusting.dump(DATABASE, "1-2-3"), trusting.restore(DATABASE)):
+        assert ("PGSSLROOTCERT", "/srv/postgres-ca.crt") in command.env
+    assert "PGSSLROOTCERT" not in dict(CLIENTS.dump(DATABASE, "1-2-3").env)
+
+
 def test_a_restore_is_all_or_nothing_and_leaves_extensions_to_the_administrator():
     words = CLIENTS.restore(DATABASE).words
     assert {"--single-transaction", "--exit-on-error", "--no-owner", "--no-comments"} <= set(words)
