@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -38,7 +38,14 @@ _REFUSALS = (
 
 # After the password: its role, its database, or the server has as many as it may have.
 _FULL = ("too many connections", "too many clients", "connection slots are reserved")
-# libpq gives no other sign of it.
+# What Dify starts each of its sessions with.
+DIFY_OPTIONS = "-c timezone=UTC"
+# libpq gives no other sign of these.
+_OPTIONS_REFUSED = "unsupported startup parameter"
+_LET_OPTIONS = (
+    "let that pgbouncer take what Dify starts a session with: ignore_startup_parameters = options "
+    "in its configuration, or name PostgreSQL's own port"
+)
 _UNTRUSTED = {
     "certificate verify failed": "name in postgres.ca the PEM file of the authority that signed "
     "the server's certificate",
@@ -48,6 +55,12 @@ _UNTRUSTED = {
 _STANDBY = (
     "nothing can be written there: name the primary in postgres.host and postgres.port, or "
     "an address that follows it"
+)
+
+_SESSIONS = (
+    "migrations, dumps and the plugin daemon's prepared statements need a session: name "
+    "PostgreSQL's own port in postgres.port, or have the pooler serve Dify's databases with "
+    "pool_mode = session"
 )
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -86,7 +99,7 @@ class Postgres:
     """Where and as whom to connect, as `node` reaches it.
 
     `host` is an address, or the directory of a unix socket. `sslmode`: as libpq has it; `ca`: whom
-    alone it trusts then (PEM).
+    alone it trusts then (PEM). `options`: what a session starts with.
     """
 
     host: str
@@ -97,6 +110,7 @@ class Postgres:
     node: Node = field(default_factory=LocalNode)
     sslmode: str = "prefer"
     ca: str = ""
+    options: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
@@ -142,19 +156,30 @@ class Postgres:
             (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             yield View(connection, str(snapshot))
 
-    def check(self) -> str:
-        """Log in; what answered.
+    def check(self, *, sessions: bool = True) -> str:
+        """Log in as Dify does; what answered. `sessions`: that each connection is one is asked too.
 
         Raises:
-            PostgresUnfit: it is a standby, that only follows another server.
+            PostgresUnfit: it is a standby, that only follows another server, or a pooler that
+                gives each transaction another session.
             PostgresUnreachable, PostgresRefused: as `connect`.
         """
-        with self.connect() as connection:
+        with replace(self, options=DIFY_OPTIONS).connect() as connection:
             version = connection.info.parameter_status("server_version")
             (follows,) = connection.execute("SELECT pg_is_in_recovery()").fetchone() or (False,)
         if follows:
             raise PostgresUnfit(f"PostgreSQL at {self.host}:{self.port} is a standby", _STANDBY)
+        if sessions and not self._is_direct():
+            where = f"PostgreSQL at {self.host}:{self.port}"
+            said = f"{where} is behind a pooler that gives each transaction another session"
+            raise PostgresUnfit(said, _SESSIONS)
         return f"PostgreSQL {version} lets {self.user} into {self.database}"
+
+    def _is_direct(self) -> bool:
+        """Whether two connections at once are two sessions of the server."""
+        question = "SELECT pg_backend_pid()"
+        with self.connect() as first, self.connect() as second:
+            return first.execute(question).fetchone() != second.execute(question).fetchone()
 
     def _open(self) -> Connection:
         try:
@@ -166,6 +191,7 @@ class Postgres:
                     dbname=self.database,
                     sslmode=self.sslmode,
                     sslrootcert=authority,
+                    options=self.options or None,
                     connect_timeout=CONNECT_TIMEOUT_S,
                     application_name="dify-rollout",
                     autocommit=True,
@@ -192,6 +218,9 @@ class Postgres:
                 why = doubt.rpartition("failed:")[2].strip()
                 said = f"PostgreSQL at {self.host}:{self.port} does not prove who it is: {why}"
                 return PostgresUnfit(said, advice)
+        if _OPTIONS_REFUSED in reason:
+            said = f"PostgreSQL at {self.host}:{self.port} is behind a pooler: {reason}"
+            return PostgresUnfit(said, _LET_OPTIONS)
         if any(words in reason for words in _FULL):
             where = f"PostgreSQL at {self.host}:{self.port}"
             return PostgresUnreachable(f"{where} takes no more connections: {reason}")

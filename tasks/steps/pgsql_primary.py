@@ -1,4 +1,7 @@
-"""The PostgreSQL that is named takes writes: it is no standby that only follows another one."""
+"""The PostgreSQL that is named takes writes and gives sessions.
+
+It is no standby that only follows another one, and no pooler that hands out transactions.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +13,10 @@ from tasks.core.step import Blocked, Change, Planned
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """The server is no standby. Where it cannot be asked, the parts after this one say why."""
+    """The server is no standby, and a connection is a session of it.
+
+    Where it cannot be asked, the parts after this one say why.
+    """
 
     login: Postgres
     name: str = "pgsql"

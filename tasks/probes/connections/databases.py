@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from config.pigsty import pooled
 from config.secrets import POSTGRES_ADMIN, required
 from tasks.core.site import Site
 from tasks.probes.connections.connection import connection
@@ -57,7 +58,7 @@ def _known(site: Site, secret: str, ask: Callable[[], str]) -> Callable[[], str]
 
 
 def _ask_dify(site: Site, plugin: bool) -> str:
-    return dify_database(site, plugin=plugin).check()
+    return dify_database(site, plugin=plugin).check(sessions=not pooled(site.environment))
 
 
 def _ask_admin(site: Site) -> str:
