@@ -76,7 +76,8 @@ def test_the_image_said_what_it_knows_and_is_not_asked_again(newer: Site) -> Non
     assert revisions.in_database(newer) == HEAD
     assert revisions.fits(newer, HEAD) is Fit.SAME
     assert revisions.fits(newer, OLDER) is Fit.OLDER
-    assert revisions.fits(newer, "6f5a9c2d8e1b") is Fit.NEWER
+    assert revisions.fits(newer, load_release("1.16.1").migration.head) is Fit.BESIDE
+    assert revisions.fits(newer, load_release("1.17.1").migration.head) is Fit.NEWER
 
 
 def test_a_release_that_does_not_know_the_revision_is_refused_by_plan_and_preflight(
@@ -156,8 +157,10 @@ def test_a_container_that_is_asked_has_no_network_and_leaves_nothing(
 def test_no_container_of_a_migration_is_left_when_its_time_is_over(newer: Site) -> None:
     slow = {"entrypoint": ["sleep"], "command": ["300"], "environment": {}}
     run = newer.release.migration.run.model_copy(update=slow)
+    dify = newer.environment.dify.model_copy(update={"migrate_within_s": 5})
+    quick = Site(newer.environment.model_copy(update={"dify": dify}), newer.release, newer.secrets)
     with pytest.raises(StepError, match=r"dify\.migrate_within_s raises this limit"):
-        Migrate(newer)._run(run, 5)
+        Migrate(quick)._run(run, {})
     assert not [c for c in newer.docker.containers(newer.environment.dify.project) if c.one_off]
 
 
