@@ -76,6 +76,7 @@ class Container:
 
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
     `folder`: the project's, as Compose was started; empty where Compose did not make it.
+    `networks`: the engine's names of those it is in.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Container:
     folder: str = ""
     colour: Colour = Colour.BLUE
     created: str = ""
+    networks: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Container":
@@ -113,6 +115,7 @@ class Container:
             folder=labels.get(f"{PROJECT}.working_dir", ""),
             colour=colour,
             created=str(seen.get("Created", "")),
+            networks=frozenset(seen["NetworkSettings"]["Networks"]),
         )
 
     @property

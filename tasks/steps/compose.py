@@ -108,7 +108,8 @@ class Stack:
             self.site.docker.stop(one.id)
             self.site.docker.remove(one.id)
         for one in (each for name, colour in colours.items() for each in seen.of(name, colour)):
-            if one.state == "running" and one.health == "unhealthy":
+            unhealthy = one.state == "running" and one.health == "unhealthy"
+            if unhealthy or seen.outside(one):  # Compose would take both for up to date
                 self.site.docker.remove(one.id)
             elif one.colour != seen.serving(one.service) and not seen.fits(one):
                 drained(self.site, one)

@@ -18,6 +18,7 @@ class Actual:
     has the project's name. `written`: the colour that compose.yaml names, `routed` the one that the
     stack's nginx leads to. `obstacles`: why no new one can run beside one that has to be replaced.
     `kept`: what stays of before for its files, `over` those of them that have stayed long enough.
+    `networks`: the engine's names of those that each service is to be in.
     `start_s`: how long the last start took until all was healthy; 0 where that is not known.
     """
 
@@ -29,6 +30,7 @@ class Actual:
     written: Colours = field(default_factory=dict[str, Colour])
     routed: Colours = field(default_factory=dict[str, Colour])
     obstacles: Mapping[str, str] = field(default_factory=dict[str, str])
+    networks: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     start_s: float = 0.0
     kept: tuple[Container, ...] = ()
     over: tuple[Container, ...] = ()
@@ -38,9 +40,17 @@ class Actual:
         return [one for one in self.containers.get(name, []) if one.colour == colour]
 
     def fits(self, one: Container) -> bool:
-        """Whether its image and settings are the wanted ones."""
+        """Whether its image, settings and networks are the wanted ones."""
         same = self.images.get(one.service) in (None, one.image)
-        return same and one.config_hash == self.hashes.get(one.defined)
+        return same and one.config_hash == self.hashes.get(one.defined) and not self.outside(one)
+
+    def outside(self, one: Container) -> list[str]:
+        """The networks it should be in and is not.
+
+        Older engines take the second one after the container was made: a start that was killed
+        between the two leaves it there for good, as what Compose calls up to date.
+        """
+        return sorted(self.networks.get(one.service, frozenset()) - one.networks)
 
     def serving(self, name: str) -> Colour:
         """The colour of the service that answers now."""

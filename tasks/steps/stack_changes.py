@@ -43,8 +43,9 @@ def _gap(name: str, containers: list[Container], actual: Actual, outage: str) ->
         before, after = found.image[7:19], image[7:19] + outage
         return [by_up(Kind.CHANGE, name, f"recreate {name}", before, after)]
     if not actual.fits(found):
-        after = f"as config says{outage}"
-        return [by_up(Kind.CHANGE, name, f"recreate {name}", "other settings", after)]
+        outside, after = ", ".join(actual.outside(found)), f"as config says{outage}"
+        before = f"not in {outside}" if outside else "other settings"
+        return [by_up(Kind.CHANGE, name, f"recreate {name}", before, after)]
     if not found.ready:
         return [
             by_up(Kind.RESTART, name, f"recover {name}", found.health or found.state, "running")

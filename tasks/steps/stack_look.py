@@ -68,6 +68,10 @@ def look(site: Site) -> Actual:
         other_folder(site, seen),
         written(site),
         routed(site),
+        networks={
+            name: frozenset(f"{site.environment.dify.project}_{each}" for each in service.networks)
+            for name, service in services.items()
+        },
         kept=tuple(one for one in seen if one.kept),
         over=over_now(seen),
     )

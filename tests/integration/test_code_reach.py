@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clients.command import Command, Completed
+from clients.docker_objects import Container
 from clients.files import File
 from clients.lines import OnLine
 from clients.node import Entry, LocalNode
@@ -264,6 +265,20 @@ def test_where_nothing_writes_the_rules_again_it_is_told(stack: Site):
             "firewall: local has no systemd: after a restart of it plugin_daemon reaches every "
             "port of it until the next deploy"
         ]
+
+
+def test_a_container_that_a_killed_start_left_outside_a_network_is_made_anew(stack: Site):
+    inner = f"{stack.environment.dify.project}_ssrf"
+    api: Any = stack.docker.client.api
+    api.disconnect_container_from_network(worker(stack).id, inner, force=True)
+    assert [what for what in change(stack) if "worker" in what]
+    assert inner in worker(stack).networks
+    assert change(stack) == []
+
+
+def worker(site: Site) -> Container:
+    known = site.docker.containers(site.environment.dify.project)
+    return next(one for one in known if one.service == "worker")
 
 
 @pytest.mark.long

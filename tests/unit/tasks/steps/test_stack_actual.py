@@ -37,6 +37,16 @@ def test_nothing_is_wanted_in_another_colour_where_nothing_runs() -> None:
     assert written == {"api": GREEN, "worker": BLUE, "sandbox": BLUE}
 
 
+def test_what_is_outside_a_network_does_not_fit() -> None:
+    one = container("api", made="a")
+    assert actual(one).fits(one)
+    seen = actual(one, networks={"api": frozenset({"dify_default", "dify_ssrf"})})
+    assert not seen.fits(one)
+    assert seen.outside(one) == ["dify_default", "dify_ssrf"]
+    joined = replace(one, networks=frozenset({"dify_default", "dify_ssrf"}))
+    assert seen.fits(joined)
+
+
 def test_what_fits_stays_in_its_colour() -> None:
     found = actual(
         container("api", colour=GREEN, made="A"),
