@@ -29,8 +29,8 @@ def require_fits(site: Site, choice: Choice) -> None:
     as_it_was = replace(choice.options, release=made_by or "VERSION", migrate=False)
     command = again(site, choice, as_it_was)
     wanted = site.release.version
-    if fit in (Fit.NEWER, Fit.OPEN):
-        why = "does not know" if fit is Fit.NEWER else "could not be asked about"
+    if fit in (Fit.NEWER, Fit.BESIDE, Fit.OPEN):
+        why = "could not be asked about" if fit is Fit.OPEN else "does not know"
         raise StepError(
             STEP,
             f"{of}, which Dify {wanted} {why}; nothing was stopped",
