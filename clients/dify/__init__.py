@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 
 from clients.dify.knowledge import Knowledge
-from clients.dify.session import DifyError, Pinned, Session
+from clients.dify.session import DifyError, Pinned, Session, Transport
 from clients.dify.workflow import Workflows
 from config.release import Api
 
@@ -106,4 +106,4 @@ class Dify:
 def _transport(
     verify: ssl.SSLContext | bool, resolve: tuple[str, int] | None
 ) -> httpx.BaseTransport:
-    return Pinned(resolve, verify) if resolve else httpx.HTTPTransport(verify=verify)
+    return Pinned(resolve, verify) if resolve else Transport(verify)

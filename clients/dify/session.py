@@ -27,11 +27,22 @@ class DifyError(RolloutError):
         self.status = status
 
 
-class Pinned(httpx.HTTPTransport):
+class Transport(httpx.HTTPTransport):
+    """A connection for each request.
+
+    nginx ends idle ones when it is reloaded: a request on one that is just being closed gets no
+    answer, and a POST is not sent again by itself.
+    """
+
+    def __init__(self, verify: ssl.SSLContext | bool) -> None:
+        super().__init__(verify=verify, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+class Pinned(Transport):
     """Connects to `place`, whoever the URL names; Host header, SNI and certificate stay its."""
 
     def __init__(self, place: tuple[str, int], verify: ssl.SSLContext | bool) -> None:
-        super().__init__(verify=verify)
+        super().__init__(verify)
         self._host, self._port = place
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -318,3 +318,23 @@ def test_nobody_there_is_one_sentence():
     ):
         client.status()
     assert wrong.value.status == 0
+
+
+def test_a_server_that_ends_idle_connections_costs_no_request():
+    """As nginx does when it is reloaded, here after each answer and without a word of it."""
+    body = b'{"step": "finished"}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(3):
+                connection, _address = server.accept()
+                connection.recv(65536)
+                connection.sendall(head % len(body) + body)
+                threading.Timer(0.2, connection.close).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = server.getsockname()[1]
+        with Dify(f"http://127.0.0.1:{port}", load_release("1.15.0").api) as client:
+            for _ in range(3):
+                assert client.session.json("POST", "/console/api/x") == {"step": "finished"}
