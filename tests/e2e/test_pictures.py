@@ -69,6 +69,7 @@ PAGES = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 def test_no_page_shows_a_secret(deployed: Any, page: Page) -> None:
     """Not even the block that holds them all, nor the settings of the server."""
     # Another machine with an environment of this name, purged, took the block along.

@@ -173,6 +173,7 @@ def given(pigsty: tuple[Machine, Double], deployed: Machine, portal: int) -> Mac
     return Machine(machine.home, {**machine.variables, **connections})
 
 
+@pytest.mark.long
 def test_connections_somebody_gives_are_enough(
     first: Any, given: Machine, pigsty: tuple[Machine, Double]
 ) -> None:

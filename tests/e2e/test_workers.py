@@ -95,6 +95,7 @@ def test_a_stopped_workers_run_is_cancelled_its_lock_free_and_the_next_run_finis
     assert deployed.json("deploy", "sandbox")["changes"] == 0
 
 
+@pytest.mark.long
 def test_all_processes_of_a_worker_stopped_at_once_leave_nothing_and_the_next_run_finishes(
     server: Server, deployed: Any
 ) -> None:

@@ -94,6 +94,7 @@ def test_their_proxy_leads_to_files_and_to_what_the_backend_has_for_them(
     assert said.startswith(status) and (status != "4" or said != "403")
 
 
+@pytest.mark.long
 def test_the_next_release_takes_the_database_and_keeps_what_agents_write(first: Site) -> None:
     site = moved(first, NEXT, first.environment.dify.services)
     assert "migrate the schema" in deploy(site)

@@ -830,6 +830,7 @@ def test_too_small_a_point_holds_pruning(site: Site, state: State, repository: R
     assert [point.id for point in repository.points()] == [*points, done.manifest.point]
 
 
+@pytest.mark.long
 def test_retention_lets_go_of_the_oldest_and_the_rest_comes_back(
     site: Site, state: State, repository: Repository
 ) -> None:

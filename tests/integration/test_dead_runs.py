@@ -378,6 +378,7 @@ def _commands(session: int) -> str:
     return subprocess.run(words, capture_output=True, text=True).stdout
 
 
+@pytest.mark.long
 def test_a_terminals_run_whose_server_goes_away_does_not_stay_running(tmp_path: Path) -> None:
     """It dies while nobody can be told; the server, back again, does not wait for ever."""
     folder, [port] = tmp_path / "server", free_ports(1)

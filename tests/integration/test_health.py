@@ -298,6 +298,7 @@ def test_all_that_was_logged_since_then_is_read(quiet: Site):
     assert len(quiet.docker.logs_since(web.id, since, 300)) == 300
 
 
+@pytest.mark.long
 def test_watching_draws_again_and_again_and_ends_quietly(quiet: Site):
     """On a terminal of 80 columns, until Ctrl-C; the exit status is how it was at last."""
     keys, screen = os.openpty()

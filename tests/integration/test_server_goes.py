@@ -101,6 +101,7 @@ def test_the_work_goes_on_and_says_once_what_is_missing(command, stop: str) -> N
     assert seconds < BOUND_S
 
 
+@pytest.mark.long
 def test_the_exit_status_is_that_of_the_work(command) -> None:
     status, out, said, _ = command("SIGKILL", FAILS="1")
     assert (status, out) == (1, "")
