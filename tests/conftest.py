@@ -31,7 +31,10 @@ APART = {
     for name in ("hostile_shell", "own_server", "server_dies", "without_server")
 }
 # Those there that share a second machine: on one alone all of them would take twice as long.
-SECOND = {f"tests/e2e/test_{name}.py" for name in ("images", "killed", "pigsty", "storage")}
+SECOND = {
+    f"tests/e2e/test_{name}.py"
+    for name in ("images", "killed", "pigsty", "sandbox", "storage", "support")
+}
 
 
 def pytest_configure() -> None:
