@@ -72,6 +72,9 @@ class Health(Strict):
     start_s: int = 60
 
 
+Network = Literal["default", "ssrf", "agent", "agent_proxy"]
+
+
 class Service(Strict):
     """One container of the stack.
 
@@ -101,7 +104,7 @@ class Service(Strict):
     command: list[str] | None = None
     port: Port | None = None
     publish: Literal["port"] | Direct | None = None
-    networks: list[Literal["default", "ssrf", "agent", "agent_proxy"]] = ["default"]
+    networks: list[Network] = ["default"]
     volumes: dict[str, str] = {}
     files: dict[str, str] = {}
     folders: dict[str, str] = {}

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from config.desired import postgres_trust, storage_trust
 from config.desired.colours import NONE, Colour, Colours, aliases, named, split
 from config.desired.firewall import addresses
+from config.desired.mounts import bound, literal
 from config.desired.services import active, processes, published
 from config.desired.subnets import subnets
 from config.environment import Environment
@@ -143,9 +144,9 @@ def _service(
         "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
     }
     if service.entrypoint:
-        described["entrypoint"] = [_literal(word) for word in service.entrypoint]
+        described["entrypoint"] = [literal(word) for word in service.entrypoint]
     if service.command:
-        described["command"] = [_literal(word) for word in service.command]
+        described["command"] = [literal(word) for word in service.command]
     if port := published(environment, service):
         described["ports"] = [f"{environment.dify.bind}:{port}:{service.port}"]
     if mounts := [*_mounts(service, environment, release), *trusted, *certificate]:
@@ -184,7 +185,7 @@ def environment_of(service: Service, release: Release) -> dict[str, str]:
     """The container's variables: references to keys of `.env`, or literals."""
     keys = [key for group in service.env for key in release.env[group]]
     return {key: f"${{{key}}}" for key in keys} | {
-        key: value if REFERENCE.fullmatch(value) else _literal(value)
+        key: value if REFERENCE.fullmatch(value) else literal(value)
         for key, value in service.environment.items()
     }
 
@@ -200,11 +201,6 @@ def _with_proxies(own: Mapping[str, str]) -> dict[str, str]:
     here = {"NO_PROXY": "localhost,127.0.0.1"} if "HTTP_PROXY" in own else {}
     said = {**here, **own}
     return {**own, **{each: said.get(n, "") for n in _PROXIES for each in (n, n.lower())}}
-
-
-def _literal(text: str) -> str:
-    """Compose reads `$` as a reference."""
-    return text.replace("$", "$$")
 
 
 def plain(text: str) -> str:
@@ -231,23 +227,13 @@ def _trusting(service: Service, files: Mapping[str, str]) -> list[str]:
 
 
 def _mounts(service: Service, environment: Environment, release: Release) -> list[dict[str, Any]]:
+    data, home = environment.dify.data, environment.dify.home
     states = [
-        {
-            "type": "bind",
-            "source": _literal(str(environment.dify.data / release.state[name].path)),
-            "target": path,
-            "bind": {"create_host_path": False},
-        }
+        bound(data / release.state[name].path, path, read_only=False)
         for name, path in service.volumes.items()
     ]
     rendered = [
-        {
-            "type": "bind",
-            "source": _literal(str(environment.dify.home / name)),
-            "target": path,
-            "read_only": True,
-            "bind": {"create_host_path": False},
-        }
+        bound(home / name, path, read_only=True)
         for name, path in (service.files | service.folders).items()
     ]
     return states + rendered
@@ -255,7 +241,7 @@ def _mounts(service: Service, environment: Environment, release: Release) -> lis
 
 def _health(health: Health) -> dict[str, Any]:
     return {
-        "test": ["CMD", *(_literal(word) for word in health.command)],
+        "test": ["CMD", *(literal(word) for word in health.command)],
         "interval": f"{health.interval_s}s",
         "timeout": f"{health.timeout_s}s",
         "retries": health.retries,

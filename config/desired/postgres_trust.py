@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from config.desired.mounts import bound
 from config.environment import Environment
 from config.release import Service
 
@@ -20,11 +21,5 @@ def of_service(
     """Variables and mounts of a container that reaches PostgreSQL; none for the others."""
     if NAME not in files or service.image not in IMAGES:
         return {}, []
-    mount = {
-        "type": "bind",
-        "source": str(environment.dify.home / NAME),
-        "target": PLACE,
-        "read_only": True,
-        "bind": {"create_host_path": False},
-    }
+    mount = bound(environment.dify.home / NAME, PLACE, read_only=True)
     return {VARIABLE: PLACE}, [mount]

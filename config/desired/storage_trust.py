@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from config.desired.mounts import bound
 from config.environment import Environment
 from config.pigsty import is_public
 from config.release import Service
@@ -51,11 +52,5 @@ def of_service(
     hosts = [f"{name}:{address}" for name, address in addresses(environment).items()]
     if NAME not in files:
         return {}, [], hosts
-    mount = {
-        "type": "bind",
-        "source": str(environment.dify.home / NAME),
-        "target": PLACE,
-        "read_only": True,
-        "bind": {"create_host_path": False},
-    }
+    mount = bound(environment.dify.home / NAME, PLACE, read_only=True)
     return _VARIABLES[service.image], [mount], hosts

@@ -1,10 +1,10 @@
 """The range of each of the stack's networks: a part of `dify.subnet`."""
 
 from ipaddress import IPv4Network
+from typing import get_args
 
 from config.environment import Environment
-
-INSIDE = ("ssrf", "agent", "agent_proxy")
+from config.release import Network
 
 
 def subnets(environment: Environment) -> dict[str, IPv4Network]:
@@ -14,6 +14,6 @@ def subnets(environment: Environment) -> dict[str, IPv4Network]:
     containers would look for those in their own network.
     """
     whole = IPv4Network(environment.dify.subnet)
-    eighths = list(whole.subnets(3))
-    inside = zip(INSIDE, eighths[4:], strict=False)
-    return {"default": next(whole.subnets(1)), **dict(inside)}
+    inside = [name for name in get_args(Network) if name != "default"]
+    eighths = list(whole.subnets(3))[4:]
+    return {"default": next(whole.subnets(1)), **dict(zip(inside, eighths, strict=False))}

@@ -19,6 +19,7 @@ from tasks.core.project_owner import way_on, why
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.images import held
+from tasks.steps.containers import containers
 from tasks.steps.docker import compose_prefix
 from tasks.steps.drain import Drain
 from tasks.steps.ending import drained
@@ -29,7 +30,7 @@ from tasks.steps.outage import announced
 from tasks.steps.routes import Routes
 from tasks.steps.stack_actual import Actual
 from tasks.steps.stack_changes import by_up, of_service
-from tasks.steps.stack_look import Looks, containers, image_ids, images_here
+from tasks.steps.stack_look import Looks, image_ids, images_here
 from tasks.steps.stack_nginx import NGINX
 from tasks.steps.written import write
 from tasks.tools import compose
@@ -81,10 +82,8 @@ class Stack:
             self._take_back(seen)
             raise
         start_s = round(time.monotonic() - began)
-        before, found = (
-            release_file.read(self.site.environment, self.site.node),
-            images_here(self.site),
-        )
+        before = release_file.read(self.site.environment, self.site.node)
+        found = images_here(self.site)
         now = image_ids(found)
         release_file.update(
             self.site.environment,

@@ -32,17 +32,21 @@ def down(site: Site) -> None:
 
 def running_services(site: Site) -> list[str]:
     """Services of the stack that run on some node."""
-    return sorted({c.service for c in _containers(site) if c.state == "running"})
+    return sorted({c.service for c in _everywhere(site) if c.state == "running"})
 
 
 def made_services(site: Site) -> list[str]:
     """Services of the stack that have a container on some node, running or not."""
-    return sorted({c.service for c in _containers(site)})
+    return sorted({c.service for c in _everywhere(site)})
 
 
-def _containers(site: Site) -> list[Container]:
-    project = site.environment.dify.project
-    found = [container for each in site.on_each() for container in each.docker.containers(project)]
+def _everywhere(site: Site) -> list[Container]:
+    return [container for each in site.on_each() for container in containers(each)]
+
+
+def containers(site: Site) -> list[Container]:
+    """The stack's containers on the site's node; none that was started for one task."""
+    found = site.docker.containers(site.environment.dify.project)
     return [container for container in found if not container.one_off]
 
 

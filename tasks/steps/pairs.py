@@ -7,6 +7,7 @@ from config.desired.colours import Colour
 from config.desired.services import active
 from tasks.core.engine import usable
 from tasks.core.site import Site
+from tasks.steps.containers import containers
 from tasks.steps.written import written
 
 
@@ -24,8 +25,7 @@ def pairs(site: Site) -> list[Pair]:
     if not usable(site):
         return []
     colours, services = written(site), active(site.environment, site.release)
-    found = site.docker.containers(site.environment.dify.project)
-    mine = [one for one in found if not one.one_off and not one.kept and one.service in services]
+    mine = [one for one in containers(site) if not one.kept and one.service in services]
     new = {c.service: c for c in mine if c.colour == colours.get(c.service, Colour.BLUE)}
     old = [c for c in mine if c.colour != colours.get(c.service, Colour.BLUE)]
     return [Pair(one.service, one, new[one.service]) for one in old if one.service in new]

@@ -8,21 +8,20 @@ from clients.docker_objects import Container, Image
 from config.desired import compose as desired
 from config.desired import env_file
 from config.desired.services import active, images
-from config.desired.stack import mounted_files
 from config.errors import StepError
 from tasks.core import release_file
-from tasks.core.authorities import authorities
 from tasks.core.engine import usable
 from tasks.core.masking import masked
 from tasks.core.project_owner import other_folder
 from tasks.core.site import Site
 from tasks.steps import stack_nginx
 from tasks.steps.ahead import Ahead
+from tasks.steps.containers import containers
 from tasks.steps.docker import compose_prefix
 from tasks.steps.kept import over_now
 from tasks.steps.overlap import obstacles
 from tasks.steps.stack_actual import Actual
-from tasks.steps.written import routed, written
+from tasks.steps.written import mounted, routed, written
 from tasks.tools import compose
 
 
@@ -82,11 +81,6 @@ def look(site: Site) -> Actual:
     return replace(actual, obstacles=why, start_s=known.start_s)
 
 
-def containers(site: Site) -> list[Container]:
-    found = site.docker.containers(site.environment.dify.project)
-    return [container for container in found if not container.one_off]
-
-
 def images_here(site: Site) -> dict[str, Image]:
     """Reference → the image of that name that is here."""
     wanted = images(site.environment, site.release).values()
@@ -101,11 +95,10 @@ def image_ids(found: Mapping[str, Image]) -> dict[str, str]:
 def _hashes(site: Site) -> dict[str, str]:
     """Of the wanted files, written or not: a plan knows what the settings step will change."""
     environment, release = site.environment, site.release
-    files = mounted_files(environment, release, authorities(site))
     command = compose.hashes(
         compose_prefix(site.node),
         environment.dify.home,
-        document=desired.render_both(environment, release, files),
+        document=desired.render_both(environment, release, mounted(site)),
         settings=env_file.settings(environment, release, site.secrets),
     )
     try:

@@ -20,11 +20,16 @@ def routed(site: Site) -> dict[str, Colour]:
     return routed_colours(_text(site, ROUTES))
 
 
+def mounted(site: Site) -> dict[str, str]:
+    """Name → content of the files that the site's services mount."""
+    return mounted_files(site.environment, site.release, authorities(site))
+
+
 def write(site: Site, colours: Colours) -> None:
     """compose.yaml names these; it is written if it differs."""
     environment, release = site.environment, site.release
-    mounted = mounted_files(environment, release, authorities(site))
-    text, path = render(environment, release, mounted, colours), environment.dify.home / COMPOSE
+    text = render(environment, release, mounted(site), colours)
+    path = environment.dify.home / COMPOSE
     if site.node.read(path) != text.encode():
         site.node.write(File(path, text.encode(), mode=0o600))
 

@@ -67,7 +67,7 @@ def settled(site: Site, found: Neighbour) -> Generator[None]:
     """The neighbour lives on the server."""
     role, database, table = map(sql.Identifier, (found.role, found.database, found.table))
     with postgres.administrator(site) as connection:
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'theirs'").format(role))
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'other-password'").format(role))
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
     with postgres.administrator(site, found.database) as connection:
         connection.execute(sql.SQL("CREATE TABLE {} AS SELECT 7 AS n").format(table))

@@ -12,12 +12,9 @@ from typing import Any
 import pytest
 
 from tasks.core.site import Site
-from tasks.core.step import converge
-from tasks.platforms.sandbox.postgres import server_steps
 from tasks.probes.connections.databases import postgres as connections
 from tasks.probes.engine import ask_all
-from tasks.steps.pgsql import admin
-from tests.integration.test_postgres_as_found import EVERY, deploy, given, let_everybody_in, said
+from tests.integration.test_postgres_as_found import EVERY, bare_server, deploy, given, said
 from tests.ports import free_ports
 from tests.serving import serving
 
@@ -39,14 +36,7 @@ pool_mode = {mode}
 @pytest.fixture(scope="module")
 def server(module_sandbox_site: Any) -> Site:
     """Dify's role and databases are there."""
-    made = module_sandbox_site("pooled")
-    for step in server_steps(made):
-        converge(step)
-    let_everybody_in(made)
-    with admin(made) as connection:
-        connection.execute("CREATE ROLE boss LOGIN CREATEROLE CREATEDB PASSWORD 'boss'")
-    with admin(made, "template1") as connection:
-        connection.execute("CREATE EXTENSION vector")
+    made = bare_server(module_sandbox_site("pooled"))
     deploy(given(made))
     return made
 

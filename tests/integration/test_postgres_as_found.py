@@ -31,8 +31,11 @@ EVERY = "".join(map(chr, range(32, 127)))
 
 @pytest.fixture(scope="module")
 def server(module_sandbox_site: Any) -> Site:
+    return bare_server(module_sandbox_site("found"))
+
+
+def bare_server(made: Site) -> Site:
     """A server without anything of Dify's, on which every role may log in by password."""
-    made = module_sandbox_site("found")
     for step in server_steps(made):
         converge(step)
     let_everybody_in(made)

@@ -7,6 +7,7 @@ from clients.docker_objects import Container, Running
 from config.desired.colours import other
 from config.desired.services import active
 from tasks.core.site import Site
+from tasks.steps.containers import containers
 
 Found = list[tuple[Site, Container]]
 
@@ -24,12 +25,8 @@ def on_every_node(site: Site) -> Found:
     """The containers of the stack, each with its node; none that was started for one task, or that
     was replaced and is kept for its files.
     """
-    project = site.environment.dify.project
     return [
-        (each, found)
-        for each in site.on_each()
-        for found in each.docker.containers(project)
-        if not found.one_off and not found.kept
+        (each, found) for each in site.on_each() for found in containers(each) if not found.kept
     ]
 
 

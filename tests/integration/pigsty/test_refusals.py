@@ -239,7 +239,7 @@ def test_a_role_that_other_databases_belong_to_is_named(double: PigstyDouble) ->
     site = double.site(postgres={"user": "crm"})
     require_unused(site)
     there = primary(site)
-    there.ask("CREATE ROLE crm LOGIN PASSWORD 'theirs'")
+    there.ask("CREATE ROLE crm LOGIN PASSWORD 'crm-password'")
     there.ask("CREATE DATABASE crm OWNER crm")
     try:
         assert "postgres.user: crm is the role of crm" in first_use(site)
@@ -254,9 +254,9 @@ def test_a_redis_of_somebody_where_ours_would_be_is_named(double: PigstyDouble) 
     assert not [each for each in readings(site) if each.probe == "redis.port"]
     words = ["redis-server", "--bind", address, "--port", str(port), "--save", ""]
     program = subprocess.Popen([*words, "--requirepass", "difyai123456"], stdout=subprocess.DEVNULL)
-    theirs = RedisServer(address, port, SecretStr("difyai123456"))
+    other_redis = RedisServer(address, port, SecretStr("difyai123456"))
     try:
-        with theirs.client(within_s=10) as client:
+        with other_redis.client(within_s=10) as client:
             client.lpush("dataset", "a job")
             [found] = [each for each in readings(site) if each.probe == "redis.port"]
             assert f"{address}:{port} is taken, and pigsty.yml has no cluster" in found.said
