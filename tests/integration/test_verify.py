@@ -152,8 +152,9 @@ def test_a_second_time_it_passes_with_what_is_there(stack: Site):
 
 
 def test_the_quick_round_changes_nothing_in_dify(stack: Site, dify: Dify):
-    # What an earlier verification uploaded, the worker removes when it comes to it.
+    # What an earlier verification uploaded and indexed, the worker removes when it comes to it.
     until(lambda: count(stack, UPLOADS) == 0)
+    until(lambda: count(stack, VECTORS) == 0)
     before = contents(stack)
     checks = verify(stack, deep=False)
     assert wrong(checks) == {}

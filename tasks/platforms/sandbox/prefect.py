@@ -16,6 +16,7 @@ from clients.waiting import until
 from config.environment import Environment
 from config.errors import StepError
 from config.load import ROOT
+from config.rules.spellings import hidden
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Step
 from tasks.platforms.sandbox import prefect_processes as daemons
@@ -23,7 +24,8 @@ from tasks.platforms.sandbox.daemons import require_free
 from tasks.platforms.sandbox.prefect_secrets import known_login, prefect_home
 
 POOL = "dify-rollout"
-START_S = 90.0
+START_S, ASK_S = 180.0, 5.0
+LAST_LINES = 5
 HOST = "127.0.0.1"
 
 Variables = tuple[tuple[str, str | Secret], ...]
@@ -117,13 +119,26 @@ class PrefectDaemons:
             waiting=f"prefect: waiting for the server to answer on {url}",
         )
         if not _answers(url):
-            raise StepError(
-                "prefect",
+            log = self._home / "server.log"
+            what = (
                 f"the server does not answer on {url} after {within_s:g} s"
                 if process(pid)
-                else "the server ended as soon as it was started",
-                advice=f"read {self._home / 'server.log'}, or raise {PATIENCE}",
+                else "the server ended as soon as it was started"
             )
+            raise StepError(
+                "prefect",
+                "\n".join([what, *self._last_lines(log)]),
+                advice=f"read {log}, or raise {PATIENCE}",
+            )
+
+    def _last_lines(self, log: Path) -> list[str]:
+        """What the server wrote last, without its secrets; nothing where it wrote nothing."""
+        try:
+            lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        except OSError:
+            return []
+        secrets = [each.get_secret_value() for each in (self.login, self.database_password)]
+        return [hidden(line, secrets) for line in lines]
 
     def _of_client(self) -> Variables:
         return (
@@ -170,7 +185,7 @@ def _origin(environment: Environment) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=1).is_success
+        return httpx.get(f"{url}/health", timeout=ASK_S).is_success
     except httpx.HTTPError:
         return False
 
