@@ -88,7 +88,7 @@ def test_a_deploy_keeps_uploads_and_tenant_keys_in_the_bucket(bucketed: Any, sto
 
 
 def _answers(host: str, port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         try:
             socket.create_connection((host, port), timeout=1).close()

@@ -35,7 +35,7 @@ class SshServer:
         """Returns when it lets people in."""
         log = (self.folder / "sshd.log").open("ab")
         self.process = subprocess.Popen(self.words, stderr=log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
                 socket.create_connection((self.address, self.port), timeout=1).close()

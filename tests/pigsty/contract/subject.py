@@ -127,7 +127,7 @@ class Subject(ABC):
         """Whether PostgreSQL lets the user in over the network."""
         try:
             psycopg.connect(
-                host=self.address, user=user, password=password, dbname=database, connect_timeout=5
+                host=self.address, user=user, password=password, dbname=database, connect_timeout=30
             ).close()
         except psycopg.OperationalError:
             return False

@@ -68,7 +68,7 @@ def test_everything_that_is_waited_for_has_ended(commands: Sequence[Command]) ->
     until(lambda: sleeping("71.3"))
     end_all()
     assert not sleeping("71.3")
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert [type(error) for error in raised] == [Cancelled]
 
 
@@ -76,12 +76,12 @@ def test_other_threads_of_a_cancelled_run_start_nothing_more() -> None:
     node = LocalNode()
     end_all()
     thread, raised = in_thread(lambda: node.attempt(sh("true")))
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert [type(error) for error in raised] == [Cancelled]
     assert node.run(Command(("echo", "the one that was cancelled cleans up"))) != ""
     running.begin()
     thread, raised = in_thread(lambda: node.attempt(sh("true")))
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert raised == []
 
 

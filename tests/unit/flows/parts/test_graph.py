@@ -169,7 +169,7 @@ def test_without_a_server_a_task_runs_here_and_now(unrecorded):
 
 
 def test_without_a_server_a_task_of_each_item_runs_side_by_side(unrecorded):
-    together = Barrier(3, timeout=10)
+    together = Barrier(3, timeout=30)
     meet = task("meet", within_s=60, each="one")(
         lambda _, one, *, other: (together.wait(), one + other)[1]
     )

@@ -43,7 +43,7 @@ def test_findings_come_in_the_order_of_the_probes_whichever_ends_first():
 
 
 def test_what_does_not_need_each_other_runs_side_by_side():
-    meeting = threading.Barrier(3, timeout=5)
+    meeting = threading.Barrier(3, timeout=30)
 
     def meet() -> str:
         meeting.wait()
@@ -197,7 +197,7 @@ def test_who_does_not_answer_in_time_is_not_waited_for():
 
 def test_what_would_explain_does_not_delay():
     """What answers depend on is judged afterwards; only needs are waited for."""
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=30)
 
     def met() -> str:
         together.wait()
