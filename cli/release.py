@@ -18,21 +18,19 @@ def draft(
     """Write a release file for the version, each point that is open marked."""
     from config.errors import RolloutError
     from config.load import RELEASES, load_release, release_names
-    from config.release_draft.differences import differences
+    from config.release_draft.differences import differences, nearest
     from config.release_draft.source import read
     from config.release_draft.text import MARK
     from config.release_draft.text import draft as written
-    from config.rules.revisions import number
 
     path = RELEASES / f"{version}.toml"
     if path.exists():
         raise RolloutError(f"{path} is there; expected a version without a release file")
-    older = [name for name in release_names() if number(name) <= number(version)]
-    nearest = (older or release_names()[:1])[-1]
-    found = differences(read(_files(source)), load_release(nearest))
-    text = written(version, nearest, (RELEASES / f"{nearest}.toml").read_text(), found)
+    beside = nearest(version, release_names())
+    found = differences(read(_files(source)), load_release(beside))
+    text = written(version, beside, (RELEASES / f"{beside}.toml").read_text(), found)
     path.write_text(text)
-    typer.echo(f"{path}: beside {nearest}, {text.count(MARK)} points to decide")
+    typer.echo(f"{path}: beside {beside}, {text.count(MARK)} points to decide")
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """What a source tree has otherwise than the nearest release."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.release import Release
 from config.release_draft.source import Described, Source
+from config.rules.revisions import number
 from config.rules.sources import split
 
 VENDOR = "langgenius/"
@@ -15,7 +17,8 @@ SECRET = re.compile(r"(SECRET|TOKEN|PASSWORD|_KEY)$")
 class Differences:
     """`images`: role → new reference, `roles`: service that is new → role of its image.
 
-    `added`: service → key → default, of services both have.
+    `added`: service → key → default, of services both have. `secrets`: keys that look like a
+    password and are nowhere in the release.
     """
 
     images: dict[str, str]
@@ -23,11 +26,27 @@ class Differences:
     services: dict[str, Described]
     removed: tuple[str, ...]
     added: dict[str, dict[str, str]]
+    secrets: tuple[str, ...]
     unknown: tuple[str, ...]
     routes: dict[str, str]
     lost_routes: tuple[str, ...]
     queues: tuple[str, ...]
     head: str
+
+
+def nearest(version: str, names: Sequence[str]) -> str:
+    """Of the release before it and the one after it, which is fewer versions away.
+
+    `names` are oldest first.
+    """
+    wanted = number(version)
+    older = [name for name in names if number(name) <= wanted]
+    beside = [*older[-1:], *names[len(older) :][:1]]
+    return min(beside, key=lambda name: _distance(number(name), wanted))
+
+
+def _distance(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    return [abs(a - b) for a, b in zip(one, other, strict=False)]
 
 
 def differences(source: Source, release: Release) -> Differences:
@@ -43,12 +62,14 @@ def differences(source: Source, release: Release) -> Differences:
         if split(service.image)[1] in roles or _of_the_vendor(service, split(api.image)[2])
     }
     new = {name: found for name, found in ours.items() if name not in release.services}
+    added = _added(ours, release)
     return Differences(
         images=_images(ours, release, roles),
         roles={name: roles.get(split(found.image)[1], name) for name, found in new.items()},
         services=new,
         removed=tuple(name for name in release.services if name not in source.services),
-        added=_added(ours, release),
+        added=added,
+        secrets=_secrets(added, new, release),
         unknown=_unknown(source, release),
         routes={
             path: service
@@ -91,6 +112,20 @@ def _added(ours: dict[str, Described], release: Release) -> dict[str, dict[str, 
         if new := {key: value for key, value in there.items() if key not in have}:
             found[name] = new
     return found
+
+
+def _secrets(
+    added: Mapping[str, Mapping[str, str]], new: Mapping[str, Described], release: Release
+) -> tuple[str, ...]:
+    """Of services that are new each, of others what has a default."""
+    found = {key for keys in added.values() for key, value in keys.items() if value}
+    found |= {key for service in new.values() for key in service.environment}
+    held = {key for group in release.env.values() for key in group}
+    return tuple(
+        key
+        for key in sorted(found - held)
+        if SECRET.search(key) and key.lower() not in release.secrets
+    )
 
 
 def _unknown(source: Source, release: Release) -> tuple[str, ...]:

@@ -52,7 +52,9 @@ def wanted(path: str) -> bool:
 def read(files: Mapping[str, str]) -> Source:
     """`files`: path → text. Raises KeyError where there is no compose file."""
     compose = next(text for path, text in sorted(files.items()) if path.endswith(COMPOSE))
-    services = {name: _described(body) for name, body in _services(compose).items()}
+    document = _document(compose)
+    shared = _shared(document)
+    services = {name: _described(body, shared) for name, body in document["services"].items()}
     examples = [text for path, text in files.items() if path.endswith(".env.example")]
     given = {key for service in services.values() for key in service.environment}
     named = {key for text in examples for key in parse(text)}
@@ -60,19 +62,29 @@ def read(files: Mapping[str, str]) -> Source:
     entry = "".join(text for path, text in files.items() if path.endswith("entrypoint.sh"))
     return Source(
         services,
-        frozenset(given | named | set(re.findall(r"\$\{([A-Z0-9_]+)", compose))),
+        frozenset(given | named | shared.keys() | set(re.findall(r"\$\{([A-Z0-9_]+)", compose))),
         _routes("".join(text for path, text in files.items() if path.endswith(NGINX))),
         tuple(sorted({queue for found in _QUEUES.findall(entry) for queue in found.split(",")})),
         _head(versions),
     )
 
 
-def _services(compose: str) -> dict[str, dict[str, Any]]:
+def _document(compose: str) -> dict[str, dict[str, Any]]:
     document: Any = YAML(typ="safe").load(compose)  # pyright: ignore[reportUnknownMemberType]
-    return cast(dict[str, dict[str, Any]], document["services"])
+    return cast(dict[str, dict[str, Any]], document)
 
 
-def _described(body: Mapping[str, Any]) -> Described:
+def _shared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What an extension of the file gives to many services: before 1.14, each key there is."""
+    found: dict[str, Any] = {}
+    for name, body in document.items():
+        if name.startswith("x-") and isinstance(body, Mapping):
+            found |= cast(Mapping[str, Any], body)
+    return found
+
+
+def _described(body: Mapping[str, Any], shared: Mapping[str, Any]) -> Described:
+    """`environment` is the service's own: what is shared is an example's, as in an env file."""
     given: Any = body.get("environment") or {}
     pairs = _pairs(given)
     health: dict[str, Any] = body.get("healthcheck") or {}
@@ -80,7 +92,11 @@ def _described(body: Mapping[str, Any]) -> Described:
     networks: Any = body.get("networks") or ()
     return Described(
         image=str(body.get("image", "")),
-        environment={str(key): default(str(value)) for key, value in pairs},
+        environment={
+            str(key): default(str(value))
+            for key, value in pairs
+            if key not in shared or shared[key] != value
+        },
         volumes=tuple(str(volume).split(":")[1] for volume in body.get("volumes") or ()),
         networks=tuple(map(str, networks)),
         health=tuple(map(str, test[1:])) if test and test[0] == "CMD" else (),

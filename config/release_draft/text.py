@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from config.release_draft.differences import SECRET, Differences
 from config.release_draft.source import Described
@@ -12,7 +12,11 @@ LOGIN = re.compile(r"://[^/\s]*@")
 
 
 def draft(version: str, nearest: str, text: str, found: Differences) -> str:
-    """`text` is the file of the release `nearest`. What it says is kept where nothing differs."""
+    """`text` is the file of the release `nearest`. What it says is kept where nothing differs.
+
+    Its hand steps, at the end, are its own: no upgrade to another release takes them.
+    """
+    text = text.partition("\n[[steps]]")[0]
     text = text.replace(f'version = "{nearest}"', f'version = "{version}"', 1)
     text = re.sub(r"^run = .*$", "run = []", text, count=1, flags=re.MULTILINE)
     text = re.sub(r"^read = .*$", f'read = "source tree of {version}"', text, count=1, flags=re.M)
@@ -21,12 +25,11 @@ def draft(version: str, nearest: str, text: str, found: Differences) -> str:
         line = f"{role} = {json.dumps(image)}"
         text, changed = re.subn(rf"^{role} = \"[^\"]*\"$", line, text, count=1, flags=re.M)
         text = text if changed else _into(text, "images", [line])
-    secrets = sorted(set(_secrets(found)))
-    if secrets:
-        text = _into(text, "secrets", [_secret(key) for key in secrets])
+    if found.secrets:
+        text = _into(text, "secrets", [_secret(key) for key in found.secrets])
     if found.head:
         text = re.sub(r"^head = .*$", f'head = "{found.head}"', text, count=1, flags=re.M)
-    return text.rstrip("\n") + "\n\n" + "\n".join(_rest(found, secrets)) + "\n"
+    return text.rstrip("\n") + "\n\n" + "\n".join(_rest(found)) + "\n"
 
 
 def _head_lines(version: str, nearest: str) -> str:
@@ -34,14 +37,6 @@ def _head_lines(version: str, nearest: str) -> str:
         f"# Dify {version}: a draft from its source tree, beside {nearest}. Somebody has to\n"
         "# settle each line marked DECIDE, rehearse it, and run the real images.\n"
     )
-
-
-def _secrets(found: Differences) -> Iterator[str]:
-    """What looks like a password: all of services that are new, of others what has a default."""
-    for environment in found.added.values():
-        yield from (key for key, value in environment.items() if value and SECRET.search(key))
-    for service in found.services.values():
-        yield from (key for key in service.environment if SECRET.search(key))
 
 
 def _secret(key: str) -> str:
@@ -52,7 +47,8 @@ def _secret(key: str) -> str:
     )
 
 
-def _rest(found: Differences, secrets: Iterable[str]) -> Iterator[str]:
+def _rest(found: Differences) -> Iterator[str]:
+    yield f"{MARK} steps: what an upgrade to it takes beside its migration; none are copied"
     yield from (
         f"{MARK} no service {name} there any more; here it still runs" for name in found.removed
     )
@@ -71,9 +67,9 @@ def _rest(found: Differences, secrets: Iterable[str]) -> Iterator[str]:
         yield f"{MARK} the worker's queues there (never pinned here): {', '.join(found.queues)}"
     if not found.head:
         yield f"{MARK} migration.head: the tree has no migrations, or not one head"
-    if secrets:
+    if found.secrets:
         yield "\n[env.new]"
-        yield from (f'{key} = "{{{{ secret.{key.lower()} }}}}"' for key in secrets)
+        yield from (f'{key} = "{{{{ secret.{key.lower()} }}}}"' for key in found.secrets)
     for name, service in found.services.items():
         yield from _service(name, found.roles[name], service)
 

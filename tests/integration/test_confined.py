@@ -16,7 +16,7 @@ from tests.long import long
 ROOTS = {"sandbox", "plugin_daemon"}  # their images know no other user
 
 
-@pytest.fixture(scope="module", params=["1.17.1", long("1.15.0"), "0.6.11"])
+@pytest.fixture(scope="module", params=["1.17.1", long("1.15.0"), long("1.13.3"), "0.6.11"])
 def stack(request: Any, module_sandbox_site: Any) -> Generator[Site]:
     services = ("api_websocket", "agent")
     with deployed(

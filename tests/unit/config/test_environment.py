@@ -79,7 +79,7 @@ BAD = [
     ("dify.home = 'dify'", "dify.home: 'dify' is relative; expected an absolute path"),
     ("dify.data = '/$HOME/dify'", "dify.data: '/$HOME/dify' holds a '$', and no variable is filled in; expected the path itself"),
     ("dify.data = 'dify'", "dify.data: 'dify' is relative; expected an absolute path"),
-    ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.15.0, 1.16.1, 1.17.1"),
+    ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.13.3, 1.15.0, 1.16.1, 1.17.1"),
     (
         "dify.services = ['web']",
         "dify.services: 'web' is not an optional service of release 1.16.1; "

@@ -67,7 +67,7 @@ def test_environment_files_hold_differences_only(name):
 
 def test_there_is_the_original_recipe_and_the_lines_of_today():
     assert {"sandbox", "staging", "prod"} <= set(environment_names())
-    assert release_names() == ["0.6.11", "1.15.0", "1.16.1", "1.17.1"]
+    assert release_names() == ["0.6.11", "1.13.3", "1.15.0", "1.16.1", "1.17.1"]
 
 
 @pytest.mark.parametrize("version", release_names())

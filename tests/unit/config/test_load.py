@@ -37,7 +37,7 @@ def test_unknown_release_names_those_there_are():
     with pytest.raises(ConfigError) as caught:
         load_release("2.0.0")
     assert str(caught.value) == (
-        "config/releases/2.0.0.toml: no such release; expected one of: 0.6.11, 1.15.0, "
+        "config/releases/2.0.0.toml: no such release; expected one of: 0.6.11, 1.13.3, 1.15.0, "
         "1.16.1, 1.17.1"
     )
 

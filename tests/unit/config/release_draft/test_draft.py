@@ -6,20 +6,26 @@ import pytest
 
 from config.load import RELEASES, load_release
 from config.release import Release
-from config.release_draft.differences import differences
+from config.release_draft.differences import differences, nearest
 from config.release_draft.source import default, read, wanted
 from config.release_draft.text import MARK, draft
 
 COMPOSE = """\
 x-shared: &shared
   restart: always
+x-shared-env: &shared-env
+  SECRET_KEY: ${SECRET_KEY:-sk-public}
+  QDRANT_API_KEY: ${QDRANT_API_KEY:-public}
+  PLUGIN_DAEMON_URL: ${PLUGIN_DAEMON_URL:-http://plugin_daemon:5002}
 services:
   init_permissions: { image: "busybox:latest" }
   api:
     <<: *shared
     image: langgenius/dify-api:1.16.0
     environment:
+      <<: *shared-env
       MODE: api
+      PLUGIN_DAEMON_KEY: ${PLUGIN_DAEMON_KEY:-public}
       SENTRY_DSN: ${API_SENTRY_DSN:-}
       AGENT_BACKEND_BASE_URL: ${AGENT_BACKEND_BASE_URL:-http://agent_backend:5050}
       AGENT_BACKEND_API_TOKEN: ${DIFY_AGENT_API_TOKEN:-for-dev-only}
@@ -71,14 +77,14 @@ TREE = {
 
 
 @pytest.fixture
-def nearest() -> Release:
+def base() -> Release:
     return load_release("1.15.0")
 
 
 @pytest.fixture
-def written(nearest: Release) -> str:
+def written(base: Release) -> str:
     text = (RELEASES / "1.15.0.toml").read_text()
-    return draft("1.16.0", "1.15.0", text, differences(read(TREE), nearest))
+    return draft("1.16.0", "1.15.0", text, differences(read(TREE), base))
 
 
 def marked(text: str) -> list[str]:
@@ -115,9 +121,38 @@ def test_what_looks_like_a_password_is_generated_and_marked(written: str) -> Non
     assert "for-dev-only" not in written.replace('AGENT_BACKEND_API_TOKEN = "for-dev-only"', "")
 
 
+def test_settings_that_every_service_shares_are_no_news(base: Release, written: str) -> None:
+    found = differences(read(TREE), base)
+    assert set(found.added["api"]) == {
+        "SENTRY_DSN", "AGENT_BACKEND_BASE_URL", "AGENT_BACKEND_API_TOKEN",
+    }  # fmt: skip
+    assert not {"PLUGIN_DAEMON_URL", "PLUGIN_DAEMON_KEY"} & set(found.unknown)
+    assert found.secrets == ("AGENT_BACKEND_API_TOKEN", "SHELLCTL_AUTH_TOKEN")
+    assert "qdrant" not in written
+
+
+def test_hand_steps_are_those_of_one_release(base: Release, written: str) -> None:
+    assert base.steps and not Release.model_validate(tomllib.loads(written)).steps
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [
+        ("1.18.0", "1.17.1"),
+        ("1.16.2", "1.16.1"),
+        ("1.13.2", "1.15.0"),
+        ("0.15.3", "0.6.11"),
+        ("2.0", "1.17.1"),
+    ],
+)
+def test_a_draft_begins_with_the_release_fewest_versions_away(version: str, wanted: str) -> None:
+    assert nearest(version, ["0.6.11", "1.15.0", "1.16.1", "1.17.1"]) == wanted
+
+
 @pytest.mark.parametrize(
     "point",
     [
+        "steps: what an upgrade to it takes beside its migration; none are copied",
         "api is given these, too, with their defaults there:",
         "no service api_websocket there any more; here it still runs",
         "route /explore to web",
@@ -141,9 +176,9 @@ def test_a_route_by_way_of_a_variable_is_not_lost(written: str) -> None:
 @pytest.mark.parametrize(
     "more", ["revision = 'cccccccccccc'\ndown_revision = 'aaaaaaaaaaaa'\n", ""]
 )
-def test_two_heads_or_none_are_no_head(nearest: Release, more: str) -> None:
+def test_two_heads_or_none_are_no_head(base: Release, more: str) -> None:
     tree = {path: text for path, text in TREE.items() if more or "migrations" not in path}
-    found = differences(read(tree | {"api/migrations/versions/3_c.py": more}), nearest)
+    found = differences(read(tree | {"api/migrations/versions/3_c.py": more}), base)
     text = draft("1.16.0", "1.15.0", (RELEASES / "1.15.0.toml").read_text(), found)
     assert "migration.head: the tree has no migrations, or not one head" in marked(text)
     assert 'head = "d9e8f7a6b5c4"' in text
