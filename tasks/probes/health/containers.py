@@ -49,7 +49,7 @@ def probes(site: Site, past: Past) -> list[Probe]:
     logs: dict[str, tuple[str, ...]] = {LOGS: (DOCKER, *state, *services)}
     if names := beats(site):
         logs[BEAT] = (container(names[0]), DOCKER, "redis")
-    advice = "start Docker Engine: systemctl start docker"
+    advice = "start Docker Engine there, or deploy: that starts it"
     return [
         probe(site, past, answers, _ask, advice),
         probe(site, past, logs, _logs, advice),

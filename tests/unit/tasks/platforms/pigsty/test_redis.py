@@ -91,6 +91,21 @@ def test_one_that_held_something_and_is_down_is_only_named_by_its_unit(instances
     assert "systemctl status redis-dify-1-6379.service there" in change.do
 
 
+@pytest.mark.parametrize("cluster", ["redis-dify", "redis-dify-sentinel"])
+@pytest.mark.parametrize("purges", [False, True])
+@pytest.mark.parametrize("configuration", ["", "x.conf"])
+@pytest.mark.parametrize("unit", ["", "x.service"])
+@pytest.mark.parametrize("data", [False, True])
+def test_no_advice_is_about_a_unit_that_is_not_there(
+    instances, cluster: str, purges: bool, configuration: str, unit: str, data: bool
+):
+    files = Files(configuration, unit, data=data)
+    (change,) = instances(purges, cluster).plan([silent(B, 6379, files)])
+    if isinstance(change, Blocked):
+        assert files and ("systemctl status x.service there" in change.do) is bool(unit)
+        assert unit or "systemctl" not in change.do
+
+
 def test_a_sentinel_stores_nothing_and_was_made_all_the_same(instances):
     files = Files("x.conf", "x.service")
     (change,) = instances(cluster="redis-dify-sentinel").plan([silent(A, 6379, files)])
