@@ -134,7 +134,7 @@ def back(sandbox: Sandbox) -> None:
     while sandbox.routes.stat().st_mtime == moved and deploy.poll() is None:
         time.sleep(0.05)
     time.sleep(5)
-    deploy.send_signal(signal.SIGINT)
+    deploy.send_signal(signal.SIGTERM)
     deploy.wait()
     sandbox.rollout("switch", "sandbox", "--back")
     del os.environ["ROLLOUT__SWITCH__WATCH_S"]
