@@ -1,7 +1,7 @@
-"""`python -m tests.matrix [CELL…] [-- PYTEST OPTION…]` runs the cells, one after another.
+"""`python -m tests.matrix [CELL or SUBJECT…] [-- PYTEST OPTION…]` runs cells, one after another.
 
-Each runs on a machine of its own, and what it found is written to config/matrix.json. The exit
-status is that of the worst.
+Each runs on a machine of its own, and what it found is written to config/matrix.json; a subject
+that was not run has no result there. The exit status is that of the worst.
 """
 
 import json
@@ -34,13 +34,23 @@ PYTEST = (
 
 def main(words: Sequence[str]) -> int:
     names, options = _split(words)
-    known = {cell.name: cell for cell in CELLS}
-    if unknown := [name for name in names if name not in known]:
-        sys.exit(f"no cell {unknown[0]!r}; expected one of {', '.join(known)}")
+    cells, subjects = chosen(names)
     os.chdir(ROOT)
     # SIGTERM ends the cell that runs, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    return max(_run(known[name], options) for name in names or known)
+    files = [*chain(*(SUBJECTS[name] for name in subjects))]
+    return max(_run(cell, files, options) for cell in cells)
+
+
+def chosen(names: Sequence[str]) -> tuple[list[Cell], list[str]]:
+    """The cells and the subjects that the names are of; of a kind that none is of, all."""
+    known = [*(cell.name for cell in CELLS), *SUBJECTS]
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"no cell or subject {unknown[0]!r}; expected one of {'; '.join(known)}")
+    return (
+        [cell for cell in CELLS if cell.name in names] or list(CELLS),
+        [name for name in SUBJECTS if name in names] or list(SUBJECTS),
+    )
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -48,12 +58,12 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(words[:at]), list(words[at + 1 :])
 
 
-def _run(cell: Cell, options: Sequence[str]) -> int:
+def _run(cell: Cell, files: Sequence[str], options: Sequence[str]) -> int:
     """Given options narrow the tests down: nothing is written then."""
     print(f"== {cell.name}", flush=True)
     if cell.suite:
         fetched(cell.suite)
-    tests = options or [*chain(*SUBJECTS.values()), "-k", f"not ({' or '.join(OMITTED)})"]
+    tests = options or [*files, "-k", f"not ({' or '.join(OMITTED)})"]
     with tempfile.TemporaryDirectory(prefix="rollout-matrix-") as folder:
         report, engines = Path(folder, "report.xml"), Path(folder, "engines.json")
         status = machine.run(

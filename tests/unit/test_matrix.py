@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.load import ROOT
+from tests.matrix.__main__ import chosen
 from tests.matrix.cells import CELLS, SUBJECTS, subject_of
 from tests.matrix.results import counted, failures
 
@@ -43,3 +44,23 @@ def test_tests_are_counted_by_subject(tmp_path: Path) -> None:
 def test_a_file_of_no_subject_is_a_mistake() -> None:
     with pytest.raises(StopIteration):
         subject_of("tests/integration/test_other.py")
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "subjects"),
+    [
+        ([], [cell.name for cell in CELLS], list(SUBJECTS)),
+        (["debian-13"], ["debian-13"], list(SUBJECTS)),
+        (["health", "debian-12", "Redis"], ["debian-12"], ["Redis", "health"]),
+    ],
+)
+def test_cells_and_subjects_are_chosen_by_name(
+    names: list[str], cells: list[str], subjects: list[str]
+) -> None:
+    found, kinds = chosen(names)
+    assert ([cell.name for cell in found], kinds) == (cells, subjects)
+
+
+def test_a_name_of_neither_ends_the_command() -> None:
+    with pytest.raises(SystemExit, match="no cell or subject 'debian-11'; expected"):
+        chosen(["debian-11"])
