@@ -26,10 +26,11 @@ from tasks.points import repository as repositories
 from tasks.points import repository_access, silence, tasks
 from tasks.points.repository import Repository
 from tasks.tools import rclone
-from tests.integration.faults.cells import AWAY_S, SCALE, changed
+from tests.integration.faults.cells import AWAY_S, RETRIES, SCALE, changed
 from tests.integration.faults.proxy import Proxy, Way, proxy, tcp
 from tests.integration.faults.test_matrix import attempts
 from tests.integration.test_backup import PASSWORD, State, listens, running
+from tests.long import long
 from tests.ports import free_ports
 
 KEY, SECRET = "KEYIDLONGENOUGH", "verysecretkey"
@@ -41,6 +42,12 @@ class Store:
 
     site: Site
     proxy: Proxy
+
+    def tried(self, attempts: int) -> "Store":
+        """The same, with so many attempts at each step."""
+        retries = {"retries": RETRIES | {"attempts": attempts}}
+        site = changed(self.site, nodes=retries)
+        return Store(Site(site.environment, site.release, site.secrets, self.site.node), self.proxy)
 
     def opened(self) -> Repository:
         return Graph(self.site).run(tasks.open_repository, create=True)
@@ -179,17 +186,22 @@ def ask_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "TIMEOUT_S", 1.0)
 
 
-@pytest.mark.long
+@pytest.mark.parametrize(
+    ("store", "attempted"),
+    [("repository", 2), long("repository", 5), long("buckets", 5)],
+    indirect=["store"],
+)
 def test_a_service_that_hangs_in_the_middle_ends_a_backup(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, attempted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if SCALE < 1:
         ask_soon(monkeypatch)
+    store = store.tried(attempted)
     began = time.monotonic()
     with pytest.raises(RolloutError, match=r"(?s)does not answer|no repository answers") as raised:
         store.point(lambda: store.proxy.set(Way.HANGING))
     print(f"measured: {time.monotonic() - began:.1f} s: {raised.value}")
-    assert "5 times in " in str(raised.value)
+    assert f"{attempted} times in " in str(raised.value)
 
 
 @pytest.mark.long
