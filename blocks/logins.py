@@ -9,6 +9,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from blocks.icons import GUIDE, icon
+from clients.authority import authority
 from clients.node import LocalNode
 from clients.postgres import Postgres
 from clients.redis import RedisServer
@@ -52,9 +53,11 @@ print(PostgresLogin.load("prod").check(load_environment("prod").postgres))
     def _login(
         self, where: settings.Postgres, user: str, password: SecretStr, database: str
     ) -> Postgres:
-        authority = (LocalNode().read(Path(where.ca)) or b"").decode() if where.ca else ""
+        trusted = ""
+        if where.ca:
+            trusted = authority(LocalNode(), Path(where.ca), "postgres.ca", "postgres.host")
         return Postgres(
-            where.host, where.port, user, password, database, sslmode=where.sslmode, ca=authority
+            where.host, where.port, user, password, database, sslmode=where.sslmode, ca=trusted
         )
 
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+from clients.authority import NoCertificate, authority
 from config.desired import postgres_trust, storage_trust
 from config.desired.storage_trust import is_private
 from config.errors import StepError
 from tasks.core.site import Site
-
-_BEGIN = "-----BEGIN CERTIFICATE-----"
 
 
 def authorities(site: Site) -> dict[str, str]:
@@ -41,11 +40,9 @@ def postgres_authority(site: Site) -> str:
 
 
 def _read(site: Site, key: str, path: str, signed: str) -> str:
-    text = (site.admin.read(Path(path)) or b"").decode(errors="replace")
-    if _BEGIN not in text:
-        raise StepError(
-            "settings",
-            f"{key}: {path} on {site.admin.name} is no certificate",
-            advice=f"name the PEM file of the authority that signs for {signed}",
-        )
-    return text
+    """Read once in a run: each login needs it, and the admin node may be far away."""
+    known, file = site.authorities, Path(path)
+    try:
+        return known.get(file) or known.setdefault(file, authority(site.admin, file, key, signed))
+    except NoCertificate as error:
+        raise StepError("settings", str(error), advice=error.advice) from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -69,13 +70,15 @@ class Site:
         secrets: Mapping[str, SecretStr] | None = None,
     ) -> "Site":
         """The same site with another of these."""
-        return Site(
+        site = Site(
             environment or self.environment,
             release or self.release,
             self.secrets if secrets is None else secrets,
             self.node,
             promoted=self.promoted,
         )
+        vars(site)["authorities"] = self.authorities
+        return site
 
     @property
     def name(self) -> str:
@@ -93,6 +96,11 @@ class Site:
     def docker(self) -> Docker:
         return Docker(self.node)
 
+    @cached_property
+    def authorities(self) -> dict[Path, str]:
+        """File on the admin node → certificate (PEM), of those that this run has read."""
+        return {}
+
     def on_each(self) -> list["Site"]:
         """A site for each node that runs Dify, the first one first."""
         return self._each
@@ -106,6 +114,7 @@ class Site:
         environment, release = on_node(self.environment, self.release, index)
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
         site = Site(environment, release, self.secrets, node, promoted=self.promoted)
+        vars(site)["authorities"] = self.authorities
         if index == 0:
             vars(site)["docker"] = self.docker  # one connection serves both
         return site
