@@ -28,9 +28,9 @@ def plan(report: Report, *, as_json: bool, work: str = "a deploy") -> None:
         )
         return
     if rows:
-        table(rows, f"What {work} of {report.environment} would change")
+        table(rows, report.would_change(work))
     if blocked:
-        table(blocked, f"What is in the way of {work} of {report.environment}")
+        table(blocked, report.in_the_way(work))
     note(report)
     took = f"{report.seconds:.1f} s"
     say(f"{report.counted}; nothing was applied ({took}); plan {report.fingerprint}")

@@ -90,7 +90,7 @@ def planned(graph: Graph, site: Site, seen: Seen, *, run: str, drilled: bool) ->
         report_on(site, began=began, outcomes=found, run=run),
         notes=tuple(notes(site, seen, drilled=drilled)),
     )
-    publish_plan(plan)
+    publish_plan(plan, work="an adoption")
     return plan
 
 

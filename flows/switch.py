@@ -30,7 +30,7 @@ def switch(environment: str, back: bool = False, reason: Reason = "") -> Report:
         graph = Graph(site)
         if not back:
             plan = report_on(site, began=began, outcomes=[graph.run(tasks.plan_back)], run=run)
-            publish_plan(plan)
+            publish_plan(plan, work="a way back")
             return plan
         history.begin(site, reason=reason)
         report = report_on(site, began=began, outcomes=[graph.run(tasks.switch_back)], run=run)

@@ -78,7 +78,7 @@ def planned(graph: Graph, site: Site, way: Way, *, run: str, drilled: bool) -> R
         report_on(site, began=began, outcomes=found, run=run),
         notes=tuple(notes(way, drilled=drilled)),
     )
-    publish_plan(plan)
+    publish_plan(plan, work="an upgrade")
     return plan
 
 

@@ -6,13 +6,13 @@ from flows.parts.report import Report, blocked_rows, check_rows, plan_rows, step
 from tasks.core.site import Site
 
 
-def publish_plan(report: Report) -> None:
+def publish_plan(report: Report, *, work: str = "a deploy") -> None:
+    """Leave what the work would change, and what is in its way."""
     key = report.environment.replace("_", "-")
-    what = ". ".join([f"What a deploy of {key} would change: {report.counted}", *report.notes])
+    what = ". ".join([f"{report.would_change(work)}: {report.counted}", *report.notes])
     recording.table(f"plan-{key}", plan_rows(report.outcomes), what)
     if report.blocked:
-        rows = blocked_rows(report.outcomes)
-        recording.table(f"in-the-way-{key}", rows, f"What is in the way of a deploy of {key}")
+        recording.table(f"in-the-way-{key}", blocked_rows(report.outcomes), report.in_the_way(work))
 
 
 def publish(report: Report, site: Site) -> None:

@@ -35,7 +35,7 @@ class Report:
 
     @property
     def blocked(self) -> int:
-        """How many things are in the way of a deploy."""
+        """How many things are in the way."""
         return sum(len(outcome.blocked) for outcome in self.outcomes)
 
     @property
@@ -44,6 +44,14 @@ class Report:
         things = "thing" if self.blocked == 1 else "things"
         way = f", {self.blocked} {things} in the way" if self.blocked else ""
         return f"{self.changes} changes{way}"
+
+    def would_change(self, work: str) -> str:
+        """The title of a plan. `work`: with its article, like `an upgrade`."""
+        return f"What {work} of {self.environment} would change"
+
+    def in_the_way(self, work: str) -> str:
+        """The title of what is in the way of the work."""
+        return f"What is in the way of {work} of {self.environment}"
 
     @property
     def fingerprint(self) -> str:
@@ -77,7 +85,7 @@ def report_on(
 
 
 def blocked_rows(outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
-    """One row for each thing that is in the way of a deploy, in the order of the steps."""
+    """One row for each thing that is in the way, in the order of the steps."""
     return [
         {"step": outcome.step, "what": each.what, "why": each.why, "do": each.do}
         for outcome in outcomes

@@ -99,6 +99,7 @@ def stops(of: Server, run: str) -> set[str]:
     """The containers that the newest plan of the run would stop."""
     plans = [each for each in of.artifacts(run) if each["key"] == "plan-sandbox"]
     newest = max(plans, key=lambda each: each["created"])
+    assert newest["description"].startswith("What an adoption of sandbox would change: ")
     said = [row["what"] for row in json.loads(newest["data"]) if row["step"] == "adopt"]
     return {each.removeprefix("stop ") for each in said if each.startswith("stop ")}
 
