@@ -1,5 +1,6 @@
 """What stands in the way of taking over somebody else's Dify, and how long it is away."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.rules.upgrade import Obstacle
@@ -16,8 +17,10 @@ class Found:
     `bucket`: whether the environment has its own in one. `shared`: keys of the environment that
     name a place of this Dify. `unmounted`: state that no folder of the machine has. `plugins`: SQL
     that makes its database of plugins, empty where it has one.
-    `vectors`: knowledge bases that have some, `beside`: in its own database. `account`, `password`:
-    whether the environment's administrator is an account of it, with the environment's password.
+    `vectors`: store → knowledge bases whose vectors are there, by what each says of itself;
+    `annotated`: apps with annotation replies, whose vectors are in `vector_store`. `beside`:
+    whether pgvector is its own database. `account`, `password`: whether the environment's
+    administrator is an account of it, with the environment's password.
     """
 
     environment: str
@@ -32,7 +35,8 @@ class Found:
     unmounted: tuple[str, ...]
     vector_store: str
     beside: bool
-    vectors: int
+    vectors: Mapping[str, int]
+    annotated: int
     email: str
     account: bool
     password: bool
@@ -40,7 +44,10 @@ class Found:
 
 def obstacles(found: Found) -> list[Obstacle]:
     """Everything that a person has to settle before this Dify can be taken over."""
-    asked = (_version, _shared, _storage, _bucket, _plugins, _unmounted, _vectors, _account)
+    asked = (
+        _version, _shared, _storage, _bucket, _plugins, _unmounted, _vectors, _annotations, _tables,
+        _account,
+    )  # fmt: skip
     return [each for each in (ask(found) for ask in asked) if each]
 
 
@@ -118,17 +125,51 @@ def _unmounted(found: Found) -> Obstacle | None:
     )
 
 
+# Of Dify's stores the one that can be its own database.
+OWN = "pgvector"
+
+
 def _vectors(found: Found) -> Obstacle | None:
-    if not found.vectors or (found.vector_store == "pgvector" and found.beside):
+    """Asked of each knowledge base: `.env` says only where new ones get their vectors."""
+    elsewhere = {store: count for store, count in found.vectors.items() if store != OWN}
+    if not elsewhere:
         return None
-    where = "another database" if found.vector_store == "pgvector" else found.vector_store
     return Obstacle(
-        f"{found.vectors} knowledge bases have their vectors in {where or 'no store'}, and here "
-        "they are in Dify's own database",
+        f"{sum(elsewhere.values())} knowledge bases have their vectors in "
+        f"{', '.join(sorted(elsewhere))}, and here they are in Dify's own database",
+        f"{_move(found)}, again until this is no longer said, since it ends well where it could "
+        "not move one; or delete these knowledge bases and upload their documents again afterwards",
+    )
+
+
+def _annotations(found: Found) -> Obstacle | None:
+    if not found.annotated or found.vector_store == OWN:
+        return None
+    return Obstacle(
+        f"annotation replies of {found.annotated} apps have their vectors in "
+        f"{found.vector_store or 'no store'}, and here they are in Dify's own database",
+        f"{_move(found)}; or turn these replies off, and on again afterwards",
+    )
+
+
+def _tables(found: Found) -> Obstacle | None:
+    """Dify's own command leaves alone what is in pgvector already."""
+    count = found.vectors.get(OWN, 0) + (found.annotated if found.vector_store == OWN else 0)
+    if found.beside or not count:
+        return None
+    return Obstacle(
+        "its vectors are in another database than Dify's own, where they are here",
+        "stop it, copy the tables embedding_* of that database into its own (pg_dump --no-owner "
+        "--table='embedding_*' there, psql here, as Dify's role), set PGVECTOR_* in its .env to "
+        "its own, and start it",
+    )
+
+
+def _move(found: Found) -> str:
+    return (
         "move them while it runs: set VECTOR_STORE=pgvector and PGVECTOR_* to its own database in "
         "its .env, start it with that, then: docker compose --project-name "
-        f"{found.project} exec api flask vdb-migrate; or delete these knowledge bases and upload "
-        "their documents again afterwards",
+        f"{found.project} exec api flask vdb-migrate"
     )
 
 

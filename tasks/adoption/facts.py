@@ -46,7 +46,7 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
             connection, "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper"
         )
         account = _account(connection, site.environment.dify.admin_email)
-        vectors = _vectors(connection)
+        vectors, annotated = _vectors(connection), _annotated(connection)
     given = origin.settings
     beside = (given.get("PGVECTOR_HOST"), given.get("PGVECTOR_DATABASE")) == (
         given.get("DB_HOST"),
@@ -66,6 +66,7 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         vector_store=given.get("VECTOR_STORE", ""),
         beside=beside,
         vectors=vectors,
+        annotated=annotated,
         email=site.environment.dify.admin_email,
         account=account,
         password=account and logs_in(site, origin),
@@ -147,9 +148,19 @@ def _without_plugins(there: Site) -> str:
         return f'CREATE DATABASE "{database.database}" OWNER "{database.user}";'
 
 
-def _vectors(connection: Connection) -> int:
-    query = "SELECT count(*) FROM datasets WHERE indexing_technique = 'high_quality'"
-    return _number(connection, query)
+def _vectors(connection: Connection) -> dict[str, int]:
+    """Store → knowledge bases that Dify asks there, whatever VECTOR_STORE is by now."""
+    query = (
+        "SELECT index_struct::jsonb ->> 'type', count(*) FROM datasets"
+        " WHERE indexing_technique = 'high_quality' AND index_struct::text <> '' GROUP BY 1"
+    )
+    return {str(store): int(count) for store, count in connection.execute(query).fetchall()}
+
+
+def _annotated(connection: Connection) -> int:
+    if not _number(connection, "SELECT count(to_regclass('app_annotation_settings'))"):
+        return 0
+    return _number(connection, "SELECT count(*) FROM app_annotation_settings")
 
 
 def _number(connection: Connection, query: str) -> int:

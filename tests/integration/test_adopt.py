@@ -8,6 +8,7 @@ from config.errors import StepError
 from tasks.adoption import beside, plan
 from tasks.core.site import Site
 from tasks.core.step import Blocked
+from tasks.steps.pgsql import dify_database
 from tests.integration.adopting import contents, own, states, there
 
 __all__ = ["own", "there"]
@@ -47,6 +48,25 @@ def test_what_is_in_the_way_is_told(there: Site, own: Site) -> None:
     wrong = own.replace(secrets={**own.secrets, "admin_password": own.secrets["redis_password"]})
     [refused] = blocked(wrong, there)
     assert "is not the password of" in refused.why
+
+
+def test_each_knowledge_base_is_asked_where_its_vectors_are(there: Site, own: Site) -> None:
+    """VECTOR_STORE says where new ones get theirs, and is another by now than when it was made."""
+    made = "INSERT INTO datasets (tenant_id, name, indexing_technique, index_struct) VALUES"
+    with dify_database(there).connect() as connection:
+        connection.execute(
+            f"{made} (uuid_nil(), 'first', 'high_quality', '{{\"type\": \"weaviate\"}}'),"
+            " (uuid_nil(), 'none yet', 'high_quality', NULL)"
+        )
+        connection.execute("CREATE TABLE app_annotation_settings AS SELECT 1 AS id")
+        try:
+            seen = plan.look(own, there.environment.dify.project)
+        finally:
+            connection.execute("DELETE FROM datasets WHERE tenant_id = uuid_nil()")
+            connection.execute("DROP TABLE app_annotation_settings")
+    [refused] = plan.outcome(own, seen, drilled=True).blocked
+    assert refused.why.startswith("1 knowledge bases have their vectors in weaviate, and")
+    assert seen.facts and seen.facts.found.annotated == 1
 
 
 def test_its_own_names_are_no_other_dify(there: Site, own: Site) -> None:

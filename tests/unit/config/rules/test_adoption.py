@@ -18,11 +18,17 @@ WAYS: list[tuple[dict[str, Any], str, str]] = [
     ({"plugins": "CREATE DATABASE x;"}, "no database of plugins", "CREATE DATABASE x;"),
     ({"unmounted": ("storage",)}, "storage of it lies in no folder", "mount it"),
     (
-        {"vector_store": "weaviate"},
-        "3 knowledge bases have their vectors in weaviate",
-        "vdb-migrate",
+        {"vectors": {"weaviate": 3, "qdrant": 1, "pgvector": 2}},
+        "4 knowledge bases have their vectors in qdrant, weaviate",
+        "compose --project-name dify exec api flask vdb-migrate",
     ),
-    ({"beside": False}, "vectors in another database", "PGVECTOR_*"),
+    (
+        {"vector_store": "weaviate"},
+        "annotation replies of 2 apps have their vectors in weaviate",
+        "flask vdb-migrate; or turn these replies off",
+    ),
+    ({"beside": False}, "vectors are in another database", "pg_dump --no-owner --table="),
+    ({"beside": False, "vectors": {}}, "vectors are in another database", "PGVECTOR_*"),
     ({"account": False}, "it has no account a@b.c", "set that key"),
     ({"password": False}, "is not the password of a@b.c", "rollout secrets staging admin_password"),
 ]
@@ -30,7 +36,8 @@ WAYS: list[tuple[dict[str, Any], str, str]] = [
 
 def test_nothing_is_in_the_way_of_one_that_fits() -> None:
     assert obstacles(FINE) == []
-    assert obstacles(replace(FINE, vectors=0, vector_store="qdrant", beside=False)) == []
+    unused = replace(FINE, vectors={}, annotated=0, vector_store="qdrant", beside=False)
+    assert obstacles(unused) == []
     assert stopped("dify", []) is None
 
 
@@ -42,7 +49,7 @@ def test_each_obstacle_names_the_way_on(change: dict[str, Any], why: str, do: st
 
 def test_all_are_told_at_once() -> None:
     changes = {name: value for change, _, _ in WAYS[3:10] for name, value in change.items()}
-    assert len(obstacles(replace(FINE, **changes, account=False))) == 7
+    assert len(obstacles(replace(FINE, **changes, account=False))) == 8
 
 
 def test_a_state_that_does_not_run_is_named() -> None:

@@ -17,7 +17,7 @@ from tasks.core.site import Site
 from tests.unit.adoptable import FINE
 from tests.unit.tasks.adoption.members import pigsty_app
 
-FOUND = replace(FINE, vectors=1)
+FOUND = replace(FINE, vectors={"pgvector": 1})
 FACTS = Facts(FOUND, 2_000_000_000, {"/data/dify/app/storage": 1_000_000_000}, superuser=True)
 
 MARK = Adoption(
