@@ -1,6 +1,7 @@
 """What an environment and the release it names must agree on."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from config import pigsty
 from config.desired.services import active, processes
@@ -96,9 +97,15 @@ def _sources(environment: Environment, release: Release) -> Iterator[str]:
 
 
 def _loopback(environment: Environment) -> Iterator[str]:
-    hosts = {"postgres.host": environment.postgres.host, "redis.host": environment.redis.host}
+    storage = environment.storage
+    endpoint = urlsplit(storage.endpoint).hostname if storage.kind == "s3" else ""
+    hosts = {
+        "postgres.host": environment.postgres.host,
+        "redis.host": environment.redis.host,
+        "storage.endpoint": endpoint or "",
+    }
     for key, host in hosts.items():
-        if host == "localhost" or host.startswith("127."):
+        if host in ("localhost", "::1") or host.startswith("127."):
             yield (
                 f"{key}: {host!r} is each container itself; expected an address of the server "
                 "that containers reach"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from config.environment.check import each, matches, satisfies
+from config.environment.check import each, masked, matches, satisfies
 
 _SMALLEST = 25
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -67,11 +67,19 @@ def _sender(value: str) -> str:
 
 def _host(value: str) -> str:
     """A text that looks like an address has to be one."""
+    if "://" in value:
+        raise ValueError(f"{masked(value)!r} is a URL; expected the name or the address alone")
+    if re.fullmatch(r"[^:]+:\d*", value):
+        raise ValueError(
+            f"{value!r} has a port, which is a key of its own; expected the name alone"
+        )
     return _address(value) if ":" in value or re.fullmatch(r"[0-9.]+", value) else _domain(value)
 
 
 def _site(value: str) -> str:
     """What people type after https://, without what other keys say."""
+    if value.startswith(("http://", "https://")):
+        raise ValueError(f"{value!r} is a URL; expected the name alone, like 'dify.example.com'")
     if "/" in value:
         raise ValueError(f"{value!r} has a path; Dify is served at the root of a name of its own")
     if value.count(":") > 1:

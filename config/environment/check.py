@@ -8,16 +8,23 @@ from collections.abc import Callable
 
 Check = Callable[[str], str]
 
+_PASSWORD = re.compile(r"([^\s:/@]*):[^\s/@]+@")
+
 
 def satisfies(test: Callable[[str], object], sentence: str) -> Check:
     """A check by a test that is true of good texts. In the sentence `{!r}` is the text."""
 
     def check(value: str) -> str:
         if not test(value):
-            raise ValueError(sentence.format(value))
+            raise ValueError(sentence.format(masked(value)))
         return value
 
     return check
+
+
+def masked(value: str) -> str:
+    """The text without the password of a login in it, since what was refused is repeated."""
+    return _PASSWORD.sub(r"\1:***@", value)
 
 
 def matches(pattern: str, sentence: str) -> Check:

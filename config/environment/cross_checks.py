@@ -30,6 +30,11 @@ def _paths(environment: Sections) -> Iterator[str]:
                 f"{key}: {str(folder)!r} holds a '$', and no variable is filled in; "
                 "expected the path itself"
             )
+        if ":" in str(folder) or not str(folder).isprintable():
+            yield (
+                f"{key}: {str(folder)!r} holds a character that a mount of containers does not "
+                "take; expected one without ':' and control characters"
+            )
     if environment.platform.kind != "sandbox":
         repository = environment.backup.repository
         if repository and not environment.backup.remote and not Path(repository).is_absolute():

@@ -1,10 +1,12 @@
 """Kinds of texts that have a form of their own, each with the sentence that refuses another."""
 
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from config.environment.check import matches
+from config.environment.check import matches, satisfies
 
 
 def _form(pattern: str, sentence: str) -> AfterValidator:
@@ -86,9 +88,21 @@ SshKeyName = Annotated[
     ),
 ]
 
-_URL = r"https?://[^\s/]+(/\S*)?"
-_NO_URL = "{!r} is not a URL; expected 'http://…' or 'https://…'"
-Url = Annotated[str, _form(f"({_URL})?", _NO_URL)]
+
+def _leads_somewhere(value: str) -> bool:
+    try:
+        found = urlsplit(value)
+        host, port = found.hostname, found.port
+    except ValueError:  # an address or a port that is none
+        return False
+    return bool(re.fullmatch(r"https?://[^\s/]+(/\S*)?", value) and host and port != 0)
+
+
+_url = satisfies(
+    lambda value: not value or _leads_somewhere(value),
+    "{!r} is not a URL; expected 'http://…' or 'https://…'",
+)
+Url = Annotated[str, AfterValidator(_url)]
 
 FileOrNone = Annotated[
     str, _form(r"(/[^\0]+)?", "{!r} is relative; expected the absolute path of a file, or empty")
@@ -96,7 +110,8 @@ FileOrNone = Annotated[
 Destination = Annotated[
     str,
     _form(
-        r"(?!-)[A-Za-z0-9_.@:/%\[\]-]+",
+        # OpenSSH takes what follows a colon for a part of the name.
+        r"(?!-)(?![^:/]+:\d+$)[A-Za-z0-9_.@:/%\[\]-]+",
         "{!r} is not a machine; expected 'local' or a destination of OpenSSH: "
         "an alias, 'user@host' or 'ssh://user@host:port'",
     ),

@@ -1,7 +1,9 @@
 """Section [storage] of an environment."""
 
 import re
+from collections.abc import Iterator
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
@@ -41,3 +43,26 @@ class Storage(Strict):
                 if not _BUCKET.fullmatch(value)
             )
         return self
+
+    @model_validator(mode="after")
+    def endpoint_is_the_service(self) -> Self:
+        refuse(self._no_service())
+        return self
+
+    def _no_service(self) -> Iterator[str]:
+        where = urlsplit(self.endpoint)
+        if where.username is not None:
+            yield (
+                "endpoint: it holds a login; expected the address alone, and the secrets "
+                "s3_access_key and s3_secret_key"
+            )
+            return
+        if where.query or where.fragment:
+            yield f"endpoint: {self.endpoint!r} is of one page; expected the service's address"
+        host, last = where.hostname or "", where.path.rstrip("/").rpartition("/")[2]
+        for bucket in filter(None, {self.bucket: None, self.plugin_bucket: None}):
+            if bucket == last or host.startswith(f"{bucket}."):
+                yield (
+                    f"endpoint: {self.endpoint!r} names the bucket {bucket!r}, which its clients "
+                    "add themselves; expected the service's address"
+                )

@@ -35,6 +35,7 @@ from tests.ports import free_ports
 from tests.serving import serving
 
 RCLONE = Path(sys.executable).parent / "rclone"
+BRIDGE = "172.17.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +221,7 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
         dirs_exist_ok=True,
     )
     (folder / "dify-plugins").mkdir(exist_ok=True)
-    there = {"KIND": "s3", "ENDPOINT": f"http://127.0.0.1:{port}", "BUCKET": "dify-files",
+    there = {"KIND": "s3", "ENDPOINT": f"http://{BRIDGE}:{port}", "BUCKET": "dify-files",
              "PLUGIN_BUCKET": "dify-plugins", "ADDRESS_STYLE": "path"}  # fmt: skip
     # Its keys from variables: in the block they would meet every machine of this Prefect server.
     variables = {f"ROLLOUT__STORAGE__{name}": value for name, value in there.items()} | {
@@ -229,7 +230,7 @@ def bucket(machine: Any) -> Generator[dict[str, str]]:
         **{f"ROLLOUT__SECRETS__SOURCES__{name.upper()}": f"env:{name}" for name in keys},
         **keys,
     }
-    words = [str(RCLONE), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}",
+    words = [str(RCLONE), "serve", "s3", str(folder), "--addr", f"{BRIDGE}:{port}",
              "--auth-key", ",".join(keys.values())]  # fmt: skip
     with serving(words, stderr=subprocess.DEVNULL):
         yield variables

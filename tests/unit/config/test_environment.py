@@ -18,6 +18,12 @@ NAME = (
 )
 BUCKET = "is not a bucket name; storage.kind 's3' needs one"
 
+URL = "is not a URL; expected 'http://…' or 'https://…'"
+S3 = "storage.kind = 's3'\nstorage.bucket = 'dify-a'\nstorage.plugin_bucket = 'dify-b'\n"
+NAMED = (
+    "names the bucket 'dify-a', which its clients add themselves; expected the service's address"
+)
+
 BAD = [
     ("dify.port = 70000", "dify.port: 70000 is not allowed; expected at most 65535"),
     ("dify.port = 0", "dify.port: 0 is not allowed; expected at least 1"),
@@ -78,6 +84,11 @@ BAD = [
     ("dify.admin_email = 'me'", "dify.admin_email: 'me' is not an e-mail address; expected 'name@example.com'"),
     ("dify.home = 'dify'", "dify.home: 'dify' is relative; expected an absolute path"),
     ("dify.data = '/$HOME/dify'", "dify.data: '/$HOME/dify' holds a '$', and no variable is filled in; expected the path itself"),
+    (
+        "dify.data = '/srv/a:b'",
+        "dify.data: '/srv/a:b' holds a character that a mount of containers does not take; "
+        "expected one without ':' and control characters",
+    ),
     ("dify.data = 'dify'", "dify.data: 'dify' is relative; expected an absolute path"),
     ("dify.release = '9.9.9'", "dify.release: unknown release '9.9.9'; expected one of: 0.6.11, 1.13.3, 1.15.0, 1.16.1, 1.17.1"),
     (
@@ -99,6 +110,11 @@ BAD = [
     ),
     ("postgres.host = '10.0.0.256'", f"postgres.host: '10.0.0.256' {ADDRESS}"),
     ("postgres.host = '::1'", f"postgres.host: '::1' {ADDRESS}"),
+    ("postgres.host = 'db.test:5432'", "postgres.host: 'db.test:5432' has a port, which is a key of its own; expected the name alone"),
+    (
+        "postgres.host = 'postgresql://dify:s3cret@db.test/dify'",
+        "postgres.host: 'postgresql://dify:***@db.test/dify' is a URL; expected the name or the address alone",
+    ),
     ("postgres.host = 'my host'", f"postgres.host: 'my host' is not a domain name; {DOMAIN}"),
     (
         "postgres.host = '127.0.0.1'",
@@ -153,7 +169,25 @@ BAD = [
         "expected empty, or postgres.sslmode 'verify-full'",
     ),
     ("storage.kind = 'ftp'", "storage.kind: 'ftp' is not allowed; expected 'local' or 's3'"),
-    ("storage.endpoint = 'minio:9000'", "storage.endpoint: 'minio:9000' is not a URL; expected 'http://…' or 'https://…'"),
+    ("storage.endpoint = 'minio:9000'", f"storage.endpoint: 'minio:9000' {URL}"),
+    ("storage.endpoint = 'http://minio:port'", f"storage.endpoint: 'http://minio:port' {URL}"),
+    ("docker.proxy = 'me:s3cret@proxy:3128'", f"docker.proxy: 'me:***@proxy:3128' {URL}"),
+    (
+        f"{S3}storage.endpoint = 'http://localhost:9000'",
+        "storage.endpoint: 'localhost' is each container itself; expected an address of the "
+        "server that containers reach",
+    ),
+    (
+        f"{S3}storage.endpoint = 'https://me:s3cret@s3.test'",
+        "storage.endpoint: it holds a login; expected the address alone, and the secrets "
+        "s3_access_key and s3_secret_key",
+    ),
+    (
+        f"{S3}storage.endpoint = 'https://s3.test/?list'",
+        "storage.endpoint: 'https://s3.test/?list' is of one page; expected the service's address",
+    ),
+    (f"{S3}storage.endpoint = 'https://s3.test/dify-a/'", f"storage.endpoint: 'https://s3.test/dify-a/' {NAMED}"),
+    (f"{S3}storage.endpoint = 'https://dify-a.s3.test'", f"storage.endpoint: 'https://dify-a.s3.test' {NAMED}"),
     ("storage.kind = 's3'\nstorage.bucket = 'dify'", f"storage.plugin_bucket: '' {BUCKET}"),
     (
         "images.source = 'auto'",
@@ -169,6 +203,10 @@ BAD = [
         "portal.domain: 'dify.test:8443' has a port; expected the name alone, the port is portal.https_port",
     ),
     ("portal.domain = '[2001:db8::1]'", "portal.domain: '[2001:db8::1]' is an IPv6 address; expected a name, or an IPv4 address"),
+    (
+        "portal.domain = 'https://intra.test'",
+        "portal.domain: 'https://intra.test' is a URL; expected the name alone, like 'dify.example.com'",
+    ),
     (
         "portal.domain = 'intra.test/dify'",
         "portal.domain: 'intra.test/dify' has a path; Dify is served at the root of a name of its own",

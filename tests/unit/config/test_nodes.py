@@ -22,6 +22,7 @@ BAD = [
     ("nodes.admin = '-oProxyCommand=x'", f"nodes.admin: '-oProxyCommand=x' {MACHINE}"),
     ("nodes.admin = 'a b'", f"nodes.admin: 'a b' {MACHINE}"),
     ("nodes.dify = ['']", f"nodes.dify.0: '' {MACHINE}"),
+    ("nodes.dify = ['me@10.0.0.1:22']", f"nodes.dify.0: 'me@10.0.0.1:22' {MACHINE}"),
     ("nodes.dify = []", "nodes.dify: a list is not allowed; expected at least 1 entry"),
     ("nodes.dify = 'n1'", 'nodes.dify: \'n1\' is not allowed; expected a list like ["a", "b"]'),
     ("nodes.sudo = 'yes'", "nodes.sudo: 'yes' is not allowed; expected true or false"),
