@@ -62,6 +62,11 @@ class Engine:
     def version(self) -> str:
         return str(self.client.version()["Version"])
 
+    def product(self) -> str:
+        """What answers, as it calls itself, like `Engine`; empty of one that does not say it."""
+        parts: Any = self.client.version().get("Components") or [{}]
+        return str(parts[0].get("Name", ""))
+
     def info(self) -> dict[str, Any]:
         """What the engine says of itself and its settings."""
         return cast(dict[str, Any], self.client.info())

@@ -8,6 +8,7 @@ from functools import cache, partial
 from config.environment import Environment
 from config.errors import StepError
 from config.rules.addresses import overlap
+from config.rules.engine import unfit
 from config.rules.finding import Finding, Reading, bad, good
 from tasks.core.engine import is_another
 from tasks.core.ownership import belongs
@@ -115,7 +116,9 @@ def _survey(site: Site) -> Machine:
 def _docker(site: Site) -> Reading:
     reason = site.docker.trouble()
     if reason is None:
-        return good("docker", "answers")
+        folders = (site.environment.dify.home, site.environment.dify.data)
+        found = unfit(site.docker.product(), site.docker.info(), folders)
+        return bad("docker", *found) if found else good("docker", "answers")
     node = site.node
     if is_another(node):
         advice = "start the engine that DOCKER_HOST or docker's context names, or choose another"
