@@ -29,6 +29,8 @@ ENVIRONMENTS = ROOT / "config" / "environments"
 RELEASES = ROOT / "config" / "releases"
 HISTORY = RELEASES / "history.toml"
 PREFIX = "ROLLOUT__"
+# What was meant for one of ours, and is none.
+_MEANT = re.compile(r"rollout__?([a-z]+)__(\w+)", re.IGNORECASE)
 MOST_BYTES = 1_000_000
 
 Tree = dict[str, Any]
@@ -213,6 +215,11 @@ def _lay_variables(layers: Layers) -> None:
             for part in reversed(at):
                 value = {part: value}
             layers.lay(value, f"variable {variable}")
+        elif (meant := _MEANT.match(variable)) and meant[1].lower() in Environment.model_fields:
+            layers.problems.append(
+                f"variable {variable}: nobody reads it; expected a name like {PREFIX}"
+                f"{meant[1].upper()}__{meant[2].upper()}"
+            )
 
 
 def _value(at: At, text: str) -> Any:

@@ -172,6 +172,16 @@ def test_a_section_and_its_key_as_variables_do_not_crash(folder, monkeypatch):
     assert any("dify.release: missing; expected a value" in line for line in refused(folder))
 
 
+@pytest.mark.parametrize(
+    "name", ["ROLLOUT_DIFY__PORT", "rollout__dify__port", "Rollout_Dify__Port"]
+)
+def test_a_variable_that_nobody_would_read_is_named(folder, monkeypatch, name):
+    (folder / "mine.toml").write_text(HOSTS)
+    monkeypatch.setenv(name, "1")
+    sentence = "nobody reads it; expected a name like ROLLOUT__DIFY__PORT"
+    assert refused(folder) == [f"variable {name}: {sentence}"]
+
+
 def test_other_variables_are_none_of_our_business(folder, monkeypatch):
     (folder / "mine.toml").write_text(HOSTS)
     monkeypatch.setenv("ROLLOUT_DIFY_PORT", "1")
