@@ -112,7 +112,9 @@ def upgrade(made: Machine, to: str, restored_s: float) -> None:
     parts = {part["part"]: part["seconds"] for part in done["parts"]}
     away_s = done["downtime_s"]
     print(f"{OLD} to {to}: {done['seconds']:.1f} s, without Dify {away_s:.1f} s: {parts}")
-    print(f"without Dify, the migration left out: {max(0, away_s - parts.get('migrate', 0.0)):.1f} s")
+    print(
+        f"without Dify, the migration left out: {max(0, away_s - parts.get('migrate', 0.0)):.1f} s"
+    )
     took = timed(lambda: made.rollout("rollback", "sandbox", "--yes"))
     print(f"way back: {took:.1f} s; wanted at most {60 + 1.2 * restored_s:.1f} s", flush=True)
 
