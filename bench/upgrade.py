@@ -18,6 +18,7 @@ from threading import Event, Thread
 import httpx
 
 from bench.rows import fill
+from config.load import ENVIRONMENTS
 from tests.e2e.conftest import Machine, machine
 
 # The second may serve beside the first, the third may not.
@@ -29,6 +30,9 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--mb", type=int, default=1000)
     mb = options.parse_args().mb
+    # An upgrade writes its release there.
+    own = ENVIRONMENTS / "sandbox.toml"
+    before = own.read_bytes()
     made = machine(
         "bench-up",
         PREFECT_API_URL="",
@@ -47,6 +51,7 @@ def main() -> None:
             upgrade(made, to, restored_s)
     finally:
         made.rollout("down", "sandbox", "--purge", "--yes", check=False)
+        own.write_bytes(before)
 
 
 def pg_restore(made: Machine) -> float:
