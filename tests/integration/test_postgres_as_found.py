@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from clients.command import CommandFailed
 from clients.postgres import Postgres, PostgresUnfit, PostgresUnreachable
 from clients.ssh import SshNode
 from config.errors import StepError
@@ -18,11 +19,13 @@ from tasks.core.site import Site
 from tasks.core.step import Change, converge
 from tasks.platforms.sandbox.postgres import server_steps, stop
 from tasks.platforms.sandbox.postgres_layout import layout
+from tasks.points.pg_client_tools import clients
 from tasks.probes.connections.databases import postgres as connections
 from tasks.probes.engine import ask_all
 from tasks.steps.pgsql import admin, dify_database
 from tasks.steps.pgsql_role import Role
 from tasks.steps.table import PARTS
+from tests.integration import tls_postgres
 from tests.integration.sshd import SshServer
 from tests.integration.tls_front import presenting, tls_alone
 
@@ -183,6 +186,36 @@ def test_a_private_authority_is_trusted_by_what_is_named_and_by_nothing_else(
             replace(over_ssh, host="127.0.0.1").check()
         no_file = said(given(server, **full, ca=str(tmp_path / "none")))
         assert no_file[0].endswith("none on local is no certificate")
+
+
+def test_a_dump_and_what_reads_it_back_verify_the_certificate_too(server: Site) -> None:
+    with tls_postgres.presenting("localhost") as (port, its, other):
+        full = {"host": "localhost", "port": port, "sslmode": "verify-full", "ca": str(its)}
+        site = given(server, **full)
+        database, plugin = dify_database(site), dify_database(site, plugin=True)
+        tls_postgres.made(its.parent, port, database.user, database.database, plugin.database)
+        programs = clients(site, database)
+        assert programs.authority and programs.authority.read_bytes() == its.read_bytes()
+        with database.connect() as connection:
+            connection.execute("CREATE TABLE saved AS SELECT 7 AS n")
+        with database.frozen() as view:
+            dump = programs.dump(database, view.snapshot)
+            site.node.pipe([dump, programs.restore(plugin)])
+            assert saved(plugin) == 7
+            site.node.pipe([dump, programs.script(), programs.replace(plugin)])
+            assert saved(plugin) == 7
+            deceived = replace(programs, authority=other)
+            for command in (deceived.dump(database, view.snapshot), deceived.replace(plugin)):
+                with pytest.raises(CommandFailed, match="certificate verify failed"):
+                    site.node.run(command)
+
+
+def saved(database: Postgres) -> int:
+    """The row of the table that was saved, which is there no more afterwards."""
+    with database.connect() as connection:
+        row = connection.execute("SELECT n FROM saved").fetchone()
+        connection.execute("DROP TABLE saved")
+    return row[0] if row else 0
 
 
 @contextmanager
