@@ -122,7 +122,8 @@ def _forget_results() -> None:
 def _bare(ended: State[Any]) -> State[Any]:
     """Without its result, in which Prefect would look for what else to draw an edge to.
 
-    None it takes for a result that was lost.
+    What ends before a task begins may have returned a part of it: Python has one empty tuple.
+    None Prefect takes for a result that was lost.
     """
     return ended.model_copy(update={"data": True})
 
