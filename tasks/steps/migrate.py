@@ -18,6 +18,7 @@ from tasks.steps import revisions
 from tasks.steps.containers import made_services, start_services, stop_services
 from tasks.steps.job import JobFailed, run_job
 from tasks.steps.reach import require_reached
+from tasks.tools.migration import met_a_lock
 
 log = logging.getLogger("rollout")
 
@@ -27,6 +28,10 @@ LOCK_TIMEOUT = "options=-c%20lock_timeout%3D5000"
 LOCKS_WITHIN_S = 60.0
 LOCK_EVERY_S = 5.0
 _UNKNOWN = re.compile(r"Can't locate revision identified by '(\w+)'")
+
+
+class Locked(StepError):
+    """The migration met a lock that somebody held: the same one may be had a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +89,14 @@ class Migrate:
         """Migrate while the old release serves: a lock that it holds is not waited for long.
 
         Whoever waits for a lock has everybody queue behind it; one that is not had is tried again.
+        Any other failure is for good.
         """
         despite(
-            lambda error: isinstance(error, StepError),
+            lambda error: isinstance(error, Locked),
             lambda: self._migrate(head, {"DB_EXTRAS": LOCK_TIMEOUT}),
             within_s=self.site.within(LOCKS_WITHIN_S),
             every_s=LOCK_EVERY_S,
-            waiting="migrate: not migrated beside the old release yet, trying again",
+            waiting="migrate: the old release holds a lock, trying again",
         )
         revisions.remember_schema(self.site)
 
@@ -155,7 +161,8 @@ class Migrate:
         text = masked(text, self.site)
         if match := _UNKNOWN.search(text):
             return revisions.refusal(self.site, match[1])
-        return StepError(
+        kind = Locked if met_a_lock(text) else StepError
+        return kind(
             "migrate",
             "the migration failed: " + "\n".join(text.strip().splitlines()[-8:]),
             advice="mend the cause and deploy again; the log says what runs again meanwhile",

@@ -4,11 +4,13 @@ import os
 import signal
 from collections.abc import Generator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from clients.waiting import until
 from config.errors import StepError
 from flows.parts.graph import Graph
 from flows.parts.upgrading import Upgrading
@@ -20,6 +22,7 @@ from tasks.steps import revisions
 from tasks.steps import tasks as steps
 from tasks.steps.compose import compose_steps
 from tasks.steps.maintenance import is_read
+from tasks.steps.pgsql import dify_database
 from tasks.upgrades import way
 from tests.integration.load import load
 from tests.integration.test_backup import in_child
@@ -52,19 +55,51 @@ def test_a_plan_says_which_way_it_will_be(dify: Site) -> None:
     assert away[0].startswith("nobody can use Dify for about")
 
 
-def test_a_new_release_that_does_not_answer_is_never_seen_and_nothing_is_restored(
-    dify: Site, monkeypatch: pytest.MonkeyPatch
+def attempts(caplog: pytest.LogCaptureFixture) -> int:
+    """How often a migration beside the old release was tried again."""
+    return sum("holds a lock, trying again" in one.getMessage() for one in caplog.records)
+
+
+def test_a_migration_that_fails_for_good_is_said_at_once(
+    dify: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
+    before, wanted = state(dify), to(dify, NEW)
+    with dify_database(dify).connect() as connection:
+        connection.execute("CREATE TABLE agents (here boolean)")
+    with pytest.raises(StepError, match=r"\(psycopg2.errors.DuplicateTable\)") as why:
+        upgrading(wanted).carry_out(drilled=False)
+    assert "Dify 1.15.0 serves again" in why.value.cause
+    assert attempts(caplog) == 0
+    assert state(dify) == before
+    with dify_database(dify).connect() as connection:
+        connection.execute("DROP TABLE agents")
+
+
+def held_until_tried_again(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody has the revision locked until a migration has not got it once."""
+    with dify_database(site).connect() as connection, connection.transaction():
+        connection.execute("LOCK TABLE alembic_version IN EXCLUSIVE MODE")
+        until(lambda: attempts(caplog), within_s=300, every_s=0.1)
+
+
+def test_a_new_release_that_does_not_answer_is_never_seen_and_nothing_is_restored(
+    dify: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By then its schema is migrated, past a lock that was held at first."""
     monkeypatch.setattr("tasks.steps.routes.ANSWERS_WITHIN_S", 2.0)
     before, wanted = state(dify), to(dify, NEW)
     web = wanted.release.services["web"].model_copy(update={"entrypoint": ["sleep", "1000"]})
     services = wanted.release.services | {"web": web}
     broken = wanted.replace(release=wanted.release.model_copy(update={"services": services}))
+    locker = Thread(target=held_until_tried_again, args=[dify, caplog])
+    locker.start()
     with (
         load(address(dify), PATHS) as counted,
         pytest.raises(StepError, match="the new web answers nothing") as why,
     ):
         upgrading(broken).carry_out(drilled=False)
+    locker.join()
+    assert attempts(caplog) == 1
     assert counted.failed == {}
     assert "Dify 1.15.0 serves again" in why.value.cause
     assert "nothing of its data was restored" in why.value.cause

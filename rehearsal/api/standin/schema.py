@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 
+import psycopg2
 import redis
 
 from standin.revisions import known
@@ -74,7 +75,7 @@ def upgrade_with_lock() -> int:
     try:
         upgrade()
     except Exception as error:  # noqa: BLE001
-        print(f"Database migration failed: {error}")
+        print(f"Database migration failed: {_shown(error)}")
         return 1 if FAILED_MIGRATION_IS_SEEN else 0
     else:
         print("Database migration successful!")
@@ -83,6 +84,13 @@ def upgrade_with_lock() -> int:
         done.set()
         with suppress(redis.RedisError):
             lock.release()
+
+
+def _shown(error: Exception) -> str:
+    """As SQLAlchemy shows an error of PostgreSQL: its class first, which is of its SQLSTATE."""
+    if isinstance(error, psycopg2.Error):
+        return f"({type(error).__module__}.{type(error).__name__}) {error}"
+    return str(error)
 
 
 def _renew(lock: "redis.lock.Lock", done: threading.Event) -> None:
