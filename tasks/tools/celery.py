@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 # Dify has a light application for this; releases before it have their whole one.
@@ -31,12 +32,14 @@ elif sys.argv[1] == "queues":
     print(json.dumps([queue["name"] for queue in asked("active_queues")]))
 elif sys.argv[1] == "jobs":
     found = asked("active") + asked("reserved")
-    print(json.dumps([[job["id"], job["name"], repr(job["args"])] for job in found]))
+    print(json.dumps([[job["id"], job["name"], job["args"], job["kwargs"]] for job in found]))
 else:
     print(json.dumps(asked("ping")))
 """
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 3
+# What people find again in Dify, as its tasks call it.
+_ABOUT = ("workflow_run_id", "document_ids", "document_id")
 
 
 def ping() -> list[str]:
@@ -69,11 +72,35 @@ def parse(text: str) -> list[Any]:
     return cast(list[Any], json.loads(text.strip().splitlines()[-1]))
 
 
-def shown(job: Sequence[str]) -> str:
-    """A job by its name, its id and what it is about: ids alone, since arguments may be secret."""
-    identity, name, arguments = job
-    about = dict.fromkeys(_ID.findall(arguments))
-    return " ".join([name.rpartition(".")[2], identity, *list(about)[:_SHOWN]])
+def shown(job: Sequence[Any]) -> str:
+    """A job by its name, its id and what it is about: ids alone, since arguments may be secret.
+
+    That is the run or the documents its arguments name; where they name none, the ids in them.
+    """
+    identity, name, *arguments = job
+    fields = list(_fields(arguments))
+    named = [f"{key} {one}" for key in _ABOUT for one in _ids(v for k, v in fields if k == key)]
+    about = named or _ids([arguments])
+    more = [f"and {len(about) - _SHOWN} more"] if len(about) > _SHOWN else []
+    return " ".join([name.rpartition(".")[2], identity, *about[:_SHOWN], *more])
+
+
+def _ids(values: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(_ID.findall(repr(list(values)))))
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every name in it with its value, however deep; Dify hands some arguments on as JSON."""
+    if isinstance(value, str) and value.startswith("{"):
+        with suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, Mapping):
+        for key, inner in cast(Mapping[str, Any], value).items():
+            yield key, inner
+            yield from _fields(inner)
+    elif isinstance(value, list):
+        for inner in cast(list[Any], value):
+            yield from _fields(inner)
 
 
 def _words(verb: str) -> list[str]:

@@ -4,7 +4,6 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 from celery import Celery
 
@@ -139,8 +138,8 @@ def delete_app(app: str) -> None:
 
 
 @celery.task
-def run_workflow(run: dict[str, Any]) -> None:
-    """Run it and publish each event for the API that streams it."""
-    bus = event_bus()
+def run_workflow(payload: str) -> None:
+    """Run it and publish each event for the API that streams it; it comes as JSON, as in Dify."""
+    bus, run = event_bus(), json.loads(payload)
     for event in runs.events(run):
         bus.publish(runs.channel(run), json.dumps(event))

@@ -24,10 +24,10 @@ def new(app: str, inputs: dict[str, Any], user: str) -> dict[str, Any]:
     if row is None:
         raise LookupError("Workflow not published")
     return {
-        "id": str(uuid.uuid4()),
-        "task": str(uuid.uuid4()),
-        "app": app,
-        "workflow": str(row["id"]),
+        "app_id": app,
+        "workflow_id": str(row["id"]),
+        "task_id": str(uuid.uuid4()),
+        "workflow_run_id": str(uuid.uuid4()),
         "graph": json.loads(row["graph"]),
         "inputs": inputs,
         "user": user,
@@ -35,13 +35,17 @@ def new(app: str, inputs: dict[str, Any], user: str) -> dict[str, Any]:
 
 
 def channel(run: dict[str, Any]) -> str:
-    return f"workflow_run:{run['id']}"
+    return f"workflow_run:{run['workflow_run_id']}"
 
 
 def events(run: dict[str, Any]) -> Iterator[Event]:
     """`workflow_started`, two for each node, `workflow_finished`; the run is kept then."""
     started = time.time()
-    about = {"id": run["id"], "workflow_id": run["workflow"], "created_at": int(started)}
+    about = {
+        "id": run["workflow_run_id"],
+        "workflow_id": run["workflow_id"],
+        "created_at": int(started),
+    }
     yield _event(run, "workflow_started", about | {"inputs": run["inputs"]})
     outputs: dict[str, Any] = {}
     error, steps = None, 0
@@ -78,8 +82,8 @@ def events(run: dict[str, Any]) -> Iterator[Event]:
 def _event(run: dict[str, Any], name: str, data: dict[str, Any]) -> Event:
     return {
         "event": name,
-        "task_id": run["task"],
-        "workflow_run_id": run["id"],
+        "task_id": run["task_id"],
+        "workflow_run_id": run["workflow_run_id"],
         "data": data,
     }
 
@@ -90,9 +94,9 @@ def _keep(run: dict[str, Any], result: dict[str, Any]) -> None:
             "INSERT INTO workflow_runs (id, app_id, workflow_id, status, inputs, outputs, error,"
             " elapsed_time) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             (
-                run["id"],
-                run["app"],
-                run["workflow"],
+                run["workflow_run_id"],
+                run["app_id"],
+                run["workflow_id"],
                 result["status"],
                 json.dumps(run["inputs"]),
                 json.dumps(result["outputs"]),

@@ -68,7 +68,7 @@ def _from_worker(started: dict[str, Any]) -> Iterator[runs.Event | None]:
     ends = time.monotonic() + int(text("APP_MAX_EXECUTION_TIME", "1200"))
     with closing(event_bus().pubsub(ignore_subscribe_messages=True)) as bus:
         bus.subscribe(runs.channel(started))
-        run_workflow.apply_async((started,), queue=STREAM_QUEUE)
+        run_workflow.apply_async((json.dumps(started),), queue=STREAM_QUEUE)
         yield None
         while time.monotonic() < ends:
             message = _next(bus)
