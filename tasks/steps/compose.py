@@ -183,15 +183,9 @@ def compose_steps(site: Site) -> list[Step[Any]]:
 def switch_steps(site: Site, looks: Looks | None = None) -> list[Step[Any]]:
     """New containers come up on every node, and then are led to."""
     seen = looks or Looks()
-    return [
-        *on_each(
-            site,
-            lambda each: [
-                Networks(each),
-                Firewall(each),
-                RulesAtStart(each),
-                Stack(each, seen),
-            ],
-        ),
-        Routes(site.on_each(), seen),
-    ]
+    return [*on_each(site, lambda each: _on_node(each, seen)), Routes(site.on_each(), seen)]
+
+
+def _on_node(site: Site, looks: Looks) -> list[Step[Any]]:
+    started: list[Step[Any]] = [Firewall(site), RulesAtStart(site), Stack(site, looks)]
+    return [Networks(site, started), *started]

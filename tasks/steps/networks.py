@@ -1,6 +1,8 @@
 """The stack's networks are made as its compose.yaml says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clients.docker_objects import Network
 from config.desired import compose as desired
@@ -9,8 +11,9 @@ from config.desired.services import active
 from config.desired.subnets import subnets
 from tasks.core.engine import usable
 from tasks.core.site import Site
-from tasks.core.step import Change, Kind
+from tasks.core.step import Change, Kind, Step, converge
 from tasks.steps.docker import compose_prefix
+from tasks.steps.outage import announced
 from tasks.tools import compose
 
 
@@ -19,9 +22,11 @@ class Networks:
     """A network that was made otherwise is made anew, since no engine changes one.
 
     Newer versions of Compose would do that themselves, older ones go on with what is there.
+    `after`: what starts its containers again.
     """
 
     site: Site
+    after: Sequence[Step[Any]] = ()
     name: str = "compose"
     settle_s: float = 0.0
 
@@ -44,7 +49,7 @@ class Networks:
                 f"network {name}",
                 f"remake the network {name}",
                 _said(actual[name]),
-                _said(made),
+                f"{_said(made)}; Dify is away meanwhile",
                 "down",
             )
             for name, made in wanted.items()
@@ -52,10 +57,13 @@ class Networks:
         ]
 
     def apply(self, change: Change) -> None:
-        """Its containers go with it; the stack's own step starts them again."""
-        self.site.node.run(
-            compose.down(compose_prefix(self.site.node), self.site.environment.dify.home)
-        )
+        """Its containers go with it and start again, behind the page of maintenance."""
+        with announced(self.site, active(self.site.environment, self.site.release)):
+            self.site.node.run(
+                compose.down(compose_prefix(self.site.node), self.site.environment.dify.home)
+            )
+            for part in self.after:
+                converge(part, patience=self.site.within(1))
 
 
 def _said(network: Network) -> str:

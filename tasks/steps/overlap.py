@@ -12,6 +12,7 @@ from config.pigsty import pooled
 from config.rules.colours import places, room
 from tasks.core import release_file
 from tasks.core.site import Site
+from tasks.steps.networks import Networks
 from tasks.steps.pgsql import dify_database
 from tasks.steps.pgsql_limits import limits
 
@@ -39,6 +40,9 @@ def obstacles(site: Site, replaced: Mapping[str, Container], *, routed: bool) ->
 
 
 def _of_all(site: Site) -> str:
+    networks = Networks(site)
+    if networks.plan(networks.observe()):
+        return "the stack's networks are remade"
     version = release_file.read(site.environment, site.node).version
     if site.release.beside(version) or (
         version in release_names() and load_release(version).beside(site.release.version)

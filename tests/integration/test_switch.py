@@ -1,10 +1,11 @@
 """A new container takes over from an old one beside it, and nobody notices."""
 
+import signal
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,7 +24,7 @@ from tasks.core.step import converge
 from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
 from tasks.steps.ahead import Ahead, Written
-from tasks.steps.compose import compose_steps
+from tasks.steps.compose import Stack, compose_steps
 from tasks.steps.ending import asked
 from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
@@ -34,7 +35,8 @@ from tasks.steps.switch import switch_back
 from tasks.steps.written import routed
 from tasks.tools import celery
 from tests.integration.load import load
-from tests.integration.stack import deployed
+from tests.integration.stack import deploy, deployed
+from tests.integration.test_backup import die, in_child
 
 PATHS = ("/console/api/setup", "/install")
 
@@ -207,7 +209,7 @@ def test_what_still_runs_at_the_limit_is_named(
         switch(changed(site, log_level="ERROR"))
         run.exception(timeout=60)
     named = [r.getMessage() for r in caplog.records if "is stopped at" in r.getMessage()]
-    assert any(seen[0] in said for said in named)
+    assert any(f"workflow_run_id {seen[0]}" in said for said in named)
     switch(stack)
 
 
@@ -310,16 +312,56 @@ def test_the_old_ones_serve_again_when_somebody_says_so(stack: Site) -> None:
         switch_back(stack)
 
 
+def done_behind_the_page(site: Site) -> list[str]:
+    """What `switch` changes; people get the page of maintenance meanwhile, and not afterwards."""
+    seen: list[bool | None] = []
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(switch, site)
+        while not run.done():
+            seen.append(is_read(site))
+            time.sleep(0.2)
+    assert True in seen
+    assert is_read(site) is False
+    return run.result()
+
+
 @pytest.mark.long
 def test_people_get_the_page_where_two_may_not_run_at_once(stack: Site) -> None:
-    seen: list[bool | None] = []
     release_file.update(stack.environment, stack.node, version="0.0.1")
-    with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(switch, changed(stack, log_level="DEBUG"))
-        while not run.done():
-            seen.append(is_read(stack))
-            time.sleep(0.2)
-    assert "recreate api" in run.result()
-    assert True in seen
-    assert is_read(stack) is False
+    assert "recreate api" in done_behind_the_page(changed(stack, log_level="DEBUG"))
     assert "start a new api beside the old one" in switch(stack)
+
+
+def make_otherwise(site: Site) -> str:
+    """One of the stack's networks has other options, as an older release made it."""
+    project, api = site.environment.dify.project, cast(Any, site.docker.client.api)
+    name = next(name for name in site.docker.networks(project) if name != "default")
+    [found] = api.networks(names=[f"{project}_{name}"])
+    members = [c.id for c in site.docker.containers(project) if found["Name"] in c.networks]
+    for one in members:
+        api.disconnect_container_from_network(one, found["Id"], force=True)
+    api.remove_network(found["Id"])
+    api.create_network(found["Name"], labels=found["Labels"], ipam=found["IPAM"])
+    for one in members:
+        api.connect_container_to_network(one, found["Name"])
+    return name
+
+
+@pytest.mark.long
+def test_people_get_the_page_while_networks_are_remade(
+    stack: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a run that was killed in the middle of it, until the next one has ended."""
+    switch(stack)
+    remade = [f"remake the network {make_otherwise(stack)}"]
+    assert {*remade, "recreate api"} <= set(planned(changed(stack, log_level="DEBUG")))
+    assert planned(stack) == remade
+    assert done_behind_the_page(stack) == remade
+    make_otherwise(stack)
+    with monkeypatch.context() as patch:
+        patch.setattr(Stack, "_up", die)
+        assert in_child(lambda: switch(stack)) == -signal.SIGKILL
+    assert is_read(stack) is True
+    assert "take away the page of maintenance" in "".join(deploy(stack))
+    assert is_read(stack) is False
+    assert switch(stack) == []
