@@ -37,9 +37,8 @@ def drained(site: Site, container: Container) -> None:
 
 def _jobs(site: Site, container: Container, _: Service) -> str:
     """Jobs that are not done at the limit; it takes no new ones."""
-    asked(site, container, celery.leave())
     limit = site.environment.switch.drain_s
-    jobs = _empty(lambda: asked(site, container, celery.jobs()), limit)
+    jobs = _empty(lambda: asked(site, container, celery.leave()), limit)
     return ", ".join(celery.shown(job) for job in jobs)
 
 

@@ -23,18 +23,12 @@ def asked(question):
 if sys.argv[1] == "leave":
     for queue in asked("active_queues"):
         celery.control.cancel_consumer(queue["name"], destination=[name], reply=True, timeout=10)
-    print(json.dumps([queue["name"] for queue in asked("active_queues")]))
-elif sys.argv[1] == "take":
-    for queue in sys.argv[2:]:
-        celery.control.add_consumer(queue, destination=[name], reply=True, timeout=10)
-    print(json.dumps([queue["name"] for queue in asked("active_queues")]))
-elif sys.argv[1] == "queues":
-    print(json.dumps([queue["name"] for queue in asked("active_queues")]))
-elif sys.argv[1] == "jobs":
     found = asked("active") + asked("reserved")
     print(json.dumps([[job["id"], job["name"], job["args"], job["kwargs"]] for job in found]))
 else:
-    print(json.dumps(asked("ping")))
+    for queue in sys.argv[2:]:
+        celery.control.add_consumer(queue, destination=[name], reply=True, timeout=10)
+    print(json.dumps([queue["name"] for queue in asked("active_queues")]))
 """
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 3
@@ -42,29 +36,22 @@ _SHOWN = 3
 _ABOUT = ("workflow_run_id", "document_ids", "document_id")
 
 
-def ping() -> list[str]:
-    """Ends well if the worker answers."""
-    return _words("ping")
-
-
 def leave() -> list[str]:
-    """It takes nothing more from any queue, and goes on with what it has; prints what is left."""
+    """It takes nothing more from any queue, and goes on with what it has; prints those jobs.
+
+    They are the jobs it works at, and those it has taken for later.
+    """
     return _words("leave")
 
 
 def queues() -> list[str]:
-    """Prints the queues it takes jobs from."""
-    return _words("queues")
+    """Prints the queues it takes jobs from; ends badly if it does not answer."""
+    return _words("take")
 
 
 def take(names: Sequence[str]) -> list[str]:
     """It takes jobs from these queues too; prints all that it takes from."""
     return [*_words("take"), *names]
-
-
-def jobs() -> list[str]:
-    """Prints the jobs it works at, and those it has taken for later."""
-    return _words("jobs")
 
 
 def parse(text: str) -> list[Any]:
