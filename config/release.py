@@ -97,7 +97,6 @@ class Service(Strict):
     image: str
     switch: str | None = None
     single: bool = False
-    only_with_route: Literal["stack", "services"] | None = None
     env: list[str] = []
     environment: dict[str, str] = {}
     entrypoint: list[str] | None = None

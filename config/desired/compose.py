@@ -16,7 +16,7 @@ from config.desired import postgres_trust, storage_trust
 from config.desired.colours import NONE, Colour, Colours, aliases, named, split
 from config.desired.firewall import addresses
 from config.desired.mounts import bound, literal
-from config.desired.services import active, processes, published
+from config.desired.services import active, forwarded, processes
 from config.desired.subnets import subnets
 from config.environment import Environment
 from config.release import REFERENCE, Health, Release, Service
@@ -147,8 +147,10 @@ def _service(
         described["entrypoint"] = [literal(word) for word in service.entrypoint]
     if service.command:
         described["command"] = [literal(word) for word in service.command]
-    if port := published(environment, service):
-        described["ports"] = [f"{environment.dify.bind}:{port}:{service.port}"]
+    described["ports"] = [
+        f"{environment.dify.bind}:{port}:{inside}"
+        for port, inside in forwarded(environment, release, service).items()
+    ]
     if mounts := [*_mounts(service, environment, release), *trusted, *certificate]:
         described["volumes"] = mounts
     if service.health:

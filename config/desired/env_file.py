@@ -9,7 +9,7 @@ from jinja2 import Environment as Jinja
 from jinja2 import StrictUndefined, Template
 from pydantic import SecretStr
 
-from config.desired.services import active, inner_api
+from config.desired.services import INNER_API, active
 from config.environment import Environment
 from config.errors import StepError
 from config.pigsty import sentinels
@@ -46,7 +46,7 @@ def settings(
     context = {
         **environment.model_dump(),
         "public_url": environment.public_url,
-        "inner_api": inner_api(environment),
+        "inner_api": INNER_API,
         "running": list(active(environment, release)),
         "sentinels": sentinels(environment),
         "secret": {

@@ -14,7 +14,7 @@ MARK = "# dify-rollout: headers and ciphers"
 
 
 def server_block(environment: Environment, release: Release, certificate: Path, key: Path) -> str:
-    """Domain → the stack's nginx (route "stack") or → each service directly (route "services")."""
+    """Domain → the stack's nginx (route "stack") or → a port of each service (route "services")."""
     return render(
         "portal.conf.j2",
         environment=environment,

@@ -1,18 +1,19 @@
 """Which services of a release an environment runs."""
 
 from config.environment import Environment
+from config.environment.dify import DIRECT_PORTS
 from config.release import Release, Route, Service
 
 API = "api"
+INNER_API = f"http://nginx:{DIRECT_PORTS['api']}"
 
 
 def active(environment: Environment, release: Release) -> dict[str, Service]:
-    """The services to run: optional ones only if asked for, the stack's nginx only if routed to."""
+    """The services to run: optional ones only if asked for."""
     return {
         name: service
         for name, service in release.services.items()
-        if (service.switch is None or service.switch in environment.dify.services)
-        and service.only_with_route in (None, environment.portal.route)
+        if service.switch is None or service.switch in environment.dify.services
     }
 
 
@@ -36,20 +37,40 @@ def routes(environment: Environment, release: Release) -> list[Route]:
 
 
 def published(environment: Environment, service: Service) -> int | None:
-    """The port of the machine the service is reached on, None if only the stack reaches it."""
-    direct = environment.portal.route == "services"
-    if service.publish is None or (service.publish != "port" and not direct):
+    """The port of the machine that leads to the service, None if only the stack reaches it."""
+    if service.publish is None or (service.publish == "port") != (
+        environment.portal.route == "stack"
+    ):
         return None
     dify = environment.dify
     return dify.port if service.publish == "port" else dify.direct_port(service.publish)
 
 
+def direct(environment: Environment, release: Release) -> dict[str, int]:
+    """Service → the port on which the stack's nginx leads to it alone.
+
+    Each may overlap with what replaces it, and nginx knows which one serves. The API has its port
+    on every route: the stack's own containers could meet one that still starts by its name.
+    """
+    return {
+        name: DIRECT_PORTS[service.publish]
+        for name, service in active(environment, release).items()
+        if name == API or (service.overlap and published(environment, service))
+        if service.publish and service.publish != "port"
+    }
+
+
+def forwarded(environment: Environment, release: Release, service: Service) -> dict[int, int]:
+    """Port of the machine → port inside, of those that lead into the service's container."""
+    if service.publish == "port" and environment.portal.route == "services":
+        running, inside = active(environment, release), direct(environment, release)
+        found = {name: published(environment, one) for name, one in running.items() if one.overlap}
+        return {port: inside[name] for name, port in found.items() if port}
+    port = published(environment, service)
+    led = service.overlap and service.publish != "port"
+    return {port: service.port} if port and service.port and not led else {}
+
+
 def processes(environment: Environment, service: Service) -> int:
     """How many processes of Dify share the container, each with its own memory and connections."""
     return int(getattr(environment.dify, service.processes)) if service.processes else 1
-
-
-def inner_api(environment: Environment) -> str:
-    """Where the stack's containers reach the API: its nginx, where one runs, knows which serves."""
-    host = "nginx" if environment.portal.route == "stack" else API
-    return f"http://{host}:5001"

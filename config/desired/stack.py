@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from config.desired import compose, env_file
 from config.desired.colours import NONE, Colour, Colours, other, own_name
 from config.desired.locations import Location, location
-from config.desired.services import API, active, routes
+from config.desired.services import active, direct, routes
 from config.desired.templates import render
 from config.environment import Environment
 from config.release import Release, Route, Service
@@ -39,6 +39,15 @@ class Asset:
     location: Location
     name: str
     before: str
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A port that leads to one service alone, with what its pages of before ask for."""
+
+    port: int
+    upstream: str
+    assets: tuple[Asset, ...]
 
 
 def stack_files(
@@ -81,15 +90,24 @@ def routes_file(environment: Environment, release: Release, colours: Colours = N
         location(route, _upstream(route.service, running[route.service], colours), "$public_scheme")
         for route in routes(environment, release)
     ]
+    assets = tuple(_assets(environment, release, colours))
+    directs = [
+        Direct(port, _upstream(name, running[name], colours), _of(name, assets))
+        for name, port in direct(environment, release).items()
+    ]
     text = render(
         "nginx.conf.j2",
         environment=environment,
         locations=locations,
-        assets=list(_assets(environment, release, colours)),
-        inner_api=_upstream(API, running[API], colours),
+        assets=assets,
+        directs=directs,
         digest=_PLACE,
     )
     return text.replace(_PLACE, hashlib.sha256(text.encode()).hexdigest()[:_DIGITS])
+
+
+def _of(name: str, assets: Iterable[Asset]) -> tuple[Asset, ...]:
+    return tuple(asset for asset in assets if asset.name == name)
 
 
 def _assets(environment: Environment, release: Release, colours: Colours) -> Iterator[Asset]:

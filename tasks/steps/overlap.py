@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from clients.docker_objects import Container
-from config.desired.services import published
 from config.errors import NotKnown
 from config.load import load_release, release_names
 from config.pigsty import pooled
@@ -55,8 +54,6 @@ def _of_one(site: Site, container: Container, routed: bool) -> str:
     service = site.release.services[container.service]
     if not container.ready:
         return f"it is {container.health or container.state}"
-    if published(site.environment, service):
-        return "the portal leads to its own port"
     if service.port and not routed:
         return "the stack's nginx is replaced too"
     return ""

@@ -17,6 +17,7 @@ from clients.docker_objects import Container
 from clients.waiting import until
 from config.desired.colours import other, split
 from config.desired.stack import ROUTES
+from config.environment.dify import Direct
 from config.errors import StepError
 from tasks.core import release_file
 from tasks.core.site import Site
@@ -39,6 +40,7 @@ from tests.integration.stack import deploy, deployed
 from tests.integration.test_backup import die, in_child
 
 PATHS = ("/console/api/setup", "/install")
+LED: tuple[Direct, Direct] = ("api", "web")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,12 @@ def changed(site: Site, **dify: Any) -> Site:
     environment = site.environment
     section = environment.dify.model_copy(update=dify)
     return site.replace(environment=environment.model_copy(update={"dify": section}))
+
+
+def of_portal(site: Site, **portal: Any) -> Site:
+    """The same with other keys of [portal]."""
+    section = site.environment.portal.model_copy(update=portal)
+    return site.replace(environment=site.environment.model_copy(update={"portal": section}))
 
 
 def switch(site: Site) -> list[str]:
@@ -136,8 +144,7 @@ def test_no_node_is_led_anywhere_before_all_of_them_answer(
 ) -> None:
     """The nodes are two names of one: the first has other routes to read, the second no web."""
     monkeypatch.setattr("tasks.steps.routes.ANSWERS_WITHIN_S", 1.0)
-    section = stack.environment.portal.model_copy(update={"body_size_mb": 78})
-    first = stack.replace(environment=stack.environment.model_copy(update={"portal": section}))
+    first = of_portal(stack, body_size_mb=78)
     path = stack.environment.dify.home / ROUTES
     before, missing = path.read_text(), {"web": other(routed(stack)["web"])}
 
@@ -165,11 +172,16 @@ def dify(stack: Site) -> Generator[Dify]:
         yield client
 
 
-def slow(seconds: int) -> Graph:
-    """A workflow whose code sleeps."""
+def slow(seconds: int, *before: str) -> Graph:
+    """A workflow whose code sleeps, once more in each node `before` it: none may for long."""
     graph = reverse()
     code = graph["nodes"][1]["data"]
     code["code"] = code["code"].replace("return", f"import time; time.sleep({seconds}); return")
+    for name in before:
+        graph["nodes"].append(graph["nodes"][1] | {"id": name})
+        into = next(edge for edge in graph["edges"] if edge["source"] == "start")
+        graph["edges"].append(into | {"id": name, "source": name})
+        into["target"] = name
     return graph
 
 
@@ -195,7 +207,7 @@ def test_what_still_runs_at_the_limit_is_named(
     section = stack.environment.switch.model_copy(update={"drain_s": 1})
     site = stack.replace(environment=stack.environment.model_copy(update={"switch": section}))
     app = dify.workflows.create("limit")
-    dify.workflows.publish(app, slow(14))
+    dify.workflows.publish(app, slow(14, "first", "second"))
     key, seen = dify.workflows.key(app), list[str]()
 
     def read() -> None:
@@ -207,7 +219,7 @@ def test_what_still_runs_at_the_limit_is_named(
         run = pool.submit(read)
         until(lambda: bool(seen), within_s=20, every_s=0.1)
         switch(changed(site, log_level="ERROR"))
-        run.exception(timeout=60)
+        run.exception(timeout=90)
     named = [r.getMessage() for r in caplog.records if "is stopped at" in r.getMessage()]
     assert any(f"workflow_run_id {seen[0]}" in said for said in named)
     switch(stack)
@@ -217,6 +229,7 @@ def test_a_web_that_does_not_answer_is_never_seen(
     stack: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.steps.routes.ANSWERS_WITHIN_S", 2.0)
+    switch(changed(stack, log_level="WARNING"))
     before = names(stack)
     web = stack.release.services["web"].model_copy(update={"entrypoint": ["sleep", "1000"]})
     services = stack.release.services | {"web": web}
@@ -246,8 +259,7 @@ def test_a_run_that_ended_half_way_is_gone_on_with(stack: Site, made: str) -> No
 
 def test_other_routes_are_read_without_a_failed_request(stack: Site) -> None:
     switch(stack)
-    section = stack.environment.portal.model_copy(update={"body_size_mb": 77})
-    site = stack.replace(environment=stack.environment.model_copy(update={"portal": section}))
+    site = of_portal(stack, body_size_mb=77)
     with load(address(stack), PATHS) as counted:
         assert switch(site) == ["reload the stack's nginx"]
         for _ in range(2):
@@ -328,7 +340,8 @@ def done_behind_the_page(site: Site) -> list[str]:
 @pytest.mark.long
 def test_people_get_the_page_where_two_may_not_run_at_once(stack: Site) -> None:
     release_file.update(stack.environment, stack.node, version="0.0.1")
-    assert "recreate api" in done_behind_the_page(changed(stack, log_level="DEBUG"))
+    api = names(stack)["api"]
+    assert f"recreate {api}" in done_behind_the_page(changed(stack, log_level="DEBUG"))
     assert "start a new api beside the old one" in switch(stack)
 
 
@@ -348,13 +361,42 @@ def make_otherwise(site: Site) -> str:
 
 
 @pytest.mark.long
+def test_where_the_portal_leads_to_each_service_nobody_notices_either(stack: Site) -> None:
+    site = of_portal(stack, route="services")
+    deploy(site)
+    api, web = (f"http://127.0.0.1:{site.environment.dify.direct_port(each)}" for each in LED)
+    with load(api, PATHS[:1]) as asked_api, load(web, PATHS[1:]) as asked_web:
+        done = switch(changed(site, log_level="DEBUG"))
+    assert "start a new api beside the old one" in done
+    assert asked_api.failed == asked_web.failed == {}
+    assert min(asked_api.total, asked_web.total) > 100
+    with portal.open_dify(site) as dify:
+        assert dify.page("/install")
+    deploy(stack)
+
+
+@pytest.mark.long
+def test_the_service_of_web_sockets_is_replaced_without_a_failed_request(stack: Site) -> None:
+    site = changed(stack, services=["api_websocket"])
+    switch(site)
+    with load(address(site), ["/socket.io/?EIO=4&transport=polling"]) as counted:
+        done = switch(changed(site, log_level="DEBUG"))
+    assert "start a new api_websocket beside the old one" in done
+    assert counted.failed == {}
+    assert counted.total > 100
+    assert "remove api_websocket-green" in switch(stack)
+
+
+@pytest.mark.long
 def test_people_get_the_page_while_networks_are_remade(
     stack: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also after a run that was killed in the middle of it, until the next one has ended."""
     switch(stack)
     remade = [f"remake the network {make_otherwise(stack)}"]
-    assert {*remade, "recreate api"} <= set(planned(changed(stack, log_level="DEBUG")))
+    found = planned(changed(stack, log_level="DEBUG"))
+    assert remade[0] in found
+    assert f"recreate {names(stack)['api']}" in found
     assert planned(stack) == remade
     assert done_behind_the_page(stack) == remade
     make_otherwise(stack)

@@ -80,7 +80,7 @@ def two(servers: Site, ssh_server: SshServer, second: SshServer, home: Path) -> 
         }
     )
     release = load_release(environment.dify.release)
-    few = {name: release.services[name] for name in ("api", "worker_beat")}
+    few = {name: release.services[name] for name in ("api", "worker_beat", "nginx")}
     site = Site(environment, release.model_copy(update={"services": few}), servers.secrets)
     try:
         yield site
@@ -110,9 +110,9 @@ def test_each_machine_gets_the_stack_and_the_schema_is_migrated_once(
     two: Site, first: list[str]
 ) -> None:
     here, there = two.on_each()
-    assert services(two, here.docker) == {"api", "worker_beat"}
-    assert services(two, there.docker) == {"api"}
-    assert services(two, Docker()) == {"api", "worker_beat"}
+    assert services(two, here.docker) == {"api", "worker_beat", "nginx"}
+    assert services(two, there.docker) == {"api", "nginx"}
+    assert services(two, Docker()) == {"api", "worker_beat", "nginx"}
     assert {"node: start api", "second: start api", "node: start worker_beat"} <= set(first)
     assert first.count("migrate the schema") == 1
 
@@ -127,13 +127,14 @@ def test_each_answers_at_its_own_address(two: Site, first: list[str]) -> None:
 
 def test_the_checks_look_at_both(two: Site, first: list[str]) -> None:
     checks = {c.probe: c for c in ask_all(containers.probes(two, deep=False), patience=1)}
-    assert checks[containers.CONTAINERS].said == "3 containers on 2 nodes"
+    assert checks[containers.CONTAINERS].said == "5 containers on 2 nodes"
     assert all(check.ok for check in checks.values())
 
 
 def test_what_one_machine_lacks_is_made_good_there_alone(two: Site, first: list[str]) -> None:
     there = two.on_each()[1]
-    (api,) = there.docker.containers(two.environment.dify.project)
+    found = there.docker.containers(two.environment.dify.project)
+    (api,) = [one for one in found if one.service == "api"]
     there.docker.remove(api.id)
     checks = ask_all(containers.probes(two, deep=False), patience=1)
     assert "api is missing on second" in [check.said for check in checks]

@@ -79,15 +79,26 @@ def test_only_nginx_publishes_on_the_stacks_route(environment, version, changed)
     assert published == {"nginx": ["127.0.0.1:8001:80"]}
 
 
-def test_each_service_publishes_its_own_on_the_direct_route(environment, release, changed):
-    services = rendered(changed(environment, portal={"route": "services"}), release)["services"]
+def test_what_may_overlap_has_its_port_at_nginx_on_the_direct_route(environment, release, changed):
+    direct = changed(environment, portal={"route": "services"}, dify={"direct_ports": {"web": 80}})
+    services = rendered(direct, release)["services"]
     assert {name: s["ports"] for name, s in services.items() if "ports" in s} == {
-        "api": ["127.0.0.1:5001:5001"],
-        "api_websocket": ["127.0.0.1:5003:5001"],
-        "web": ["127.0.0.1:3000:3000"],
         "plugin_daemon": ["127.0.0.1:5002:5002"],
+        "nginx": ["127.0.0.1:5001:5001", "127.0.0.1:5003:5003", "127.0.0.1:80:3000"],
     }
-    assert "nginx" not in services
+
+
+def test_a_service_that_may_not_overlap_has_its_own_port_on_the_direct_route(
+    environment, release, changed
+):
+    alone = {
+        name: service.model_copy(update={"overlap": None})
+        for name, service in release.services.items()
+    }
+    direct = changed(environment, portal={"route": "services"})
+    services = rendered(direct, release.model_copy(update={"services": alone}))["services"]
+    assert services["api"]["ports"] == ["127.0.0.1:5001:5001"]
+    assert "ports" not in services["nginx"]
 
 
 def test_settings_are_named_and_never_written(stack):

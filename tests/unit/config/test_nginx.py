@@ -5,7 +5,6 @@ from pathlib import Path
 
 from config.desired.colours import Colour
 from config.desired.portal import server_block
-from config.desired.services import inner_api
 from config.desired.stack import mounted_files, routed_colours, routes_digest, routes_file
 
 CERTIFICATE, KEY = Path("/etc/ssl/dify.crt"), Path("/etc/ssl/dify.key")
@@ -55,12 +54,32 @@ def test_a_file_that_the_web_lacks_is_asked_of_the_one_before_it(environment, re
     assert "error_page 502 504 = @web_gone;" in text
 
 
-def test_containers_of_the_stack_reach_the_api_that_serves(environment, release, changed):
-    inner = routes_file(environment, release, {"api": Colour.GREEN}).split("listen 80;")[0]
-    assert re.search(r"listen 5001;.*set \$upstream api-green:5001;", inner, re.DOTALL)
+def directs(text):
+    """Port → what its server leads to, of those that lead to one service alone."""
+    servers = text.split("listen 80;")[0].split("    server {")[1:]
+    found = [re.search(r"listen (\d+);.*?set \$upstream (\S+);", each, re.S) for each in servers]
+    return {int(each[1]): each[2] for each in found if each}
+
+
+def test_containers_of_the_stack_reach_the_api_that_serves(environment, release):
+    found = directs(routes_file(environment, release, {"api": Colour.GREEN}))
+    assert found == {5001: "api-green:5001"}
+
+
+def test_each_service_that_may_overlap_has_a_port_where_the_portal_leads_to_it(
+    environment, release, changed
+):
     direct = changed(environment, portal={"route": "services"})
-    addresses = [inner_api(each) for each in (environment, direct)]
-    assert addresses == ["http://nginx:5001", "http://api:5001"]
+    text = routes_file(direct, release, {"web": Colour.GREEN})
+    assert directs(text) == {
+        5001: "api-blue:5001",
+        5003: "api_websocket-blue:5001",
+        3000: "web-green:3000",
+    }
+    web = text.split("listen 3000;")[1].split("    server {")[0]
+    assert "/_next/static/" in web and "set $before web-blue:3000;" in web
+    assert "/_next/static/" not in text.split("listen 5001;")[1].split("    server {")[0]
+    assert routed_colours(text)["web"] == "green"
 
 
 def test_the_stacks_nginx_answers_with_the_digest_of_its_file(environment, release):

@@ -149,6 +149,7 @@ def test_images_are_those_that_run(environment, changed):
     assert images(direct, release) == {
         "api": "langgenius/dify-api:0.6.11",
         "web": "langgenius/dify-web:0.6.11",
+        "nginx": release.images["nginx"],
     }
 
 
