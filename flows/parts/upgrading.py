@@ -68,6 +68,7 @@ class Upgrading:
             self.graph.steps(READY)
             old.steps(["images"])
             self.graph.run(tasks.require_known, found=self.way)
+            old.run(tasks.require_reached)
         with self.laps.lap("restore point"):
             point = self.point()
         proved = proof(old, self.laps, point, drilled=drilled)

@@ -1,6 +1,7 @@
 """Whether Dify's containers get into PostgreSQL and Redis, asked from one of them.
 
-A server may let this machine in, and not the network of its containers.
+A server may let this machine in, and not the network of its containers. An upgrade asks from what
+runs before it stops anything, and before it migrates from the new release and its settings.
 """
 
 import json
@@ -58,7 +59,7 @@ def _ask(site: Site) -> None:
             "migrate",
             f"a container of the release does not say whether it reaches PostgreSQL and Redis: "
             f"{masked(str(error), site)[-500:]}",
-            advice="is it the image of this release? nothing was stopped",
+            advice="is it the image of this release? mend that and run this again",
         ) from None
     if found:
         raise trouble(site, found[0])
@@ -70,7 +71,7 @@ def trouble(site: Site, found: Trouble) -> StepError:
         "migrate",
         f"{found.server} at {found.at} does not let Dify's containers in: "
         f"{masked(found.said, site)}",
-        advice=f"{_advice(site, found)}, and deploy again; nothing was stopped",
+        advice=f"{_advice(site, found)}, and run this again",
         passes=transient(_error(found)),
     )
 

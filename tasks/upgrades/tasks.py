@@ -4,7 +4,7 @@ from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.core.upgrade_mark import Upgrade
 from tasks.points.drill import Drilling
-from tasks.steps import revisions
+from tasks.steps import reach, revisions
 from tasks.steps.table import DAY_S, HOUR_S, MINUTE_S
 from tasks.upgrades import hand_steps, stages, way
 from tasks.upgrades.way import Way
@@ -20,6 +20,12 @@ def find_way(site: Site) -> Way:
 def require_known(site: Site, *, found: Way) -> None:
     """Ask the images of both releases whether they know the schema, while Dify runs."""
     way.require_known(site, found)
+
+
+@task("reached", within_s=HOUR_S)
+def require_reached(site: Site) -> None:
+    """Ask from a container of what runs whether it gets into PostgreSQL and Redis."""
+    reach.require_reached(site)
 
 
 @task("begin upgrade", within_s=10 * MINUTE_S)

@@ -58,3 +58,9 @@ def deploy(site: Site) -> list[str]:
     """What is changed by all steps of a deploy, from Docker to the portal."""
     done = [converge(step) for build in STEPS for step in build(site)]
     return [change.what for outcome in done for change in outcome.changes]
+
+
+def starts(site: Site) -> dict[str, str]:
+    """Service → when its container started."""
+    found, api = site.docker.containers(site.environment.dify.project), site.docker.client.api
+    return {c.service: api.inspect_container(c.id)["State"]["StartedAt"] for c in found}

@@ -20,15 +20,15 @@ from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, converge
 from tasks.platforms.sandbox import redis
-from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps import revisions, rollout
 from tasks.steps.job import JobFailed, run_job
 from tasks.steps.migrate import Migrate
-from tasks.steps.pgsql import admin, dify_database
+from tasks.steps.pgsql import dify_database
 from tasks.steps.reach import require_reached
 from tasks.steps.settings import settings_steps
 from tasks.steps.table import PARTS
 from tests.integration import stack
+from tests.integration.kept_out import kept_out
 from tests.integration.tls_front import presenting
 
 NEW, OLD = "1.15.0", "0.6.11"
@@ -58,11 +58,6 @@ def at(site: Site, revision: str) -> None:
 def states(site: Site) -> dict[str, str]:
     found = site.docker.containers(site.environment.dify.project)
     return {c.service: f"{c.id} {c.state} {c.health}" for c in found}
-
-
-def starts(site: Site) -> dict[str, str]:
-    found, api = site.docker.containers(site.environment.dify.project), site.docker.client.api
-    return {c.service: api.inspect_container(c.id)["State"]["StartedAt"] for c in found}
 
 
 def files(site: Site) -> dict[str, bytes]:
@@ -224,26 +219,15 @@ def as_daemon(site: Site) -> None:
 
 
 def test_containers_that_postgresql_does_not_admit_are_told_from_the_machine(newer: Site) -> None:
-    rules = layout(newer).data / "pg_hba.conf"
-    before, subnet = rules.read_text(), newer.environment.dify.subnet
-    kept = [line for line in before.splitlines() if subnet not in line]
-
-    def load(text: str) -> None:
-        rules.write_text(text)
-        with admin(newer) as connection:
-            connection.execute("SELECT pg_reload_conf()")
-
+    subnet = newer.environment.dify.subnet
     at(newer, BEFORE)
-    began = starts(newer)
-    load("\n".join(kept) + "\n")
-    try:
-        with pytest.raises(StepError, match="does not let Dify's containers in") as refused:
-            converge(Migrate(newer))
-    finally:
-        load(before)
+    began = stack.starts(newer)
+    kept = pytest.raises(StepError, match="does not let Dify's containers in")
+    with kept_out(newer), kept as refused:
+        converge(Migrate(newer))
     assert "no pg_hba.conf entry for host" in refused.value.cause
     assert f"admit dbuser_dify from dify.subnet ({subnet})" in refused.value.advice
-    assert (refused.value.passes, starts(newer)) == (False, began)
+    assert (refused.value.passes, stack.starts(newer)) == (False, began)
     assert revisions.in_database(newer) == BEFORE
     at(newer, HEAD)
 
@@ -258,6 +242,6 @@ def test_a_redis_that_comes_back_is_waited_for_and_a_second_run_does_nothing(new
         assert converge(Migrate(newer)).applied
         later.result()
     assert revisions.in_database(newer) == HEAD
-    began = starts(newer)
+    began = stack.starts(newer)
     assert converge(Migrate(newer)).changes == ()
-    assert starts(newer) == began
+    assert stack.starts(newer) == began

@@ -3,6 +3,7 @@
 import pytest
 
 from config.errors import StepError
+from flows.parts import upgrading as parts
 from flows.parts.graph import Graph
 from flows.parts.upgrading import back
 from tasks.core import release_file, upgrade_mark
@@ -12,6 +13,8 @@ from tasks.steps import revisions
 from tasks.steps.pgsql import dify_database
 from tasks.upgrades import stages, way
 from tasks.upgrades.stages import NotConfirmed
+from tests.integration import stack
+from tests.integration.kept_out import kept_out
 from tests.integration.upgrading import (
     HEADS,
     NEW,
@@ -44,6 +47,17 @@ def test_what_is_in_the_way_is_said_before_anything_is_changed(dify: Site) -> No
     finally:
         execute(dify, "DELETE FROM alembic_version WHERE version_num = 'f0f0f0f0f0f0'")
     assert images(dify) == before and upgrade_mark.read(dify) is None
+
+
+def test_what_keeps_containers_out_is_said_before_anything_is_stopped(
+    dify: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The step pgsql of a sandbox would let them in again.
+    monkeypatch.setattr(parts, "READY", ("preflight", "docker", "redis", "images"))
+    before = stack.starts(dify)
+    with kept_out(dify), pytest.raises(StepError, match="does not let Dify's containers in"):
+        upgrade(dify).carry_out(drilled=False)
+    assert stack.starts(dify) == before and upgrade_mark.read(dify) is None
 
 
 def test_a_migration_that_fails_is_gone_back_from_with_all_data(

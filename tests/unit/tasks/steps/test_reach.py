@@ -42,4 +42,4 @@ def test_each_kind_has_its_advice_and_may_pass(
     error = trouble(SITE, found)
     assert error.cause == f"{server} at 10.0.0.1:5432 does not let Dify's containers in: said so"
     assert (error.passes, advice in error.advice) == (passes, True)
-    assert error.advice.endswith("and deploy again; nothing was stopped")
+    assert error.advice.endswith(", and run this again")
