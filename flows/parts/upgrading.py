@@ -152,6 +152,7 @@ class Upgrading:
         hop, name = self.way.hop, self.site.name
         cause = error.cause if isinstance(error, StepError) else str(error)
         step = error.step if isinstance(error, StepError) else "upgrade"
+        cause = "\n  ".join([cause, *self.last_words(step)])
         try:
             with self.laps.lap("way back"):
                 _, notes = back(self.old)
@@ -170,6 +171,16 @@ class Upgrading:
             f"  Dify {hop.old} serves again" + "".join(f"\n  {note}" for note in notes),
             advice=error.advice if isinstance(error, StepError) else "look at the log above",
         )
+
+    def last_words(self, step: str) -> list[str]:
+        """What containers wrote of their trouble, where checks failed: other steps say it."""
+        if step != "verify":
+            return []
+        try:
+            return self.graph.run(tasks.last_words)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the way back comes next
+            log.warning("upgrade: what the containers wrote is not known: %s", error)
+            return []
 
     def report(self, failed: str = "") -> UpgradeReport:
         mark, hop = self.mark, self.way.hop

@@ -7,6 +7,7 @@ from tasks.points.drill import Drilling
 from tasks.steps import reach, revisions
 from tasks.steps.table import DAY_S, HOUR_S, MINUTE_S
 from tasks.upgrades import hand_steps, stages, way
+from tasks.upgrades import last_words as words
 from tasks.upgrades.way import Way
 
 
@@ -100,6 +101,12 @@ def last(site: Site, *, confirm: str) -> Upgrade:
 def newer(site: Site, *, mark: Upgrade) -> str:
     """Count what people made since the point that is gone back to."""
     return stages.newer(site, mark)
+
+
+@task("last words", within_s=10 * MINUTE_S)
+def last_words(site: Site) -> list[str]:
+    """Read what the containers wrote of their trouble, before they are removed."""
+    return words.last_words(site)
 
 
 @task("turn back", within_s=HOUR_S)

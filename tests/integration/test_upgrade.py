@@ -1,5 +1,7 @@
 """An upgrade over two versions, one that fails half-way, and the way back from one."""
 
+import subprocess
+
 import pytest
 
 from config.errors import StepError
@@ -12,6 +14,7 @@ from tasks.core.upgrade_mark import Stage
 from tasks.steps import revisions
 from tasks.steps.pgsql import dify_database
 from tasks.upgrades import stages, way
+from tasks.upgrades.last_words import last_words
 from tasks.upgrades.stages import NotConfirmed
 from tests.integration import stack
 from tests.integration.kept_out import kept_out
@@ -58,6 +61,21 @@ def test_what_keeps_containers_out_is_said_before_anything_is_stopped(
     with kept_out(dify), pytest.raises(StepError, match="does not let Dify's containers in"):
         upgrade(dify).carry_out(drilled=False)
     assert stack.starts(dify) == before and upgrade_mark.read(dify) is None
+
+
+def test_what_containers_wrote_of_their_trouble_is_read_without_secrets(dify: Site) -> None:
+    project, image = dify.environment.dify.project, dify.release.images["api"]
+    labels = {"project": project, "service": "loud"}
+    named = [f"--label=com.docker.compose.{key}={value}" for key, value in labels.items()]
+    said = 'echo "INFO a lamp"; echo "ERROR no lamp for $1"'
+    words = ["docker", "run", f"--name={project}-loud", "--network=none", "--entrypoint=sh"]
+    given = [*named, image, "-c", said, "sh", dify.secret("secret_key")]
+    subprocess.run([*words, *given], check=True)
+    try:
+        loud = [words for words in last_words(dify) if words.startswith("loud: ")]
+    finally:
+        dify.docker.remove(f"{project}-loud")
+    assert loud == ["loud: ERROR no lamp for ***"]
 
 
 def test_a_migration_that_fails_is_gone_back_from_with_all_data(
