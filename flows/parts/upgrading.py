@@ -69,10 +69,12 @@ class Upgrading:
             old.steps(["images"])
             self.graph.run(tasks.require_known, found=self.way)
             old.run(tasks.require_reached)
+            lost = old.run(tasks.lost)
+            self.notes += [f"{each}: no, before the upgrade already" for each in lost]
         with self.laps.lap("restore point"):
             point = self.point()
         proved = proof(old, self.laps, point, drilled=drilled)
-        return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved)
+        return self.graph.run(tasks.begin, found=self.way, point=point, proved=proved, lost=lost)
 
     @property
     def old(self) -> Graph:
@@ -97,7 +99,7 @@ class Upgrading:
 
     def forward(self, mark: Upgrade) -> Upgrade:
         """What an earlier run has done is found done."""
-        self.beside() if mark.beside else self.with_outage(mark)
+        self.beside(mark) if mark.beside else self.with_outage(mark)
         run = self.graph.run
         with self.laps.lap("hand steps after"):
             self.notes += run(tasks.steps_after, found=self.way)
@@ -105,7 +107,7 @@ class Upgrading:
             run(tasks.watch)
         return run(tasks.end)
 
-    def beside(self) -> None:
+    def beside(self, mark: Upgrade) -> None:
         """Read top to bottom. The old release serves until the new one is led to, and then waits
         until that one is proved."""
         run, lap = self.graph.run, self.laps.lap
@@ -120,6 +122,7 @@ class Upgrading:
             run(STEPS["hosts"])
         with lap("proof"):
             run(STEPS["verify"], changed=True)
+            self.checks += run(tasks.require_old_data, mark=mark)
         run(tasks.opened)
         with lap("end of the old"):
             run(STEPS["compose"])
@@ -144,6 +147,7 @@ class Upgrading:
             run(STEPS["hosts"])
         with lap("gate"):
             self.checks += run(STEPS["verify"], changed=True)
+            self.checks += run(tasks.require_old_data, mark=mark)
             run(reopen_portal)
         run(tasks.opened)
 

@@ -30,7 +30,7 @@ class Upgrade(mark.Mark):
 
     `proved`: a sentence on the drill of the point. `images`: reference → id, before the upgrade.
     `saved`: the point was taken after the stop, and nothing is newer. `beside`: both releases run
-    at once, and nobody is stopped.
+    at once, and nobody is stopped. `lost`: what people had, and did not have then already.
     """
 
     old: str
@@ -41,6 +41,7 @@ class Upgrade(mark.Mark):
     stage: Stage = Stage.STOPPING
     saved: bool = False
     beside: bool = False
+    lost: list[str] = []
 
     @property
     def pending(self) -> bool:

@@ -3,18 +3,14 @@
 import logging
 import secrets
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-from clients import beneath
 from clients.command import Command
 from clients.dify import Dify
 from config.rules.finding import Finding
 from config.rules.restore_point import Manifest
 from tasks.core.site import Site
-from tasks.points import uploads
+from tasks.points import kept, uploads
 from tasks.points.buckets import LISTING, UPLOADS
 from tasks.probes.engine import Probe, Wrong, ask_all
 from tasks.steps.pgsql import dify_database
@@ -22,7 +18,6 @@ from tasks.steps.pgsql import dify_database
 log = logging.getLogger("rollout")
 
 API, LOGIN = "Dify answers", "login works"
-_SHOWN = 3
 _PREVIEW = 3000
 _HASH_S = 7200
 _INDEX_S = 60
@@ -97,24 +92,14 @@ class Proof:
             key for key, digest in noted.items() if digest and found.get(key, digest) != digest
         )
         if missing or other:
-            raise Wrong(_some("have no file", missing) + _some("have another content", other))
+            raise Wrong(
+                kept.some("have no file", missing) + kept.some("have another content", other)
+            )
         return f"{len(noted)} uploads"
 
     def keys(self) -> str:
         """What was encrypted for a tenant before can be decrypted."""
-        with dify_database(self.site).connect() as connection:
-            tenants = uploads.public_keys(connection)
-        storage = self._storage()
-        if storage is None:
-            return f"{len(tenants)} tenants; their keys are in the bucket"
-        wrong = [
-            tenant
-            for tenant, public in tenants.items()
-            if not _decrypts(public, self._read(storage, uploads.private_key(tenant)))
-        ]
-        if wrong:
-            raise Wrong(_some("tenants have no key that fits", wrong))
-        return f"{len(tenants)} tenants"
+        return kept.keys(self.site, self._storage())
 
     def answers(self) -> str:
         status = self.dify.status()
@@ -135,17 +120,12 @@ class Proof:
         if newest is None or storage is None:
             file = self.dify.knowledge.upload(f"{self.name}.txt", self.name)
             return self._same(file, self.name)
-        content = self._read(storage, newest.key) or b""
+        content = kept.content(self.site, storage, newest.key) or b""
         return self._same(newest.id, content.decode(errors="replace")[:_PREVIEW])
 
     def document(self) -> str:
         """Something a knowledge base knew before; a new one where there is none."""
-        with dify_database(self.site).connect() as connection:
-            known = uploads.segment(connection, self.site.environment.dify.admin_email)
-        if known:
-            dataset, text = known
-            if not self.dify.knowledge.retrieve(dataset, text):
-                raise Wrong("a search in a knowledge base finds nothing")
+        if kept.document(self.site, self.dify):
             return "in a knowledge base of the point"
         file = self.dify.knowledge.upload(f"{self.name}.txt", f"The lighthouse of {self.name}.")
         indexing = self.dify.knowledge.index(file)
@@ -167,11 +147,6 @@ class Proof:
             return None
         return self.site.environment.dify.data / state.path
 
-    def _read(self, storage: Path, path: PurePath | str) -> bytes | None:
-        """The file; None if there is none, or a link."""
-        done = self.site.node.attempt(beneath.read(storage, str(path)))
-        return done.stdout.encode() if done.status == 0 else None
-
     def _digests(self) -> dict[str, str]:
         """SHA3-256 of every upload by its key."""
         words = ("find", uploads.FOLDER, "-type", "f",
@@ -179,28 +154,3 @@ class Proof:
         command = Command(words, cwd=str(self._storage()), changes=False, timeout_s=_HASH_S)
         lines = self.site.node.run(command).splitlines()
         return {path: digest for digest, path in (line.split(" *", 1) for line in lines)}
-
-
-def _decrypts(public: str, private: bytes | None) -> bool:
-    if private is None:
-        return False
-    try:
-        ours = serialization.load_pem_private_key(private, None)
-        theirs = serialization.load_pem_public_key(public.encode())
-    except ValueError:
-        return False
-    if not isinstance(ours, rsa.RSAPrivateKey) or not isinstance(theirs, rsa.RSAPublicKey):
-        return False
-    oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-    sample = secrets.token_bytes(32)
-    try:
-        return ours.decrypt(theirs.encrypt(sample, oaep), oaep) == sample
-    except ValueError:
-        return False
-
-
-def _some(what: str, names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}. "

@@ -27,7 +27,7 @@ class NotConfirmed(StepError):
     """A rollback loses what is newer than the point, and nobody said that this is meant."""
 
 
-def begin(site: Site, way: Way, *, point: str, proved: str) -> Upgrade:
+def begin(site: Site, way: Way, *, point: str, proved: str, lost: list[str]) -> Upgrade:
     """From now on there is a point to go back to."""
     ran = release_file.read(site.environment, site.node).images
     mark = Upgrade(
@@ -37,6 +37,7 @@ def begin(site: Site, way: Way, *, point: str, proved: str) -> Upgrade:
         proved=proved,
         images=ran,
         beside=not way.outage,
+        lost=lost,
     )
     return upgrade_mark.write(site, mark)
 

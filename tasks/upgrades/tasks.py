@@ -1,12 +1,13 @@
 """The parts of an upgrade that no rollout has, as Prefect tasks."""
 
+from config.rules.finding import Finding
 from tasks.core.site import Site
 from tasks.core.tasks import task
 from tasks.core.upgrade_mark import Upgrade
 from tasks.points.drill import Drilling
 from tasks.steps import reach, revisions
 from tasks.steps.table import DAY_S, HOUR_S, MINUTE_S
-from tasks.upgrades import hand_steps, stages, way
+from tasks.upgrades import hand_steps, old_data, stages, way
 from tasks.upgrades import last_words as words
 from tasks.upgrades.way import Way
 
@@ -29,10 +30,22 @@ def require_reached(site: Site) -> None:
     reach.require_reached(site)
 
 
+@task("lost before", within_s=HOUR_S)
+def lost(site: Site) -> list[str]:
+    """Ask the old release for what people have, so that nothing is blamed on the new one."""
+    return old_data.lost(site)
+
+
+@task("old data", within_s=HOUR_S)
+def require_old_data(site: Site, *, mark: Upgrade) -> list[Finding]:
+    """Ask the new release for what people had: documents, and what was encrypted."""
+    return old_data.require(site, but=mark.lost)
+
+
 @task("begin upgrade", within_s=10 * MINUTE_S)
-def begin(site: Site, *, found: Way, point: str, proved: str) -> Upgrade:
+def begin(site: Site, *, found: Way, point: str, proved: str, lost: list[str]) -> Upgrade:
     """Note the restore point and the images that an upgrade goes back to."""
-    return stages.begin(site, found, point=point, proved=proved)
+    return stages.begin(site, found, point=point, proved=proved, lost=lost)
 
 
 @task("stop writers", within_s=30 * MINUTE_S)

@@ -13,7 +13,7 @@ from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage
 from tasks.steps import revisions
 from tasks.steps.pgsql import dify_database
-from tasks.upgrades import stages, way
+from tasks.upgrades import old_data, stages, way
 from tasks.upgrades.last_words import last_words
 from tasks.upgrades.stages import NotConfirmed
 from tests.integration import stack
@@ -78,6 +78,20 @@ def test_what_containers_wrote_of_their_trouble_is_read_without_secrets(dify: Si
     assert loud == ["loud: ERROR no lamp for ***"]
 
 
+def test_what_people_have_lost_is_seen_and_not_blamed_on_an_upgrade_after_it(dify: Site) -> None:
+    assert old_data.lost(dify) == []
+    encrypted, *_ = [check.probe for check in old_data.require(dify, but=())]
+    keys = dify.environment.dify.data / dify.release.state["storage"].path / "privkeys"
+    keys.rename(keys.with_name("away"))
+    try:
+        assert old_data.lost(dify) == [encrypted]
+        with pytest.raises(StepError, match="1 tenants have no key that fits"):
+            old_data.require(dify, but=())
+        assert len(old_data.require(dify, but=[encrypted])) == 2
+    finally:
+        keys.with_name("away").rename(keys)
+
+
 def test_a_migration_that_fails_is_gone_back_from_with_all_data(
     dify: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +130,7 @@ def test_an_upgrade_over_two_versions_and_back(dify: Site) -> None:
     assert (report.old, report.new, report.failed) == (OLD, NEW, "")
     assert report.proved.endswith("which is not proved by a drill, as was asked for")
     assert 0 < report.downtime_s < report.seconds
+    assert "a document of before is found by a search" in [check.probe for check in report.checks]
     assert revisions.in_database(dify) == HEADS[NEW]
     assert release_file.read(dify.environment, dify.node).hand_steps.keys() == {once.name}
     mark = stages.last(dify)

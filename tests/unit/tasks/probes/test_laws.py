@@ -22,6 +22,7 @@ from tasks.probes.preflight.checks import probes as preflight
 from tasks.probes.preflight.checks import schema
 from tasks.probes.verify.application import Trial
 from tasks.probes.verify.run import every_probe
+from tasks.upgrades import old_data
 
 # A statement or an address: what a probe puts to somebody.
 ASKED = re.compile(r"\b(SELECT|SHOW)\b|https?://")
@@ -40,12 +41,18 @@ def of_a_restored_point(site: Site) -> list[Probe]:
         return list(Proof(site, SET_UP, dify).probes())
 
 
+def of_old_data(site: Site) -> list[Probe]:
+    with Dify(site.environment.public_url, site.release.api) as dify:
+        return old_data.probes(site, dify)
+
+
 EVERY = {
     "preflight": lambda site: [*preflight(site), schema(site)],
     "verify": of_verify,
     "health": lambda site: health(site, Past()),
     "connections": connections,
     "restored": of_a_restored_point,
+    "old data": of_old_data,
 }
 
 
