@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 Check = Callable[[str], str]
 
-_PASSWORD = re.compile(r"([^\s:/@]*):[^\s/@]+@")
+# To the last @: a password may hold every character, and is often not encoded.
+_PASSWORD = re.compile(r"([^\s:/@]*):(?!//)\S+@")
 
 
 def satisfies(test: Callable[[str], object], sentence: str) -> Check:

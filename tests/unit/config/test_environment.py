@@ -112,7 +112,7 @@ BAD = [
     ("postgres.host = '::1'", f"postgres.host: '::1' {ADDRESS}"),
     ("postgres.host = 'db.test:5432'", "postgres.host: 'db.test:5432' has a port, which is a key of its own; expected the name alone"),
     (
-        "postgres.host = 'postgresql://dify:s3cret@db.test/dify'",
+        "postgres.host = 'postgresql://dify:s3/c:r@t@db.test/dify'",
         "postgres.host: 'postgresql://dify:***@db.test/dify' is a URL; expected the name or the address alone",
     ),
     ("postgres.host = 'my host'", f"postgres.host: 'my host' is not a domain name; {DOMAIN}"),
