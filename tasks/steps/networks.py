@@ -22,11 +22,11 @@ class Networks:
     """A network that was made otherwise is made anew, since no engine changes one.
 
     Newer versions of Compose would do that themselves, older ones go on with what is there.
-    `after`: what starts its containers again.
+    `starting`: what starts its containers again.
     """
 
     site: Site
-    after: Sequence[Step[Any]] = ()
+    starting: Sequence[Step[Any]] = ()
     name: str = "compose"
     settle_s: float = 0.0
 
@@ -62,7 +62,7 @@ class Networks:
             self.site.node.run(
                 compose.down(compose_prefix(self.site.node), self.site.environment.dify.home)
             )
-            for part in self.after:
+            for part in self.starting:
                 converge(part, patience=self.site.within(1))
 
 
