@@ -40,14 +40,11 @@ class Complete:
     settle_s: float = 30.0
 
     def observe(self) -> list[Lacking]:
-        group = self._group()
-        if group is None:
-            return []
-        up = [host for host in map(str, group.hosts) if self._answers(host, _server(group))]
-        return list(self._lacking(group, up)) if up else []
+        group, up = _group(self.site), servers(self.site)
+        return list(self._lacking(group, up)) if group and up else []
 
     def plan(self, actual: list[Lacking]) -> Sequence[Change]:
-        group = self._group()
+        group = _group(self.site)
         if not actual or group is None:
             return []
         wanted = parts(group)
@@ -73,7 +70,7 @@ class Complete:
                     yield Lacking(part, f"in {group.name}")
                 continue
             for host in up:
-                closed = (port for port in part.ports if not self._answers(host, port))
+                closed = (port for port in part.ports if not _answers(self.site, host, port))
                 if (port := next(closed, None)) is not None:
                     yield Lacking(part, f"at {host}:{port}")
 
@@ -83,20 +80,42 @@ class Complete:
             with self.login.connect() as connection:
                 return connection.execute(_HAS_ROLE.encode()).fetchone() == (1,)
         except PostgresRefused:
-            return primary(self.site).ask(_HAS_ROLE) == "1"
+            return self._server_has_roles()
         except PostgresUnreachable:
-            return True  # the part before this one says so
+            # Where something listens, the part before this one says what is wrong.
+            return not lacks_way(self.site, self.login) or self._server_has_roles()
 
-    def _group(self) -> Group | None:
-        return cluster(self.site, self.site.environment.pigsty.pg_cluster)
-
-    def _answers(self, host: str, port: int) -> bool:
-        return not self.site.admin.knock(host, port, KNOCK_S)
+    def _server_has_roles(self) -> bool:
+        return primary(self.site).ask(_HAS_ROLE) == "1"
 
 
 def complete_steps(site: Site, login: Postgres) -> list[Complete]:
     """Whoever names the machines of the cluster has it made; another's is not looked into."""
     return [Complete(site, login)] if site.environment.pigsty.pg_nodes else []
+
+
+def servers(site: Site) -> list[str]:
+    """Machines of the cluster that this environment makes whose PostgreSQL takes connections."""
+    group = _group(site) if site.environment.pigsty.pg_nodes else None
+    if group is None:
+        return []
+    return [host for host in map(str, group.hosts) if _answers(site, host, _server(group))]
+
+
+def lacks_way(site: Site, login: Postgres) -> bool:
+    """Whether that cluster's servers run, and nothing listens where they are to be reached.
+
+    HAProxy and pgbouncer are the last that a playbook makes.
+    """
+    return bool(servers(site)) and not _answers(site, login.host, login.port)
+
+
+def _group(site: Site) -> Group | None:
+    return cluster(site, site.environment.pigsty.pg_cluster)
+
+
+def _answers(site: Site, host: str, port: int) -> bool:
+    return not site.admin.knock(host, port, KNOCK_S)
 
 
 def _server(group: Group) -> int:

@@ -4,7 +4,7 @@ import http.client
 import time
 
 from clients.waiting import until
-from config.errors import StepError
+from config.errors import Refusal, StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import nodes_of
 from tasks.tools import patroni
@@ -13,6 +13,10 @@ from tasks.tools.patroni import Leaderless, Told
 ANSWER_S = 3.0
 WITHIN_S = 60.0
 ASK_AGAIN_S = 1.0
+
+
+class NoneElected(StepError, Refusal):
+    """A cluster that elects no leader until a person lets it."""
 
 
 def leaderless(site: Site) -> Leaderless | None:
@@ -36,7 +40,7 @@ def require_leader(site: Site, step: str) -> None:
         waiting=f"{step}: waiting for a leader of {site.environment.pigsty.pg_cluster}",
     )
     if missing:
-        raise _refused(site, step, missing, time.monotonic() - began)
+        raise lacks_leader(site, step, missing, time.monotonic() - began)
 
 
 def told(site: Site, address: str) -> Told | None:
@@ -53,7 +57,8 @@ def told(site: Site, address: str) -> Told | None:
         connection.close()
 
 
-def _refused(site: Site, step: str, missing: Leaderless, waited: float) -> StepError:
+def lacks_leader(site: Site, step: str, missing: Leaderless, waited: float = 0.0) -> StepError:
+    """The error of a cluster without a leader, which was waited for for so many seconds."""
     cluster = site.environment.pigsty.pg_cluster
     since = f" for {waited:.0f} s" if missing.transient else ""
     advice = (
@@ -61,7 +66,8 @@ def _refused(site: Site, step: str, missing: Leaderless, waited: float) -> StepE
         if missing.transient
         else f"as postgres there: patronictl resume {cluster}; then deploy again"
     )
-    return StepError(
+    kind = StepError if missing.transient else NoneElected
+    return kind(
         step,
         f"cluster {cluster} has no leader{since}: {missing.why}",
         tried="GET /patroni of each of its machines; no playbook was run",

@@ -16,9 +16,9 @@ from config.errors import StepError
 from config.rules.restore_point import DRILL
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
-from tasks.platforms.pigsty.complete import complete_steps
+from tasks.platforms.pigsty.complete import complete_steps, lacks_way
 from tasks.platforms.pigsty.facts import desired, primary_of
-from tasks.platforms.pigsty.leader import leaderless, require_leader
+from tasks.platforms.pigsty.leader import lacks_leader, leaderless, require_leader
 from tasks.platforms.pigsty.machines import Unreached, look_on, look_on_reached
 from tasks.platforms.pigsty.members import machines, members
 from tasks.platforms.pigsty.playbook import RESUME, carry_out
@@ -71,6 +71,8 @@ class Cluster:
         except PostgresRefused:
             return ClusterSeen("")
         except PostgresUnreachable as error:
+            if lacks_way(self.site, self.login):
+                return ClusterSeen("")
             require_absent(self.site, error)
             return ClusterSeen(str(error))
 
@@ -183,7 +185,7 @@ class Role:
         except PostgresRefused as error:
             return RoleSeen(str(error))
         except PostgresUnreachable as error:
-            require_absent(self.site, error)
+            require_to_be_made(self.site, self.login, error)
             return RoleSeen(NO_SERVER)
         held = tuple(w for w, is_set in zip(POWERS.values(), row, strict=True) if is_set)
         return RoleSeen(powers=held)
@@ -253,7 +255,7 @@ class Database:
         except PostgresRefused as error:
             return DatabaseSeen(False, trouble=str(error))
         except PostgresUnreachable as error:
-            require_absent(self.site, error)
+            require_to_be_made(self.site, self.login, error)
             return DatabaseSeen(False, trouble=NO_SERVER)
 
     def plan(self, actual: DatabaseSeen) -> Sequence[Change]:
@@ -324,6 +326,12 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
     return steps
 
 
+def require_to_be_made(site: Site, login: Postgres, error: PostgresUnreachable) -> None:
+    """The cluster, or what leads to it, is made by a part before this one. Raises as the next."""
+    if not lacks_way(site, login):
+        require_absent(site, error)
+
+
 def require_absent(site: Site, error: PostgresUnreachable) -> None:
     """A cluster that does not answer is not there: no node has a data directory.
 
@@ -331,11 +339,14 @@ def require_absent(site: Site, error: PostgresUnreachable) -> None:
 
     Raises:
         PostgresUnreachable: one has, so what the cluster holds is not known.
+        StepError: the same, and no waiting brings the server back.
     """
     nodes = machines(site)
     found = zip(nodes, look_on(nodes, [DATA]), strict=True)
     if occupied := [machine.address for machine, there in found if there[DATA]]:
         cluster, missing = site.environment.pigsty.pg_cluster, leaderless(site)
+        if missing and not missing.transient:
+            raise lacks_leader(site, "pgsql", missing)
         why = missing.why if missing else str(error)
         raise PostgresUnreachable(
             f"cluster {cluster} exists on {', '.join(occupied)} and does not answer: {why}; look "

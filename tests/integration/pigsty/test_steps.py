@@ -19,12 +19,14 @@ import pytest
 import redis as client
 
 from clients.command import Command
+from clients.postgres import PostgresUnreachable
 from clients.processes import process
 from config.desired.maintenance import included_name
 from config.errors import ConfigError, StepError
 from config.rules.finding import judge
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.core.transient import transient
 from tasks.platforms.pigsty.complete import Complete
 from tasks.platforms.pigsty.pgsql import Cluster, Database, Files, Role
 from tasks.platforms.pigsty.playbook import play
@@ -257,7 +259,7 @@ def test_more_power_than_needed_is_an_error_with_the_sql(site: Site, double: Pig
 
 
 def test_a_cluster_that_is_there_and_down_is_never_made_again(site: Site, double: PigstyDouble):
-    pid = double.pid("postgres")
+    pid, said = double.pid("postgres"), double.path("/patroni.json")
     assert pid
     os.kill(pid, signal.SIGINT)
     while process(pid):
@@ -267,8 +269,15 @@ def test_a_cluster_that_is_there_and_down_is_never_made_again(site: Site, double
         with pytest.raises(StepError) as refused:
             converge(Cluster(site, dify_database(site)))
         assert f"cluster pg-meta exists on {double.addresses[0]} and does not" in str(refused.value)
+        assert transient(refused.value)
+        said.write_text('{"role": "replica", "pause": true}')
+        with pytest.raises(StepError, match="Patroni is paused on") as refused:
+            converge(Cluster(site, dify_database(site)))
+        assert "patronictl resume pg-meta" in str(refused.value)
+        assert not transient(refused.value)
         assert double.journal() == journal
     finally:
+        said.unlink(missing_ok=True)
         double.run("./pgsql.yml", "-l", "pg-meta", "-t", "pg_launch")
     assert deploy(site, [PARTS["pgsql"]]) == []
 
@@ -295,6 +304,29 @@ def test_a_cluster_whose_playbook_was_cut_off_is_finished_by_the_rest_of_it(
         f"remove /pg/tmp/pg-user-dbuser_dify.sql on {address}",
     ]
     assert (double.pid("postgres"), double.pid("pgbouncer")) == before
+
+
+def test_a_cluster_that_nothing_leads_to_yet_is_finished_and_not_made_again(
+    site: Site, double: PigstyDouble
+):
+    """A playbook makes HAProxy, by which Dify reaches the server, long after the server."""
+    address, port = double.addresses[0], {"port": 5436}
+    ours, theirs = (
+        other(site, double, postgres=port, pigsty={"pg_nodes": nodes}) for nodes in ([address], [])
+    )
+    double.kill("haproxy")
+    try:
+        plans = [part.plan(part.observe()) for part in PARTS["pgsql"](ours)]
+        assert not plans[0]
+        assert [change.what for change in plans[1]] == [
+            "finish PostgreSQL cluster pg-meta: HAProxy"
+        ]
+        cluster = Cluster(theirs, dify_database(theirs))
+        with pytest.raises(PostgresUnreachable, match=f"cluster pg-meta exists on {address} and"):
+            cluster.observe()
+    finally:
+        double.run("./pgsql.yml", "-l", "pg-meta", "-t", "pg_service")
+    assert deploy(site, [PARTS["pgsql"]]) == []
 
 
 def test_without_a_leader_no_playbook_runs_and_the_reason_is_said(site: Site, double: PigstyDouble):

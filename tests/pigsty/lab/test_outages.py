@@ -22,6 +22,7 @@ from tasks.platforms.pigsty.leader import leaderless
 from tasks.platforms.pigsty.preflight import readings
 from tasks.steps.table import PARTS
 from tasks.steps.tasks import STEPS
+from tasks.tools.patroni import DCS_SILENT_S
 from tests.pigsty.contract.subject import LabSubject
 from tests.pigsty.lab.outage import at, kill_playbook, pause, reset_ssh
 from tests.pigsty.lab.site import LabSite, further, lab_site
@@ -29,8 +30,9 @@ from tests.pigsty.lab.test_replica import BALANCER, CLUSTER, FORGET, PRIMARY, un
 
 REDIS = ("create redis directories", "create dir for", "launch redis-dify")
 PGSQL = ("create pgsql directories", "init postgres cluster", "launch pgbouncer")
+TTL_S = 30  # of the leader's key, by Pigsty
 PG_CTL = "su - postgres -c '/usr/pgsql/bin/pg_ctl -D /pg/data {}'"
-PATRONI = "su - postgres -c 'patronictl -c /etc/patroni/patroni.yml {} pg-meta --wait'"
+PATRONI = "su - postgres -c 'patronictl -c /etc/patroni/patroni.yml {} pg-meta {}'"
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +106,16 @@ def cluster() -> Generator[LabSite]:
         site.lab.sql("DROP DATABASE dify_plugin WITH (FORCE)")
         yield site
         site.lab.inside("systemctl start etcd")
-        site.lab.inside(PATRONI.format("resume"))
+        until(lambda: site.lab.inside(PATRONI.format("list", "")).returncode == 0)
+        site.lab.inside(PATRONI.format("resume", "--wait"))
+        failsafe(site, "true")
         until(lambda: not why(site))
+
+
+def failsafe(site: LabSite, mode: str) -> None:
+    """Whether a leader that reaches every member leads on without etcd: Pigsty 4 says true."""
+    done = site.lab.inside(PATRONI.format("edit-config", f"--force -s failsafe_mode={mode}"))
+    assert done.returncode == 0, done.stderr
 
 
 def reasons(site: LabSite) -> list[str]:
@@ -121,7 +131,18 @@ def why(site: LabSite) -> str:
     return found.why if found else ""
 
 
-def test_etcd_that_is_away_is_named_and_waited_for(cluster: LabSite) -> None:
+def test_without_etcd_a_leader_that_reaches_all_members_leads_on(cluster: LabSite) -> None:
+    assert cluster.lab.inside("systemctl stop etcd").returncode == 0
+    time.sleep(DCS_SILENT_S + TTL_S)
+    assert not any("no leader" in line for line in reasons(cluster))
+    assert "make database dify_plugin" in run("pgsql", cluster.opened())
+    assert cluster.converge(PARTS["pgsql"]) == []
+
+
+def test_a_server_that_etcds_absence_keeps_read_only_is_named_and_waited_for(
+    cluster: LabSite,
+) -> None:
+    failsafe(cluster, "false")
     assert cluster.lab.inside("systemctl stop etcd").returncode == 0
     until(lambda: "etcd has not answered Patroni" in why(cluster))
     assert any("etcd has not answered Patroni on" in line for line in reasons(cluster))
@@ -131,7 +152,7 @@ def test_etcd_that_is_away_is_named_and_waited_for(cluster: LabSite) -> None:
 
 
 def test_patroni_that_is_paused_without_a_leader_is_named_at_once(cluster: LabSite) -> None:
-    assert cluster.lab.inside(PATRONI.format("pause")).returncode == 0
+    assert cluster.lab.inside(PATRONI.format("pause", "--wait")).returncode == 0
     assert cluster.lab.inside(PG_CTL.format("stop -m fast")).returncode == 0
     until(lambda: "Patroni is paused on" in why(cluster))
     began = time.monotonic()
@@ -140,7 +161,7 @@ def test_patroni_that_is_paused_without_a_leader_is_named_at_once(cluster: LabSi
     assert "patronictl resume pg-meta" in str(refused.value)
     assert time.monotonic() - began < 30
     assert any("Patroni is paused on" in line for line in reasons(cluster))
-    assert cluster.lab.inside(PATRONI.format("resume")).returncode == 0
+    assert cluster.lab.inside(PATRONI.format("resume", "--wait")).returncode == 0
     until(lambda: not why(cluster))
     assert "make database dify_plugin" in run("pgsql", cluster.opened())
     assert cluster.converge(PARTS["pgsql"]) == []
