@@ -1,6 +1,6 @@
 """Images of releases that nothing uses any more: found, and removed when somebody asks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from docker.errors import APIError
@@ -11,7 +11,7 @@ from config.desired.services import images
 from config.errors import StepError
 from config.load import environment_names, load_environment, load_release, release_names
 from config.rules.sources import split
-from tasks.core import release_file
+from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.images import stand_ins
 
@@ -34,7 +34,9 @@ class ReleaseImage:
 
 def look(site: Site) -> list[ReleaseImage]:
     """Every image of any release, on every node."""
-    return [kept for each in site.on_each() for kept in _on_node(each)]
+    upgrade = upgrade_mark.read(site)
+    before = upgrade.images if upgrade else {}
+    return [kept for each in site.on_each() for kept in _on_node(each, before)]
 
 
 def unused(found: Iterable[ReleaseImage]) -> list[ReleaseImage]:
@@ -59,12 +61,14 @@ def prune(site: Site) -> list[ReleaseImage]:
     return removed
 
 
-def _on_node(site: Site) -> list[ReleaseImage]:
+def _on_node(site: Site, before: Mapping[str, str]) -> list[ReleaseImage]:
+    """`before`: reference → id of what the last upgrade goes back to."""
     docker: Docker = site.docker
     if trouble := docker.trouble():
         raise StepError("images", trouble)
     running = docker.images_in_use()
     deployed = release_file.read(site.environment, site.node)
+    kept = {*deployed.images.values(), *deployed.previous.values(), *before.values()}
     wanted, versioned = _wanted(), _versioned()
     found: list[ReleaseImage] = []
     for image in docker.images():
@@ -74,7 +78,7 @@ def _on_node(site: Site) -> list[ReleaseImage]:
             why = "a container uses it"
         elif owners := sorted({wanted[tag] for tag in image.tags if tag in wanted}):
             why = f"wanted by {', '.join(owners)}"
-        elif image.id in {*deployed.images.values(), *deployed.previous.values()}:
+        elif image.id in kept or before.keys() & set(image.tags):
             why = "kept for rollback"
         else:
             why = ""

@@ -6,10 +6,11 @@ import pytest
 
 from clients.node import Node
 from config.load import load_environment, load_release
-from tasks.core import release_file
+from tasks.core import release_file, upgrade_mark
 from tasks.core.progress import Arrived, watched_by
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.core.upgrade_mark import Upgrade
 from tasks.images import prune
 from tasks.images.bundle_loader import accepts
 from tasks.images.copy_to_nodes import images_steps
@@ -117,6 +118,11 @@ def test_unused_images_of_releases_are_found_and_removed(second, docker, make, s
         running: "a container uses it",
         rollback: "kept for rollback",
     }
+    back = {older: engine.image(older).id}
+    mark = Upgrade(old="1.16.1", new="1.17.1", point="p", proved="", images=back)
+    upgrade_mark.write(one, mark)
+    assert prune.unused(prune.look(one)) == []
+    upgrade_mark.forget(one)
     assert [kept.name for kept in prune.prune(one)] == [older]
     assert engine.image(older) is None
     assert engine.image(running) and engine.image(rollback) and engine.image(foreign)
