@@ -15,7 +15,7 @@ from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.run import recorded, this_run
 from tasks.core import running_release
 from tasks.points import tasks
-from tasks.points.pitr import moment
+from tasks.points.goal import moment
 
 
 @flow(name="restore", flow_run_name="restore {environment}", persist_result=False)

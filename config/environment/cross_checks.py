@@ -13,7 +13,7 @@ from config.environment.sections import Sections
 def check(environment: Sections) -> Iterator[str]:
     """Every disagreement as `path.to.key: what is wrong; what is expected`."""
     rules = (_paths, _ports, _databases, _tls, _images, _sizes, _addresses, _nodes, _proxy, _drill,
-             _certificate)  # fmt: skip
+             _certificate, _way_back)  # fmt: skip
     for rule in rules:
         yield from rule(environment)
 
@@ -206,3 +206,11 @@ def _certificate(environment: Sections) -> Iterator[str]:
         yield "portal.certificate: portal.tls is false, so nothing would present it; expected empty"
     if environment.pigsty.certbot:
         yield "pigsty.certbot: portal.certificate gives one already; expected false"
+
+
+def _way_back(environment: Sections) -> Iterator[str]:
+    if environment.upgrade.way_back == "cluster" and environment.platform.kind != "pigsty":
+        yield (
+            "upgrade.way_back: 'cluster' goes back by the archive of Pigsty's cluster; "
+            "expected 'point', or platform.kind 'pigsty'"
+        )

@@ -12,6 +12,7 @@ from flows.parts.opening import locked
 from flows.parts.restore_report import RestoreReport, publish
 from flows.parts.second_half import second_half
 from tasks.points import tasks
+from tasks.points.goal import at_moment
 from tasks.points.pitr import Loss
 from tasks.points.replaced import DATABASES
 
@@ -56,7 +57,7 @@ def back_to(
     began = time.monotonic()
     with locked(environment, run=run, half_restored=True) as site:
         graph = Graph(site)
-        done = graph.run(tasks.go_back, target=target)
+        done = graph.run(tasks.go_back, goal=at_moment(environment, target))
         checks = second_half(graph)
     restored = RestoreReport(
         environment,

@@ -7,8 +7,8 @@ from clients.running import Cancelled
 from config.errors import RolloutError, StepError
 from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_UPGRADE
-from config.rules.upgrade import saved_at_the_stop
 from flows.parts.bring_back import bring_back
+from flows.parts.cluster_back import cluster_back
 from flows.parts.drilled import proof
 from flows.parts.graph import Graph
 from flows.parts.point import take_point
@@ -92,8 +92,11 @@ class Upgrading:
         with self.laps.lap("stop"):
             self.graph.run(close_portal)
             self.graph.run(tasks.stop)
-        unchanged = mark.stage is Stage.STOPPING
-        if unchanged and not mark.saved and saved_at_the_stop(self.way.held):
+        if mark.stage is not Stage.STOPPING:
+            return
+        if self.way.by_cluster:
+            self.mark = self.graph.run(tasks.named)
+        elif not mark.saved and self.way.saved_at_the_stop:
             with self.laps.lap("point at the stop"):
                 self.mark = self.graph.run(tasks.saved, point=self.point())
 
@@ -219,6 +222,8 @@ def back(graph: Graph) -> tuple[list[Finding], list[str]]:
         return checks, [
             f"nothing of its data was {'changed' if same else 'restored: it serves it'}"
         ]
+    if named := mark.to(graph.site.environment.upgrade.way_back):
+        return cluster_back(graph, mark, named)
     choice = graph.run(
         points.choose, source=graph.site, point=mark.point, only=[], release=mark.old
     )

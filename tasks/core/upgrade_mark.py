@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from config.errors import StepError
 from tasks.core import mark
 from tasks.core.mark import now
@@ -25,12 +27,23 @@ class Stage(StrEnum):
     DONE = "done"
 
 
+class Named(BaseModel):
+    """A restore point in an archive: its name, when it was set, and the physical backup before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    at: datetime
+    backup: str
+
+
 class Upgrade(mark.Mark):
     """An upgrade `old` → `new` from the restore point `point`.
 
     `proved`: a sentence on the drill of the point. `images`: reference → id, before the upgrade.
-    `saved`: the point was taken after the stop, and nothing is newer. `beside`: both releases run
-    at once, and nobody is stopped. `lost`: what people had, and did not have then already.
+    `saved`: the point was taken after the stop, and nothing is newer. `named`: a restore point of
+    that moment in the archive of the cluster, where that is the way back. `beside`: both releases
+    run at once, and nobody is stopped. `lost`: what people had, and did not have then already.
     """
 
     old: str
@@ -40,6 +53,7 @@ class Upgrade(mark.Mark):
     images: dict[str, str] = {}
     stage: Stage = Stage.STOPPING
     saved: bool = False
+    named: Named | None = None
     beside: bool = False
     lost: list[str] = []
 
@@ -52,10 +66,14 @@ class Upgrade(mark.Mark):
         """When the restore point was taken, which its name says."""
         return datetime.strptime(self.point, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
+    def to(self, way_back: str) -> Named | None:
+        """Where the cluster goes back to, if that is the way back and was prepared."""
+        return self.named if way_back == "cluster" else None
+
     @property
     def unsaved_s(self) -> float:
         """How long people wrote on after the point: what a way back loses."""
-        if self.saved or not (self.stopped and self.point):
+        if self.saved or self.named or not (self.stopped and self.point):
             return 0.0
         return (datetime.fromisoformat(self.stopped) - self.taken).total_seconds()
 

@@ -7,7 +7,7 @@ and those that were deleted meanwhile are in the restore points.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +17,12 @@ from psycopg import sql
 from clients.command import PATIENCE
 from clients.postgres import PostgresRefused
 from clients.waiting import despite, until
-from config.desired.services import active
 from config.errors import StepError
 from config.rules.restore_point import DRILL, PREVIOUS
+from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.core.upgrade_mark import Named
 from tasks.platforms.pigsty import replicas
 from tasks.platforms.pigsty.facts import primary_of
 from tasks.platforms.pigsty.machines import Machine
@@ -32,13 +33,15 @@ from tasks.platforms.pigsty.tree import require_tree
 from tasks.points import interrupted_restore
 from tasks.points.choice import STEP
 from tasks.points.databases import session_database
+from tasks.points.goal import Goal
 from tasks.points.interrupted_restore import Exchange
 from tasks.points.landing import forget_jobs
 from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository
 from tasks.points.restore import save_current
-from tasks.steps.containers import stop_services
+from tasks.steps.containers import running_services, stop_services
 from tasks.steps.pgsql import dify_database, pgsql_steps
+from tasks.tools.pgbackrest import Physical
 from tasks.tools.pigsty import PITR, Tree
 
 log = logging.getLogger("rollout")
@@ -83,25 +86,6 @@ class WentBack:
     seconds: float
 
 
-def moment(text: str) -> datetime:
-    """The time, in UTC.
-
-    Raises:
-        StepError: it is none, or says no time zone.
-    """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise StepError(
-            STEP,
-            f"to_time: {text!r} is no time with its zone; expected one like "
-            "2026-11-24T12:30:00+00:00",
-        )
-    return found.astimezone(UTC)
-
-
 def preview(site: Site, repository: Repository, target: datetime) -> Loss:
     """What would be undone. Changes nothing.
 
@@ -117,11 +101,34 @@ def preview(site: Site, repository: Repository, target: datetime) -> Loss:
         server.lsn(),
         newer(site, target),
         tuple(point.id for point in repository.points() if point.created > target),
-        _others(site, server),
+        others(site),
     )
 
 
-def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> WentBack:
+def named(site: Site, name: str) -> Named:
+    """A new restore point of that name in the cluster's archive.
+
+    Raises:
+        StepError: there is no physical backup to go back from.
+    """
+    server = primary(site)
+    backup = _backups(server)[-1].label
+    where = server.named(name)
+    log.info("%s is a restore point in the archive, at %s", name, where)
+    return Named(name=name, at=datetime.now(UTC), backup=backup)
+
+
+def require_archive(site: Site) -> None:
+    """The cluster could go back to a restore point of now. Only reads.
+
+    Raises:
+        StepError: it could not; says why.
+    """
+    _playbook(site)
+    _backups(primary(site))
+
+
+def go_back(site: Site, goal: Goal, own: Callable[[], Repository]) -> WentBack:
     """Dify's databases are as they were, and the stack is down.
 
     `own` opens the environment's repository, for the point of what is there now.
@@ -136,24 +143,26 @@ def go_back(site: Site, target: datetime, own: Callable[[], Repository]) -> Went
     if unfinished:
         interrupted_restore.require_finishes(site, unfinished, DATABASES)
         safety = unfinished.safety
-        stop_services(site, list(active(site.environment, site.release)))
+        stop_services(site, running_services(site))
     else:
         server = primary(site)
-        _start(server, target, datetime.now(UTC))
-        stop_services(site, list(active(site.environment, site.release)))
+        _start(server, goal.at, datetime.now(UTC))
+        stop_services(site, running_services(site))
         safety = save_current(site, own)
         _archive(site, server)
-        interrupted_restore.begin(site, _begun(site, target, safety))
-    _undo(site, tree, first, f"{target:%Y-%m-%d %H:%M:%S.%f}+00")
+        begun = Exchange(goal.at.isoformat(), DATABASES, safety, goal.finish)
+        interrupted_restore.begin(site, begun)
+    _undo(site, tree, first, goal)
     replicas.renew(site, _await_writes(site))
     _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
     for step in pgsql_steps(site):
         converge(step, patience=site.within(1))
-    _require_back(site, target)
+    _require_back(site, goal.at)
     forget_jobs(site)
+    release_file.forget_hand_steps(site.environment, site.node, since=goal.at)
     interrupted_restore.end(site)
-    log.info("restore: cluster %s is at %s", cluster, target.isoformat(timespec="seconds"))
+    log.info("restore: cluster %s is at %s", cluster, goal.at.isoformat(timespec="seconds"))
     return WentBack(safety, time.monotonic() - began)
 
 
@@ -173,15 +182,15 @@ def _first(site: Site) -> str:
     )
 
 
-def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
+def _undo(site: Site, tree: Tree, first: str, goal: Goal) -> None:
     """By Pigsty's playbook, one stage after the other, only the primary going back itself.
 
     In one go it hands the server to Patroni as soon as that can be asked, wherever recovery is by
     then, and Patroni replays all there is: the moment would be missed.
     """
-    cluster = site.environment.pigsty.pg_cluster
-    play(site, STEP, tree, tree.pitr(cluster, "down", moment))
-    played = play(site, STEP, tree, tree.pitr(first, "pitr", moment))
+    cluster, asked = site.environment.pigsty.pg_cluster, goal.asked()
+    play(site, STEP, tree, tree.pitr(cluster, "down", asked))
+    played = play(site, STEP, tree, tree.pitr(first, "pitr", asked))
     if played and played.fatal:
         raise StepError(
             STEP,
@@ -189,7 +198,7 @@ def _undo(site: Site, tree: Tree, first: str, moment: str) -> None:
             advice="mend that and run this again",
         )
     _await_moment(site, Member(Machine(site, tree, first, STEP), cluster))
-    play(site, STEP, tree, tree.pitr(cluster, "up", moment))
+    play(site, STEP, tree, tree.pitr(cluster, "up", asked))
 
 
 def _await_moment(site: Site, server: Member) -> None:
@@ -253,15 +262,9 @@ def _playbook(site: Site) -> Tree:
 
 def _start(server: Member, target: datetime, now: datetime) -> str:
     """The backup recovery to that time starts from."""
-    stanza = server.stanza()
-    if not stanza.backups:
-        raise StepError(
-            STEP,
-            f"cluster {server.cluster} has no physical backup: {stanza.trouble}",
-            advice="as postgres on the primary: pg-backup full; or take a restore point",
-        )
-    first = stanza.backups[0].stop
-    whole = [backup.label for backup in stanza.backups if backup.stop <= target]
+    backups = _backups(server)
+    first = backups[0].stop
+    whole = [backup.label for backup in backups if backup.stop <= target]
     if not whole or target >= now:
         raise StepError(
             STEP,
@@ -271,11 +274,24 @@ def _start(server: Member, target: datetime, now: datetime) -> str:
     return whole[-1]
 
 
-def _others(site: Site, server: Member) -> tuple[str, ...]:
+def _backups(server: Member) -> Sequence[Physical]:
+    """The cluster's physical backups, the oldest first; at least one."""
+    stanza = server.stanza()
+    if not stanza.backups:
+        raise StepError(
+            STEP,
+            f"cluster {server.cluster} has no physical backup: {stanza.trouble}",
+            advice="as postgres on the primary: pg-backup full; or take a restore point",
+        )
+    return stanza.backups
+
+
+def others(site: Site) -> tuple[str, ...]:
+    """Databases of others in the cluster, which go back too."""
     postgres = site.environment.postgres
     names = [postgres.database, postgres.plugin_database]
     ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL, PREVIOUS))
-    return tuple(server.ask(_OTHERS.format(ours)).split())
+    return tuple(primary(site).ask(_OTHERS.format(ours)).split())
 
 
 def _archive(site: Site, server: Member) -> None:
@@ -334,8 +350,3 @@ def _await_way(site: Site) -> None:
     within_s = site.within(BACK_WITHIN_S)
     with suppress(PostgresRefused), dify_database(site).connect(within_s):
         pass
-
-
-def _begun(site: Site, target: datetime, safety: str) -> Exchange:
-    when = target.isoformat()
-    return Exchange(when, DATABASES, safety, f"rollout restore {site.name} --to-time {when}")

@@ -16,6 +16,7 @@ from tasks.points.backup import Backup, OnProgress
 from tasks.points.choice import Choice
 from tasks.points.choice import choose as choose_point
 from tasks.points.drill import Drill, Drilling
+from tasks.points.goal import Goal
 from tasks.points.pitr import Loss, WentBack
 from tasks.points.repository import Repository
 from tasks.points.restore import Restored, Restoring
@@ -185,9 +186,9 @@ def preview_loss(site: Site, *, target: datetime) -> Loss:
 
 
 @task("pitr", within_s=DAY_S)
-def go_back(site: Site, *, target: datetime) -> WentBack:
+def go_back(site: Site, *, goal: Goal) -> WentBack:
     """Save the state of now as a point, then take the whole cluster back to a moment."""
-    return pitr.go_back(site, target, partial(repositories.open_repository, site, create=True))
+    return pitr.go_back(site, goal, partial(repositories.open_repository, site, create=True))
 
 
 @task("begin drill", within_s=HOUR_S)

@@ -7,7 +7,7 @@ inventory, do nothing and report success. `-v` is never given: it prints passwor
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -120,12 +120,14 @@ class Tree:
         """The hosts files of all nodes, from node_etc_hosts."""
         return self._play("node.yml", "-t", "node_hosts")
 
-    def pitr(self, limit: str, stage: Literal["down", "pitr", "up"], time: str) -> Command:
-        """One stage of going back to that time, like "2026-11-24 12:00:00+00"; acts at once.
+    def pitr(
+        self, limit: str, stage: Literal["down", "pitr", "up"], goal: Mapping[str, str]
+    ) -> Command:
+        """One stage of going back to a goal, like {"time": "2026-11-24 12:00:00+00"}; acts at once.
 
         Without the action the server only pauses there; Patroni then takes it past the moment.
         """
-        target = json.dumps({"pg_pitr": {"time": time, "action": "promote"}})
+        target = json.dumps({"pg_pitr": {**goal, "action": "promote"}})
         return self._play(PITR, "-l", limit, "-t", stage, "-e", target, timeout_s=86_400)
 
     @property

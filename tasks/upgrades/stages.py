@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import UTC, datetime
 
 import psycopg
 
@@ -9,7 +10,8 @@ from clients.running import pause
 from config.errors import NotKnown, StepError
 from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
-from tasks.core.upgrade_mark import Stage, Upgrade
+from tasks.core.upgrade_mark import Named, Stage, Upgrade
+from tasks.points import pitr
 from tasks.probes.verify.run import failed, verify
 from tasks.steps.containers import running_services, stop_services
 from tasks.upgrades import beside, facts
@@ -55,6 +57,13 @@ def saved(site: Site, *, point: str) -> Upgrade:
     mark = current(site)
     proved = f"taken as {mark.point} was, which is {mark.proved}"
     return upgrade_mark.write(site, mark, point=point, proved=proved, saved=True)
+
+
+def named(site: Site) -> Upgrade:
+    """The archive of the cluster has a restore point of the stop."""
+    mark = current(site)
+    found = pitr.named(site, f"upgrade-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    return upgrade_mark.write(site, mark, named=found)
 
 
 def change(site: Site) -> None:
@@ -144,18 +153,37 @@ def require_confirmed(site: Site, mark: Upgrade, *, confirm: str) -> None:
     """
     if confirm == site.name:
         return
+    where = _whole(site, mark) or mark.point
     raise NotConfirmed(
         "rollback",
-        f"{site.name} would go back from Dify {mark.new} to {mark.old}, as it was at {mark.point}; "
+        f"{site.name} would go back from Dify {mark.new} to {mark.old}, as it was at {where}; "
         f"newer than that: {newer(site, mark)}, which a restore point of their own keeps",
         advice=f"rollout rollback {site.name} --yes; in the UI, confirm = {site.name!r}",
     )
 
 
-def newer(site: Site, mark: Upgrade) -> str:
-    """What people made since the point: rows by table, as words."""
+def _whole(site: Site, mark: Upgrade) -> str:
+    """Where the whole cluster would go back to, with whose databases; empty where it does not."""
+    named = _to(site, mark)
+    if named is None:
+        return ""
     try:
-        found = facts.newer(site, mark.taken)
+        others = ", ".join(pitr.others(site)) or "none"
+    except StepError as error:
+        log.warning("rollback: what else is in the cluster is not known: %s", error)
+        others = "not known"
+    return f"{named.name}, with its whole cluster (databases of others in it: {others})"
+
+
+def _to(site: Site, mark: Upgrade) -> Named | None:
+    return mark.to(site.environment.upgrade.way_back)
+
+
+def newer(site: Site, mark: Upgrade) -> str:
+    """What people made since what is gone back to: rows by table, as words."""
+    named = _to(site, mark)
+    try:
+        found = facts.newer(site, named.at if named else mark.taken)
     except (NotKnown, psycopg.Error) as error:
         log.warning("rollback: what is newer than %s is not known: %s", mark.point, error)
         return "an unknown number of rows"

@@ -60,6 +60,12 @@ def saved(site: Site, *, point: str) -> Upgrade:
     return stages.saved(site, point=point)
 
 
+@task("name moment", within_s=10 * MINUTE_S)
+def named(site: Site) -> Upgrade:
+    """Set a restore point in the archive of the cluster, to go back to exactly the stop."""
+    return stages.named(site)
+
+
 @task("change", within_s=10 * MINUTE_S)
 def change(site: Site) -> None:
     """Note that schema and data are the new release's from here on."""

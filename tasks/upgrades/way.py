@@ -13,6 +13,7 @@ from tasks.core.promotion import require_same_images
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome
 from tasks.core.upgrade_mark import Stage, Upgrade
+from tasks.points import pitr
 from tasks.steps import revisions
 from tasks.upgrades import beside, facts, hand_steps
 
@@ -23,18 +24,25 @@ STEP = "upgrade"
 class Way:
     """What an upgrade does beside its steps: hand steps in order, and the large tables, in bytes.
 
-    `held`: bytes of both databases. `going_on`: the mark of the same upgrade where it stopped
-    half-way. `outage`: why nobody can use Dify meanwhile; empty where both releases run at once.
-    `start_s`: how long the last start of the stack took; 0 where that is not known.
+    `held`: bytes of both databases. `by_cluster`: the way back is that of the cluster's archive.
+    `going_on`: the mark of the same upgrade where it stopped half-way. `outage`: why nobody can use
+    Dify meanwhile; empty where both releases run at once. `start_s`: how long the last start of the
+    stack took; 0 where that is not known.
     """
 
     hop: Hop
     steps: tuple[HandStep, ...]
     sizes: dict[str, int]
     held: int
+    by_cluster: bool
     going_on: Upgrade | None
     outage: str = ""
     start_s: float = 0.0
+
+    @property
+    def saved_at_the_stop(self) -> bool:
+        """Whether a point is taken then: the archive of a cluster has that moment already."""
+        return not self.by_cluster and rules.saved_at_the_stop(self.held)
 
     def when(self, when: str) -> list[HandStep]:
         """Those of before, or after, the new version starts; a person's are done by then."""
@@ -57,10 +65,14 @@ def find(site: Site) -> Way:
     steps = rules.crossed(known, hop)
     held = facts.held(site)
     _require([rules.unknown_between(list(known), hop), *_in_the_way(site, hop, steps, held)])
+    by_cluster = site.environment.upgrade.way_back == "cluster"
+    if by_cluster:
+        pitr.require_archive(site)
     ran = release_file.read(site.environment, site.node)
     began = "" if going_on and going_on.beside else "it began so"
     why = began if going_on else beside.outage(site, steps)
-    return Way(hop, tuple(steps), facts.sizes(site), held, going_on, why, ran.start_s)
+    sizes = facts.sizes(site)
+    return Way(hop, tuple(steps), sizes, held, by_cluster, going_on, why, ran.start_s)
 
 
 def require_known(site: Site, way: Way) -> None:
@@ -94,7 +106,7 @@ def notes(way: Way, *, drilled: bool) -> list[str]:
     point = "a restore point is taken first" + (
         ", and proved by a drill" if drilled else "; NO drill proves it"
     )
-    later = f"later, rollout rollback {hop.environment} goes back to"
+    later = f"later, rollout rollback {hop.environment} goes back"
     if not way.outage:
         ready = f", ready in about {way.start_s:.0f} s" if way.start_s else ""
         return [
@@ -102,19 +114,33 @@ def notes(way: Way, *, drilled: bool) -> list[str]:
             f"and {hop.old} ends what it had begun"
             + (f"; large tables: {tables}" if tables else ""),
             point,
+            *([_kept(way)] if way.by_cluster else []),
             f"if anything fails {hop.old} serves on, and nothing has to be restored; "
-            f"{later} the point",
+            f"{later} to {'there' if way.by_cluster else 'the point'}",
         ]
+    saved = way.held if way.saved_at_the_stop else 0
     return [
-        f"nobody can use Dify for about {rules.downtime_s(way.sizes, way.held)} s: {way.outage}"
+        f"nobody can use Dify for about {rules.downtime_s(way.sizes, saved)} s: {way.outage}"
         + (f"; large tables: {tables}" if tables else ""),
         point,
-        "another one is taken once nobody writes any longer"
-        if rules.saved_at_the_stop(way.held)
-        else f"the databases hold {way.held / 1e9:.0f} GB and are not saved again at the stop: "
-        "a way back loses what people write after the point",
-        f"if anything fails {hop.old} serves again from the last point; {later} it",
+        _kept(way),
+        f"if anything fails {hop.old} serves again from there; {later} there too",
     ]
+
+
+def _kept(way: Way) -> str:
+    """Where a way back leads to, and what that loses."""
+    if way.by_cluster:
+        return (
+            "a restore point is named in the archive of its cluster once nobody writes any longer: "
+            "a way back takes the whole cluster there, databases of others too"
+        )
+    if way.saved_at_the_stop:
+        return "another one is taken once nobody writes any longer"
+    return (
+        f"the databases hold {way.held / 1e9:.0f} GB and are not saved again at the stop: "
+        "a way back loses what people write after the point"
+    )
 
 
 def _going_on(site: Site) -> Upgrade | None:

@@ -11,6 +11,7 @@ from config.rules.finding import judge
 from tasks.core.site import Site
 from tasks.platforms.pigsty.preflight import readings
 from tasks.points import pitr
+from tasks.points.goal import at_moment
 from tasks.steps.table import PARTS
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy, processes
@@ -70,7 +71,7 @@ def test_a_tree_without_certbot_is_said_before_anything_is_done(old_double: Pigs
 
 
 def test_a_tree_without_the_playbook_goes_back_to_no_moment(site: Site, old_double: PigstyDouble):
-    before = old_double.journal()
+    before, goal = old_double.journal(), at_moment(site.name, datetime.now(UTC))
     with pytest.raises(StepError, match=r"Pigsty 2\.7\.0 has no pgsql-pitr\.yml"):
-        pitr.go_back(site, datetime.now(UTC), lambda: pytest.fail("a point is made for nothing"))
+        pitr.go_back(site, goal, lambda: pytest.fail("a point is made for nothing"))
     assert old_double.journal() == before

@@ -13,11 +13,13 @@ from pydantic import SecretStr
 from blocks.repository import BackupRepository
 from config.errors import StepError
 from tasks.core.site import Site
+from tasks.platforms.pigsty.members import primary
 from tasks.points import backup as backups
 from tasks.points import interrupted_restore, pitr
 from tasks.points.backup import backup, take
 from tasks.points.choice import choose
 from tasks.points.databases import twins
+from tasks.points.goal import Goal, at_moment, moment
 from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository, tool
 from tasks.points.restore import settle
@@ -145,7 +147,7 @@ def test_it_goes_back_to_the_moment_and_what_was_there_is_a_point(
     assert loss.rows == {"messages": 2} and loss.points == ()
     assert loss.backup and "/" in loss.lsn
     assert loss.others == ("meta",)
-    done = pitr.go_back(site, target, lambda: repository)
+    done = pitr.go_back(site, at_moment(site.name, target), lambda: repository)
     assert said(site) == before
     assert "went back postgres 5432" in double.journal()
     assert interrupted_restore.pending(site) is None
@@ -165,10 +167,27 @@ def test_a_time_outside_the_archive_is_refused_before_anything_happens(
         with pytest.raises(StepError, match=r"(?s)is outside the archive of pg-meta.*expected a"):
             pitr.preview(site, repository, target)
         with pytest.raises(StepError, match="is outside the archive"):
-            pitr.go_back(site, target, lambda: repository)
+            pitr.go_back(site, at_moment(site.name, target), lambda: repository)
     assert double.journal() == journal and interrupted_restore.pending(site) is None
     with pytest.raises(StepError, match="is no time with its zone"):
-        pitr.moment("2026-11-24 12:00")
+        moment("2026-11-24 12:00")
+
+
+def test_it_goes_back_to_a_named_restore_point_though_a_backup_is_newer(
+    site: Site, repository: Repository, double: PigstyDouble
+) -> None:
+    before = said(site)
+    named = pitr.named(site, "upgrade-1")
+    time.sleep(0.1)
+    say(site)
+    assert primary(site).back_up() == ""
+    say(site)
+    goal = Goal(named.at, "rollout rollback prod", named)
+    done = pitr.go_back(site, goal, lambda: repository)
+    assert said(site) == before and done.safety
+    say(site)
+    pitr.go_back(site, goal, lambda: repository)  # once more: a run that was killed does so
+    assert said(site) == before
 
 
 def test_a_run_killed_before_the_playbook_is_finished_by_the_next(
@@ -177,7 +196,7 @@ def test_a_run_killed_before_the_playbook_is_finished_by_the_next(
     before, target = said(site), now()
     say(site)
     monkeypatch.setattr("tasks.points.pitr.play", die)
-    go: Any = lambda: pitr.go_back(site, target, lambda: repository)  # noqa: E731
+    go: Any = lambda: pitr.go_back(site, at_moment(site.name, target), lambda: repository)  # noqa: E731
     assert in_child(go) == -signal.SIGKILL
     monkeypatch.undo()
     assert said(site) == before + 1

@@ -34,17 +34,31 @@ def test_pg_backup_adds_an_incremental_one(pigsty):
     assert newest["type"] == "incr" and newest["label"].endswith("I")
 
 
-def went_back(pigsty, *ways):
+def moment(pigsty):
+    """The time of now, as the playbook takes it."""
+    return {"time": pigsty.sql("SELECT clock_timestamp()::timestamptz(3)")}
+
+
+def named(pigsty):
+    """A restore point of now, and the physical backup before it."""
+    goal = {"name": f"named-{time.time():.0f}", "set": backups(pigsty)[-1]["label"]}
+    pigsty.sql(f"SELECT pg_create_restore_point('{goal['name']}')")
+    return goal
+
+
+def went_back(pigsty, *ways, set_goal=moment):
     """How many rows are there after two were written, and the playbook went between them."""
     pigsty.sql("DROP TABLE IF EXISTS went")
     pigsty.sql("CREATE TABLE went AS SELECT 1 AS number")
     time.sleep(3)
-    moment = pigsty.sql("SELECT clock_timestamp()::timestamptz(3)")
+    goal = set_goal(pigsty)
     pigsty.sql("INSERT INTO went VALUES (2)")
+    if "name" in goal:
+        asked(pigsty, "/pg/bin/pg-backup", "incr")
     pigsty.sql("SELECT pg_switch_wal()")
     time.sleep(3)
     for words, more in ways:
-        target = json.dumps({"pg_pitr": {"time": moment, **more}})
+        target = json.dumps({"pg_pitr": {**goal, **more}})
         done = pigsty.run("./pgsql-pitr.yml", "-l", "pg-meta", *words, "-e", target)
         assert done.status == 0, done
         assert done.hosts[pigsty.address]["failed"] == 0
@@ -58,6 +72,13 @@ def test_the_playbook_in_one_go_misses_the_moment(pigsty):
     assert went_back(pigsty, ((), {})) == "2"
 
 
+STAGES = [(("-t", stage), {"action": "promote"}) for stage in ("down", "pitr", "up")]
+
+
 def test_stage_by_stage_the_cluster_goes_back_to_a_moment(pigsty):
-    stages = (("-t", stage) for stage in ("down", "pitr", "up"))
-    assert went_back(pigsty, *((words, {"action": "promote"}) for words in stages)) == "1"
+    assert went_back(pigsty, *STAGES) == "1"
+
+
+def test_it_goes_back_to_a_restore_point_by_name_from_a_backup_before_it(pigsty):
+    """Without `set` it would begin with the newest backup, which is newer than the point."""
+    assert went_back(pigsty, *STAGES, set_goal=named) == "1"

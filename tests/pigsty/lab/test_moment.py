@@ -7,6 +7,7 @@ import pytest
 
 from tasks.core.site import Site
 from tasks.points import interrupted_restore, pitr
+from tasks.points.goal import at_moment
 from tasks.steps.pgsql import dify_database
 from tasks.steps.table import PARTS
 from tests.pigsty.lab.site import lab_site
@@ -34,7 +35,11 @@ def test_it_goes_back_to_the_moment_and_writes_again() -> None:
         target = datetime.now(UTC)
         time.sleep(1)
         ask(site, SAID.encode())
-        done = pitr.go_back(site, target, lambda: pytest.fail("no Dify here to make a point of"))
+        done = pitr.go_back(
+            site,
+            at_moment(site.name, target),
+            lambda: pytest.fail("no Dify here to make a point of"),
+        )
         assert done.safety == "" and interrupted_restore.pending(site) is None
         assert ask(site, b"SELECT count(*) FROM messages") == 1
         ask(site, SAID.encode())

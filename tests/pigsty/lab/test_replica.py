@@ -21,6 +21,7 @@ from tasks.core.step import converge
 from tasks.platforms.pigsty.members import primary
 from tasks.platforms.pigsty.prefetch import prefetch
 from tasks.points import pitr
+from tasks.points.goal import at_moment
 from tasks.probes.engine import ask_all
 from tasks.probes.health.postgres import probes
 from tasks.probes.health.probe import Past
@@ -179,7 +180,9 @@ def test_going_back_to_a_moment_takes_the_replica_along(pair: Pair) -> None:
     time.sleep(1)
     first.sql("INSERT INTO messages VALUES (1)", "dify")
     until(lambda: second.sql("SELECT count(*) FROM messages", "dify") == "1")
-    pitr.go_back(site, target, lambda: pytest.fail("no Dify here to make a point of"))
+    pitr.go_back(
+        site, at_moment(site.name, target), lambda: pytest.fail("no Dify here to make a point of")
+    )
     assert first.sql("SELECT count(*) FROM messages", "dify") == "0"
     until(lambda: first.sql(STREAMING) == "1" and pair.leads_to(first))
     assert second.sql(IN_RECOVERY) == "t"

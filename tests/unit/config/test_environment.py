@@ -153,6 +153,11 @@ BAD = [
         "redis.broker_database: 0 is also redis.database; expected another number, "
         "so that flushing the cache does not lose queued jobs",
     ),
+    (
+        "upgrade.way_back = 'cluster'",
+        "upgrade.way_back: 'cluster' goes back by the archive of Pigsty's cluster; "
+        "expected 'point', or platform.kind 'pigsty'",
+    ),
     ("redis.user = 'a b'", "redis.user: 'a b' is no user of Redis; expected printable ASCII without spaces"),
     (
         "postgres.sslmode = 'disable'",

@@ -10,19 +10,19 @@ from engine.play import CHANGED, OK, SKIPPED, Done, Failed, Task
 from engine.postgres import data, port, running, sql, start, stop
 from engine.world import Host, answers, run
 
-RECOVERY = ("recovery_target_time", "recovery_target_action", "restore_command")
+RECOVERY = ("recovery_target_time", "recovery_target_name", "recovery_target_action",
+            "restore_command")  # fmt: skip
 
 
 def tasks(given: dict[str, Any]) -> list[Task]:
     wanted = given.get("pg_pitr")
     if not isinstance(wanted, dict):
         return []
-    moment, action = str(wanted.get("time", "")), str(wanted.get("action", "pause"))
     return [
         Task("pg_pitr : print pgbackrest restore command", lambda _: OK, ("print", "always")),
         Task("pg_pitr : pause patroni ha", lambda _: CHANGED, ("down", "pause")),
         Task("pg_pitr : force stop postgres if still running", _stop, ("down", "stop")),
-        Task("pg_pitr : run pgbackrest restore", lambda host: _restore(host, moment, action),
+        Task("pg_pitr : run pgbackrest restore", lambda host: _restore(host, wanted),
              ("pitr", "restore")),
         Task("pg_pitr : wait for wal replay to recovery target", _recover, ("pitr", "recovery")),
         Task("pg_pitr : launch patroni primary", _launch, ("up", "start")),
@@ -36,9 +36,12 @@ def _stop(host: Host) -> Done:
     return CHANGED
 
 
-def _restore(host: Host, moment: str, action: str) -> Done:
-    """The newest backup before the moment; without a moment the newest of all."""
+def _restore(host: Host, wanted: dict[str, Any]) -> Done:
+    """The newest backup before the moment; without a moment the one named, or the newest of all."""
     known = read(host.root)
+    moment, name = str(wanted.get("time", "")), str(wanted.get("name", ""))
+    if given := wanted.get("set"):
+        known = [row for row in known if row["label"] == given]
     if moment:
         limit = datetime.fromisoformat(moment).timestamp()
         known = [row for row in known if row["timestamp"]["stop"] <= limit]
@@ -48,9 +51,11 @@ def _restore(host: Host, moment: str, action: str) -> Done:
     words = ("cp", "--archive", host.root / BACKUPS / known[-1]["label"], data(host))
     assert run(words).returncode == 0
     values = {"restore_command": f"cp {host.root / ARCHIVE}/%f %p",
-              "recovery_target_action": action}  # fmt: skip
+              "recovery_target_action": str(wanted.get("action", "pause"))}  # fmt: skip
     if moment:
         values["recovery_target_time"] = moment
+    if name:
+        values["recovery_target_name"] = name
     with (data(host) / "postgresql.auto.conf").open("a") as conf:
         conf.writelines(f"{name} = '{value}'\n" for name, value in values.items())
     signal = data(host) / "recovery.signal"
