@@ -59,6 +59,7 @@ def back_to(
         graph = Graph(site)
         done = graph.run(tasks.go_back, goal=at_moment(environment, target))
         checks = second_half(graph)
+        graph.run(tasks.back_up)
     restored = RestoreReport(
         environment,
         target.isoformat(),

@@ -25,6 +25,7 @@ def cluster_back(graph: Graph, mark: Upgrade, named: Named) -> tuple[list[Findin
     done = graph.run(points.go_back, goal=goal)
     checks = second_half(graph)
     graph.run(tasks.forget)
+    graph.run(points.back_up)
     kept = f", in the point {done.safety}" if done.safety else ""
     said = f"its cluster is as it was at {named.name}; newer than that: {newer}{kept}"
     return checks, [said, "files are as they were: only databases went back"]

@@ -166,6 +166,15 @@ def go_back(site: Site, goal: Goal, own: Callable[[], Repository]) -> WentBack:
     return WentBack(safety, time.monotonic() - began)
 
 
+def back_up(site: Site) -> None:
+    """A physical backup of the history that goes on: one of what was undone leads nowhere.
+
+    Without it that may be the newest one, and the next way back would begin with it.
+    """
+    if failed := primary(site).back_up():
+        log.warning("restore: NO PHYSICAL BACKUP since the cluster went back: %s", failed)
+
+
 def _first(site: Site) -> str:
     """The machine that goes back itself. Ansible takes an empty limit for every machine there is.
 

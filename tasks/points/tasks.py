@@ -191,6 +191,12 @@ def go_back(site: Site, *, goal: Goal) -> WentBack:
     return pitr.go_back(site, goal, partial(repositories.open_repository, site, create=True))
 
 
+@task("physical backup", within_s=DAY_S)
+def back_up(site: Site) -> None:
+    """Take a physical backup of a cluster that went back, to have one of its present history."""
+    pitr.back_up(site)
+
+
 @task("begin drill", within_s=HOUR_S)
 def begin_drill(site: Site, *, choice: Choice, on_progress: OnProgress) -> Drilling:
     """Clear away what a dead drill left, and mark the Redis databases as a drill's."""

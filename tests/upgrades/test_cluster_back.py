@@ -66,6 +66,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
         site.rollout("deploy", "staging", **RUNS_OLD)
         found = Cluster(site, double)
         found.sql("CREATE TABLE kept AS SELECT 1 AS n")
+        found.sql("ALTER TABLE kept OWNER TO dbuser_dify")
         yield found
     finally:
         site.rollout("down", "staging", "--yes", check=False)
