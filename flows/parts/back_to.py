@@ -59,18 +59,24 @@ def back_to(
         graph = Graph(site)
         done = graph.run(tasks.go_back, goal=at_moment(environment, target))
         checks = second_half(graph)
-        graph.run(tasks.back_up)
+        unsaved = graph.run(tasks.back_up)
     restored = RestoreReport(
         environment,
         target.isoformat(),
         DATABASES,
         done.safety,
-        ("files are as they were: only databases went back",),
+        notes(unsaved),
         tuple(checks),
         time.monotonic() - began,
     )
     publish(restored)
     return restored
+
+
+def notes(unsaved: str) -> tuple[str, ...]:
+    """What whoever went back has to know; `unsaved`: why there is no physical backup since."""
+    files = "files are as they were: only databases went back"
+    return (files, f"NO PHYSICAL BACKUP since: {unsaved}") if unsaved else (files,)
 
 
 def _require_confirmed(environment: str, confirm: str) -> None:

@@ -1,6 +1,7 @@
 """From an upgrade back by the cluster's own archive: to the restore point set at the stop."""
 
 from config.rules.finding import Finding
+from flows.parts.back_to import notes
 from flows.parts.graph import Graph
 from flows.parts.second_half import second_half
 from flows.parts.transfers import transfers
@@ -20,12 +21,13 @@ def cluster_back(graph: Graph, mark: Upgrade, named: Named) -> tuple[list[Findin
     with transfers(site):
         graph.steps(["docker", "images"])
     newer = graph.run(tasks.newer, mark=mark)
-    graph.run(close_portal)
     goal = Goal(named.at, f"rollout rollback {site.name}", named)
+    graph.run(points.require_goal, goal=goal)
+    graph.run(close_portal)
     done = graph.run(points.go_back, goal=goal)
     checks = second_half(graph)
     graph.run(tasks.forget)
-    graph.run(points.back_up)
+    unsaved = graph.run(points.back_up)
     kept = f", in the point {done.safety}" if done.safety else ""
     said = f"its cluster is as it was at {named.name}; newer than that: {newer}{kept}"
-    return checks, [said, "files are as they were: only databases went back"]
+    return checks, [said, *notes(unsaved)]

@@ -28,13 +28,14 @@ class Stage(StrEnum):
 
 
 class Named(BaseModel):
-    """A restore point in an archive: its name, when it was set, and the physical backup before."""
+    """A restore point in an archive: its name, when it was set, and where in which timeline."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     at: datetime
-    backup: str
+    timeline: int
+    place: int
 
 
 class Upgrade(mark.Mark):

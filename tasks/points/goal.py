@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from config.errors import StepError
 from tasks.core.upgrade_mark import Named
 from tasks.points.choice import STEP
+from tasks.tools.pgbackrest import Physical
+from tasks.tools.wal import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +21,28 @@ class Goal:
     finish: str
     named: Named | None = None
 
-    def asked(self) -> dict[str, str]:
-        """As Pigsty's playbook takes it.
+    def __str__(self) -> str:
+        return self.named.name if self.named else self.at.isoformat()
 
-        By name it would begin with the newest backup, which may be newer than the point.
-        """
+    def in_archive(self, history: History, now: datetime) -> bool:
+        """Whether it was, and what it was is not undone."""
         if self.named:
-            return {"name": self.named.name, "set": self.named.backup}
-        return {"time": f"{self.at:%Y-%m-%d %H:%M:%S.%f}+00"}
+            return history.has(self.named.timeline, self.named.place)
+        return self.at < now
+
+    def follows(self, backup: Physical) -> bool:
+        """Whether recovery that begins with the backup comes by; of a time it knows seconds."""
+        if self.named:
+            return backup.place <= self.named.place
+        return backup.stop < self.at.replace(microsecond=0)
+
+    def asked(self, backup: str) -> dict[str, str]:
+        """As Pigsty's playbook takes it, and where recovery begins.
+
+        By itself that is the newest backup, of all or before a time: perhaps of what was undone.
+        """
+        target = {"time": f"{self.at:%Y-%m-%d %H:%M:%S.%f}+00"}
+        return {**({"name": self.named.name} if self.named else target), "set": backup}
 
 
 def moment(text: str) -> datetime:

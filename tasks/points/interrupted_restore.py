@@ -18,13 +18,14 @@ class Exchange:
     """A restore that has begun to put `parts` in place.
 
     `what`: the point, or the moment. `safety`: the point that holds what was there before it
-    began. `finish`: the command that ends it.
+    began. `finish`: the command that ends it. `history`: the timelines of a cluster that goes back.
     """
 
     what: str
     parts: tuple[str, ...]
     safety: str
     finish: str
+    history: str = ""
 
 
 def begin(site: Site, exchange: Exchange) -> None:
@@ -44,7 +45,8 @@ def pending(site: Site) -> Exchange | None:
     if content is None:
         return None
     found: dict[str, Any] = json.loads(content)
-    return Exchange(found["what"], tuple(found["parts"]), found["safety"], found["finish"])
+    found["parts"] = tuple(found["parts"])
+    return Exchange(**found)
 
 
 def require_ended(site: Site) -> None:

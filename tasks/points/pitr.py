@@ -7,14 +7,13 @@ and those that were deleted meanwhile are in the restore points.
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from psycopg import sql
 
-from clients.command import PATIENCE
 from clients.postgres import PostgresRefused
 from clients.waiting import despite, until
 from config.errors import StepError
@@ -22,7 +21,6 @@ from config.rules.restore_point import DRILL, PREVIOUS
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.core.step import converge
-from tasks.core.upgrade_mark import Named
 from tasks.platforms.pigsty import replicas
 from tasks.platforms.pigsty.facts import primary_of
 from tasks.platforms.pigsty.machines import Machine
@@ -30,10 +28,10 @@ from tasks.platforms.pigsty.members import Member, primary
 from tasks.platforms.pigsty.playbook import play
 from tasks.platforms.pigsty.secrets import hide
 from tasks.platforms.pigsty.tree import require_tree
-from tasks.points import interrupted_restore
+from tasks.points import archive, interrupted_restore
 from tasks.points.choice import STEP
 from tasks.points.databases import session_database
-from tasks.points.goal import Goal
+from tasks.points.goal import Goal, at_moment
 from tasks.points.interrupted_restore import Exchange
 from tasks.points.landing import forget_jobs
 from tasks.points.replaced import DATABASES
@@ -41,14 +39,13 @@ from tasks.points.repository import Repository
 from tasks.points.restore import save_current
 from tasks.steps.containers import running_services, stop_services
 from tasks.steps.pgsql import dify_database, pgsql_steps
-from tasks.tools.pgbackrest import Physical
 from tasks.tools.pigsty import PITR, Tree
+from tasks.tools.wal import History, parse_history
 
 log = logging.getLogger("rollout")
 
 TABLES = ("accounts", "apps", "datasets", "documents", "upload_files", "conversations",
           "messages", "workflow_runs")  # fmt: skip
-ARCHIVED_WITHIN_S = 120.0
 BACK_WITHIN_S = 600.0
 SILENT_S = 60.0
 _ASK_AGAIN_S = 0.5
@@ -97,25 +94,12 @@ def preview(site: Site, repository: Repository, target: datetime) -> Loss:
     return Loss(
         target,
         now,
-        _start(server, target, now),
+        archive.start(server, at_moment(site.name, target), server.history()),
         server.lsn(),
         newer(site, target),
         tuple(point.id for point in repository.points() if point.created > target),
         others(site),
     )
-
-
-def named(site: Site, name: str) -> Named:
-    """A new restore point of that name in the cluster's archive.
-
-    Raises:
-        StepError: there is no physical backup to go back from.
-    """
-    server = primary(site)
-    backup = _backups(server)[-1].label
-    where = server.named(name)
-    log.info("%s is a restore point in the archive, at %s", name, where)
-    return Named(name=name, at=datetime.now(UTC), backup=backup)
 
 
 def require_archive(site: Site) -> None:
@@ -125,7 +109,20 @@ def require_archive(site: Site) -> None:
         StepError: it could not; says why.
     """
     _playbook(site)
-    _backups(primary(site))
+    server = primary(site)
+    archive.backups(server, server.history())
+
+
+def require(site: Site, goal: Goal) -> None:
+    """The cluster can go back there, or is on its way. Only reads.
+
+    Raises:
+        StepError: its archive does not lead there.
+    """
+    _playbook(site)
+    if not interrupted_restore.pending(site):
+        server = primary(site)
+        archive.start(server, goal, server.history())
 
 
 def go_back(site: Site, goal: Goal, own: Callable[[], Repository]) -> WentBack:
@@ -138,21 +135,14 @@ def go_back(site: Site, goal: Goal, own: Callable[[], Repository]) -> WentBack:
     """
     began = time.monotonic()
     tree, cluster = _playbook(site), site.environment.pigsty.pg_cluster
-    first = _first(site)
-    unfinished = interrupted_restore.pending(site)
-    if unfinished:
-        interrupted_restore.require_finishes(site, unfinished, DATABASES)
-        safety = unfinished.safety
+    server = Member(Machine(site, tree, _first(site), STEP), cluster)
+    begun = interrupted_restore.pending(site)
+    if begun:
+        interrupted_restore.require_finishes(site, begun, DATABASES)
         stop_services(site, running_services(site))
     else:
-        server = primary(site)
-        _start(server, goal.at, datetime.now(UTC))
-        stop_services(site, running_services(site))
-        safety = save_current(site, own)
-        _archive(site, server)
-        begun = Exchange(goal.at.isoformat(), DATABASES, safety, goal.finish)
-        interrupted_restore.begin(site, begun)
-    _undo(site, tree, first, goal)
+        begun = _begin(site, server, goal, own)
+    _undo(site, tree, server, goal.asked(archive.start(server, goal, _history(site, begun))))
     replicas.renew(site, _await_writes(site))
     _await_way(site)
     # Rules, role and databases went back too, perhaps to before they were Dify's.
@@ -163,16 +153,25 @@ def go_back(site: Site, goal: Goal, own: Callable[[], Repository]) -> WentBack:
     release_file.forget_hand_steps(site.environment, site.node, since=goal.at)
     interrupted_restore.end(site)
     log.info("restore: cluster %s is at %s", cluster, goal.at.isoformat(timespec="seconds"))
-    return WentBack(safety, time.monotonic() - began)
+    return WentBack(begun.safety, time.monotonic() - began)
 
 
-def back_up(site: Site) -> None:
-    """A physical backup of the history that goes on: one of what was undone leads nowhere.
+def _begin(site: Site, server: Member, goal: Goal, own: Callable[[], Repository]) -> Exchange:
+    """The mark of going back, once what is there now is a point and in the archive."""
+    writer = primary(site)
+    history = writer.history()
+    archive.start(server, goal, history)
+    stop_services(site, running_services(site))
+    safety = save_current(site, own)
+    archive.complete(site, writer)
+    begun = Exchange(goal.at.isoformat(), DATABASES, safety, goal.finish, str(history))
+    interrupted_restore.begin(site, begun)
+    return begun
 
-    Without it that may be the newest one, and the next way back would begin with it.
-    """
-    if failed := primary(site).back_up():
-        log.warning("restore: NO PHYSICAL BACKUP since the cluster went back: %s", failed)
+
+def _history(site: Site, begun: Exchange) -> History:
+    """Of the cluster as it was when going back began: it may be down or half-way by now."""
+    return parse_history(begun.history) if begun.history else primary(site).history()
 
 
 def _first(site: Site) -> str:
@@ -191,22 +190,22 @@ def _first(site: Site) -> str:
     )
 
 
-def _undo(site: Site, tree: Tree, first: str, goal: Goal) -> None:
-    """By Pigsty's playbook, one stage after the other, only the primary going back itself.
+def _undo(site: Site, tree: Tree, server: Member, asked: Mapping[str, str]) -> None:
+    """By Pigsty's playbook, one stage after the other, only `server` going back itself.
 
     In one go it hands the server to Patroni as soon as that can be asked, wherever recovery is by
     then, and Patroni replays all there is: the moment would be missed.
     """
-    cluster, asked = site.environment.pigsty.pg_cluster, goal.asked()
+    cluster = server.cluster
     play(site, STEP, tree, tree.pitr(cluster, "down", asked))
-    played = play(site, STEP, tree, tree.pitr(first, "pitr", asked))
+    played = play(site, STEP, tree, tree.pitr(server.machine.address, "pitr", asked))
     if played and played.fatal:
         raise StepError(
             STEP,
             f"cluster {cluster} is down and not restored: {hide(site, str(played.fatal[0]))}",
             advice="mend that and run this again",
         )
-    _await_moment(site, Member(Machine(site, tree, first, STEP), cluster))
+    _await_moment(site, server)
     play(site, STEP, tree, tree.pitr(cluster, "up", asked))
 
 
@@ -269,55 +268,12 @@ def _playbook(site: Site) -> Tree:
     return tree
 
 
-def _start(server: Member, target: datetime, now: datetime) -> str:
-    """The backup recovery to that time starts from."""
-    backups = _backups(server)
-    first = backups[0].stop
-    whole = [backup.label for backup in backups if backup.stop <= target]
-    if not whole or target >= now:
-        raise StepError(
-            STEP,
-            f"{target.isoformat()} is outside the archive of {server.cluster}",
-            advice=f"expected a time from {first.isoformat()} to {now.isoformat('T', 'seconds')}",
-        )
-    return whole[-1]
-
-
-def _backups(server: Member) -> Sequence[Physical]:
-    """The cluster's physical backups, the oldest first; at least one."""
-    stanza = server.stanza()
-    if not stanza.backups:
-        raise StepError(
-            STEP,
-            f"cluster {server.cluster} has no physical backup: {stanza.trouble}",
-            advice="as postgres on the primary: pg-backup full; or take a restore point",
-        )
-    return stanza.backups
-
-
 def others(site: Site) -> tuple[str, ...]:
     """Databases of others in the cluster, which go back too."""
     postgres = site.environment.postgres
     names = [postgres.database, postgres.plugin_database]
     ours = ", ".join(f"'{name}{suffix}'" for name in names for suffix in ("", DRILL, PREVIOUS))
     return tuple(primary(site).ask(_OTHERS.format(ours)).split())
-
-
-def _archive(site: Site, server: Member) -> None:
-    """The archive holds everything up to now: recovery needs a commit after the moment."""
-    segment = server.archive_now()
-    if not until(
-        lambda: server.has_archived(segment),
-        within_s=site.within(ARCHIVED_WITHIN_S),
-        every_s=_ASK_AGAIN_S,
-        waiting=f"restore: waiting for the archive to have {segment}",
-    ):
-        raise StepError(
-            STEP,
-            f"{segment} does not get into the archive of {server.cluster}",
-            advice="nothing was changed; look at pg_stat_archiver and pgBackRest's log, "
-            f"or raise {PATIENCE} if it only takes longer",
-        )
 
 
 def _require_back(site: Site, target: datetime) -> None:

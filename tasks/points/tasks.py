@@ -8,8 +8,8 @@ from config.rules.restore_point import Manifest, Part, Point, Reason
 from tasks.core import upgrade_mark
 from tasks.core.site import Site
 from tasks.core.tasks import task
+from tasks.points import archive, fits, pitr, recovery_kit
 from tasks.points import backup as backups
-from tasks.points import fits, pitr, recovery_kit
 from tasks.points import repository as repositories
 from tasks.points import restore as restores
 from tasks.points.backup import Backup, OnProgress
@@ -191,10 +191,16 @@ def go_back(site: Site, *, goal: Goal) -> WentBack:
     return pitr.go_back(site, goal, partial(repositories.open_repository, site, create=True))
 
 
+@task("way to the goal", within_s=HOUR_S)
+def require_goal(site: Site, *, goal: Goal) -> None:
+    """Ask whether the archive of the cluster leads to where it should go back to."""
+    pitr.require(site, goal)
+
+
 @task("physical backup", within_s=DAY_S)
-def back_up(site: Site) -> None:
-    """Take a physical backup of a cluster that went back, to have one of its present history."""
-    pitr.back_up(site)
+def back_up(site: Site) -> str:
+    """Take a physical backup of a cluster that went back, and say why where that fails."""
+    return archive.back_up(site)
 
 
 @task("begin drill", within_s=HOUR_S)

@@ -11,7 +11,7 @@ from config.errors import NotKnown, StepError
 from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.core.upgrade_mark import Named, Stage, Upgrade
-from tasks.points import pitr
+from tasks.points import archive, pitr
 from tasks.probes.verify.run import failed, verify
 from tasks.steps.containers import running_services, stop_services
 from tasks.upgrades import beside, facts
@@ -62,7 +62,7 @@ def saved(site: Site, *, point: str) -> Upgrade:
 def named(site: Site) -> Upgrade:
     """The archive of the cluster has a restore point of the stop."""
     mark = current(site)
-    found = pitr.named(site, f"upgrade-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    found = archive.named(site, f"upgrade-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     return upgrade_mark.write(site, mark, named=found)
 
 

@@ -114,9 +114,8 @@ def notes(way: Way, *, drilled: bool) -> list[str]:
             f"and {hop.old} ends what it had begun"
             + (f"; large tables: {tables}" if tables else ""),
             point,
-            *([_kept(way)] if way.by_cluster else []),
             f"if anything fails {hop.old} serves on, and nothing has to be restored; "
-            f"{later} to {'there' if way.by_cluster else 'the point'}",
+            f"{later} to the point",
         ]
     saved = way.held if way.saved_at_the_stop else 0
     return [

@@ -13,6 +13,7 @@ from tasks.platforms.pigsty.tree import askable
 from tasks.steps.pgsql_role import DATABASES_OF
 from tasks.tools import pgbackrest
 from tasks.tools.pgbackrest import Stanza
+from tasks.tools.wal import History, parse_history
 
 SUPERUSER = "postgres"
 BACKUP_S = 86_400
@@ -23,6 +24,13 @@ _LSN = "SELECT pg_current_wal_lsn()"
 # A commit, then the segment that holds it goes to the archive: a target before it can be reached.
 _COMMIT = "SELECT pg_current_xact_id()"
 _SWITCH = "SELECT pg_walfile_name(pg_switch_wal())"
+# The timeline, and those before it as NUMBER@LSN; its first one has no file that tells of others.
+_HISTORY = (
+    "SELECT concat_ws(' ', now, (SELECT string_agg(m[1] || '@' || m[2], ' ') FROM regexp_matches("
+    "pg_read_file('pg_wal/' || now || '.history', 0, 1000000, true),"
+    " '^([0-9]+)[[:space:]]+([0-9A-F/]+)', 'gn') AS m))"
+    " FROM (SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8) AS now) AS timeline"
+)
 _ARCHIVED = "SELECT coalesce(last_archived_wal, '') >= '{}' FROM pg_stat_archiver"
 
 
@@ -64,6 +72,10 @@ class Member:
     def named(self, name: str) -> str:
         """A restore point of that name is in the archive's stream; where."""
         return self.ask(f"SELECT pg_create_restore_point('{name}')")
+
+    def history(self) -> History:
+        """Which timelines made the cluster what it is now."""
+        return parse_history(self.ask(_HISTORY))
 
     def stanza(self) -> Stanza:
         """The cluster's physical backups, or why there are none: that is no failure."""

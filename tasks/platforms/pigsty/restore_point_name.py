@@ -26,7 +26,7 @@ def note(site: Site, name: str) -> Archived:
 
 def _noted(server: Member, name: str, *, take: bool) -> Archived:
     failed = server.back_up() if take else ""
-    stanza = server.stanza()
+    stanza = server.stanza().within(server.history())
     newest = stanza.backups[-1].label if stanza.backups else ""
     lsn = server.named(name)
     return Archived(restore_point=name, lsn=lsn, label=newest, trouble=failed or stanza.trouble)

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,8 @@ from blocks.repository import BackupRepository
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.members import primary
+from tasks.points import archive, interrupted_restore, pitr
 from tasks.points import backup as backups
-from tasks.points import interrupted_restore, pitr
 from tasks.points.backup import backup, take
 from tasks.points.choice import choose
 from tasks.points.databases import twins
@@ -24,6 +24,7 @@ from tasks.points.replaced import DATABASES
 from tasks.points.repository import Repository, tool
 from tasks.points.restore import settle
 from tasks.steps.pgsql import dify_database
+from tasks.tools.pgbackrest import Physical
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import deploy
 from tests.integration.restoring import restore
@@ -75,6 +76,11 @@ def said(site: Site) -> int:
     with dify_database(site).connect() as connection:
         row = connection.execute("SELECT count(*) FROM messages").fetchone()
         return row[0] if row else 0
+
+
+def usable(site: Site) -> Sequence[Physical]:
+    """The physical backups that lead to what the cluster is."""
+    return archive.backups(primary(site), primary(site).history())
 
 
 def now() -> datetime:
@@ -173,23 +179,35 @@ def test_a_time_outside_the_archive_is_refused_before_anything_happens(
         moment("2026-11-24 12:00")
 
 
+@pytest.mark.long
 def test_it_goes_back_to_a_named_restore_point_though_a_backup_is_newer(
     site: Site, repository: Repository, double: PigstyDouble
 ) -> None:
     before = said(site)
-    named = pitr.named(site, "upgrade-1")
+    named = archive.named(site, "upgrade-1")
     time.sleep(0.1)
     say(site)
     assert primary(site).back_up() == ""
+    undone, later = usable(site)[-1], archive.named(site, "upgrade-2")
     say(site)
     goal = Goal(named.at, "rollout rollback prod", named)
     done = pitr.go_back(site, goal, lambda: repository)
     assert said(site) == before and done.safety
+    assert undone in primary(site).stanza().backups and undone not in usable(site)
+    with pytest.raises(StepError, match="upgrade-2 is outside the archive of pg-meta"):
+        pitr.require(site, Goal(later.at, "", later))
     say(site)
     pitr.go_back(site, goal, lambda: repository)  # once more: a run that was killed does so
     assert said(site) == before
-    pitr.back_up(site)
-    time.sleep(2)  # it counts from the second that follows its end
+
+
+@pytest.mark.long
+def test_a_point_after_going_back_names_a_backup_that_leads_to_it(
+    site: Site, repository: Repository
+) -> None:
+    made = take(site, repository, reason="asked", on_progress=backups.silent)
+    assert made.archived is not None and made.archived.trouble == ""
+    assert made.archived.label == usable(site)[-1].label != primary(site).stanza().backups[-1].label
 
 
 def test_a_run_killed_before_the_playbook_is_finished_by_the_next(
@@ -206,3 +224,8 @@ def test_a_run_killed_before_the_playbook_is_finished_by_the_next(
         interrupted_restore.require_ended(site)
     go()
     assert said(site) == before and interrupted_restore.pending(site) is None
+
+
+def test_a_physical_backup_after_going_back_is_of_what_goes_on(site: Site) -> None:
+    assert archive.back_up(site) == ""
+    assert usable(site)[-1].timeline == primary(site).history().timeline > 1

@@ -17,6 +17,9 @@ def backups(pigsty):
     words = ("pgbackrest", "--stanza=pg-meta", "--output=json", "info")
     (stanza,) = json.loads(asked(pigsty, *words))
     assert stanza["name"] == "pg-meta" and stanza["status"]["code"] == 0
+    servers = {(each["repo-key"], each["id"]) for each in stanza["db"]}
+    for each in stanza["backup"]:
+        assert (each["database"]["repo-key"], each["database"]["id"]) in servers
     return stanza["backup"]
 
 
@@ -24,6 +27,7 @@ def test_the_cluster_has_a_full_backup_from_the_start(pigsty):
     first, *_ = backups(pigsty)
     assert first["type"] == "full" and first["label"].endswith("F")
     assert "/" in first["lsn"]["stop"] and first["timestamp"]["stop"] <= time.time() + 2
+    assert first["archive"]["stop"][:8] == "00000001"
 
 
 def test_pg_backup_adds_an_incremental_one(pigsty):

@@ -78,13 +78,15 @@ def take(
     done = run(words, user)
     if done.returncode != 0:
         raise Failed(f"ERROR: [058]: {done.stderr.strip()}", rc=58)
-    ended = next(
+    begun = next(
         line for line in (target / "backup_label").read_text().splitlines() if "START WAL" in line
     )
-    lsn = ended.split()[3]
+    # START WAL LOCATION: 0/2000028 (file 000000010000000000000002)
+    lsn, segment = begun.split()[3], begun.split()[-1].strip(")")
     row = {"label": label, "type": "incr" if label.endswith("I") else "full", "error": False,
+           "archive": {"start": segment, "stop": segment}, "database": {"id": 1, "repo-key": 1},
            "lsn": {"start": lsn, "stop": lsn},
-           "timestamp": {"start": began, "stop": int(time.time()) + 1}}  # fmt: skip
+           "timestamp": {"start": began, "stop": int(time.time())}}  # fmt: skip
     _catalog(root).write_text(json.dumps([*known, row]))
     return label
 
@@ -108,7 +110,9 @@ def main() -> int:
     if given.command == "info":
         status = {"code": 0, "message": "ok"} if known else {
             "code": 1, "message": "missing stanza path"}  # fmt: skip
-        print(json.dumps([{"name": given.stanza, "backup": known, "status": status}]))
+        servers = [{"id": 1, "repo-key": 1, "version": "16"}] if known else []
+        stanza = {"name": given.stanza, "backup": known, "db": servers, "status": status}
+        print(json.dumps([stanza]))
         return 0
     if not known:
         print(f"ERROR: [055]: no stanza {given.stanza}", file=sys.stderr)

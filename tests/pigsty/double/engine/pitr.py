@@ -37,14 +37,15 @@ def _stop(host: Host) -> Done:
 
 
 def _restore(host: Host, wanted: dict[str, Any]) -> Done:
-    """The newest backup before the moment; without a moment the one named, or the newest of all."""
+    """The backup named; without a name the newest before the moment, or of all. None is checked for
+    being of what was undone: what begins with such a one fails when it recovers."""
     known = read(host.root)
     moment, name = str(wanted.get("time", "")), str(wanted.get("name", ""))
     if given := wanted.get("set"):
         known = [row for row in known if row["label"] == given]
     if moment:
-        limit = datetime.fromisoformat(moment).timestamp()
-        known = [row for row in known if row["timestamp"]["stop"] <= limit]
+        limit = int(datetime.fromisoformat(moment).timestamp())
+        known = [row for row in known if given or row["timestamp"]["stop"] < limit]
     if not known:
         raise Failed("non-zero return code", rc=75, stderr="ERROR: [075]: no backup set found")
     shutil.rmtree(data(host))

@@ -6,8 +6,8 @@ from config.rules.upgrade import Hop
 from tasks.upgrades.way import Way, notes
 
 
-def told(held: int, *, by_cluster: bool) -> str:
-    way = Way(Hop("prod", "1.16.1", "1.17.1"), (), {}, held, by_cluster, None)
+def told(held: int, *, by_cluster: bool, outage: str = "no new api beside the old one") -> str:
+    way = Way(Hop("prod", "1.16.1", "1.17.1"), (), {}, held, by_cluster, None, outage)
     return "\n".join(notes(way, drilled=True))
 
 
@@ -25,3 +25,10 @@ def test_where_a_way_back_leads_and_what_it_costs(
 ) -> None:
     said = told(held, by_cluster=by_cluster)
     assert words in said and f"nobody can use Dify for about {seconds} s" in said
+
+
+@pytest.mark.parametrize("by_cluster", [False, True])
+def test_where_both_releases_run_at_once_a_way_back_takes_the_point(*, by_cluster: bool) -> None:
+    said = told(3_000_000_000, by_cluster=by_cluster, outage="")
+    assert "nothing has to be restored" in said and "whole cluster" not in said
+    assert said.endswith("later, rollout rollback prod goes back to the point")
