@@ -10,7 +10,7 @@ from flows.parts import recording
 from flows.parts.graph import Graph
 from flows.parts.opening import locked
 from flows.parts.restore_report import RestoreReport, publish
-from flows.parts.second_half import second_half
+from flows.parts.to_goal import notes, to_goal
 from tasks.points import tasks
 from tasks.points.goal import at_moment
 from tasks.points.pitr import Loss
@@ -57,8 +57,7 @@ def back_to(
     began = time.monotonic()
     with locked(environment, run=run, half_restored=True) as site:
         graph = Graph(site)
-        done = graph.run(tasks.go_back, goal=at_moment(environment, target))
-        checks = second_half(graph)
+        done, checks = to_goal(graph, at_moment(environment, target))
         unsaved = graph.run(tasks.back_up)
     restored = RestoreReport(
         environment,
@@ -71,12 +70,6 @@ def back_to(
     )
     publish(restored)
     return restored
-
-
-def notes(unsaved: str) -> tuple[str, ...]:
-    """What whoever went back has to know; `unsaved`: why there is no physical backup since."""
-    files = "files are as they were: only databases went back"
-    return (files, f"NO PHYSICAL BACKUP since: {unsaved}") if unsaved else (files,)
 
 
 def _require_confirmed(environment: str, confirm: str) -> None:

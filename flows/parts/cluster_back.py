@@ -1,14 +1,12 @@
 """From an upgrade back by the cluster's own archive: to the restore point set at the stop."""
 
 from config.rules.finding import Finding
-from flows.parts.back_to import notes
 from flows.parts.graph import Graph
-from flows.parts.second_half import second_half
+from flows.parts.to_goal import notes, to_goal
 from flows.parts.transfers import transfers
 from tasks.core.upgrade_mark import Named, Upgrade
 from tasks.points import tasks as points
 from tasks.points.goal import Goal
-from tasks.steps.tasks import close_portal
 from tasks.upgrades import tasks
 
 
@@ -21,11 +19,7 @@ def cluster_back(graph: Graph, mark: Upgrade, named: Named) -> tuple[list[Findin
     with transfers(site):
         graph.steps(["docker", "images"])
     newer = graph.run(tasks.newer, mark=mark)
-    goal = Goal(named.at, f"rollout rollback {site.name}", named)
-    graph.run(points.require_goal, goal=goal)
-    graph.run(close_portal)
-    done = graph.run(points.go_back, goal=goal)
-    checks = second_half(graph)
+    done, checks = to_goal(graph, Goal(named.at, f"rollout rollback {site.name}", named))
     graph.run(tasks.forget)
     unsaved = graph.run(points.back_up)
     kept = f", in the point {done.safety}" if done.safety else ""

@@ -23,14 +23,14 @@ def restored(graph: Graph, restoring: Restoring) -> Restored:
     with going_back(graph, restoring.way_back):
         for part in restoring.parts:
             graph.run(tasks.fill, part, restoring=restoring)
-        _close(graph)
+        close(graph)
         graph.run(tasks.stop_services, restoring=restoring)
         graph.run(tasks.save_current, restoring=restoring)
         graph.run(tasks.exchange, restoring=restoring)
         return graph.run(tasks.adopt, restoring=restoring)
 
 
-def _close(graph: Graph) -> None:
+def close(graph: Graph) -> None:
     """People get the page of maintenance; a restore does not wait for a portal that is broken."""
     try:
         graph.run(close_portal)
