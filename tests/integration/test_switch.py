@@ -217,7 +217,7 @@ def test_what_still_runs_at_the_limit_is_named(
     switch(stack)
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(read)
-        until(lambda: bool(seen), within_s=20, every_s=0.1)
+        assert until(lambda: bool(seen), within_s=20, every_s=0.1)
         switch(changed(site, log_level="ERROR"))
         run.exception(timeout=90)
     named = [r.getMessage() for r in caplog.records if "is stopped at" in r.getMessage()]
