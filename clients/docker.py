@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 from docker import auth
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig
-from requests import RequestException
+from requests import HTTPError, RequestException
 
 from clients.command import Command
 from clients.credentials import Credentials
@@ -160,7 +160,8 @@ class Docker(Engine):
         """Every container of the project, running or not."""
         with self._asked():
             found = self.client.api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
-            return [self._describe(str(entry["Id"])) for entry in found]
+            described = (self._described(str(entry["Id"])) for entry in found)
+            return [container for container in described if container]
 
     def running(self, project: str, *, one_off: bool = False) -> list[Running]:
         """Every running container of the project, by one request; `one_off`: also those that were
@@ -391,8 +392,14 @@ class Docker(Engine):
         with self._asked(), suppress(NotFound):
             self.client.api.remove_container(container, force=True, v=True)
 
-    def _describe(self, identity: str) -> Container:
-        return Container.of(json.loads(self._get(f"/containers/{identity}/json")))
+    def _described(self, identity: str) -> Container | None:
+        """None if it went since it was listed."""
+        try:
+            return Container.of(json.loads(self._get(f"/containers/{identity}/json")))
+        except HTTPError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
 
 def _unframed(stream: bytes) -> bytes:
