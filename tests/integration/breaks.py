@@ -53,6 +53,7 @@ def stopped_redis(site: Site) -> Iterator[None]:
     yield
     for step in PARTS["redis"](site):
         converge(step)
+    worker_is_back(site)
 
 
 def killed(service: str) -> Break:
