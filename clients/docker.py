@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 from docker import auth
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig
-from requests import HTTPError, RequestException
+from requests import RequestException
 
 from clients.command import Command
 from clients.credentials import Credentials
@@ -160,8 +160,9 @@ class Docker(Engine):
         """Every container of the project, running or not."""
         with self._asked():
             found = self.client.api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
-            described = (self._described(str(entry["Id"])) for entry in found)
-            return [container for container in described if container]
+            paths = [f"/containers/{entry['Id']}/json" for entry in found]
+            # One may have gone since it was listed.
+            return [Container.of(json.loads(seen)) for path in paths if (seen := self._found(path))]
 
     def running(self, project: str, *, one_off: bool = False) -> list[Running]:
         """Every running container of the project, by one request; `one_off`: also those that were
@@ -391,15 +392,6 @@ class Docker(Engine):
         """No container of that name or id is left."""
         with self._asked(), suppress(NotFound):
             self.client.api.remove_container(container, force=True, v=True)
-
-    def _described(self, identity: str) -> Container | None:
-        """None if it went since it was listed."""
-        try:
-            return Container.of(json.loads(self._get(f"/containers/{identity}/json")))
-        except HTTPError as error:
-            if error.response.status_code == HTTPStatus.NOT_FOUND:
-                return None
-            raise
 
 
 def _unframed(stream: bytes) -> bytes:

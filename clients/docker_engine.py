@@ -4,12 +4,13 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, cast
 
 import docker
 from docker.context import ContextAPI
 from docker.errors import DockerException
-from requests import Request, RequestException
+from requests import HTTPError, Request, RequestException
 
 from clients.command import Command
 from clients.node import LocalNode, Node
@@ -78,6 +79,15 @@ class Engine:
         with api.send(request.prepare(), timeout=api.timeout, proxies={}) as response:
             response.raise_for_status()
             return cast(bytes, response.content)
+
+    def _found(self, path: str) -> bytes | None:
+        """The engine's answer, None if it knows no such thing."""
+        try:
+            return self._get(path)
+        except HTTPError as error:
+            if error.response is None or error.response.status_code != HTTPStatus.NOT_FOUND:
+                raise
+            return None
 
     def _url(self, path: str) -> str:
         api = self.client.api
