@@ -29,7 +29,7 @@ ENVIRONMENTS = ROOT / "config" / "environments"
 RELEASES = ROOT / "config" / "releases"
 HISTORY = RELEASES / "history.toml"
 PREFIX = "ROLLOUT__"
-# What was meant for one of ours, and is none.
+# A variable whose name is nearly one that is read.
 _MEANT = re.compile(r"rollout__?([a-z]+)__(\w+)", re.IGNORECASE)
 MOST_BYTES = 1_000_000
 

@@ -22,6 +22,6 @@ def to_goal(graph: Graph, goal: Goal) -> tuple[WentBack, list[Finding]]:
 
 
 def notes(unsaved: str) -> tuple[str, ...]:
-    """What whoever went back has to know; `unsaved`: why there is no physical backup since."""
+    """Notes for the report of a way back. `unsaved`: why no physical backup followed it."""
     files = "files are as they were: only databases went back"
     return (files, f"NO PHYSICAL BACKUP since: {unsaved}") if unsaved else (files,)

@@ -70,15 +70,17 @@ def _decrypts(public: str, private: bytes | None) -> bool:
     if private is None:
         return False
     try:
-        ours = serialization.load_pem_private_key(private, None)
-        theirs = serialization.load_pem_public_key(public.encode())
+        private_key = serialization.load_pem_private_key(private, None)
+        public_key = serialization.load_pem_public_key(public.encode())
     except ValueError:
         return False
-    if not isinstance(ours, rsa.RSAPrivateKey) or not isinstance(theirs, rsa.RSAPublicKey):
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        return False
+    if not isinstance(public_key, rsa.RSAPublicKey):
         return False
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     sample = secrets.token_bytes(32)
     try:
-        return ours.decrypt(theirs.encrypt(sample, oaep), oaep) == sample
+        return private_key.decrypt(public_key.encrypt(sample, oaep), oaep) == sample
     except ValueError:
         return False

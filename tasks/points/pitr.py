@@ -157,7 +157,7 @@ def go_back(site: Site, goal: Goal, own: Callable[[], Repository]) -> WentBack:
 
 
 def _begin(site: Site, server: Member, goal: Goal, own: Callable[[], Repository]) -> Exchange:
-    """The mark of going back, once what is there now is a point and in the archive."""
+    """The mark of going back, made once the present state is saved as a point and archived."""
     writer = primary(site)
     history = writer.history()
     archive.start(server, goal, history)

@@ -51,7 +51,7 @@ def test_what_is_in_the_way_is_told(there: Site, own: Site) -> None:
 
 
 def test_each_knowledge_base_is_asked_where_its_vectors_are(there: Site, own: Site) -> None:
-    """VECTOR_STORE says where new ones get theirs, and is another by now than when it was made."""
+    """A knowledge base keeps the store it was made with, whatever VECTOR_STORE says since."""
     made = "INSERT INTO datasets (tenant_id, name, indexing_technique, index_struct) VALUES"
     with dify_database(there).connect() as connection:
         connection.execute(

@@ -311,17 +311,17 @@ def test_a_cluster_that_nothing_leads_to_yet_is_finished_and_not_made_again(
 ):
     """A playbook makes HAProxy, by which Dify reaches the server, long after the server."""
     address, port = double.addresses[0], {"port": 5436}
-    ours, theirs = (
+    named, unnamed = (
         other(site, double, postgres=port, pigsty={"pg_nodes": nodes}) for nodes in ([address], [])
     )
     double.kill("haproxy")
     try:
-        plans = [part.plan(part.observe()) for part in PARTS["pgsql"](ours)]
+        plans = [part.plan(part.observe()) for part in PARTS["pgsql"](named)]
         assert not plans[0]
         assert [change.what for change in plans[1]] == [
             "finish PostgreSQL cluster pg-meta: HAProxy"
         ]
-        cluster = Cluster(theirs, dify_database(theirs))
+        cluster = Cluster(unnamed, dify_database(unnamed))
         with pytest.raises(PostgresUnreachable, match=f"cluster pg-meta exists on {address} and"):
             cluster.observe()
     finally:

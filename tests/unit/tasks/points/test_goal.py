@@ -1,4 +1,4 @@
-"""Where a cluster goes back to: what leads there, and what Pigsty's playbook is told."""
+"""Where a cluster goes back to: which backups lead there, and what Pigsty's playbook gets."""
 
 from datetime import UTC, datetime, timedelta
 
