@@ -61,7 +61,7 @@ class Past(Strict):
     """A release as far as upgrades across it need it; `head` is its newest schema revision."""
 
     version: str
-    head: Annotated[str, Field(pattern=r"^([0-9a-f]{12})?$")] = ""
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     sandbox: str = ""
     plugin_daemon: str = ""
     steps: list[HandStep] = []

@@ -8,8 +8,9 @@ from clients.waiting import until
 
 _POLL_S = 0.25
 _PAGE = 100
+KEYWORD, FULL_TEXT = "keyword_search", "full_text_search"
 RETRIEVAL: dict[str, Any] = {
-    "search_method": "keyword_search",
+    "search_method": KEYWORD,
     "reranking_enable": False,
     "reranking_model": {"reranking_provider_name": "", "reranking_model_name": ""},
     "top_k": 2,
@@ -102,12 +103,12 @@ class Knowledge:
             )
         return sum(int(document["completed_segments"]) for document in documents)
 
-    def retrieve(self, dataset: str, query: str) -> list[str]:
-        """Texts of the segments found for the query, best first."""
+    def retrieve(self, dataset: str, query: str, method: str = KEYWORD) -> list[str]:
+        """Texts of the segments found for the query, best first; no method here asks a model."""
         answer = self._session.json(
             "POST",
             f"/console/api/datasets/{dataset}/hit-testing",
-            json={"query": query, "retrieval_model": RETRIEVAL},
+            json={"query": query, "retrieval_model": RETRIEVAL | {"search_method": method}},
         )
         return [str(record["segment"]["content"]) for record in answer["records"]]
 

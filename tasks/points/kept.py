@@ -11,10 +11,17 @@ from clients import beneath
 from clients.dify import Dify
 from tasks.core.site import Site
 from tasks.points import uploads
+from tasks.points.buckets import buckets
 from tasks.probes.engine import Wrong
 from tasks.steps.pgsql import dify_database
 
 _SHOWN = 3
+
+
+def storage(site: Site) -> Path | None:
+    """The folder of uploads and keys; None where they are in a bucket."""
+    state = site.release.state.get("storage")
+    return site.environment.dify.data / state.path if state and not buckets(site) else None
 
 
 def keys(site: Site, storage: Path | None, most: int | None = None) -> str:

@@ -10,7 +10,7 @@ from clients.dify import Dify
 from config.rules.finding import Finding
 from config.rules.restore_point import Manifest
 from tasks.core.site import Site
-from tasks.points import kept, uploads
+from tasks.points import kept, uploads, vectors
 from tasks.points.buckets import LISTING, UPLOADS
 from tasks.probes.engine import Probe, Wrong, ask_all
 from tasks.steps.pgsql import dify_database
@@ -58,6 +58,7 @@ class Proof:
         ]
         if self.manifest.rows.get("accounts"):
             found += [
+                Probe(vectors.NEAREST, self.vectors, within_s=600, advice=vectors.ADVICE),
                 Probe(LOGIN, self.login, (API,), 40, api),
                 Probe("an upload is read through Dify", self.preview, (LOGIN,), 60, lost),
                 Probe("a document is found", self.document, (LOGIN,), 120, worker),
@@ -101,6 +102,10 @@ class Proof:
         """What was encrypted for a tenant before can be decrypted."""
         return kept.keys(self.site, self._storage())
 
+    def vectors(self) -> str:
+        """What was embedded before is found in its table."""
+        return vectors.nearest(self.site)
+
     def answers(self) -> str:
         status = self.dify.status()
         if bool(self.manifest.rows.get("accounts")) != status.set_up:
@@ -140,12 +145,10 @@ class Proof:
         return f"{len(wanted)} characters"
 
     def _storage(self) -> Path | None:
-        state = self.site.release.state.get("storage")
-        if state is None or "storage" not in self.manifest.folders:
-            return None
-        if self.manifest.has(UPLOADS + LISTING) and not self.manifest.has(UPLOADS):
-            return None
-        return self.site.environment.dify.data / state.path
+        """Where the files of the point are; None if it has none."""
+        listed = self.manifest.has(UPLOADS + LISTING) and not self.manifest.has(UPLOADS)
+        has_files = "storage" in self.manifest.folders and not listed
+        return kept.storage(self.site) if has_files else None
 
     def _digests(self) -> dict[str, str]:
         """SHA3-256 of every upload by its key."""

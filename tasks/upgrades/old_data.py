@@ -1,18 +1,16 @@
 """What people had before an upgrade: asked of the old release, and behind the page of the new one.
 
-Only by keyword: a search by meaning asks a model, which may be away without any upgrade.
+No model is asked, as by a search by meaning: it may be away without any upgrade, and costs money.
 """
 
 import logging
 from collections.abc import Collection
 from functools import partial
-from pathlib import Path
 
 from clients.dify import Dify
 from config.rules.finding import Finding
 from tasks.core.site import Site
-from tasks.points import kept
-from tasks.points.buckets import buckets
+from tasks.points import kept, vectors
 from tasks.probes.engine import Probe, ask_all
 from tasks.probes.subjects.portal import open_dify
 from tasks.probes.verify.run import failed
@@ -46,7 +44,8 @@ def require(site: Site, *, but: Collection[str]) -> list[Finding]:
 def probes(site: Site, dify: Dify) -> list[Probe]:
     api = "look at the log of the API: docker logs of api"
     storage = "look at privkeys in the storage, and who owns it"
-    keys = partial(kept.keys, site, _storage(site), _TENANTS)
+    keys = partial(kept.keys, site, kept.storage(site), _TENANTS)
+    nearest = partial(vectors.nearest, site)
 
     def login() -> str:
         email = site.environment.dify.admin_email
@@ -56,10 +55,15 @@ def probes(site: Site, dify: Dify) -> list[Probe]:
     def document() -> str:
         return "it is" if kept.document(site, dify) else "there is none"
 
+    def embedded() -> str:
+        return "it is" if vectors.document(site, dify) else "there is none"
+
     return [
         Probe("what was encrypted before can be decrypted", keys, within_s=60, advice=storage),
+        Probe(vectors.NEAREST, nearest, within_s=120, advice=vectors.ADVICE),
         Probe(LOGIN, login, (), 40, api),
         Probe("a document of before is found by a search", document, (LOGIN,), 60, api),
+        Probe("a document with embeddings of before is found", embedded, (LOGIN,), 60, api),
     ]
 
 
@@ -67,9 +71,3 @@ def _ask(site: Site, but: Collection[str] = ()) -> list[Finding]:
     with open_dify(site) as dify:
         asked = [each for each in probes(site, dify) if each.name not in but]
         return ask_all(asked, patience=site.within(1))
-
-
-def _storage(site: Site) -> Path | None:
-    """The folder of uploads and keys; None where they are in a bucket."""
-    state = site.release.state.get("storage")
-    return site.environment.dify.data / state.path if state and not buckets(site) else None

@@ -281,7 +281,9 @@ def test_a_record_is_kept_as_one_document(quiet: Site):
 def variables(site: Site) -> dict[str, str]:
     """What makes the command line's sandbox this one; no Prefect server knows it."""
     usual, own = load_environment("sandbox").model_dump(), site.environment.model_dump(mode="json")
-    limits = {f"ROLLOUT__LIMITS__{key}".upper(): str(value) for key, value in WITHOUT_RECORD.items()}
+    limits = {
+        f"ROLLOUT__LIMITS__{key}".upper(): str(value) for key, value in WITHOUT_RECORD.items()
+    }
     return {"PREFECT_API_URL": "http://127.0.0.1:9/api", "TERM": "xterm", **limits} | {
         f"ROLLOUT__{section}__{key}".upper(): str(value)
         for section in ("sandbox", "postgres", "redis", "portal", "dify", "images")

@@ -11,6 +11,7 @@ from flows.parts.upgrading import back
 from tasks.core import release_file, upgrade_mark
 from tasks.core.site import Site
 from tasks.core.upgrade_mark import Stage
+from tasks.points import vectors
 from tasks.steps import revisions
 from tasks.steps.pgsql import dify_database
 from tasks.upgrades import old_data, stages, way
@@ -87,9 +88,38 @@ def test_what_people_have_lost_is_seen_and_not_blamed_on_an_upgrade_after_it(dif
         assert old_data.lost(dify) == [encrypted]
         with pytest.raises(StepError, match="1 tenants have no key that fits"):
             old_data.require(dify, but=())
-        assert len(old_data.require(dify, but=[encrypted])) == 2
+        assert len(old_data.require(dify, but=[encrypted])) == 4
     finally:
         keys.with_name("away").rename(keys)
+
+
+@pytest.mark.parametrize(
+    ("harm", "lost"),
+    [
+        ("ALTER TABLE {} RENAME TO away", vectors.NEAREST),
+        ("UPDATE {} SET embedding = embedding - embedding", vectors.NEAREST),
+        ("UPDATE {} SET id = gen_random_uuid()", "a document with embeddings of before is found"),
+    ],
+    ids=["no table", "vectors of nothing", "vectors of other segments"],
+)
+def test_embeddings_that_are_lost_are_seen_without_their_model(
+    dify: Site, harm: str, lost: str
+) -> None:
+    with dify_database(dify).connect() as connection:
+        [base] = vectors.bases(connection)
+    assert old_data.lost(dify) == []
+    execute(dify, f"CREATE TABLE kept AS TABLE {base.table}")
+    try:
+        execute(dify, harm.format(base.table))
+        assert old_data.lost(dify) == [lost]
+        with pytest.raises(StepError, match=f"{lost}: no, "):
+            old_data.require(dify, but=())
+    finally:
+        mend = (
+            "ALTER TABLE IF EXISTS away RENAME TO {0}; DELETE FROM {0}; INSERT INTO {0} TABLE kept"
+        )
+        execute(dify, f"{mend.format(base.table)}; DROP TABLE kept")
+    assert old_data.lost(dify) == []
 
 
 def test_a_migration_that_fails_is_gone_back_from_with_all_data(
@@ -136,7 +166,7 @@ def test_an_upgrade_over_two_versions_and_back(dify: Site) -> None:
     mark = stages.last(dify)
     assert mark.stage is Stage.DONE
     execute(dify, "UPDATE documents SET created_at = now() AT TIME ZONE 'utc'")
-    with pytest.raises(NotConfirmed, match=r"newer than that: 1 documents, which"):
+    with pytest.raises(NotConfirmed, match=r"newer than that: 2 documents, which"):
         stages.require_confirmed(dify, mark, confirm="")
     stages.require_confirmed(dify, mark, confirm="sandbox")
     back(Graph(to(dify, OLD)))

@@ -46,10 +46,10 @@ _SECRETS: dict[tuple[str, str], dict[str, SecretStr]] = {}
 
 
 @contextmanager
-def in_use(make_site: Any, repository: Path) -> Generator[Site]:
-    """A Dify of the old release, set up, with uploads, a knowledge base and something encrypted."""
+def in_use(make_site: Any, repository: Path, release: str = OLD) -> Generator[Site]:
+    """A Dify of that release, set up, with uploads, a knowledge base and something encrypted."""
     places = {"repository": str(repository)}
-    with stack.deployed(make_site, OLD, backup=places, upgrade={"watch_s": 0}) as site:
+    with stack.deployed(make_site, release, backup=places, upgrade={"watch_s": 0}) as site:
         assert failed(verify(site, deep=True)) is None
         _fill(site)
         yield site
@@ -67,7 +67,14 @@ def _fill(site: Site) -> None:
         dify.login(site.environment.dify.admin_email, site.secret("admin_password"))
         files = [dify.knowledge.upload(f"mine-{n}.txt", f"The lamp {n} is lit.") for n in range(3)]
         dify.knowledge.wait(dify.knowledge.index(files[0]), 60)
+        embedded = dify.knowledge.index(files[1])
+        dify.knowledge.wait(embedded, 60)
     with dify_database(site).connect() as connection:
+        # A stand-in has no model, and stores vectors of every knowledge base.
+        connection.execute(
+            "UPDATE datasets SET indexing_technique = 'high_quality' WHERE id = %s",
+            [embedded.dataset],
+        )
         [(tenant, public)] = uploads.public_keys(connection).items()
         key = serialization.load_pem_public_key(public.encode())
         assert isinstance(key, rsa.RSAPublicKey)

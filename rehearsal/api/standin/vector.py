@@ -8,8 +8,12 @@ from standin.state import vectors
 from standin.text import DIMENSIONS, embedding
 
 
+def collection(dataset: str) -> str:
+    return f"Vector_index_{str(uuid.UUID(dataset)).replace('-', '_')}_Node"
+
+
 def table(dataset: str) -> str:
-    return f"embedding_vector_index_{str(uuid.UUID(dataset)).replace('-', '_')}_node"
+    return f"embedding_{collection(dataset)}".lower()
 
 
 def store(dataset: str, document: str, segments: dict[str, str]) -> None:
@@ -45,6 +49,18 @@ def nearest(dataset: str, query: str, limit: int) -> dict[str, float]:
             (str(embedding(query)), limit),
         )
         return {str(row["id"]): 1 - row["distance"] for row in cursor.fetchall()}
+
+
+def with_words(dataset: str, query: str, limit: int) -> dict[str, float]:
+    """Segment → rank, best first, of those that have all words of the query."""
+    with vectors() as cursor:
+        cursor.execute(
+            "SELECT id, ts_rank(to_tsvector(text), plainto_tsquery(%(query)s)) AS score"
+            f" FROM {table(dataset)} WHERE to_tsvector(text) @@ plainto_tsquery(%(query)s)"
+            " ORDER BY score DESC LIMIT %(limit)s",
+            {"query": f"'{query}'", "limit": limit},
+        )
+        return {str(row["id"]): row["score"] for row in cursor.fetchall()}
 
 
 def drop(dataset: str) -> None:

@@ -78,7 +78,7 @@ def _files(cursor: Cursor, account: Account, given: dict[str, Any]) -> list[dict
 
 def _dataset(cursor: Cursor, account: Account, given: dict[str, Any], file: str) -> dict[str, Any]:
     dataset, name = str(uuid.uuid4()), f"{file[:NAME_CHARACTERS]}..."
-    struct = {"type": "pgvector", "vector_store": {"class_prefix": vector.table(dataset)}}
+    struct = {"type": "pgvector", "vector_store": {"class_prefix": vector.collection(dataset)}}
     cursor.execute(
         "INSERT INTO datasets (id, tenant_id, name, indexing_technique, index_struct,"
         " retrieval_model) VALUES (%s, %s, %s, 'economy', %s, %s)",
@@ -153,7 +153,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 @routes.post("/<uuid:dataset>/hit-testing")
 def hit_testing(dataset: uuid.UUID) -> dict[str, Any]:
-    """By keyword, from PostgreSQL; by `semantic_search`, from pgvector."""
+    """By keyword, from PostgreSQL; by meaning or full text, from pgvector."""
     signed_in()
     given = request.get_json()
     model = given.get("retrieval_model") or {}
@@ -162,10 +162,13 @@ def hit_testing(dataset: uuid.UUID) -> dict[str, Any]:
         cursor.execute("SELECT 1 FROM datasets WHERE id = %s", (str(dataset),))
         if cursor.fetchone() is None:
             raise not_found("Dataset")
-        if model.get("search_method") == "semantic_search":
-            scores = vector.nearest(str(dataset), given["query"], limit)
-        else:
-            scores = _by_keyword(cursor, str(dataset), given["query"], limit)
+        match model.get("search_method"):
+            case "semantic_search":
+                scores = vector.nearest(str(dataset), given["query"], limit)
+            case "full_text_search":
+                scores = vector.with_words(str(dataset), given["query"], limit)
+            case _:
+                scores = _by_keyword(cursor, str(dataset), given["query"], limit)
         records = _records(cursor, scores)
     return {"query": {"content": given["query"]}, "records": records}
 
