@@ -76,7 +76,7 @@ class Container:
 
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
     `folder`: the project's, as Compose was started; empty where Compose did not make it.
-    `networks`: the engine's names of those it is in.
+    `networks`: the engine's names of those it is in. `shares`: of the processors, 0 if none is set.
     """
 
     id: str
@@ -94,6 +94,7 @@ class Container:
     colour: Colour = Colour.BLUE
     created: str = ""
     networks: frozenset[str] = frozenset()
+    shares: int = 0
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Container":
@@ -116,6 +117,7 @@ class Container:
             colour=colour,
             created=str(seen.get("Created", "")),
             networks=frozenset(seen["NetworkSettings"]["Networks"]),
+            shares=int(seen.get("HostConfig", {}).get("CpuShares") or 0),
         )
 
     @property

@@ -20,6 +20,8 @@ from tasks.probes.engine import Answer, Probe, ask_all
 from tasks.probes.preflight.container_proxies import NAME as CONTAINER_PROXIES
 from tasks.probes.preflight.container_proxies import container_proxies
 from tasks.probes.preflight.machine import places, readings
+from tasks.probes.preflight.selinux import NAME as SELINUX
+from tasks.probes.preflight.selinux import selinux
 from tasks.steps import revisions
 from tasks.steps.firewall import openness
 from tasks.tools import machine
@@ -93,6 +95,7 @@ def _on_node(site: Site, where: str) -> list[Probe]:
         Probe("machine", surveyed, within_s=NODE_S, advice=REACH, where=where),
         probe("docker", partial(_docker, site)),
         probe(CONTAINER_PROXIES, partial(container_proxies, site)),
+        probe(SELINUX, partial(selinux, site)),
         probe("dify.project", partial(_project, site)),
         probe("dify.subnet", partial(_subnet, site)),
         Probe(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config.rules.engine import unfit
+from config.rules.engine import kept_out, unfit
 
 FIT = {
     "DockerRootDir": "/var/lib/docker",
@@ -41,3 +41,23 @@ def test_an_engine_whose_folders_are_others_is_named(
 ) -> None:
     found = unfit(product, FIT | info, FOLDERS)
     assert found and why in found[0] and do in found[1]
+
+
+LABELLED = "system_u:object_r:container_file_t:s0"
+CLOSED = "unconfined_u:object_r:usr_t:s0"
+
+
+@pytest.mark.parametrize("label", [CLOSED, "", "?"])
+def test_a_folder_that_selinux_keeps_from_containers_is_named_with_what_opens_it(
+    label: str,
+) -> None:
+    home, data = FOLDERS
+    found = kept_out({"SecurityOptions": ["name=selinux"]}, {home: LABELLED, data: label})
+    assert found
+    assert found[0] == "SELinux is enforced and lets no container into /data/dify"
+    assert "semanage fcontext -a -t container_file_t '/data/dify(/.*)?'" in found[1]
+
+
+def test_an_engine_that_labels_no_container_and_folders_that_are_labelled_are_fit() -> None:
+    assert kept_out(FIT, dict.fromkeys(FOLDERS, CLOSED)) is None
+    assert kept_out({"SecurityOptions": ["name=selinux"]}, dict.fromkeys(FOLDERS, LABELLED)) is None

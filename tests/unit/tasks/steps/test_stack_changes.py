@@ -25,3 +25,12 @@ def test_an_outage_is_told_with_its_reason_and_its_seconds() -> None:
 
 def test_nothing_is_told_of_what_fits() -> None:
     assert of_service("api", Colour.BLUE, actual(container("api", made="a"))) == []
+
+
+def test_one_that_kept_the_share_of_a_start_gets_its_full_one() -> None:
+    light = replace(container("api", made="a"), shares=64)
+    (change,) = of_service("api", Colour.BLUE, actual(light))
+    assert change.what == "give api its full share"
+    (change,) = of_service("api", Colour.BLUE, actual(replace(light, state="created")))
+    assert change.what == "recover api"
+    assert of_service("api", Colour.BLUE, actual(replace(light, shares=1024))) == []
