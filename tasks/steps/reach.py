@@ -1,4 +1,4 @@
-"""Whether Dify's containers get into PostgreSQL and Redis, asked from one of them.
+"""Whether Dify's containers get into PostgreSQL, Redis and the object store, asked from one.
 
 A server may let this machine in, and not the network of its containers. An upgrade asks from what
 runs before it stops anything, and before it migrates from the new release and its settings.
@@ -28,7 +28,7 @@ _NOT_ADMITTED = {"28000"}
 
 
 def require_reached(site: Site) -> None:
-    """A container of the release, in the stack's network, gets into both; asked again for a while.
+    """A container of the release, in the stack's network, gets into all; asked again for a while.
 
     Raises:
         StepError: it does not; which one, from where, and what to admit.
@@ -38,7 +38,7 @@ def require_reached(site: Site) -> None:
         lambda: _ask(site),
         within_s=site.within(ANSWER_WITHIN_S),
         every_s=1,
-        waiting="migrate: a container does not get into PostgreSQL or Redis, asking again",
+        waiting="migrate: a container does not get into a server, asking again",
     )
 
 
@@ -87,7 +87,13 @@ def _advice(site: Site, found: Trouble) -> str:
         return f"let containers find the name {found.at.rpartition(':')[0]}, or give its address"
     if found.server == "PostgreSQL":
         return f"let {subnet} through to {found.at} (listen_addresses, firewall, pg_hba.conf)"
-    return f"let {subnet} through to {found.at} (`bind` of redis.conf, firewall)"
+    if found.server == "Redis":
+        return f"let {subnet} through to {found.at} (`bind` of redis.conf, firewall)"
+    if found.code is None:
+        return (
+            "name the authority that signed for it in storage.ca, or its name in storage.endpoint"
+        )
+    return f"let {subnet} through to {found.at} (its address, firewall)"
 
 
 def _error(found: Trouble) -> Exception:

@@ -1,15 +1,22 @@
-"""The question whether a container of Dify gets into PostgreSQL and Redis, and its answer."""
+"""The question whether a container of Dify gets into its servers, and its answer.
+
+They are PostgreSQL, Redis and, where files are kept there, the object store.
+"""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+# The store is trusted as boto3 does, and asked without keys: those were tried from the machine.
 # With Dify's drivers and variables; of those PGVECTOR_*, which name the same server: in some
 # releases DB_PASSWORD is encoded. libpq keeps no SQLSTATE of a login that failed, so the server
 # is asked for it by its protocol (SSLRequest, StartupMessage).
 _PROGRAM = r"""
 import errno, json, os, socket, ssl, struct, sys
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 import psycopg2, redis
 from redis.sentinel import Sentinel
 
@@ -74,6 +81,31 @@ def events(*_):
         kinds = [kind for kind in type(error).__mro__ if kind.__module__ == "redis.exceptions"]
         return {"said": str(error)[:200], "kind": "redis", "code": kinds[0].__name__}
 
+def address():
+    region, bucket = given.get("S3_REGION", ""), given["S3_BUCKET_NAME"]
+    base = urlsplit(given.get("S3_ENDPOINT") or f"https://s3.{region}.amazonaws.com")
+    own = f"{bucket}." if given.get("S3_ADDRESS_STYLE") == "virtual" else ""
+    return base._replace(netloc=own + base.netloc)
+
+def authorities():
+    if given.get("AWS_CA_BUNDLE"):
+        return given["AWS_CA_BUNDLE"]
+    try:
+        import certifi
+    except ImportError:
+        return None
+    return certifi.where()
+
+def store(*_):
+    context = ssl.create_default_context(cafile=authorities())
+    try:
+        urlopen(address().geturl(), timeout=WITHIN_S, context=context).close()
+    except HTTPError:
+        return None  # it is there, and answers who shows no keys
+    except OSError as error:
+        trouble = error.reason if isinstance(error, URLError) else error
+        return {"said": str(trouble)[:200], **code_of(trouble)}
+
 def own_address(host, port):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
@@ -87,6 +119,10 @@ def answer(server, host, port, trouble):
 
 asked = [("PostgreSQL", given["PGVECTOR_HOST"], port, postgres) for port in sys.argv[1:]]
 asked.append(("Redis", given["REDIS_HOST"], given["REDIS_PORT"], events))
+if given.get("STORAGE_TYPE") == "s3":
+    place = address()
+    port = place.port or (443 if place.scheme == "https" else 80)
+    asked.append(("the object store", place.hostname, port, store))
 found = [(server, host, port, ask(host, port)) for server, host, port, ask in asked]
 print(json.dumps([answer(*each) for each in found if each[-1]]))
 """
@@ -100,7 +136,7 @@ class Trouble:
     exception, an errno, or that of a name that is not found; None where nobody says.
     """
 
-    server: Literal["PostgreSQL", "Redis"]
+    server: Literal["PostgreSQL", "Redis", "the object store"]
     at: str
     own: str
     said: str
@@ -109,7 +145,7 @@ class Trouble:
 
 
 def ask(ports: Iterable[int]) -> list[str]:
-    """Prints what keeps the container out of PostgreSQL, at each of the ports, and out of Redis."""
+    """Prints what keeps the container out of each; PostgreSQL is asked at each of the ports."""
     return ["python3", "-c", _PROGRAM, *dict.fromkeys(map(str, ports))]
 
 

@@ -26,7 +26,7 @@ def require_known(site: Site, *, found: Way) -> None:
 
 @task("reached", within_s=HOUR_S)
 def require_reached(site: Site) -> None:
-    """Ask from a container of what runs whether it gets into PostgreSQL and Redis."""
+    """Ask from a container of what runs whether it gets into PostgreSQL, Redis and the files."""
     reach.require_reached(site)
 
 

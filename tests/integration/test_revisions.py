@@ -29,7 +29,9 @@ from tasks.steps.settings import settings_steps
 from tasks.steps.table import PARTS
 from tests.integration import stack
 from tests.integration.kept_out import kept_out
+from tests.integration.store import storing, with_store
 from tests.integration.tls_front import presenting
+from tests.ports import free_ports
 
 NEW, OLD = "1.15.0", "0.6.11"
 HEAD, OLDER = "5eed00001150", "5eed00000611"
@@ -204,6 +206,25 @@ def test_containers_verify_the_certificate_that_postgresql_presents(
             assert not refused.value.passes
             with pytest.raises(JobFailed, match="certificate verify failed"):
                 as_daemon(site)
+    write(newer)
+
+
+def test_an_object_store_that_containers_do_not_reach_or_trust_is_named(
+    newer: Site, tmp_path: Path
+) -> None:
+    host, (nobody,) = newer.environment.postgres.host, free_ports(1)
+    with storing(tmp_path, host) as (endpoint, its, other):
+        write(site := with_store(newer, endpoint, str(its)))
+        require_reached(site)
+        write(site := with_store(newer, endpoint, str(other)))
+        with pytest.raises(StepError, match=f"the object store at {host}.*verify") as refused:
+            require_reached(site)
+        assert "storage.ca" in refused.value.advice
+        assert not refused.value.passes
+    write(site := with_store(newer, f"http://{host}:{nobody}", ""))
+    with pytest.raises(StepError, match=r"the object store at .* refused") as refused:
+        require_reached(site)
+    assert refused.value.passes
     write(newer)
 
 

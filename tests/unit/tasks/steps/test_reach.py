@@ -33,6 +33,8 @@ LET = f"let {SUBNET} through to 10.0.0.1:5432"
         ("Redis", "redis", "BusyLoadingError", True, LET),
         ("Redis", "redis", "AuthenticationError", False, LET),
         ("Redis", "redis", "NoErrorOfThisVersion", False, LET),
+        ("the object store", "os", errno.ECONNREFUSED, True, LET),
+        ("the object store", "os", None, False, "authority that signed for it in storage.ca"),
     ],
 )
 def test_each_kind_has_its_advice_and_may_pass(
