@@ -5,7 +5,6 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from http import HTTPStatus
-from struct import Struct
 from typing import IO, Any, cast
 
 from docker import auth
@@ -16,6 +15,7 @@ from requests import RequestException
 from clients.command import Command
 from clients.credentials import Credentials
 from clients.docker_engine import Engine
+from clients.docker_frames import unframed
 from clients.docker_objects import ONE_OFF, PROJECT, Container, Image, Network, Running, Subnet
 from clients.waiting import until
 from config.errors import RolloutError
@@ -23,7 +23,6 @@ from config.errors import RolloutError
 # Untyped as it is shipped.
 _auth = cast(Any, auth)
 
-_HEAD = Struct(">4xL")
 _RUNS = 3
 _FEW = 200
 _NO_MOUNTS: Mapping[str, str] = {}
@@ -229,7 +228,7 @@ class Docker(Engine):
     def _said(self, container: str, **asked: int) -> str:
         """Its log by one request; the library's own first asks whether it has a terminal."""
         answer = self._get(f"/containers/{container}/logs", stdout=1, stderr=1, **asked)
-        return _unframed(answer).decode(errors="replace")
+        return unframed(answer).decode(errors="replace")
 
     def inside(self, container: str, words: Sequence[str], *, lines: int = 0) -> str:
         """What the words print, run in the container within a time of their own: something, and
@@ -401,18 +400,6 @@ class Docker(Engine):
         """No container of that name or id is left."""
         with self._asked(), suppress(NotFound):
             self.client.api.remove_container(container, force=True, v=True)
-
-
-def _unframed(stream: bytes) -> bytes:
-    """What a container without a terminal wrote: each piece has a head that ends in its length."""
-    pieces: list[bytes] = []
-    at = 0
-    while at < len(stream):
-        begin = at + _HEAD.size
-        (length,) = _HEAD.unpack_from(stream, at)
-        at = begin + length
-        pieces.append(stream[begin:at])
-    return b"".join(pieces)
 
 
 def _login_header(login: Credentials) -> Any:

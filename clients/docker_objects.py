@@ -76,7 +76,8 @@ class Container:
 
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
     `folder`: the project's, as Compose was started; empty where Compose did not make it.
-    `networks`: the engine's names of those it is in. `shares`: of the processors, 0 if none is set.
+    `networks`: the engine's names of those it is in, `addresses` its own in them while it runs.
+    `shares`: of the processors, 0 if none is set.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Container:
     created: str = ""
     networks: frozenset[str] = frozenset()
     shares: int = 0
+    addresses: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Container":
@@ -117,6 +119,11 @@ class Container:
             colour=colour,
             created=str(seen.get("Created", "")),
             networks=frozenset(seen["NetworkSettings"]["Networks"]),
+            addresses=frozenset(
+                str(each["IPAddress"])
+                for each in seen["NetworkSettings"]["Networks"].values()
+                if each.get("IPAddress")
+            ),
             shares=int(seen.get("HostConfig", {}).get("CpuShares") or 0),
         )
 

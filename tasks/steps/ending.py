@@ -1,7 +1,10 @@
 """A container that was replaced ends what it had begun, and is gone."""
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from clients.docker import NotRunning
@@ -10,7 +13,9 @@ from clients.waiting import until
 from config.errors import StepError
 from config.release import Service
 from tasks.core.site import Site
+from tasks.steps import stack_nginx
 from tasks.tools import celery, sockets
+from tasks.tools.nginx import cut
 
 log = logging.getLogger("rollout")
 
@@ -20,21 +25,32 @@ SOON_S, SELDOM_S = 4.0, 4.0
 # A socket of a browser lasts as long as its page: it is opened again to the new container.
 SOCKETS_S = 2
 _IN_A_ROW = 2
+_LINES, _SHOWN = 2000, 10
 T = TypeVar("T")
 
 
 def drained(site: Site, container: Container) -> None:
     """It ends its requests or jobs, is stopped and removed; what is left at the limit is named."""
-    service = site.release.services[container.service]
+    service, name, left = site.release.services[container.service], container.service, ""
     if container.state == "running":
         wait = _jobs if service.overlap == "jobs" else _requests
-        try:
-            if left := wait(site, container, service):
-                log.warning("compose: the old %s is stopped at: %s", container.service, left)
-        except NotRunning:
-            pass  # it has ended
+        with suppress(NotRunning):  # it has ended
+            left = wait(site, container, service)
+    if left:
+        log.warning("compose: the old %s is stopped at: %s", name, left)
+    began = time.time()
     site.docker.stop(container.id, service.stop_s)
+    if left and (requests := _cut(site, container, began)):
+        log.warning("compose: the old %s was still at: %s", name, ", ".join(requests))
     site.docker.remove(container.id)
+
+
+def _cut(site: Site, container: Container, began: float) -> list[str]:
+    """Requests that its end cut, each kind with its number, as the stack's nginx saw them."""
+    nginx = stack_nginx.running(site)
+    lines = site.docker.logs_since(nginx.id, began, _LINES) if nginx else []
+    counted = Counter(cut(lines, container.addresses))
+    return [f"{request} ({count})" for request, count in counted.most_common(_SHOWN)]
 
 
 def _jobs(site: Site, container: Container, _: Service) -> str:

@@ -15,7 +15,7 @@ from tasks.core.site import Site
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 
-LOW = 64  # of 1024, so that a start on a busy machine is slow and not endless
+LOW = 128  # of 1024, so that a start on a busy machine is slow and not endless
 # cgroup v1 has 1024 for whoever has none; v2 has a weight of 100, which older engines make of 2598
 # and newer ones of 1024.
 FULL = (1024, 2598)

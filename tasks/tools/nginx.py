@@ -1,12 +1,17 @@
 """nginx's command line: argv out, complaints in."""
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from clients.command import Command
 
 _COMPLAINT = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
+_CUT = re.compile(
+    r"upstream prematurely closed connection .*, "
+    r'request: "(\w+ [^ ?"]+)[^"]*", upstream: "\w+://([0-9.]+):'
+)
 _PLACE = re.compile(r"(.+?) in (/.+):(\d+)$")
 
 
@@ -58,6 +63,12 @@ def complaint(text: str) -> Complaint | None:
     if place is None:
         return Complaint(found[1].strip())
     return Complaint(place[1], Path(place[2]), int(place[3]))
+
+
+def cut(lines: Iterable[str], addresses: Collection[str]) -> list[str]:
+    """Method and path of each request whose answer one of these addresses did not end."""
+    found = (_CUT.search(line) for line in lines)
+    return [each[1] for each in found if each and each[2] in addresses]
 
 
 def _nginx(prefix: Path, user: str | None) -> tuple[str, ...]:

@@ -5,10 +5,14 @@ import signal
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from clients.dify import Dify
 from clients.dify.graphs import Graph, reverse
@@ -38,6 +42,7 @@ from tasks.steps.switch import switch_back
 from tasks.steps.weight import LOW, light
 from tasks.steps.written import routed
 from tasks.tools import celery
+from tests.integration import web_socket_service
 from tests.integration.load import load
 from tests.integration.stack import deploy, deployed
 from tests.integration.test_backup import die, in_child
@@ -210,7 +215,7 @@ def test_what_still_runs_at_the_limit_is_named(
     section = stack.environment.switch.model_copy(update={"drain_s": 1})
     site = stack.replace(environment=stack.environment.model_copy(update={"switch": section}))
     app = dify.workflows.create("limit")
-    dify.workflows.publish(app, slow(14, "first", "second"))
+    dify.workflows.publish(app, slow(14, "first", "second", "third", "fourth"))
     key = dify.workflows.key(app)
     switch(stack)
     with ThreadPoolExecutor(1) as pool:
@@ -218,8 +223,10 @@ def test_what_still_runs_at_the_limit_is_named(
         time.sleep(1)
         switch(changed(site, log_level="ERROR"))
         assert run.exception(timeout=90)
-    named = [r.getMessage() for r in caplog.records if "is stopped at" in r.getMessage()]
-    assert re.search(r"old worker .* run_workflow \S+ workflow_run_id [0-9a-f-]{36}$", named[-1])
+    named = "\n".join(r.getMessage() for r in caplog.records)
+    assert re.search(r"old worker .* run_workflow \S+ workflow_run_id [0-9a-f-]{36}$", named, re.M)
+    assert "the old api is stopped at: 1 open connections" in named
+    assert "the old api was still at: POST /v1/workflows/run (1)" in named
     switch(stack)
 
 
@@ -412,6 +419,47 @@ def test_the_service_of_web_sockets_is_replaced_without_a_failed_request(stack: 
     assert counted.failed == {}
     assert counted.total > 100
     assert "remove api_websocket-green" in switch(stack)
+
+
+def spoken(held: ClientConnection) -> int:
+    """How often it was answered on an open web socket, asked until that ended."""
+    count = 0
+    with suppress(ConnectionClosed):
+        while True:
+            held.send(f"2{count}")
+            assert held.recv(timeout=10) == f"3{count}"
+            count += 1
+            time.sleep(0.1)
+    return count
+
+
+@pytest.mark.long
+def test_an_open_web_socket_is_answered_until_the_new_service_is_led_to_and_opens_anew_at_once(
+    stack: Site,
+) -> None:
+    program = Path(web_socket_service.__file__).read_text(encoding="utf-8")
+    service = stack.release.services["api_websocket"]
+    service = service.model_copy(update={"entrypoint": ["python3", "-c", program]})
+    services = stack.release.services | {"api_websocket": service}
+    release = stack.release.model_copy(update={"services": services})
+    site = changed(stack.replace(release=release), services=["api_websocket"])
+    switch(site)
+    before = routed(site)["api_websocket"]
+    place = address(site).replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    with ThreadPoolExecutor(1) as pool:
+        with connect(place, ping_interval=None) as held:
+            assert str(held.recv()).startswith('0{"sid"')
+            run = pool.submit(switch, changed(site, log_level="DEBUG"))
+            assert spoken(held) > 20
+        began = time.monotonic()
+        with connect(place, ping_interval=None) as anew:
+            assert str(anew.recv()).startswith('0{"sid"')
+            assert time.monotonic() - began < 1
+            assert routed(site)["api_websocket"] == other(before)
+            assert "start a new api_websocket beside the old one" in run.result()
+            anew.send("2still")
+            assert anew.recv(timeout=10) == "3still"
+    assert [what for what in switch(stack) if what.startswith("remove api_websocket")]
 
 
 @pytest.mark.long

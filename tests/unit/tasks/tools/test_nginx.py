@@ -71,3 +71,17 @@ def test_a_worker_that_is_shutting_down_is_not_a_current_one():
 def test_commands_use_this_directory_only_and_say_who_the_workers_are():
     assert str(nginx.test(PREFIX, None)) == (f"nginx -p {PREFIX} -c {PREFIX}/nginx.conf -t -q")
     assert "-g 'user dify-rollout;'" in str(nginx.start(PREFIX, "dify-rollout"))
+
+
+# Recorded from nginx 1.22.1 in front of a gunicorn that was ended: a stream, and one of another.
+CUT = (
+    "2026/11/28 05:10:00 [error] 22#22: *123 upstream prematurely closed connection while reading "
+    'upstream, client: 10.200.0.1, server: _, request: "POST /v1/workflows/run?key=a HTTP/1.1", '
+    'upstream: "http://10.200.0.7:5001/v1/workflows/run?key=a", host: "127.0.0.1:20000"'
+)
+
+
+def test_requests_that_an_end_has_cut_are_named_without_their_query() -> None:
+    other = CUT.replace("10.200.0.7", "10.200.0.8")
+    found = nginx.cut(["server error 502 of 10.200.0.7:5001", CUT, other], {"10.200.0.7"})
+    assert found == ["POST /v1/workflows/run"]
