@@ -73,8 +73,7 @@ def nearest(site: Site) -> str:
 def document(site: Site, dify: Dify) -> bool:
     """Whether there is a knowledge base with embeddings; Dify finds a word of it, by full text.
 
-    That reads the table of its vectors, and takes the credentials of its model, which it does not
-    ask: a search by meaning would.
+    That reads the table of its vectors and does not ask its model, as a search by meaning would.
 
     Raises:
         Wrong: it finds nothing.
