@@ -21,6 +21,7 @@ FPS = "2"
 _PRIVATE_KEY = "BACKUP_SSH_KEY"
 _KNOWN_HOSTS = "BACKUP_KNOWN_HOSTS"
 _OF_SSH = re.compile(r"subprocess ssh\S*: (.+)")
+_LOST_TREE = re.compile(r": tree \w+ is not known; the repository could be damaged")
 _CHECKED = re.compile(r"^\[[\d:]+\] +([\d.]+)% +\d+ / \d+ (\w+)")
 
 
@@ -231,17 +232,26 @@ def parse_check(line: str, unit: str) -> float | None:
     return float(found[1]) / 100 if found and found[2] == unit else None
 
 
-def only_vanished(stderr: str) -> bool:
-    """Whether an incomplete backup missed nothing but files deleted while it ran."""
+def misses_nothing(stderr: str) -> bool:
+    """Whether a backup with errors is whole but for files that were deleted while it ran.
+
+    What an earlier snapshot has lost is an error to restic, too, which then saves it again.
+    """
     rows = [_message(line) for line in stderr.splitlines()]
     errors = [row.get("error") for row in rows if row.get("message_type") == "error"]
-    return bool(errors) and all(map(_is_gone, errors))
+    return bool(errors) and all(_is_gone(error) or _is_saved_again(error) for error in errors)
 
 
 def _is_gone(error: Any) -> bool:
     """restic prints what the system says: words, or an error number."""
     number: Any = error.get("Err") if isinstance(error, dict) else None  # pyright: ignore
     return number == ENOENT or str(error).endswith("no such file or directory")  # pyright: ignore
+
+
+def _is_saved_again(error: Any) -> bool:
+    """restic 0.18 and 0.19 say so in words; 0.14 says nothing of what was wrong."""
+    said = str(error.get("message") if isinstance(error, dict) else error)  # pyright: ignore
+    return said.endswith("storing the file again") or _LOST_TREE.search(said) is not None
 
 
 def locked_by(output: str) -> str:

@@ -130,7 +130,7 @@ class Repository:
         try:
             printed = self.run(command, on_line, lambda error: error)
         except CommandFailed as error:
-            if not restic.only_vanished(error.output):
+            if not restic.misses_nothing(error.output):
                 raise self.trouble(error) from None
             printed = error.printed
         return restic.parse_saved(printed)

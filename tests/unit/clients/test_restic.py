@@ -113,9 +113,25 @@ def test_only_files_deleted_meanwhile_are_excused() -> None:
         '{"message_type":"error","error":"open /y: no such file or directory","item":"/y"}\n'
     )
     denied = '{"message_type":"error","error":{"Op":"open","Path":"/x","Err":13},"item":"/x"}\n'
-    assert restic.only_vanished(gone)
-    assert not restic.only_vanished(gone + denied)
-    assert not restic.only_vanished("Fatal: something")
+    assert restic.misses_nothing(gone)
+    assert not restic.misses_nothing(gone + denied)
+    assert not restic.misses_nothing("Fatal: something")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "/: tree 1fa9babf634b is not known; the repository could be damaged, run `repair index` "
+        "to try to repair it",
+        "/a/1: parts of a/1 not found in the repository index; storing the file again",
+    ],
+)
+def test_what_an_earlier_snapshot_has_lost_is_saved_again_and_no_fault(said: str) -> None:
+    """As restic 0.18 and 0.19 print it."""
+    lost = json.dumps({"message_type": "error", "error": {"message": said}, "item": "/"})
+    assert restic.misses_nothing(lost)
+    denied = {"message_type": "error", "error": {"message": "open /b: permission denied"}}
+    assert not restic.misses_nothing(f"{lost}\n{json.dumps(denied)}")
 
 
 def test_who_holds_the_lock() -> None:
