@@ -1,9 +1,9 @@
 """The stack's containers, seen from outside and asked from inside."""
 
-import ipaddress
 from functools import partial
 
 from config.desired.services import active
+from config.desired.subnets import subnets
 from config.rules.finding import Reading
 from tasks.core.site import Site
 from tasks.probes.engine import Probe, Wrong
@@ -75,10 +75,11 @@ def blocks_private(site: Site) -> Reading:
 def reaches_nothing(site: Site) -> str:
     """From the code sandbox: the state, and this machine by each of its networks."""
     postgres, redis = site.environment.postgres, site.environment.redis
-    gateway = ipaddress.ip_network(site.environment.dify.subnet)[1]
+    ranges, own = subnets(site.environment), site.release.services["sandbox"].networks
+    gateways = [ranges[name][1] for name in ("default", *own)]
     ports = (22, site.environment.portal.https_port, site.environment.portal.http_port)
     targets = [f"{postgres.host}:{postgres.port}", f"{redis.host}:{redis.port}"]
-    targets += [f"{gateway}:{port}" for port in ports]
+    targets += [f"{gateway}:{port}" for gateway in gateways for port in ports]
     words = ["curl", "-s", "-Z", "-m", "3", "--noproxy", "*"]
     words += ["-w", "%{url_effective} %{time_connect}\n"]
     words += [word for target in targets for word in ("-o", "/dev/null", f"http://{target}/")]
