@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from config.load import ROOT
-from tests.matrix.cells import CELLS, subject_of
+from tests.matrix.cells import CELLS, SUBJECTS, subject_of
 
 RESULTS = ROOT / "config/matrix.json"
 
@@ -21,11 +21,13 @@ def read() -> Results:
 
 
 def record_cell(name: str, engines: dict[str, str], report: Path) -> None:
+    """The subjects of the report replaced; the others stay while the engines are the same."""
     found = read()
-    cells = found["cells"] | {name: {"on": _today(), "engines": engines,
-                                     "subjects": counted(report)}}  # fmt: skip
-    known = [cell.name for cell in CELLS]
-    found["cells"] = {name: cells[name] for name in known if name in cells}
+    before = found["cells"].get(name, {"engines": engines, "subjects": {}})
+    subjects = before["subjects"] if before["engines"] == engines else {}
+    subjects |= {subject: {"on": _today(), **counts} for subject, counts in counted(report).items()}
+    found["cells"][name] = {"engines": engines, "subjects": _in_order(subjects, list(SUBJECTS))}
+    found["cells"] = _in_order(found["cells"], [cell.name for cell in CELLS])
     _write(found)
 
 
@@ -49,6 +51,10 @@ def failures(report: Path) -> list[str]:
     cases = ElementTree.parse(report).iter("testcase")  # noqa: S314
     return [f"{case.get('classname')}::{case.get('name')}"
             for case in cases if _outcome(case) == "failed"]  # fmt: skip
+
+
+def _in_order(found: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    return {name: found[name] for name in names if name in found}
 
 
 def _write(results: Results) -> None:
