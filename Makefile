@@ -18,9 +18,11 @@ lint: setup
 	$(RUN) pyright
 	$(RUN) lint-imports
 
+# The last line takes engines of a later Debian, others each day: `make test CELL=debian-13`.
 test: setup lint
 	./bootstrap test
 	$(RUN) pytest $(PARALLEL) -m "not long" tests/e2e tests/integration tests/pigsty tests/unit
+	$(RUN) python -m tests.matrix.daily $(CELL)
 
 # What takes minutes and a fresh machine has no time for: the same subjects, more of them.
 test-long: setup

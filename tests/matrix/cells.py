@@ -47,6 +47,19 @@ SUBJECTS = {
 # Of these, what is about kills, clocks, words and people: the same with every engine, and long.
 OMITTED = ("killed", "paused", "clock", "bad_input", "flipped", "watching", "people", "excuses")
 
+# Of these, what shows soonest that an engine does not fit: `make test` runs it on one cell a day.
+DAILY = (
+    "tests/integration/test_agents.py::test_agents_run_and_a_second_deploy_changes_nothing",
+    "tests/integration/images/test_pull.py::test_the_next_registry_stands_in",
+    "tests/integration/images/test_step.py",
+    "tests/integration/images/test_bundle.py",
+    "tests/integration/test_postgres.py::test_a_second_deploy_changes_and_touches_nothing",
+    "tests/integration/test_postgres.py::test_dify_s_role_uses_vectors_with_an_hnsw_index",
+    "tests/integration/test_redis.py::test_a_second_deploy_changes_and_touches_nothing",
+    "tests/integration/test_redis.py::test_it_forgets_nothing_and_keeps_to_its_memory",
+    "tests/integration/test_backup.py::test_a_point_holds_everything_and_all_of_it_comes_back",
+)
+
 
 def subject_of(test: str) -> str:
     """Of a test's file, as pytest names it."""
