@@ -22,6 +22,7 @@ from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.steps.proxy import proxy_steps, variables, wanted_proxies
 from tasks.tools import compose
 
+BY_HAND = "install Docker Engine and Compose there (a deploy does it only with apt-get)"
 PACKAGES = ("docker.io", "iptables")
 START_S = 60.0
 CARRIED = Path("/var/lib/dify-rollout/docker-compose")
@@ -99,11 +100,12 @@ class Compose:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """Whether the engine is installed, why it cannot be used, and whether we may change that."""
+    """Whether the engine is there or could be, why it cannot be used, and whether we are root."""
 
     installed: bool
     trouble: str | None
     root: bool = True
+    installable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,11 @@ class Engine:
 
     def observe(self) -> Actual:
         trouble = startable(self.site)
-        installed = trouble is None or self.site.node.which("dockerd") is not None
-        return Actual(installed, trouble, trouble is None or self.site.node.is_root())
+        if trouble is None:
+            return Actual(True, None)
+        node = self.site.node
+        installed, installable = (node.which(name) is not None for name in ("dockerd", "apt-get"))
+        return Actual(installed, trouble, node.is_root(), installable)
 
     def plan(self, actual: Actual) -> list[Planned]:
         if actual.trouble is None:
@@ -136,6 +141,8 @@ class Engine:
         if actual.installed:
             return [start]
         what = f"install {' '.join(PACKAGES)}"
+        if not actual.installable:
+            return [Blocked(what, actual.trouble, BY_HAND)]
         return [
             Change(
                 Kind.MAKE,
@@ -150,17 +157,9 @@ class Engine:
 
     def apply(self, change: Change) -> None:
         if change.action == "install":
-            self._install()
+            install(self.site.node, *PACKAGES)
         else:
             self._start()
-
-    def _install(self) -> None:
-        node = self.site.node
-        if node.which("apt-get") is None:
-            raise StepError(
-                "docker", "not installed", advice="install Docker Engine, then deploy again"
-            )
-        install(node, *PACKAGES)
 
     def _start(self) -> None:
         node = self.site.node

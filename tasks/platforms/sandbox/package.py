@@ -7,10 +7,17 @@ from pathlib import Path
 
 from clients.command import Command
 from clients.node import Node
-from config.errors import StepError
 from config.rules.finding import Reading, bad, good
 from tasks.core.packages import install
-from tasks.core.step import Change, Kind
+from tasks.core.step import Blocked, Change, Kind, Planned
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """Where the program is, if it is, and whether it could be installed."""
+
+    path: str | None
+    installable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +36,23 @@ class Program:
 
     def reading(self) -> Reading:
         """Whether it is here, or would be installed by a deploy."""
-        if self.observe():
+        actual = self.observe()
+        if actual.path:
             return good(self.program, "is installed")
-        if self._installable():
+        if actual.installable:
             return good(self.program, f"the package {self.package} will be installed")
         return bad(self.program, self._missing(), advice=self._do())
 
-    def observe(self) -> str | None:
-        return self.node.which(self.program)
+    def observe(self) -> Actual:
+        installable = os.geteuid() == 0 and self.node.which("apt-get") is not None
+        return Actual(self.node.which(self.program), installable)
 
-    def plan(self, actual: str | None) -> Sequence[Change]:
-        if actual:
+    def plan(self, actual: Actual) -> Sequence[Planned]:
+        if actual.path:
             return []
         what = f"install {self.package}"
+        if not actual.installable:
+            return [Blocked(what, self._missing(), self._do())]
         return [
             Change(
                 Kind.MAKE,
@@ -54,16 +65,11 @@ class Program:
         ]
 
     def apply(self, change: Change) -> None:
-        if not self._installable():
-            raise StepError(self.name, self._missing(), advice=self._do())
         install(self.node, change.action, within_s=600)
         if Path("/run/systemd/system").exists():
             self.node.run(Command(("systemctl", "disable", "--now", self.service)))
         else:
             self.node.attempt(Command(("service", self.service, "stop")))
-
-    def _installable(self) -> bool:
-        return os.geteuid() == 0 and self.node.which("apt-get") is not None
 
     def _missing(self) -> str:
         return f"{self.program} is not installed, and installing it takes root and apt-get"

@@ -23,6 +23,7 @@ from tasks.probes.preflight.machine import places, readings
 from tasks.probes.preflight.selinux import NAME as SELINUX
 from tasks.probes.preflight.selinux import selinux
 from tasks.steps import revisions
+from tasks.steps.docker import BY_HAND
 from tasks.steps.firewall import openness
 from tasks.tools import machine
 from tasks.tools.machine import Machine
@@ -130,8 +131,7 @@ def _docker(site: Site) -> Reading:
     if node.is_root() and (here or installable):
         return good("docker", "will be installed or started")
     if not here and not installable:
-        advice = "install Docker Engine and Compose there (a deploy does it only with apt-get)"
-        return bad("docker", reason, advice=advice)
+        return bad("docker", reason, advice=BY_HAND)
     return bad(
         "docker",
         reason,
