@@ -6,11 +6,12 @@ What starts takes all the processors it gets, and those who use what serves woul
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 
-from docker.errors import APIError
+from docker.errors import APIError, DockerException
 
 from clients.command import CommandFailed
 from clients.docker import NotRunning
 from clients.docker_objects import Container
+from config.errors import RolloutError
 from tasks.core.site import Site
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
@@ -38,10 +39,17 @@ def lightly(site: Site, names: Sequence[str]) -> Generator[None]:
         if names:
             _make(site, names)
         yield
-    finally:
-        for one in _all(site):
-            if light(one):
-                _full(site, one)
+    except BaseException:
+        with suppress(DockerException, RolloutError):  # why it failed is told, not this
+            _end(site)
+        raise
+    _end(site)
+
+
+def _end(site: Site) -> None:
+    for one in _all(site):
+        if light(one):
+            _full(site, one)
 
 
 def _make(site: Site, names: Sequence[str]) -> None:
