@@ -19,7 +19,8 @@ class Member:
     """A container of a compose project.
 
     `settings`: its variables, secrets among them. `mounts`: path inside → folder of the machine.
-    `addresses`: its own, on each of its networks. `restart`: after what the engine starts it again.
+    `addresses`: its own, on each of its networks; `ports`: those of the machine that lead to it.
+    `restart`: after what the engine starts it again.
     `environment`: of this project, which made it; empty where somebody else did.
     """
 
@@ -34,6 +35,7 @@ class Member:
     settings: Mapping[str, str] = field(repr=False)
     mounts: Mapping[str, str]
     addresses: tuple[str, ...]
+    ports: tuple[int, ...]
     restart: str
     environment: str
 
@@ -56,6 +58,7 @@ class Member:
                 str(each["Destination"]): str(each.get("Source", "")) for each in seen["Mounts"]
             },
             addresses=tuple(str(n["IPAddress"]) for n in networks.values() if n["IPAddress"]),
+            ports=_published(seen["HostConfig"].get("PortBindings") or {}),
             environment=labels.get(ENVIRONMENT, ""),
             restart=str(seen["HostConfig"]["RestartPolicy"]["Name"]) or "no",
         )
@@ -63,6 +66,12 @@ class Member:
     @property
     def runs(self) -> bool:
         return self.state == "running"
+
+
+def _published(bindings: Mapping[str, list[dict[str, str]] | None]) -> tuple[int, ...]:
+    """Of a container that is stopped, too; a port that the engine chooses is none."""
+    given = [each.get("HostPort", "") for places in bindings.values() for each in places or ()]
+    return tuple(sorted({int(port) for port in given if port.isdigit() and port != "0"}))
 
 
 class Stacks(Engine):

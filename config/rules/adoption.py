@@ -1,54 +1,21 @@
 """What stands in the way of taking over somebody else's Dify, and how long it is away."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
+from config.rules import adoption_files as files
+from config.rules.adoptable import Found
 from config.rules.upgrade import Obstacle
 
 # As measured on two cores: saved, read back and loaded; a differential copy of files, and a start.
 DATABASE_BYTES_PER_S, FILES_BYTES_PER_S, START_S = 8e6, 100e6, 60
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A Dify as it was found, and the environment that is to take it over.
-
-    `known`: whether its version has a file in config/releases. `storage`: where its uploads are,
-    `bucket`: whether the environment has its own in one. `shared`: keys of the environment that
-    name a place of this Dify. `unmounted`: state that no folder of the machine has. `plugins`: SQL
-    that makes its database of plugins, empty where it has one.
-    `vectors`: store → knowledge bases whose vectors are there, by what each says of itself;
-    `annotated`: apps with annotation replies, whose vectors are in `vector_store`. `beside`:
-    whether pgvector is its own database. `account`, `password`: whether the environment's
-    administrator is an account of it, with the environment's password.
-    """
-
-    environment: str
-    project: str
-    version: str
-    release: str
-    known: bool
-    storage: str
-    bucket: bool
-    plugins: str
-    shared: tuple[str, ...]
-    unmounted: tuple[str, ...]
-    vector_store: str
-    beside: bool
-    vectors: Mapping[str, int]
-    annotated: int
-    email: str
-    account: bool
-    password: bool
-
-
 def obstacles(found: Found) -> list[Obstacle]:
     """Everything that a person has to settle before this Dify can be taken over."""
     asked = (
-        _version, _shared, _storage, _bucket, _plugins, _unmounted, _vectors, _annotations, _tables,
-        _account,
+        _version, _shared, _plugins, _unmounted, _vectors, _annotations, _tables, _account, _served,
+        _namesake,
     )  # fmt: skip
-    return [each for each in (ask(found) for ask in asked) if each]
+    first = [each for each in (ask(found) for ask in asked) if each]
+    return [*first, *files.obstacles(found)]
 
 
 def stopped(project: str, services: list[str]) -> Obstacle | None:
@@ -87,25 +54,6 @@ def _shared(found: Found) -> Obstacle | None:
         f"{', '.join(found.shared)} of {found.environment} name places of this very Dify, which "
         "stay as they are",
         f"set them in config/environments/{found.environment}.toml to others",
-    )
-
-
-def _storage(found: Found) -> Obstacle | None:
-    if found.storage in ("", "local", "opendal"):
-        return None
-    return Obstacle(
-        f"its uploads are in a bucket (STORAGE_TYPE {found.storage}), which is not taken over yet",
-        "copy the bucket into a folder by its own tools and let that Dify use it, or deploy "
-        "beside it and move apps by Dify's export",
-    )
-
-
-def _bucket(found: Found) -> Obstacle | None:
-    if not found.bucket:
-        return None
-    return Obstacle(
-        f"its uploads are in a folder, and storage.kind of {found.environment} is 's3'",
-        "set it to 'local' for the adoption",
     )
 
 
@@ -187,3 +135,23 @@ def _account(found: Found) -> Obstacle | None:
             f"rollout secrets {name} admin_password --set",
         )
     return None
+
+
+def _served(found: Found) -> Obstacle | None:
+    if not found.served:
+        return None
+    return Obstacle(
+        f"{', '.join(found.served)} of the portal has portal.domain of {found.environment}, and "
+        "leads to something else than this Dify",
+        f"set portal.domain in config/environments/{found.environment}.toml to another one",
+    )
+
+
+def _namesake(found: Found) -> Obstacle | None:
+    if not found.namesake:
+        return None
+    return Obstacle(
+        f"{found.namesake} of the portal leads to it, and would be overwritten by the file of that "
+        f"name that {found.environment} has",
+        f"set dify.project in config/environments/{found.environment}.toml to another name",
+    )

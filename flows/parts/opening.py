@@ -55,7 +55,7 @@ def locked(
     desired = load_environment(environment, release=source.release if source else release)
     first_look = None if half_restored else require_unused
     if dry_run:
-        yield _site(desired, _looked_up, source, first_look)
+        yield _site(desired, _looked_up, source, first_look, adopting=half_adopted)
         return
     site = Site(desired, load_release(desired.dify.release), {})
     site.platform.prepare(site)
@@ -64,7 +64,7 @@ def locked(
         running.cancellable(),
     ):
         running.begin()
-        found = _site(desired, _saved, source, first_look)
+        found = _site(desired, _saved, source, first_look, adopting=half_adopted)
         if not (half_restored or half_adopted):
             require_ended(found)
             adoption_mark.require_none(found)
@@ -94,11 +94,14 @@ def _site(
     values: Secrets,
     source: Promoted | None = None,
     first_look: Callable[[Site], None] | None = None,
+    *,
+    adopting: bool = False,
 ) -> Site:
     """The site. `first_look` comes before any secret is saved: what it refuses stays unclaimed."""
     release = load_release(environment.dify.release)
     node = open_node(environment.nodes, environment.nodes.dify[0])
     require_own(environment, node)
     if first_look:
-        first_look(Site(environment, release, {}, node))
-    return Site(environment, release, values(environment, release, node), node, promoted=source)
+        first_look(Site(environment, release, {}, node, adopting=adopting))
+    known = values(environment, release, node)
+    return Site(environment, release, known, node, promoted=source, adopting=adopting)

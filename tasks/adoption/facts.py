@@ -1,6 +1,6 @@
 """What another Dify's own database and folders say of it; nothing is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -9,24 +9,32 @@ from clients.command import Command
 from clients.dify import Dify, DifyError
 from clients.postgres import Connection, DatabaseMissing
 from config.environment import Postgres, Redis
+from config.errors import RolloutError
 from config.load import release_names
-from config.rules.adoption import Found
+from config.pigsty import dify_addresses
+from config.rules.adoptable import Found, Store
 from tasks.adoption.origin import Origin
 from tasks.core.site import Site
+from tasks.points.buckets import buckets, service
 from tasks.points.databases import session_database
 
 API_PORT = 5001
+_HERE = ("127.0.0.1", "localhost", "[::1]")
 _DU_S = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What decides whether it can be taken over; sizes in bytes, `folders` by where they lie."""
+    """What decides whether it can be taken over; sizes in bytes, `folders` by where they lie.
+
+    `portal`: the files of the portal by which the environment's domain leads to it.
+    """
 
     found: Found
     database: int
     folders: dict[str, int]
     superuser: bool
+    portal: tuple[str, ...] = ()
 
     @property
     def files(self) -> int:
@@ -52,6 +60,9 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         given.get("DB_HOST"),
         postgres.database,
     )
+    store, here = origin.store, own_store(site)
+    portal, elsewhere = entries(site, origin)
+    namesake = f"{site.environment.dify.project}.conf"
     found = Found(
         environment=site.name,
         project=origin.project,
@@ -59,10 +70,16 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         release=site.release.version,
         known=origin.version in release_names(),
         storage=given.get("STORAGE_TYPE", ""),
-        bucket=site.environment.storage.kind == "s3",
+        store=store,
+        inside=origin.holder(store.endpoint) if store else "",
+        here=here,
+        closed=_closed(site) if store and here and here.is_that_of(store) else "",
+        packages=_packages(there, state) if store and not store.plugins else "",
         plugins=_without_plugins(there),
         shared=shared(site, origin, there),
-        unmounted=tuple(name for name in site.release.state if name not in state),
+        unmounted=tuple(
+            name for name in site.release.state if name not in state and not _in(store, name)
+        ),
         vector_store=given.get("VECTOR_STORE", ""),
         beside=beside,
         vectors=vectors,
@@ -70,8 +87,55 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         email=site.environment.dify.admin_email,
         account=account,
         password=account and logs_in(site, origin),
+        served=elsewhere,
+        namesake=namesake if namesake in portal else "",
     )
-    return Facts(found, database, _sizes(site, sorted(set(state.values()))), bool(superuser))
+    sizes = _sizes(site, sorted(set(state.values())))
+    return Facts(found, database, sizes, bool(superuser), portal)
+
+
+def own_store(site: Site) -> Store | None:
+    """The buckets of the environment; None if its files are in folders."""
+    own = site.environment.storage
+    if own.kind != "s3":
+        return None
+    return Store(own.endpoint, own.region, own.bucket, own.plugin_bucket, own.address_style)
+
+
+def _in(store: Store | None, name: str) -> bool:
+    """Whether the folder of that name is a bucket there."""
+    return bool(store and (store.bucket if name == "storage" else store.plugins))
+
+
+def _closed(site: Site) -> str:
+    """Why a bucket of the environment cannot be listed with its keys; empty: they can."""
+    try:
+        for name in buckets(site).values():
+            service(site, name).check()
+    except RolloutError as error:
+        return str(error)
+    return ""
+
+
+def _packages(there: Site, state: Mapping[str, str]) -> str:
+    """The folder of its plugins, if it has installed some."""
+    try:
+        with session_database(there, plugin=True).connect() as connection:
+            if _number(connection, "SELECT count(to_regclass('plugin_installations'))"):
+                some = _number(connection, "SELECT count(*) FROM plugin_installations")
+                return state.get("plugin_daemon", "its plugin daemon") if some else ""
+    except DatabaseMissing:
+        pass
+    return ""
+
+
+def entries(site: Site, origin: Origin) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Files by which the portal serves the environment's domain: to this Dify, and elsewhere."""
+    hosts = (*_HERE, *dify_addresses(site.environment))
+    own = {f"{host}:{port}" for host in hosts for port in origin.ports}
+    found = {name: set(to) for name, to in site.platform.serving(site).items()}
+    leading = tuple(sorted(name for name, to in found.items() if to and to <= own))
+    return leading, tuple(sorted(set(found) - set(leading)))
 
 
 def shared(site: Site, origin: Origin, there: Site) -> tuple[str, ...]:

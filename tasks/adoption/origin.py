@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from clients.docker_stacks import Member
+from config.environment import Environment, Storage
 from config.errors import StepError
-from config.release import Release
+from config.release import S3, Release
+from config.rules.adoptable import Store
 from config.rules.published_secrets import PUBLISHED
 from tasks.core.site import Site
 
@@ -82,11 +84,21 @@ class Origin:
     def named(self, *services: str) -> list[Member]:
         return [each for each in self.members if each.service in services]
 
+    def holder(self, url: str) -> str:
+        """Its container that answers at the URL; empty if none does."""
+        host = urlsplit(url).hostname or ""
+        return next((each.name for each in self.members if host in (each.service, each.name)), "")
+
     def address(self, host: str) -> str:
         """Where the machine reaches what the containers call so."""
         found = [each for each in self.members if host in (each.service, each.name)]
         addresses = [address for each in found for address in each.addresses]
         return addresses[0] if addresses else "127.0.0.1" if host in _HERE else host
+
+    @property
+    def ports(self) -> set[int]:
+        """Ports of the machine that lead to it."""
+        return {port for each in self.members for port in each.ports}
 
     def state(self, release: Release) -> dict[str, str]:
         """Name of a folder of state, as the release has it → where it lies on the machine."""
@@ -100,8 +112,28 @@ class Origin:
 
     @property
     def plugin_database(self) -> str:
-        daemons = [each for each in self.members if "dify-plugin-daemon" in each.image]
-        return daemons[0].settings.get("DB_DATABASE", PLUGINS) if daemons else PLUGINS
+        return self.daemon.get("DB_DATABASE", PLUGINS)
+
+    @property
+    def daemon(self) -> Mapping[str, str]:
+        """Settings of its plugin daemon; none before 1.0."""
+        found = [each for each in self.members if "dify-plugin-daemon" in each.image]
+        return found[0].settings if found else {}
+
+    @property
+    def store(self) -> Store | None:
+        """The buckets that have its files; None if folders do."""
+        given = self.settings
+        if given.get("STORAGE_TYPE") != "s3":
+            return None
+        in_bucket = self.daemon.get("PLUGIN_STORAGE_TYPE") == "aws_s3"
+        return Store(
+            endpoint=given.get("S3_ENDPOINT", ""),
+            region=given.get("S3_REGION", ""),
+            bucket=given.get("S3_BUCKET_NAME", ""),
+            plugins=self.daemon.get("PLUGIN_STORAGE_OSS_BUCKET", "") if in_bucket else "",
+            style=given.get("S3_ADDRESS_STYLE") or "auto",
+        )
 
 
 def as_site(origin: Origin, site: Site, files: Path) -> Site:
@@ -129,7 +161,7 @@ def as_site(origin: Origin, site: Site, files: Path) -> Site:
                 ),
                 "postgres": environment.postgres.model_copy(update=_postgres(origin)),
                 "redis": environment.redis.model_copy(update=_redis(origin)),
-                "storage": environment.storage.model_copy(update={"kind": "local"}),
+                "storage": _storage(origin, environment),
             }
         ),
         release,
@@ -165,6 +197,12 @@ def _redis(origin: Origin) -> dict[str, object]:
     }
 
 
+def _storage(origin: Origin, environment: Environment) -> Storage:
+    """A bucket is the environment's own: `obstacles` see to that."""
+    kind = environment.storage.kind if origin.store else "local"
+    return environment.storage.model_copy(update={"kind": kind})
+
+
 def _logins(given: Mapping[str, str]) -> dict[str, SecretStr]:
     return {
         "postgres_password": SecretStr(given.get("DB_PASSWORD", "")),
@@ -173,7 +211,10 @@ def _logins(given: Mapping[str, str]) -> dict[str, SecretStr]:
 
 
 def _carried(origin: Origin, site: Site) -> dict[str, SecretStr]:
-    """What its data was signed with, unless anybody can read that; and who logs in to it."""
-    carried = {"admin_password": site.secrets["admin_password"]}
+    """What its data was signed with, unless anybody can read that; who logs in to it and to its
+    bucket.
+    """
+    kept = ("admin_password", *S3)
+    carried = {name: site.secrets[name] for name in kept if name in site.secrets}
     key = origin.settings.get("SECRET_KEY", "")
     return carried if key in (*PUBLISHED, "") else {**carried, "secret_key": SecretStr(key)}

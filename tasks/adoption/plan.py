@@ -157,6 +157,16 @@ def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
     if facts:
         away_s = rules.away_s(facts.database, facts.files)
         found += [_sizes(facts), f"nobody can use Dify for about {away_s} s"]
+    if origin.store:
+        found.append(
+            f"its files stay in the bucket {origin.store.bucket}, which {name} uses from then on: "
+            "what is deleted here is gone for it, too"
+        )
+    if facts and facts.portal:
+        found.append(
+            f"{', '.join(facts.portal)} of the portal leads {site.environment.portal.domain} to "
+            f"it; from its stop on that leads to {name}"
+        )
     if seen.deployed:
         found.append(
             f"{name} has a Dify of its own: what it has is saved as a restore point, and replaced"

@@ -14,6 +14,7 @@ from tasks.adoption.queues import drain
 from tasks.core import adoption_mark
 from tasks.core.adoption_mark import Adoption, Stage
 from tasks.core.site import Site
+from tasks.core.step import converge
 from tasks.points.what_ran import Ran
 from tasks.steps import revisions
 
@@ -125,6 +126,8 @@ def finish(site: Site) -> tuple[Adoption, list[str]]:
     for each in members:
         site.docker.remove(each.id)
     site.docker.remove_networks(mark.project)
+    for step in site.platform.domain_kept(site):
+        converge(step, patience=site.within(1))
     adoption_mark.forget(site)
     return mark, left
 

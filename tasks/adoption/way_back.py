@@ -11,13 +11,14 @@ from tasks.adoption.stages import current
 from tasks.core import adoption_mark
 from tasks.core.adoption_mark import Adoption
 from tasks.core.site import Site
+from tasks.core.step import converge
 from tasks.steps.containers import down
 
 START_S, POLL_S = 300.0, 0.5
 
 
 def go_back(site: Site) -> Adoption:
-    """The other Dify runs again as it did, and this environment's stack does not.
+    """The other Dify runs again as it did, at its domain, and this environment's stack does not.
 
     Raises:
         StepError: there is no way back, or the other Dify does not answer.
@@ -31,6 +32,8 @@ def go_back(site: Site) -> Adoption:
             stacks.set_restart(each.id, mark.restarts[each.name])
             site.docker.start(each.id)
     _require_answer(site, mark.project)
+    for step in site.platform.domain_back(site):
+        converge(step, patience=site.within(1))
     files.remove(site)
     adoption_mark.forget(site)
     return mark

@@ -120,6 +120,9 @@ def _role(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def _portal(site: Site) -> Iterator[tuple[str, str]]:
+    """An adoption takes the domain from the Dify it takes over, and asks itself whose it is."""
     domain = site.environment.portal.domain
+    if site.adopting:
+        return
     if found := site.platform.serving(site):
         yield "portal.domain", f"{domain} is served by {', '.join(found)} of the portal"

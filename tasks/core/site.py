@@ -28,7 +28,8 @@ class Site:
 
     `node` is the first that runs Dify, `admin` where Pigsty's tree is. What every node gets
     is done `on_each`; there `environment` and `release` are what that node runs. `promoted`: the
-    environment whose release and images this one gets.
+    environment whose release and images this one gets. `adopting`: its domain may be served by
+    another Dify until this one is ready.
 
     A plain class on purpose: Prefect walks into dataclasses and models handed
     to a task; this one it passes through as it is.
@@ -39,6 +40,7 @@ class Site:
     secrets: Mapping[str, SecretStr]
     node: Node
     promoted: Promoted | None
+    adopting: bool
     prefetched: Prefetched
 
     def __init__(
@@ -49,6 +51,7 @@ class Site:
         node: Node | None = None,
         *,
         promoted: Promoted | None = None,
+        adopting: bool = False,
     ) -> None:
         vars(self).update(
             environment=environment,
@@ -56,6 +59,7 @@ class Site:
             secrets=MappingProxyType(dict(secrets)),
             node=node or open_node(environment.nodes, environment.nodes.dify[0]),
             promoted=promoted,
+            adopting=adopting,
             prefetched=Prefetched(),
         )
 
@@ -76,6 +80,7 @@ class Site:
             self.secrets if secrets is None else secrets,
             self.node,
             promoted=self.promoted,
+            adopting=self.adopting,
         )
         vars(site)["authorities"] = self.authorities
         return site
@@ -113,7 +118,14 @@ class Site:
         nodes = self.environment.nodes
         environment, release = on_node(self.environment, self.release, index)
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
-        site = Site(environment, release, self.secrets, node, promoted=self.promoted)
+        site = Site(
+            environment,
+            release,
+            self.secrets,
+            node,
+            promoted=self.promoted,
+            adopting=self.adopting,
+        )
         vars(site)["authorities"] = self.authorities
         if index == 0:
             vars(site)["docker"] = self.docker  # one connection serves both

@@ -126,8 +126,16 @@ class Platform(Protocol):
         """The databases a role owns or is connected to now; asked as `databases_with` is."""
         ...
 
-    def serving(self, site: Site) -> list[str]:
-        """The files by which the portal of the platform serves the domain already."""
+    def serving(self, site: Site) -> Mapping[str, Sequence[str]]:
+        """File by which the portal of the platform serves the domain already → where it leads."""
+        ...
+
+    def domain_back(self, site: Site) -> Sequence[Step[Any]]:
+        """What gives the domain back to the Dify from which an adoption took it."""
+        ...
+
+    def domain_kept(self, site: Site) -> Sequence[Step[Any]]:
+        """What removes that by which this Dify had served the domain."""
         ...
 
     def postgres_host(self, environment: Environment) -> str:

@@ -12,6 +12,7 @@ _CUT = re.compile(
     r"upstream prematurely closed connection .*, "
     r'request: "(\w+ [^ ?"]+)[^"]*", upstream: "\w+://([0-9.]+):'
 )
+_ADDRESS = re.compile(r"(?:\bserver\s+|\bproxy_pass\s+https?://)([^\s;/{]+:\d+)")
 _PLACE = re.compile(r"(.+?) in (/.+):(\d+)$")
 
 
@@ -69,6 +70,12 @@ def cut(lines: Iterable[str], addresses: Collection[str]) -> list[str]:
     """Method and path of each request whose answer one of these addresses did not end."""
     found = (_CUT.search(line) for line in lines)
     return [each[1] for each in found if each and each[2] in addresses]
+
+
+def addresses(text: str) -> list[str]:
+    """`host:port` of every server that a file's requests are passed to."""
+    plain = re.sub(r"#.*", "", text)
+    return sorted(set(_ADDRESS.findall(plain)))
 
 
 def _nginx(prefix: Path, user: str | None) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A Dify is taken over by an environment on Pigsty's double, of which nothing is there before."""
 
 import os
+import subprocess
 from collections.abc import Generator
 
 import pytest
@@ -42,6 +43,15 @@ def adopter(there: Site, double: Double) -> Generator[Machine]:
         made.rollout("down", "staging", "--yes", check=False)
 
 
+def served(double: Double) -> bool:
+    """Whether Pigsty's portal leads the domain to a Dify that answers."""
+    domain, port = "dify-staging.pigsty", double.https_port
+    place = ("--resolve", f"{domain}:{port}:{double.addresses[0]}", "--insecure", "--max-time", "9")
+    url = f"https://{domain}:{port}/console/api/setup"
+    words = ["curl", "--silent", "--fail", *place, url]
+    return b"finished" in subprocess.run(words, capture_output=True, check=False).stdout
+
+
 def test_its_databases_come_into_pigstys(there: Site, adopter: Machine) -> None:
     before, named = people_see(there), ("--project", there.environment.dify.project)
     done = adopter.json("adopt", "staging", *named, "--yes")
@@ -51,3 +61,34 @@ def test_its_databases_come_into_pigstys(there: Site, adopter: Machine) -> None:
     assert adopter.json("deploy", "staging", "--yes")["changes"] == 0
     assert adopter.json("adopt", "staging", "--back", "--yes")["work"] == "started again"
     assert set(states(there).values()) == {"running"} and people_see(there) == before
+
+
+def test_the_domain_it_has_at_pigstys_portal_comes_with_it(
+    there: Site, adopter: Machine, double: Double
+) -> None:
+    inventory, named = double.tree / "pigsty.yml", ("--project", there.environment.dify.project)
+    home = "      home: { domain: i.pigsty }\n"
+    entry = (
+        "      ai:                              # the old Dify\n"
+        "        domain: dify-staging.pigsty\n"
+        f'        endpoint: "127.0.0.1:{there.environment.dify.port}"\n'
+    )
+    before = inventory.read_text()
+    assert home in before
+    inventory.write_text(before.replace(home, home + entry))
+    double.run("./infra.yml", "-t", "nginx_config,nginx_cert,nginx_reload")
+    assert served(double)
+
+    plan = adopter.rollout("adopt", "staging", *named, "--dry-run", check=False)
+    assert "ai.conf of the portal leads dify-staging.pigsty to it" in plan.stdout
+    assert "set aside ai.conf of the portal" in plan.stdout
+    assert served(double) and entry in inventory.read_text()
+
+    adopter.json("adopt", "staging", *named, "--yes", "--without-drill")
+    assert set(states(there).values()) == {"exited"} and served(double)
+    assert adopter.json("deploy", "staging", "--yes")["changes"] == 0
+    assert "# set aside, staging has its domain:       ai:" in inventory.read_text()
+
+    adopter.json("adopt", "staging", "--back", "--yes")
+    assert set(states(there).values()) == {"running"} and served(double)
+    assert entry in inventory.read_text()

@@ -1,43 +1,18 @@
 """Uploads and tenant keys in a real S3 service instead of on the machine's disk."""
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serving import serving
-
-BRIDGE = "172.17.0.1"
-RCLONE = Path(sys.executable).parent / "rclone"
-KEY, SECRET = "ACCESSKEYOFTHETEST", 'p@ss "w\'ord" $HOME %2F #x'
-
-
-@dataclass(frozen=True)
-class Store:
-    """An S3 service and the folder its buckets are in."""
-
-    url: str
-    folder: Path
+from tests.s3 import KEY, SECRET, Store, s3_service
 
 
 @pytest.fixture(scope="module")
 def store(deployed: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator[Store]:
     """Needs the engine's bridge, which the deployed machine has started."""
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "dify-files").mkdir()
-    (folder / "dify-plugins").mkdir()
-    with socket.create_server((BRIDGE, 0)) as free:
-        port = free.getsockname()[1]
-    words = ("serve", "s3", str(folder), "--addr", f"{BRIDGE}:{port}", "--auth-key")
-    with serving([RCLONE, *words, f"{KEY},{SECRET}"], stderr=subprocess.DEVNULL):
-        _answers(BRIDGE, port)
-        yield Store(f"http://{BRIDGE}:{port}", folder)
+    with s3_service(tmp_path_factory.mktemp("s3"), ("dify-files", "dify-plugins")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +60,3 @@ def test_a_deploy_keeps_uploads_and_tenant_keys_in_the_bucket(bucketed: Any, sto
     assert [name for name in kept if name.startswith("dify-files/privkeys/")], kept
     assert not list((bucketed.home / "sandbox").resolve().rglob("private.pem"))
     assert bucketed.json("deploy", "sandbox")["changes"] == 0
-
-
-def _answers(host: str, port: int) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection((host, port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return

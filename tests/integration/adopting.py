@@ -114,12 +114,12 @@ def members(site: Site) -> tuple[Member, ...]:
 
 
 @contextmanager
-def recipe(make_site: Any, repository: Path, image: str) -> Generator[Site]:
+def recipe(make_site: Any, repository: Path, image: str, **more: Any) -> Generator[Site]:
     """A Dify as Pigsty's app has it: PostgreSQL of the machine, Redis in a container of its own.
 
     The site is that of its places, as the test knows them; its files are another one's.
     """
-    with in_use(make_site, repository) as site:
+    with in_use(make_site, repository, **more) as site:
         down(site)
         nginx.stop(site)
         write_foreign(site, settings_there(site), {"redis": redis_service(image)})
@@ -174,7 +174,9 @@ def official(
 
 
 @contextmanager
-def taker(make_site: Any, there: Site, **sections: Mapping[str, Any]) -> Generator[Site]:
+def taker(
+    make_site: Any, there: Site, secrets: Mapping[str, str] | None = None, **sections: Any
+) -> Generator[Site]:
     """An environment that is to take it over; nothing of it was ever deployed."""
     own = there.environment
     site: Site = make_site(
@@ -188,7 +190,7 @@ def taker(make_site: Any, there: Site, **sections: Mapping[str, Any]) -> Generat
         },
         images={"source": "rehearsal"},
         backup={"repository": str(own.dify.home.parent / "own-points")},
-        secrets={"admin_password": there.secret("admin_password")},
+        secrets={"admin_password": there.secret("admin_password"), **(secrets or {})},
         **sections,
     )
     try:
@@ -211,10 +213,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def people_see(site: Site) -> dict[str, Any]:
+def people_see(site: Site, bucket: Path | None = None) -> dict[str, Any]:
     """Rows, files, schema and what is decrypted, of a Dify with these places."""
     kept = ("rows", "files", "decrypted", "schema")
-    found = state(site)
+    found = state(site, bucket)
     return {key: found[key] for key in kept}
 
 

@@ -46,10 +46,10 @@ _SECRETS: dict[tuple[str, str], dict[str, SecretStr]] = {}
 
 
 @contextmanager
-def in_use(make_site: Any, repository: Path, release: str = OLD) -> Generator[Site]:
+def in_use(make_site: Any, repository: Path, release: str = OLD, **more: Any) -> Generator[Site]:
     """A Dify of that release, set up, with uploads, a knowledge base and something encrypted."""
     places = {"repository": str(repository)}
-    with stack.deployed(make_site, release, backup=places, upgrade={"watch_s": 0}) as site:
+    with stack.deployed(make_site, release, backup=places, upgrade={"watch_s": 0}, **more) as site:
         assert failed(verify(site, deep=True)) is None
         _fill(site)
         yield site
@@ -85,9 +85,12 @@ def _fill(site: Site) -> None:
         )
 
 
-def state(site: Site) -> dict[str, Any]:
-    """Rows, files, schema, what serves and what is decrypted: all that a way back brings back."""
-    storage = site.environment.dify.data / "app" / "storage"
+def state(site: Site, bucket: Path | None = None) -> dict[str, Any]:
+    """Rows, files, schema, what serves and what is decrypted: all that a way back brings back.
+
+    `bucket`: the folder of the bucket, where the files are in one.
+    """
+    storage = bucket or site.environment.dify.data / "app" / "storage"
     with dify_database(site).connect() as connection:
         counts = {
             table: connection.execute(f"SELECT count(*) FROM {table} {which}".encode()).fetchone()  # noqa: S608

@@ -1,6 +1,6 @@
 """A Dify that nothing keeps from being taken over."""
 
-from config.rules.adoption import Found
+from config.rules.adoptable import Found
 
 FINE = Found(
     environment="staging",
@@ -9,7 +9,11 @@ FINE = Found(
     release="1.15.0",
     known=True,
     storage="opendal",
-    bucket=False,
+    store=None,
+    inside="",
+    here=None,
+    closed="",
+    packages="",
     plugins="",
     shared=(),
     unmounted=(),

@@ -7,6 +7,7 @@ from config.desired.inventory.data import items, mapping
 from config.desired.inventory.document import Path
 from config.desired.inventory.fragment import Cluster, Fragment
 from config.desired.inventory.groups import Group, alias, find, groups
+from config.desired.inventory.handover import entries_of
 from config.desired.inventory.kernel import unfit
 from config.desired.inventory.wanted import WORLD
 from config.pigsty import DIRECT, POOLED_PRIMARY, POOLER, PRIMARY
@@ -180,16 +181,12 @@ def _portal(portal: Tree, fragment: Fragment) -> Iterator[Conflict]:
                     (*at, key, instead),
                     "serves this instead of Dify; expected no such key, or another dify.project",
                 )
-    for name, other in portal.items():
-        if name != key and domain in [
-            mapping(other).get("domain"),
-            *items(mapping(other).get("domains")),
-        ]:
-            yield (
-                (*at, name),
-                f"serves {domain!r} already; expected one entry for a domain: "
-                f"set dify.project to {name!r}, or another portal.domain",
-            )
+    for name in () if fragment.takes_domain else entries_of(portal, domain, key):
+        yield (
+            (*at, name),
+            f"serves {domain!r} already; expected one entry for a domain: "
+            f"set dify.project to {name!r}, or another portal.domain",
+        )
 
 
 def _ports(there: Tree, fragment: Fragment) -> Iterator[Conflict]:

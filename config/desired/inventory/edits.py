@@ -58,6 +58,14 @@ def edits_for(document: Document, want: dict[str, Any], file: str = FILE) -> lis
     return list(_Editor(document, file).into_mapping(document.root, document.tree, want, ()))
 
 
+def lines_of(document: Document, key: Any, value: Any) -> tuple[int, int]:
+    """From where to where the whole lines of a key and its value stand."""
+    last = _Editor(document, FILE).end(value)
+    below = document.text.find("\n", last)
+    above = document.text.rfind("\n", 0, key.start_mark.index)
+    return above + 1, len(document.text) if below < 0 else below + 1
+
+
 @dataclass(frozen=True, slots=True)
 class _Editor:
     document: Document
@@ -101,9 +109,7 @@ class _Editor:
         else:
             if value.id != SCALAR:
                 raise self._not("a single value", value, path)
-            yield Edit(
-                value.start_mark.index, self._end(value), _replacement(value, value_of(want))
-            )
+            yield Edit(value.start_mark.index, self.end(value), _replacement(value, value_of(want)))
 
     def _into_entries(
         self, node: Any, tree: list[Any], want: Entries, path: Path
@@ -141,7 +147,7 @@ class _Editor:
             text = ", ".join(f"{scalar(key)}: {flow(value)}" for key, value in new.items())
             return self._into_flow(node, "{", text)
         column = node.value[0][0].start_mark.column
-        return self._lines(self._end(node), block_body(new, column))
+        return self._lines(self.end(node), block_body(new, column))
 
     def _add_items(self, node: Any, new: list[Any]) -> Edit:
         if node.flow_style:
@@ -149,7 +155,7 @@ class _Editor:
         text = self.document.text
         dash = text.rfind("-", node.start_mark.index, self._start(node, 0) or None)
         column = dash - (text.rfind("\n", 0, dash) + 1)
-        return self._lines(self._end(node), block_body(new, column))
+        return self._lines(self.end(node), block_body(new, column))
 
     def _into_flow(self, node: Any, opening: str, text: str) -> Edit:
         if node.value:
@@ -186,7 +192,7 @@ class _Editor:
         alias = self.document.aliases.get((id(node), index))
         return alias[0] if alias else node.value[index].start_mark.index
 
-    def _end(self, node: Any) -> int:
+    def end(self, node: Any) -> int:
         """Where the content ends: comments and blank lines behind it are not part of it."""
         if node.id == SCALAR:
             if node.style in BLOCK_SCALARS:
@@ -206,7 +212,7 @@ class _Editor:
             alias = self.document.aliases.get((id(node), id(key)))
             if not alias and value.start_mark.index == value.end_mark.index:
                 return self._after_colon(key)
-        return alias[1] if alias else self._end(value)
+        return alias[1] if alias else self.end(value)
 
 
 def _replacement(node: Any, wanted: Any) -> str:

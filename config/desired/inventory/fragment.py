@@ -41,7 +41,8 @@ class Fragment:
 
     `pg_version` is 0 where the file decides; `needs` says which ones `release` takes.
     `portal` is None where the portal's file is written by hand (`config.pigsty.by_hand`).
-    `docker_hosts` need Docker; `domain` goes where `domain_record` says.
+    `docker_hosts` need Docker; `domain` goes where `domain_record` says. `takes_domain`: an entry
+    of another one may serve it until the portal's turn, and ours waits as long.
     """
 
     generation: Generation
@@ -69,6 +70,7 @@ class Fragment:
     proxy: Entry = field(repr=False)
     domain: str
     domain_record: str
+    takes_domain: bool = False
 
 
 def fragment(

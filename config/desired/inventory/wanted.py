@@ -6,6 +6,7 @@ from typing import Any
 from config.desired.inventory.data import items, mapping
 from config.desired.inventory.fragment import Cluster, Entry, Fragment
 from config.desired.inventory.groups import Group, Tree, alias, find, groups
+from config.desired.inventory.handover import entries_of
 from config.desired.inventory.kernel import version
 from config.desired.inventory.wants import Entries, Instead, Keep, Members, New
 from config.desired.portal import MARK
@@ -143,7 +144,7 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
     want: Entry = {}
     if fragment.proxy:
         want["proxy_env"] = {"no_proxy": Keep(generation.no_proxy), **fragment.proxy}
-    if fragment.portal:
+    if fragment.portal and not (fragment.takes_domain and _is_served(fragment, there)):
         others = {} if there.get("infra_portal") else generation.infra_portal
         entry = mapping(mapping(there.get("infra_portal")).get(fragment.portal_entry))
         own = str(entry.get("config") or MARK)
@@ -157,6 +158,12 @@ def _globals(fragment: Fragment, there: Entry) -> Entry:
     elif fragment.domain_record == "hosts":
         want["node_etc_hosts"] = Members((line,), names_domain)
     return want
+
+
+def _is_served(fragment: Fragment, there: Entry) -> bool:
+    """Whether an entry of another one serves the domain."""
+    portal = mapping(there.get("infra_portal"))
+    return bool(entries_of(portal, fragment.domain, fragment.portal_entry))
 
 
 def _same_name(item: Any, ours: str) -> bool:

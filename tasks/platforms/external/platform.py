@@ -116,7 +116,13 @@ class External:
             return str(found[0] or "").split() if found else []
         return []
 
-    def serving(self, site: Site) -> list[str]:
+    def serving(self, site: Site) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    def domain_back(self, site: Site) -> Sequence[Step[Any]]:
+        return []
+
+    def domain_kept(self, site: Site) -> Sequence[Step[Any]]:
         return []
 
     def _has(self, site: Site, database: str, table: str) -> bool:

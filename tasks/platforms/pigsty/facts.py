@@ -1,6 +1,7 @@
 """What the inventory should say for Dify, and what it says of its clusters."""
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,8 @@ def desired(site: Site) -> Fragment:
     """The part of the inventory that is Dify's, as the tree that is there writes it."""
     found = tree(site)
     generation = of_version(found.version) if found else V4
-    return fragment(site.environment, site.release, site.secrets, generation)
+    ours = fragment(site.environment, site.release, site.secrets, generation)
+    return replace(ours, takes_domain=site.adopting)
 
 
 def portal_config(site: Site) -> str:

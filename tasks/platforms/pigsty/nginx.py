@@ -53,18 +53,26 @@ def unserved(site: Site) -> str:
         return str(error)
 
 
-def serving(site: Site) -> list[str]:
-    """The files whose servers have the domain as a name; none where nobody can be asked."""
+def serving(site: Site) -> dict[str, list[str]]:
+    """File whose servers have the domain as a name → where they lead; none if nobody is asked."""
     if askable(site) is None:
-        return []
+        return {}
     domain = re.escape(site.environment.portal.domain)
-    name = rf"^[[:space:]]*server_name[[:space:]]([^;#]*[[:space:]])?{domain}[[:space:];]"
+    start = "^([^#]*[;{[:space:]])?server_name[[:space:]]"
+    name = rf"{start}([^;#]*[[:space:]])?{domain}[[:space:];]"
     words = ("grep", "--files-with-matches", "--recursive", "--no-messages", "--include=*.conf")
     try:
         done = machine(site).run((*words, "--extended-regexp", name, str(CONF)))
     except StepError:
-        return []
-    return [Path(line).name for line in done.stdout.replace("\\n", "\n").splitlines()]
+        return {}
+    names = [Path(line).name for line in done.stdout.replace("\\n", "\n").splitlines()]
+    if not names:
+        return {}
+    found = machine(site).look([CONF / name for name in names])
+    texts = {
+        path.name: (content or b"").decode(errors="replace") for path, content in found.items()
+    }
+    return {name: nginx.addresses(text) for name, text in texts.items()}
 
 
 def conf_path(site: Site) -> Path:

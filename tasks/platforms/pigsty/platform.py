@@ -13,7 +13,15 @@ from tasks.core.site import Site
 from tasks.core.step import Step
 from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.platforms.external.platform import External
-from tasks.platforms.pigsty import nginx, pgsql, prefetch, preflight, redis, restore_point_name
+from tasks.platforms.pigsty import (
+    handover,
+    nginx,
+    pgsql,
+    prefetch,
+    preflight,
+    redis,
+    restore_point_name,
+)
 from tasks.platforms.pigsty.answers import AUTHORITY
 from tasks.platforms.pigsty.docker import engine_steps
 from tasks.platforms.pigsty.facts import desired
@@ -75,8 +83,14 @@ class Pigsty(External):
     def databases_of(self, site: Site, role: str) -> list[str]:
         return databases_of(site, role)
 
-    def serving(self, site: Site) -> list[str]:
+    def serving(self, site: Site) -> Mapping[str, Sequence[str]]:
         return nginx.serving(site)
+
+    def domain_back(self, site: Site) -> Sequence[Step[Any]]:
+        return handover.back_steps(site)
+
+    def domain_kept(self, site: Site) -> Sequence[Step[Any]]:
+        return handover.kept_steps(site)
 
     def portal(self, site: Site, port: int) -> Address | None:
         return site.admin.reach(site.environment.pigsty.admin_ip, port)

@@ -20,6 +20,7 @@ from tasks.platforms.pigsty.answers import Silent
 from tasks.platforms.pigsty.certbot import Certbot, presents_issued
 from tasks.platforms.pigsty.facts import desired, portal_config
 from tasks.platforms.pigsty.hand_written import HandWritten, OwnCertificate
+from tasks.platforms.pigsty.handover import taken_steps
 from tasks.platforms.pigsty.nginx import (
     SETTLE_S,
     conf_path,
@@ -168,8 +169,9 @@ class Entry:
 def entry_steps(site: Site) -> list[Step[Any]]:
     """Through infra_portal, or by a file of ours where an entry cannot say it."""
     tls, given = site.environment.portal.tls, site.environment.portal.certificate
+    taken = taken_steps(site)
     if by_hand(site.environment):
         own = GivenCertificate(site) if given else OwnCertificate(site)
-        return [*([own] if tls else []), HandWritten(site)]
+        return [*([own] if tls else []), *taken, HandWritten(site)]
     certbot = [Certbot(site)] if site.environment.pigsty.certbot else []
-    return [*([Certificate(site)] if tls else []), Entry(site), *certbot]
+    return [*([Certificate(site)] if tls else []), *taken, Entry(site), *certbot]

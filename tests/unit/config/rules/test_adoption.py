@@ -5,15 +5,46 @@ from typing import Any
 
 import pytest
 
+from config.rules.adoptable import Store
 from config.rules.adoption import away_s, obstacles, stopped
 from tests.unit.adoptable import FINE
 
+STORE = Store("http://minio:9000", "r", "files", "plugins", "path")
+IN_FOLDER = {"storage": "s3", "store": replace(STORE, plugins="")}
 WAYS: list[tuple[dict[str, Any], str, str]] = [
     ({"version": "1.14.0"}, "Dify 1.14.0 runs, and dify.release", "set dify.release in"),
     ({"version": "1.14.9", "known": False}, "never changes the version", "release draft 1.14.9"),
     ({"version": ""}, "of an unknown version", "set dify.release"),
-    ({"storage": "s3"}, "STORAGE_TYPE s3", "copy the bucket"),
-    ({"bucket": True}, "storage.kind of staging is 's3'", "set it to 'local'"),
+    ({"storage": "oss"}, "no environment can use (STORAGE_TYPE oss)", "or an S3 bucket"),
+    ({"here": STORE}, "storage.kind of staging is 's3'", "set it to 'local'"),
+    (
+        {"storage": "s3", "store": STORE},
+        "in the bucket files of http://minio:9000, where they stay, and [storage] of staging names",
+        "set in config/environments/staging.toml storage.kind = 's3', storage.endpoint = "
+        "'http://minio:9000', storage.region = 'r', storage.bucket = 'files', "
+        "storage.plugin_bucket = 'plugins', storage.address_style = 'path', and give its keys: "
+        "rollout secrets staging s3_access_key --set",
+    ),
+    (
+        {"storage": "s3", "store": STORE, "here": replace(STORE, bucket="other")},
+        "names another place",
+        "storage.bucket = 'files'",
+    ),
+    (
+        {"storage": "s3", "store": STORE, "inside": "dify-minio-1"},
+        "a bucket of its own container dify-minio-1",
+        "set S3_ENDPOINT",
+    ),
+    (
+        {"storage": "s3", "store": STORE, "here": STORE, "closed": "the object store refuses"},
+        "the object store refuses",
+        "rollout secrets staging s3_access_key --set",
+    ),
+    (
+        {**IN_FOLDER, "here": STORE, "packages": "/data/dify/plugin_daemon"},
+        "in /data/dify/plugin_daemon, and staging has them in the bucket plugins",
+        "PLUGIN_STORAGE_TYPE=aws_s3",
+    ),
     ({"shared": ("dify.data",)}, "dify.data of staging name places of this very", "set them in"),
     ({"plugins": "CREATE DATABASE x;"}, "no database of plugins", "CREATE DATABASE x;"),
     ({"unmounted": ("storage",)}, "storage of it lies in no folder", "mount it"),
@@ -30,6 +61,12 @@ WAYS: list[tuple[dict[str, Any], str, str]] = [
     ({"beside": False}, "vectors are in another database", "pg_dump --no-owner --table="),
     ({"beside": False, "vectors": {}}, "vectors are in another database", "PGVECTOR_*"),
     ({"account": False}, "it has no account a@b.c", "set that key"),
+    (
+        {"served": ("crm.conf",)},
+        "crm.conf of the portal has portal.domain of staging, and leads to something else",
+        "set portal.domain in config/environments/staging.toml",
+    ),
+    ({"namesake": "dify.conf"}, "dify.conf of the portal leads to it", "set dify.project in"),
     ({"password": False}, "is not the password of a@b.c", "rollout secrets staging admin_password"),
 ]
 
@@ -41,6 +78,15 @@ def test_nothing_is_in_the_way_of_one_that_fits() -> None:
     assert stopped("dify", []) is None
 
 
+def test_nothing_is_in_the_way_of_a_bucket_that_both_name() -> None:
+    assert obstacles(replace(FINE, storage="s3", store=STORE, here=STORE)) == []
+    written = replace(STORE, endpoint="http://minio:9000/", style="auto", region="other")
+    assert obstacles(replace(FINE, storage="s3", store=STORE, here=written)) == []
+    assert obstacles(replace(FINE, **IN_FOLDER, here=STORE)) == []
+    there, here = (replace(STORE, endpoint="", region=region) for region in ("r", "s"))
+    assert len(obstacles(replace(FINE, storage="s3", store=there, here=here))) == 1
+
+
 @pytest.mark.parametrize(("change", "why", "do"), WAYS)
 def test_each_obstacle_names_the_way_on(change: dict[str, Any], why: str, do: str) -> None:
     [found] = obstacles(replace(FINE, **change))
@@ -48,7 +94,9 @@ def test_each_obstacle_names_the_way_on(change: dict[str, Any], why: str, do: st
 
 
 def test_all_are_told_at_once() -> None:
-    changes = {name: value for change, _, _ in WAYS[3:10] for name, value in change.items()}
+    changes = {
+        name: value for change, _, _ in (*WAYS[3:5], *WAYS[10:15]) for name, value in change.items()
+    }
     assert len(obstacles(replace(FINE, **changes, account=False))) == 8
 
 

@@ -26,7 +26,12 @@ def seen(service: str, image: str, **more: Any) -> dict[str, Any]:
             for inside, place in more.get("mounts", {}).items()
         ],
         "NetworkSettings": {"Networks": {"default": {"IPAddress": more.get("address", "")}}},
-        "HostConfig": {"RestartPolicy": {"Name": more.get("restart", "always")}},
+        "HostConfig": {
+            "RestartPolicy": {"Name": more.get("restart", "always")},
+            "PortBindings": {
+                "80/tcp": [{"HostIp": "", "HostPort": str(port)} for port in more.get("ports", ())]
+            },
+        },
     }
 
 
@@ -61,7 +66,7 @@ def pigsty_app(**settings: str) -> tuple[Member, ...]:
         member("api", "langgenius/dify-api:1.15.0", settings=given, mounts=FILES,
                address="172.18.0.5"),
         member("worker", "langgenius/dify-api:1.15.0", settings=given, mounts=FILES),
-        member("nginx", "nginx:latest"),
+        member("nginx", "nginx:latest", ports=(5001,)),
         member("plugin_daemon", "langgenius/dify-plugin-daemon:0.6.3-local",
                settings={"DB_DATABASE": "dify_plugin"}, mounts=PLUGINS),
         member("redis", "redis:6-alpine", address="172.18.0.2"),

@@ -1,5 +1,6 @@
 """What the containers of another Dify say of it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,14 @@ from pydantic import SecretStr
 from config.environment import Environment
 from config.errors import StepError
 from config.load import load_environment, load_release
+from config.release import S3
+from config.rules.adoptable import Store
 from config.secrets import generate
-from tasks.adoption.facts import shared
+from tasks.adoption.facts import entries, shared
 from tasks.adoption.left_over import left_over
 from tasks.adoption.origin import Origin, as_site
 from tasks.core.site import Site
+from tasks.platforms.external.platform import External
 from tests.unit.tasks.adoption.members import member, official, pigsty_app
 
 
@@ -93,6 +97,56 @@ def test_the_official_ones_database_is_asked_at_its_container(site: Site) -> Non
     origin = Origin("docker", official())
     assert there(site, origin).environment.postgres.host == "172.18.0.3"
     assert sorted(each.service for each in origin.keepers) == ["db_postgres", "redis"]
+
+
+def test_a_bucket_is_the_one_its_containers_have(site: Site) -> None:
+    assert Origin("dify", pigsty_app()).store is None
+    given = {"STORAGE_TYPE": "s3", "S3_ENDPOINT": "http://redis:9000", "S3_BUCKET_NAME": "files",
+             "S3_REGION": "r", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "published"}  # fmt: skip
+    origin = Origin("dify", pigsty_app(**given))
+    assert origin.store == Store("http://redis:9000", "r", "files", "", "auto")
+    assert origin.holder("http://redis:9000") == "dify_redis_1"
+    assert origin.holder("http://10.10.10.10:9000") == ""
+    tree = site.environment.model_dump()
+    tree["storage"] |= {"kind": "s3", "bucket": "files", "plugin_bucket": "plugins"}
+    keys = {name: SecretStr("own") for name in S3}
+    own = site.replace(
+        environment=Environment.model_validate(tree), secrets={**site.secrets, **keys}
+    )
+    assert there(own, origin).environment.storage == own.environment.storage
+    assert there(own, origin).secrets["s3_secret_key"].get_secret_value() == "own"
+    assert there(own, Origin("dify", pigsty_app())).environment.storage.kind == "local"
+
+
+class Portal(External):
+    """One that serves the domain by these files."""
+
+    def __init__(self, files: Mapping[str, Sequence[str]]) -> None:
+        self.files = files
+
+    def serving(self, site: Site) -> Mapping[str, Sequence[str]]:
+        return self.files
+
+
+@pytest.mark.parametrize(
+    ("leads", "to_it"),
+    [
+        (["127.0.0.1:5001"], True),
+        (["10.10.10.10:5001", "localhost:5001"], True),
+        (["127.0.0.1:5002"], False),
+        (["10.10.10.99:5001"], False),
+        (["127.0.0.1:5001", "127.0.0.1:8000"], False),
+        ([], False),
+    ],
+)
+def test_a_file_of_the_portal_is_its_own_where_all_of_it_leads_to_its_ports(
+    site: Site, monkeypatch: pytest.MonkeyPatch, leads: list[str], to_it: bool
+) -> None:
+    monkeypatch.setattr(Site, "platform", Portal({"ai.conf": leads}))
+    nodes = site.environment.nodes.model_copy(update={"addresses": ["10.10.10.10"]})
+    own = site.replace(environment=site.environment.model_copy(update={"nodes": nodes}))
+    found = entries(own, Origin("dify", pigsty_app()))
+    assert found == ((("ai.conf",), ()) if to_it else ((), ("ai.conf",)))
 
 
 def test_what_stays_of_it_is_named_for_a_person(site: Site) -> None:

@@ -57,8 +57,8 @@ class Servers(External):
     def databases_of(self, site: Site, role: str) -> list[str]:
         return self.found.roles.get(role, [])
 
-    def serving(self, site: Site) -> list[str]:
-        return self.found.files.get(site.environment.portal.domain, [])
+    def serving(self, site: Site) -> dict[str, list[str]]:
+        return {name: [] for name in self.found.files.get(site.environment.portal.domain, [])}
 
 
 databases = st.sampled_from([*DATABASES, "crm", "dify_old", "wiki"])

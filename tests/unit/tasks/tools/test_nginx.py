@@ -85,3 +85,18 @@ def test_requests_that_an_end_has_cut_are_named_without_their_query() -> None:
     other = CUT.replace("10.200.0.7", "10.200.0.8")
     found = nginx.cut(["server error 502 of 10.200.0.7:5001", CUT, other], {"10.200.0.7"})
     assert found == ["POST /v1/workflows/run"]
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("upstream dify {\n    server 10.10.10.10:5001 max_fails=0;\n}\n"
+         "server { server_name a; location / { proxy_pass http://dify/; } }", ["10.10.10.10:5001"]),
+        ("server { location / { proxy_pass http://127.0.0.1:8001; } }", ["127.0.0.1:8001"]),
+        ("upstream x { server [::1]:80; server a.b:81 backup; }", ["[::1]:80", "a.b:81"]),
+        ("# proxy_pass http://127.0.0.1:8001;\nserver { root /www; }", []),
+        ("server { location / { proxy_pass http://unix:/run/x.sock; } }", []),
+    ],
+)  # fmt: skip
+def test_where_a_file_leads(text: str, addresses: list[str]) -> None:
+    assert nginx.addresses(text) == addresses

@@ -1,0 +1,168 @@
+"""The domain that another Dify has at Pigsty's portal: taken at the switch, given back, kept."""
+
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from config.errors import ConfigError, StepError
+from tasks.core.first_use import require_unused
+from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.pigsty import handover
+from tasks.platforms.pigsty.inventory import inventory_steps
+from tasks.platforms.pigsty.nginx import serving
+from tests.conftest import PigstyDouble
+
+DOMAIN = "ai.pigsty"
+HOME = "      home: { domain: i.pigsty }\n"
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What the double's machine has of nginx, and its pigsty.yml."""
+
+    double: PigstyDouble
+
+    @property
+    def inventory(self) -> str:
+        return (self.double.tree / "pigsty.yml").read_text()
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        folder = self.double.path("/etc/nginx/conf.d")
+        return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+
+    def rendered(self) -> None:
+        done = self.double.run("./infra.yml", "-t", "nginx_config,nginx_cert,nginx_reload")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def asked(self) -> str:
+        """The answer of the domain's server, and not of what is behind it."""
+        place = f"{DOMAIN}:{self.double.http_port}:{self.double.addresses[0]}"
+        words = ["curl", "--silent", "--resolve", place, "--max-time", "5"]
+        url = f"http://{DOMAIN}:{self.double.http_port}/"
+        done = subprocess.run([*words, "--write-out", "%{http_code}", url], capture_output=True,
+                              text=True, check=False)  # fmt: skip
+        return done.stdout[-3:]
+
+
+def adopting(double: PigstyDouble) -> Site:
+    """The site of a run that adopts, of an environment with that domain."""
+    plain = double.site(portal={"domain": DOMAIN, "tls": False}, dify={"project": "own"})
+    return Site(plain.environment, plain.release, plain.secrets, plain.node, adopting=True)
+
+
+@contextmanager
+def by_entry(portal: Portal) -> Generator[None]:
+    """As Pigsty's app: an entry, and the file that Pigsty renders from it."""
+    path = portal.double.tree / "pigsty.yml"
+    before, files = path.read_text(), portal.files
+    entry = (
+        f"      ai:   # of another Dify\n        domain: {DOMAIN}\n"
+        f'        endpoint: "{portal.double.addresses[0]}:1"\n'
+    )
+    assert HOME in before
+    path.write_text(before.replace(HOME, HOME + entry))
+    portal.rendered()
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        cleared(portal, files)
+
+
+@contextmanager
+def by_file(portal: Portal) -> Generator[None]:
+    """As the recipe's owner may have it: a file of his own."""
+    files = portal.files
+    place = f"{portal.double.addresses[0]}:{portal.double.http_port}"
+    portal.double.path("/etc/nginx/conf.d/ai.conf").write_text(
+        f"server {{ listen {place}; server_name {DOMAIN};\n"
+        f"location / {{ proxy_pass http://{portal.double.addresses[0]}:1; }} }}\n"
+    )
+    portal.rendered()
+    try:
+        yield
+    finally:
+        cleared(portal, files)
+
+
+def cleared(portal: Portal, files: dict[str, bytes]) -> None:
+    for name in set(portal.files) - set(files):
+        portal.double.path(f"/etc/nginx/conf.d/{name}").unlink()
+    portal.rendered()
+
+
+@pytest.fixture
+def portal(double: PigstyDouble) -> Portal:
+    return Portal(double)
+
+
+def done(steps: Any) -> list[str]:
+    return [change.what for step in steps for change in converge(step).changes]
+
+
+@pytest.mark.parametrize("way", [by_entry, by_file])
+def test_it_is_taken_given_back_and_taken_for_good(way: Any, portal: Portal) -> None:
+    site = adopting(portal.double)
+    with way(portal):
+        was, files = portal.inventory, portal.files
+        assert serving(site) == {"ai.conf": [f"{portal.double.addresses[0]}:1"]}
+        done(inventory_steps(site))
+        asked = portal.inventory
+        assert ("own:" in asked.partition("infra_portal")[2]) == (way is by_file)
+        assert portal.asked() == "502" and portal.files == files
+
+        taken = done(handover.taken_steps(site))
+        assert "set aside ai.conf of the portal" in taken
+        assert done(handover.taken_steps(site)) == []
+        assert serving(site) == {} and portal.asked() == "502"  # nginx has not read it yet
+        assert "own:" in portal.inventory.partition("infra_portal")[2]
+        portal.rendered()
+        assert list(serving(site)) == ["own.conf"]
+
+        assert "put back ai.conf of the portal" in done(handover.back_steps(site))
+        assert done(handover.back_steps(site)) == []
+        assert portal.files == files and portal.asked() == "502"
+        assert portal.inventory == asked or way is by_file
+
+        done(inventory_steps(site))
+        done(handover.taken_steps(site))
+        done(handover.kept_steps(site))
+        assert done(handover.kept_steps(site)) == []
+        assert "set-aside" not in " ".join(portal.files) and "ai:" not in portal.inventory
+        assert "set aside" not in portal.inventory and "own:" in portal.inventory
+        assert was != portal.inventory
+
+
+def test_a_first_deploy_still_refuses_it(portal: Portal) -> None:
+    site = adopting(portal.double)
+    with by_file(portal):
+        plain = Site(site.environment, site.release, site.secrets, site.node)
+        with pytest.raises(StepError, match=r"ai\.pigsty is served by ai\.conf of the portal"):
+            require_unused(plain)
+        require_unused(site)
+
+
+def test_an_entry_of_another_is_no_business_of_a_deploy(portal: Portal) -> None:
+    site = adopting(portal.double)
+    plain = Site(site.environment, site.release, site.secrets, site.node)
+    with by_entry(portal), pytest.raises(ConfigError, match=r"serves 'ai\.pigsty' already"):
+        done(inventory_steps(plain))
+
+
+def test_a_file_nginx_refuses_is_found_again_by_the_next_run(portal: Portal) -> None:
+    site = adopting(portal.double)
+    with by_file(portal):
+        done(handover.taken_steps(site))
+        bad = portal.double.path("/etc/nginx/conf.d/bad.conf")
+        bad.write_text("no_such_word;\n")
+        with pytest.raises(StepError, match="nginx refuses"):
+            done(handover.back_steps(site))
+        bad.unlink()
+        assert done(handover.back_steps(site)) == ["put back ai.conf of the portal"]
+        assert list(serving(site)) == ["ai.conf"]
