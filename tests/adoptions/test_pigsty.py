@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
+from clients.waiting import until
 from tasks.core.site import Site
 from tests.e2e.conftest import Machine, machine
 from tests.integration.adopting import RELEASE_THERE, people_see, states
@@ -43,13 +44,18 @@ def adopter(there: Site, double: Double) -> Generator[Machine]:
         made.rollout("down", "staging", "--yes", check=False)
 
 
-def served(double: Double) -> bool:
-    """Whether Pigsty's portal leads the domain to a Dify that answers."""
+def served(double: Double) -> str:
+    """What Dify answers at the domain, through Pigsty's portal; its nginx may still start."""
     domain, port = "dify-staging.pigsty", double.https_port
     place = ("--resolve", f"{domain}:{port}:{double.addresses[0]}", "--insecure", "--max-time", "9")
     url = f"https://{domain}:{port}/console/api/setup"
-    words = ["curl", "--silent", "--fail", *place, url]
-    return b"finished" in subprocess.run(words, capture_output=True, check=False).stdout
+    words = ["curl", "--silent", "--show-error", *place, url]
+
+    def asked() -> str:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    return until(asked, lambda said: "finished" in said, within_s=30, every_s=0.5)
 
 
 def test_its_databases_come_into_pigstys(there: Site, adopter: Machine) -> None:
@@ -76,19 +82,20 @@ def test_the_domain_it_has_at_pigstys_portal_comes_with_it(
     before = inventory.read_text()
     assert home in before
     inventory.write_text(before.replace(home, home + entry))
-    double.run("./infra.yml", "-t", "nginx_config,nginx_cert,nginx_reload")
-    assert served(double)
+    done = double.run("./infra.yml", "-t", "nginx_config,nginx_cert,nginx_reload")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "finished" in served(double)
 
     plan = adopter.rollout("adopt", "staging", *named, "--dry-run", check=False)
     assert "ai.conf of the portal leads dify-staging.pigsty to it" in plan.stdout
     assert "set aside ai.conf of the portal" in plan.stdout
-    assert served(double) and entry in inventory.read_text()
+    assert "finished" in served(double) and entry in inventory.read_text()
 
     adopter.json("adopt", "staging", *named, "--yes", "--without-drill")
-    assert set(states(there).values()) == {"exited"} and served(double)
+    assert set(states(there).values()) == {"exited"} and "finished" in served(double)
     assert adopter.json("deploy", "staging", "--yes")["changes"] == 0
     assert "# set aside, staging has its domain:       ai:" in inventory.read_text()
 
     adopter.json("adopt", "staging", "--back", "--yes")
-    assert set(states(there).values()) == {"running"} and served(double)
+    assert set(states(there).values()) == {"running"} and "finished" in served(double)
     assert entry in inventory.read_text()

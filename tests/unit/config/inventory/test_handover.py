@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.desired.inventory.handover import put_back, removed, set_aside
 from config.desired.inventory.merge import merge
@@ -66,3 +68,37 @@ def test_ours_waits_until_the_other_is_set_aside(ours) -> None:
     has = merge(set_aside(waits, DOMAIN, "recipe", OWN), ours(dify={"project": OWN}))
     assert OWN in has.partition("infra_portal")[2]
     assert put_back(has, DOMAIN, "recipe", OWN) == waits
+
+
+neighbours = st.lists(
+    st.tuples(
+        st.sampled_from([DOMAIN, "crm.pigsty", "wiki.pigsty", "x.dify.pigsty"]),
+        st.sampled_from(["", "   # of somebody", " # dify.pigsty"]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+def written(number: int, domain: str, comment: str, on_lines: bool) -> str:
+    if on_lines:
+        return (
+            f"      n{number}:{comment}\n        domain: {domain}\n        path: '/www/{number}'\n"
+        )
+    return f"      n{number}: {{ domain: {domain}, path: '/www/{number}' }}{comment}\n"
+
+
+@settings(max_examples=100, deadline=None)
+@given(neighbours)
+def test_of_a_hundred_random_portals_only_who_has_the_domain_is_set_aside(
+    found: list[tuple[str, str, bool]],
+) -> None:
+    entries = [(one[0], written(number, *one)) for number, one in enumerate(found)]
+    text = GOOD.replace(HOME, "".join(entry for _, entry in entries) + HOME)
+    aside = set_aside(text, DOMAIN, "staging", OWN)
+    left = [line for line in aside.splitlines() if not line.startswith("# set aside")]
+    kept = GOOD.replace(HOME, "".join(e for domain, e in entries if domain != DOMAIN) + HOME)
+    assert left == kept.splitlines() and removed(aside, "staging") == kept
+    assert put_back(aside.replace(HOME, HOME + OURS), DOMAIN, "staging", OWN) == (
+        text if aside != text else text.replace(HOME, HOME + OURS)
+    )
