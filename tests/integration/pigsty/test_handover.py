@@ -78,7 +78,8 @@ def by_entry(portal: Portal) -> Generator[None]:
 @contextmanager
 def by_file(portal: Portal) -> Generator[None]:
     """As the recipe's owner may have it: a file of his own."""
-    files = portal.files
+    path = portal.double.tree / "pigsty.yml"
+    before, files = path.read_text(), portal.files
     place = f"{portal.double.addresses[0]}:{portal.double.http_port}"
     portal.double.path("/etc/nginx/conf.d/ai.conf").write_text(
         f"server {{ listen {place}; server_name {DOMAIN};\n"
@@ -88,6 +89,7 @@ def by_file(portal: Portal) -> Generator[None]:
     try:
         yield
     finally:
+        path.write_text(before)
         cleared(portal, files)
 
 
