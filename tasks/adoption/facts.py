@@ -14,6 +14,7 @@ from config.load import release_names
 from config.pigsty import dify_addresses
 from config.rules.adoptable import Found, Store
 from tasks.adoption.origin import Origin
+from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.points.buckets import buckets, service
 from tasks.points.databases import session_database
@@ -21,6 +22,7 @@ from tasks.points.databases import session_database
 API_PORT = 5001
 _HERE = ("127.0.0.1", "localhost", "[::1]")
 _DU_S = 600
+_SUPERUSER = "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,11 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
     state, postgres = origin.state(site.release), there.environment.postgres
     with session_database(there).connect() as connection:
         database = _number(connection, "SELECT pg_database_size(current_database())")
-        superuser = _number(
-            connection, "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper"
-        )
+        superuser = _number(connection, _SUPERUSER)
         account = _account(connection, site.environment.dify.admin_email)
         vectors, annotated = _vectors(connection), _annotated(connection)
     given = origin.settings
-    beside = (given.get("PGVECTOR_HOST"), given.get("PGVECTOR_DATABASE")) == (
-        given.get("DB_HOST"),
-        postgres.database,
-    )
+    vectors_at = given.get("PGVECTOR_HOST"), given.get("PGVECTOR_DATABASE")
     store, here = origin.store, own_store(site)
     portal, elsewhere = entries(site, origin)
     namesake = f"{site.environment.dify.project}.conf"
@@ -77,11 +74,9 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         packages=_packages(there, state) if store and not store.plugins else "",
         plugins=_without_plugins(there),
         shared=shared(site, origin, there),
-        unmounted=tuple(
-            name for name in site.release.state if name not in state and not _in(store, name)
-        ),
+        unmounted=tuple(n for n in site.release.state if n not in state and not _in(store, n)),
         vector_store=given.get("VECTOR_STORE", ""),
-        beside=beside,
+        beside=vectors_at == (given.get("DB_HOST"), postgres.database),
         vectors=vectors,
         annotated=annotated,
         email=site.environment.dify.admin_email,
@@ -134,8 +129,11 @@ def entries(site: Site, origin: Origin) -> tuple[tuple[str, ...], tuple[str, ...
     hosts = (*_HERE, *dify_addresses(site.environment))
     own = {f"{host}:{port}" for host in hosts for port in origin.ports}
     found = {name: set(to) for name, to in site.platform.serving(site).items()}
-    leading = tuple(sorted(name for name, to in found.items() if to and to <= own))
-    return leading, tuple(sorted(set(found) - set(leading)))
+    leading = {name for name, to in found.items() if to and to <= own}
+    elsewhere = set(found) - leading
+    if release_file.read(site.environment, site.node).version:
+        elsewhere.discard(f"{site.environment.dify.project}.conf")  # what it has deployed itself
+    return tuple(sorted(leading)), tuple(sorted(elsewhere))
 
 
 def shared(site: Site, origin: Origin, there: Site) -> tuple[str, ...]:
