@@ -44,9 +44,9 @@ def adopter(there: Site, double: Double) -> Generator[Machine]:
         made.rollout("down", "staging", "--yes", check=False)
 
 
-def served(double: Double) -> str:
+def served(double: Double, domain: str) -> str:
     """What Dify answers at the domain, through Pigsty's portal; its nginx may still start."""
-    domain, port = "dify-staging.pigsty", double.https_port
+    port = double.https_port
     place = ("--resolve", f"{domain}:{port}:{double.addresses[0]}", "--insecure", "--max-time", "9")
     url = f"https://{domain}:{port}/console/api/setup"
     words = ["curl", "--silent", "--show-error", *place, url]
@@ -72,11 +72,12 @@ def test_its_databases_come_into_pigstys(there: Site, adopter: Machine) -> None:
 def test_the_domain_it_has_at_pigstys_portal_comes_with_it(
     there: Site, adopter: Machine, double: Double
 ) -> None:
+    domain = adopter.variables["ROLLOUT__PORTAL__DOMAIN"]
     inventory, named = double.tree / "pigsty.yml", ("--project", there.environment.dify.project)
     home = "      home: { domain: i.pigsty }\n"
     entry = (
         "      ai:                              # the old Dify\n"
-        "        domain: dify-staging.pigsty\n"
+        f"        domain: {domain}\n"
         f'        endpoint: "127.0.0.1:{there.environment.dify.port}"\n'
     )
     before = inventory.read_text()
@@ -84,18 +85,18 @@ def test_the_domain_it_has_at_pigstys_portal_comes_with_it(
     inventory.write_text(before.replace(home, home + entry))
     done = double.run("./infra.yml", "-t", "nginx_config,nginx_cert,nginx_reload")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "finished" in served(double)
+    assert "finished" in served(double, domain)
 
     plan = adopter.rollout("adopt", "staging", *named, "--dry-run", check=False)
-    assert "ai.conf of the portal leads dify-staging.pigsty to it" in plan.stdout
+    assert f"ai.conf of the portal leads {domain} to it" in plan.stdout
     assert "set aside ai.conf of the portal" in plan.stdout
-    assert "finished" in served(double) and entry in inventory.read_text()
+    assert "finished" in served(double, domain) and entry in inventory.read_text()
 
     adopter.json("adopt", "staging", *named, "--yes", "--without-drill")
-    assert set(states(there).values()) == {"exited"} and "finished" in served(double)
+    assert set(states(there).values()) == {"exited"} and "finished" in served(double, domain)
     assert adopter.json("deploy", "staging", "--yes")["changes"] == 0
     assert "# set aside, staging has its domain:       ai:" in inventory.read_text()
 
     adopter.json("adopt", "staging", "--back", "--yes")
-    assert set(states(there).values()) == {"running"} and "finished" in served(double)
+    assert set(states(there).values()) == {"running"} and "finished" in served(double, domain)
     assert entry in inventory.read_text()

@@ -158,17 +158,26 @@ class _Files:
 
 @dataclass(frozen=True, slots=True)
 class TakenFiles(_Files):
-    """The other Dify's file is set aside; nginx serves on with it until it reads ours."""
+    """The other Dify's file is set aside; nginx serves on with it until it reads ours.
+
+    Where ours is there already, no later step sees that nginx has to read it.
+    """
 
     def plan(self, actual: Files) -> Sequence[Change]:
-        return [
-            Change(Kind.CHANGE, name, f"set aside {name} of the portal", name, name + self._suffix)
-            for name in actual.serving
-        ]
+        together = actual.serving, actual.own
+        return [self._change(name, together) for name in actual.serving]
+
+    def _change(self, name: str, together: tuple[tuple[str, ...], bool]) -> Change:
+        what, aside = f"set aside {name} of the portal", f"{name}{self._suffix}"
+        return Change(Kind.CHANGE, name, what, name, aside, together)
 
     def apply(self, change: Change) -> None:
-        place = CONF / change.target
-        self._run("mv", "-f", str(place), f"{place}{self._suffix}")
+        names, own = change.action
+        for place in (CONF / name for name in names):
+            self._run("mv", "-f", str(place), f"{place}{self._suffix}")
+        if own:
+            require_sound(self.site)
+            self._run("nginx", "-s", "reload")
 
 
 @dataclass(frozen=True, slots=True)
