@@ -92,11 +92,11 @@ def _left_over(machine: Machine) -> State:
         "networks": sorted(map(str, networks)),
         "volumes": sorted(v.name for v in engine.volumes.list() if machine.project in v.name),
         "lines of the domain": Path("/etc/hosts").read_text().count(domain),
-        "locks of the repository": _locks(machine),
     }
 
 
-def _locks(machine: Machine) -> int:
+def locks(machine: Machine) -> int:
+    """How many the repository has: those that dead commands left are removed once in the way."""
     folder = machine.home / "sandbox" / "backups" / "locks"
     return len(list(folder.iterdir())) if folder.exists() else 0
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.disturbed import Disturbed
 from tests.chaos.moments import OPERATIONS, Moment, moments
-from tests.chaos.state import State, differences, points, state
+from tests.chaos.state import State, differences, locks, points, state
 from tests.e2e.conftest import machine
 
 SEED = int(os.environ.get("CHAOS_SEED") or 379)
@@ -76,3 +76,4 @@ def require_points_kept(had: dict[str, object], has: dict[str, object], moment: 
 def test_every_restore_point_is_whole(disturbed: Disturbed, tmp_path: Path) -> None:
     done = disturbed.machine.rollout("backup", "check", "sandbox", "--json", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert locks(disturbed.machine) == 0
