@@ -345,15 +345,6 @@ class Docker(Engine):
         with self._asked(), suppress(NotFound):
             self.client.api.stop(container, timeout=within_s)
 
-    def weigh(self, container: str, shares: int) -> None:
-        """Where processors are scarce it gets as many shares of them; one that was set none 1024.
-
-        Raises:
-            APIError: the engine does not do it.
-        """
-        with self._asked(), suppress(NotFound):
-            self.client.api.update_container(container, cpu_shares=shares)
-
     def rename(self, container: str, name: str) -> None:
         with self._asked():
             self.client.api.rename(container, name)

@@ -77,7 +77,6 @@ class Container:
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
     `folder`: the project's, as Compose was started; empty where Compose did not make it.
     `networks`: the engine's names of those it is in, `addresses` its own in them while it runs.
-    `shares`: of the processors, 0 if none is set.
     """
 
     id: str
@@ -95,7 +94,6 @@ class Container:
     colour: Colour = Colour.BLUE
     created: str = ""
     networks: frozenset[str] = frozenset()
-    shares: int = 0
     addresses: frozenset[str] = frozenset()
 
     @classmethod
@@ -124,7 +122,6 @@ class Container:
                 for each in seen["NetworkSettings"]["Networks"].values()
                 if each.get("IPAddress")
             ),
-            shares=int(seen.get("HostConfig", {}).get("CpuShares") or 0),
         )
 
     @property

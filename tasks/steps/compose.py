@@ -32,7 +32,6 @@ from tasks.steps.stack_actual import Actual
 from tasks.steps.stack_changes import by_up, of_service
 from tasks.steps.stack_look import Looks, image_ids, images_here
 from tasks.steps.stack_nginx import NGINX
-from tasks.steps.weight import lightly
 from tasks.steps.written import write
 from tasks.tools import compose
 
@@ -77,7 +76,7 @@ class Stack:
         self._write(seen, colours)
         began = time.monotonic()
         try:
-            with announced(self.site, seen.away()), lightly(self.site, seen.beside()):
+            with announced(self.site, seen.away()):
                 self._up()
         except StepError:
             self._take_back(seen)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clients.docker_objects import Container
-from config.desired.colours import Colour, Colours, named
+from config.desired.colours import Colour, Colours
 from config.release import Service
 from config.rules.colours import Side, current, wanted
 from tasks.steps.stack_nginx import NGINX
@@ -86,14 +86,6 @@ class Actual:
             for name, colour in self.wanted().items()
             if colour == self.serving(name)
             and any(one.state == "running" and not self.fits(one) for one in self.of(name, colour))
-        ]
-
-    def beside(self) -> list[str]:
-        """What compose.yaml calls the services that come to run beside one that serves."""
-        return [
-            named(name, colour)
-            for name, colour in self.wanted().items()
-            if colour != self.serving(name)
         ]
 
     def stays(self, name: str) -> bool:

@@ -4,7 +4,6 @@ from clients.docker_objects import Container
 from config.desired.colours import Colour, named
 from tasks.core.step import Change, Kind
 from tasks.steps.stack_actual import Actual
-from tasks.steps.weight import light
 
 
 def of_service(name: str, colour: Colour, actual: Actual) -> list[Change]:
@@ -51,15 +50,16 @@ def _gap(name: str, containers: list[Container], actual: Actual, outage: str) ->
         return [
             by_up(Kind.RESTART, name, f"recover {name}", found.health or found.state, "running")
         ]
-    return _of_a_ready(name, containers)
-
-
-def _of_a_ready(name: str, containers: list[Container]) -> list[Change]:
-    if light(containers[0]):
-        return [by_up(Kind.CHANGE, name, f"give {name} its full share", "a small one", "as others")]
     if len(containers) > 1:
-        what = f"remove {len(containers) - 1} extra {name}"
-        return [by_up(Kind.REMOVE, f"extra {name}", what, "running", "one")]
+        return [
+            by_up(
+                Kind.REMOVE,
+                f"extra {name}",
+                f"remove {len(containers) - 1} extra {name}",
+                "running",
+                "one",
+            )
+        ]
     return []
 
 

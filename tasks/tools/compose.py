@@ -1,6 +1,6 @@
 """Docker Compose v2: argv out, parsed facts in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from clients.command import Command, Secret
@@ -50,14 +50,6 @@ def up(prefix: Prefix, home: Path, *, wait_s: int, orphans: bool = False) -> Com
         prefix, home, "up", "--detach", *removed, "--no-build",
         "--wait", "--wait-timeout", str(wait_s),
         timeout_s=wait_s + 60, limited_by="dify.start_within_s",
-    )  # fmt: skip
-
-
-def create(prefix: Prefix, home: Path, names: Sequence[str], *, within_s: int) -> Command:
-    """Make the containers of these services that are missing or differ, and start none."""
-    return _compose(
-        prefix, home, "up", "--no-start", "--no-deps", "--no-build", *names,
-        timeout_s=within_s, limited_by="dify.start_within_s",
     )  # fmt: skip
 
 

@@ -31,7 +31,6 @@ from tasks.probes.subjects import portal
 from tasks.probes.verify.application import Trial
 from tasks.steps.ahead import Ahead, Written
 from tasks.steps.compose import Stack, compose_steps
-from tasks.steps.containers import containers
 from tasks.steps.ending import asked
 from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
@@ -39,7 +38,6 @@ from tasks.steps.routes import Routes
 from tasks.steps.settings import settings_steps
 from tasks.steps.stack_nginx import reload
 from tasks.steps.switch import switch_back
-from tasks.steps.weight import LOW, light
 from tasks.steps.written import routed
 from tasks.tools import celery
 from tests.integration import web_socket_service
@@ -260,35 +258,6 @@ def test_a_run_that_ended_half_way_is_gone_on_with(stack: Site, made: str) -> No
     assert counted.failed == {}
     assert switch(site) == []
     assert len(names(stack)) == len(site.docker.containers(site.environment.dify.project))
-
-
-def test_what_starts_beside_has_a_small_share_of_the_processors_until_it_is_ready(
-    stack: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where the run before was killed as the new ones had become ready."""
-    switch(stack)
-    before, site = set(names(stack).values()), changed(stack, log_level="DEBUG")
-    begun: dict[str, int] = {}
-    real = Stack._up
-
-    def seen(step: Stack) -> None:
-        begun.update({one.defined: one.shares for one in containers(stack)})
-        real(step)
-
-    monkeypatch.setattr(Stack, "_up", seen)
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.steps.weight._full", die)
-        assert in_child(lambda: switch(site)) == -signal.SIGKILL
-    new = {one.defined for one in containers(stack)} - before
-    assert {split(name)[0] for name in new} == {"api", "worker"}
-    assert {one.defined for one in containers(stack) if light(one)} == new
-    assert {f"give {name} its full share" for name in new} <= set(planned(site))
-    switch(site)
-    assert not [one.defined for one in containers(stack) if light(one)]
-    switch(stack)
-    started = {name for name, shares in begun.items() if shares == LOW}
-    assert {split(name)[0] for name in started} == {"api", "worker"}
-    assert not [one.defined for one in containers(stack) if light(one)]
 
 
 def test_other_routes_are_read_without_a_failed_request(stack: Site) -> None:

@@ -117,10 +117,3 @@ def test_what_is_replaced_where_it_is_is_away_meanwhile() -> None:
     )
     assert found.away() == []
     assert replace(found, obstacles={"api": "no memory"}).away() == ["api"]
-
-
-def test_what_comes_beside_is_called_as_in_compose_yaml() -> None:
-    assert actual(container("api", made="old"), container("worker", made="w")).beside() == [
-        "api-green"
-    ]
-    assert Actual(SERVICES).beside() == []

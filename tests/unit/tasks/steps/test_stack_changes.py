@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from config.desired.colours import Colour
 from tasks.steps.stack_changes import of_service
-from tasks.steps.weight import LOW
 from tests.unit.tasks.steps.test_stack_actual import actual, container
 
 
@@ -26,12 +25,3 @@ def test_an_outage_is_told_with_its_reason_and_its_seconds() -> None:
 
 def test_nothing_is_told_of_what_fits() -> None:
     assert of_service("api", Colour.BLUE, actual(container("api", made="a"))) == []
-
-
-def test_one_that_kept_the_share_of_a_start_gets_its_full_one() -> None:
-    light = replace(container("api", made="a"), shares=LOW)
-    (change,) = of_service("api", Colour.BLUE, actual(light))
-    assert change.what == "give api its full share"
-    (change,) = of_service("api", Colour.BLUE, actual(replace(light, state="created")))
-    assert change.what == "recover api"
-    assert of_service("api", Colour.BLUE, actual(replace(light, shares=1024))) == []

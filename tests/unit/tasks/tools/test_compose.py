@@ -19,11 +19,6 @@ def test_up_waits_for_health_and_removes_what_is_not_wanted() -> None:
     assert command.timeout_s == 360
 
 
-def test_containers_are_made_without_what_they_need_beside_and_not_started() -> None:
-    command = compose.create(PREFIX, HOME, ["api-green", "web-green"], within_s=300)
-    assert str(command) == START + "up --no-start --no-deps --no-build api-green web-green"
-
-
 def test_a_one_shot_container_starts_nothing_else() -> None:
     command = compose.run(
         PREFIX, HOME, "api", name="dify-migrate", environment={"MODE": "job"},
