@@ -14,10 +14,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from config.load import ROOT
 from tests.api_login import Login
+from tests.browser import chromium
 from tests.e2e.prefect_server import Server, Worker
 from tests.ports import free_ports
 from tests.subnets import free_subnet
@@ -154,19 +155,11 @@ def logged_in(deployed: Machine) -> Callable[[BrowserContext], Page]:
     return opened
 
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.test 127.0.0.1",
-]  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    """A browser for one module: while it is open, Prefect takes this thread for a coroutine's."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        chromium.close()
+    """A browser for one module."""
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

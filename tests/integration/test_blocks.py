@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
@@ -34,7 +34,7 @@ from tasks.server.block_types import BlockTypes
 from tasks.server.pages import pages
 from tasks.server.pool import Pool
 from tasks.server.setup import BLOCKS
-from tests.e2e.conftest import FLAGS
+from tests.browser import chromium
 from tests.integration.sshd import SshServer
 
 SECRET = "s3cr3t-w0rd"
@@ -88,9 +88,8 @@ def test_the_catalogue_shows_icons_and_a_form_whose_secret_nobody_reads_again(
     prefect: str,
 ) -> None:
     base = prefect.removesuffix("/api")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = chromium.new_page()
+    with chromium() as browser:
+        page = browser.new_page()
         page.set_default_timeout(60_000)
         page.goto(f"{base}/blocks/catalog")
         page.get_by_placeholder("Search blocks").fill("redis login")
@@ -107,7 +106,6 @@ def test_the_catalogue_shows_icons_and_a_form_whose_secret_nobody_reads_again(
         page.reload()
         expect(page.locator("body")).to_contain_text("typed", timeout=60_000)
         assert SECRET not in page.content()
-        chromium.close()
     typed: Any = RedisLogin.load("typed")
     assert typed.password.get_secret_value() == SECRET
 
