@@ -45,8 +45,9 @@ def serving(module_sandbox_site: Callable[..., Site]) -> Generator[Site]:
 
 
 def containers(site: Site) -> dict[str, str]:
+    """Which one each service has, and whether it runs; a busy machine makes its health change."""
     found = site.docker.containers(site.environment.dify.project)
-    return {c.service: f"{c.id} {'ready' if c.ready else c.state}" for c in found}
+    return {c.service: f"{c.id} {c.state}" for c in found}
 
 
 def marks(site: Site) -> list[str]:
