@@ -10,6 +10,12 @@ PROJECT = "com.docker.compose.project"
 KEPT = "-kept"  # the end of the name of an old container that only its files are asked for
 
 
+def own_addresses(seen: dict[str, Any]) -> list[str]:
+    """Those of a container that runs, one on each of its networks."""
+    networks = cast(dict[str, Any], seen["NetworkSettings"]["Networks"])
+    return [str(each["IPAddress"]) for each in networks.values() if each.get("IPAddress")]
+
+
 @dataclass(frozen=True, slots=True)
 class Subnet:
     """A range of addresses of a network; `project` is Compose's, empty where it made none."""
@@ -117,11 +123,7 @@ class Container:
             colour=colour,
             created=str(seen.get("Created", "")),
             networks=frozenset(seen["NetworkSettings"]["Networks"]),
-            addresses=frozenset(
-                str(each["IPAddress"])
-                for each in seen["NetworkSettings"]["Networks"].values()
-                if each.get("IPAddress")
-            ),
+            addresses=frozenset(own_addresses(seen)),
         )
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, cast
 from docker.errors import NotFound
 
 from clients.docker_engine import Engine
-from clients.docker_objects import ONE_OFF, PROJECT
+from clients.docker_objects import ONE_OFF, PROJECT, own_addresses
 
 ENVIRONMENT = "dify-rollout.environment"
 
@@ -43,7 +43,6 @@ class Member:
     def of(cls, seen: dict[str, Any]) -> "Member":
         """From what the engine says when it is asked for the container alone."""
         config, labels = seen["Config"], cast(dict[str, str], seen["Config"]["Labels"])
-        networks = cast(dict[str, Any], seen["NetworkSettings"]["Networks"])
         return cls(
             id=str(seen["Id"]),
             name=str(seen["Name"]).lstrip("/"),
@@ -57,7 +56,7 @@ class Member:
             mounts={
                 str(each["Destination"]): str(each.get("Source", "")) for each in seen["Mounts"]
             },
-            addresses=tuple(str(n["IPAddress"]) for n in networks.values() if n["IPAddress"]),
+            addresses=tuple(own_addresses(seen)),
             ports=_published(seen["HostConfig"].get("PortBindings") or {}),
             environment=labels.get(ENVIRONMENT, ""),
             restart=str(seen["HostConfig"]["RestartPolicy"]["Name"]) or "no",

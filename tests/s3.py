@@ -1,4 +1,4 @@
-"""An S3 service on the engine's bridge, as a real MinIO would be: containers reach it, too."""
+"""An S3 service that containers reach, too, as a real MinIO would be."""
 
 import socket
 import subprocess
@@ -25,15 +25,20 @@ class Store:
 
 
 @contextmanager
-def s3_service(folder: Path, buckets: Sequence[str]) -> Generator[Store]:
+def s3_service(
+    folder: Path, buckets: Sequence[str], *, host: str = BRIDGE, own: Path | None = None
+) -> Generator[Store]:
+    """By TLS where `own` is given: a file with its certificate and key."""
     for name in buckets:
         (folder / name).mkdir()
-    with socket.create_server((BRIDGE, 0)) as free:
+    with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
-    words = ("serve", "s3", str(folder), "--addr", f"{BRIDGE}:{port}", "--auth-key")
-    with serving([RCLONE, *words, f"{KEY},{SECRET}"], stderr=subprocess.DEVNULL):
-        _answers(BRIDGE, port)
-        yield Store(f"http://{BRIDGE}:{port}", folder)
+    words = ["serve", "s3", str(folder), "--addr", f"{host}:{port}"]
+    words += ["--auth-key", f"{KEY},{SECRET}"]
+    words += ["--cert", str(own), "--key", str(own)] if own else []
+    with serving([RCLONE, *words], stderr=subprocess.DEVNULL):
+        _answers(host, port)
+        yield Store(f"http{'s' if own else ''}://{host}:{port}", folder)
 
 
 def _answers(host: str, port: int) -> None:

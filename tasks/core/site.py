@@ -74,13 +74,22 @@ class Site:
         secrets: Mapping[str, SecretStr] | None = None,
     ) -> "Site":
         """The same site with another of these."""
-        site = Site(
+        return self._of_this_run(
             environment or self.environment,
             release or self.release,
             self.secrets if secrets is None else secrets,
             self.node,
-            promoted=self.promoted,
-            adopting=self.adopting,
+        )
+
+    def _of_this_run(
+        self,
+        environment: Environment,
+        release: Release,
+        secrets: Mapping[str, SecretStr],
+        node: Node,
+    ) -> "Site":
+        site = Site(
+            environment, release, secrets, node, promoted=self.promoted, adopting=self.adopting
         )
         vars(site)["authorities"] = self.authorities
         return site
@@ -118,15 +127,7 @@ class Site:
         nodes = self.environment.nodes
         environment, release = on_node(self.environment, self.release, index)
         node = self.node if index == 0 else open_node(nodes, nodes.dify[index])
-        site = Site(
-            environment,
-            release,
-            self.secrets,
-            node,
-            promoted=self.promoted,
-            adopting=self.adopting,
-        )
-        vars(site)["authorities"] = self.authorities
+        site = self._of_this_run(environment, release, self.secrets, node)
         if index == 0:
             vars(site)["docker"] = self.docker  # one connection serves both
         return site

@@ -16,6 +16,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty.facts import desired
+from tasks.platforms.pigsty.machines import lines
 from tasks.platforms.pigsty.nginx import CONF, conf_path, machine, require_sound, serving
 from tasks.platforms.pigsty.tree import askable, inventory, inventory_path
 from tasks.platforms.pigsty.variables import variables
@@ -50,8 +51,7 @@ class _Entry:
         return inventory(self.site)
 
     def plan(self, actual: str | None) -> Sequence[Change]:
-        wanted = self._wanted(actual) if actual is not None else actual
-        if actual is None or wanted is None or wanted == actual:
+        if actual is None or (wanted := self._wanted(actual)) == actual:
             return []
         path = inventory_path(self.site)
         secrets = [value.get_secret_value() for value in self.site.secrets.values()]
@@ -141,7 +141,7 @@ class _Files:
             return Files()
         own = conf_path(self.site).name
         found = machine(self.site).run(("ls", "-1", str(CONF)))
-        names = found.stdout.replace("\\n", "\n").split()
+        names = lines(found)
         aside = tuple(sorted(name for name in names if name.endswith(self._suffix)))
         others = tuple(sorted(name for name in serving(self.site) if name != own))
         return Files(others, aside, own in names)
@@ -154,6 +154,10 @@ class _Files:
         done = machine(self.site).run(words)
         if done.status != 0:
             raise StepError(self.name, f"{' '.join(words)}: {done.stderr.strip()}")
+
+    def _reload(self) -> None:
+        require_sound(self.site)
+        self._run("nginx", "-s", "reload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +180,7 @@ class TakenFiles(_Files):
         for place in (CONF / name for name in names):
             self._run("mv", "-f", str(place), f"{place}{self._suffix}")
         if own:
-            require_sound(self.site)
-            self._run("nginx", "-s", "reload")
+            self._reload()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +200,7 @@ class ReturnedFiles(_Files):
         for place in places:
             self._run("cp", "-p", str(place), str(place).removesuffix(self._suffix))
         machine(self.site).remove(conf_path(self.site))
-        require_sound(self.site)
-        self._run("nginx", "-s", "reload")
+        self._reload()
         for place in places:
             machine(self.site).remove(place)
 

@@ -77,7 +77,7 @@ class Machine:
         return self.contents(self._answer(output), paths)
 
     def contents(self, done: Completed, paths: Sequence[Path]) -> Contents:
-        found = done.stdout.replace("\\n", "\n").split()
+        found = lines(done)
         if done.status != 0 or len(found) != len(paths):
             raise StepError(
                 self.step,
@@ -110,6 +110,12 @@ class Machine:
         if reached_its_own_way(self.site, self.address):
             return False
         return self.address in addresses(self.site.admin)
+
+
+def lines(done: Completed) -> list[str]:
+    """What it printed; Ansible writes the end of a line as two characters."""
+    printed = done.stdout.replace("\\n", "\n").splitlines()
+    return [line for each in printed if (line := each.strip())]
 
 
 def look_on(machines: Sequence[Machine], paths: Sequence[Path]) -> list[Contents]:

@@ -10,7 +10,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty import answers
 from tasks.platforms.pigsty.answers import Silent
-from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.machines import Machine, lines
 from tasks.platforms.pigsty.tree import askable, require_tree
 from tasks.tools import nginx
 
@@ -65,7 +65,7 @@ def serving(site: Site) -> dict[str, list[str]]:
         done = machine(site).run((*words, "--extended-regexp", name, str(CONF)))
     except StepError:
         return {}
-    names = [Path(line).name for line in done.stdout.replace("\\n", "\n").splitlines()]
+    names = [Path(line).name for line in lines(done)]
     if not names:
         return {}
     found = machine(site).look([CONF / name for name in names])

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,46 +58,45 @@ def adopting(double: PigstyDouble) -> Site:
 
 
 @contextmanager
+def put_back(portal: Portal) -> Generator[Path]:
+    """Its pigsty.yml, which is as before in the end; so are the names of nginx's files."""
+    path = portal.double.tree / "pigsty.yml"
+    before, files = path.read_text(), set(portal.files)
+    try:
+        yield path
+    finally:
+        path.write_text(before)
+        for name in set(portal.files) - files:
+            portal.double.path(f"/etc/nginx/conf.d/{name}").unlink()
+        portal.rendered()
+
+
+@contextmanager
 def by_entry(portal: Portal) -> Generator[None]:
     """As Pigsty's app: an entry, and the file that Pigsty renders from it."""
-    path = portal.double.tree / "pigsty.yml"
-    before, files = path.read_text(), portal.files
     entry = (
         f"      ai:   # of another Dify\n        domain: {DOMAIN}\n"
         f'        endpoint: "{portal.double.addresses[0]}:1"\n'
     )
-    assert HOME in before
-    path.write_text(before.replace(HOME, HOME + entry))
-    portal.rendered()
-    try:
+    with put_back(portal) as path:
+        before = path.read_text()
+        assert HOME in before
+        path.write_text(before.replace(HOME, HOME + entry))
+        portal.rendered()
         yield
-    finally:
-        path.write_text(before)
-        cleared(portal, files)
 
 
 @contextmanager
 def by_file(portal: Portal) -> Generator[None]:
     """As the recipe's owner may have it: a file of his own."""
-    path = portal.double.tree / "pigsty.yml"
-    before, files = path.read_text(), portal.files
     place = f"{portal.double.addresses[0]}:{portal.double.http_port}"
-    portal.double.path("/etc/nginx/conf.d/ai.conf").write_text(
-        f"server {{ listen {place}; server_name {DOMAIN};\n"
-        f"location / {{ proxy_pass http://{portal.double.addresses[0]}:1; }} }}\n"
-    )
-    portal.rendered()
-    try:
+    with put_back(portal):
+        portal.double.path("/etc/nginx/conf.d/ai.conf").write_text(
+            f"server {{ listen {place}; server_name {DOMAIN};\n"
+            f"location / {{ proxy_pass http://{portal.double.addresses[0]}:1; }} }}\n"
+        )
+        portal.rendered()
         yield
-    finally:
-        path.write_text(before)
-        cleared(portal, files)
-
-
-def cleared(portal: Portal, files: dict[str, bytes]) -> None:
-    for name in set(portal.files) - set(files):
-        portal.double.path(f"/etc/nginx/conf.d/{name}").unlink()
-    portal.rendered()
 
 
 @pytest.fixture
