@@ -102,6 +102,7 @@ def test_a_point_is_made_proved_by_a_drill_and_comes_back(
     assert restored["point"] == made["made"] and restored["safety"] and restored["checks"]
 
 
+@pytest.mark.long
 def test_the_cluster_goes_back_to_a_moment_and_dify_is_proved_there(
     first: Any, pigsty: tuple[Machine, Double]
 ) -> None:

@@ -37,6 +37,7 @@ def second(deployed: Any, tmp_path_factory: pytest.TempPathFactory) -> Generator
         worker.wait()
 
 
+@pytest.mark.long
 def test_fifty_runs_of_one_environment_wait_for_each_other(server: Server, second: None) -> None:
     """Two workers could take two; the environment's limit lets one go on, and refuses none."""
     queued = [server.start(dry_run=True, only=["hosts"]) for _ in range(50)]

@@ -635,6 +635,7 @@ def test_a_backup_killed_while_it_reads_a_bucket_is_no_obstacle_to_the_next(
     assert again.size == manifest.part("bucket").size > 2 * again.added
 
 
+@pytest.mark.long
 def test_a_repository_of_a_rest_server_that_asks_for_a_login(
     site: Site, state: State, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tasks.core.site import Site
 from tasks.points import databases, folders, replaced
 from tasks.points.backup import silent, take
@@ -98,6 +100,7 @@ def test_every_row_committed_while_a_restore_runs_is_in_the_point_or_the_kept_da
             connection.execute("DROP TABLE IF EXISTS written")
 
 
+@pytest.mark.long
 def test_what_was_replaced_goes_after_the_days_that_are_stated(
     site: Site, state: State, repository: Repository
 ) -> None:

@@ -113,6 +113,7 @@ def interrupted_when_it_starts(site: Site) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.long
 def test_a_restore_that_is_cancelled_in_its_second_half_brings_back_what_served(
     dify: Site, saved: Repository, caplog: pytest.LogCaptureFixture
 ) -> None:
