@@ -1,7 +1,7 @@
 """What a source tree has otherwise than the nearest release."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from config.release import Release
@@ -17,8 +17,9 @@ SECRET = re.compile(r"(SECRET|TOKEN|PASSWORD|_KEY)$")
 class Differences:
     """`images`: role → new reference, `roles`: service that is new → role of its image.
 
-    `added`: service → key → default, of services both have. `secrets`: keys that look like a
-    password and are nowhere in the release.
+    `added`: service → key → default, of services both have. `secrets`: variables that look like a
+    password and are nowhere in the release. `holders`: key of a service that is new → the variable
+    its password is in here.
     """
 
     images: dict[str, str]
@@ -27,6 +28,7 @@ class Differences:
     removed: tuple[str, ...]
     added: dict[str, dict[str, str]]
     secrets: tuple[str, ...]
+    holders: dict[str, str]
     unknown: tuple[str, ...]
     routes: dict[str, str]
     lost_routes: tuple[str, ...]
@@ -52,7 +54,7 @@ def _distance(one: Sequence[int], other: Sequence[int]) -> list[int]:
 def differences(source: Source, release: Release) -> Differences:
     """Only Dify's own services count, and those of an image the release has: not its databases.
 
-    Dify's own that are new have the version of its API.
+    Dify's own that are new have the version of its API. One that has another name here is no news.
     """
     roles = {split(image)[1]: role for role, image in release.images.items()}
     api = source.services.get("api", Described(""))
@@ -61,15 +63,25 @@ def differences(source: Source, release: Release) -> Differences:
         for name, service in source.services.items()
         if split(service.image)[1] in roles or _of_the_vendor(service, split(api.image)[2])
     }
+    names = _other_names(ours, release, roles)
+    ours = {names.get(name, name): service for name, service in ours.items()}
     new = {name: found for name, found in ours.items() if name not in release.services}
     added = _added(ours, release)
+    held = {key for group in release.env.values() for key in group}
+    holders = _holders(source, held)
     return Differences(
         images=_images(ours, release, roles),
         roles={name: roles.get(split(found.image)[1], name) for name, found in new.items()},
         services=new,
-        removed=tuple(name for name in release.services if name not in source.services),
+        removed=tuple(name for name in release.services if name not in ours),
         added=added,
-        secrets=_secrets(added, new, release),
+        secrets=tuple(
+            sorted(
+                {holders[key] for key in _passwords(added, new) if holders[key] not in held}
+                - {name.upper() for name in release.secrets}
+            )
+        ),
+        holders=holders,
         unknown=_unknown(source, release),
         routes={
             path: service
@@ -82,6 +94,25 @@ def differences(source: Source, release: Release) -> Differences:
         queues=source.queues,
         head=source.head,
     )
+
+
+def _other_names(
+    ours: Mapping[str, Described], release: Release, roles: Mapping[str, str]
+) -> dict[str, str]:
+    """Name there → name here, of an image that one service has on both sides."""
+    there = {
+        role: [name for name, service in ours.items() if roles.get(split(service.image)[1]) == role]
+        for role in release.images
+    }
+    here = {
+        role: [name for name, service in release.services.items() if service.image == role]
+        for role in release.images
+    }
+    return {
+        there[role][0]: here[role][0]
+        for role in release.images
+        if len(there[role]) == len(here[role]) == 1
+    }
 
 
 def _of_the_vendor(service: Described, version: str) -> bool:
@@ -114,18 +145,34 @@ def _added(ours: dict[str, Described], release: Release) -> dict[str, dict[str, 
     return found
 
 
-def _secrets(
-    added: Mapping[str, Mapping[str, str]], new: Mapping[str, Described], release: Release
-) -> tuple[str, ...]:
+def _passwords(
+    added: Mapping[str, Mapping[str, str]], new: Mapping[str, Described]
+) -> Iterator[str]:
     """Of services that are new each, of others what has a default."""
-    found = {key for keys in added.values() for key, value in keys.items() if value}
-    found |= {key for service in new.values() for key in service.environment}
-    held = {key for group in release.env.values() for key in group}
-    return tuple(
-        key
-        for key in sorted(found - held)
-        if SECRET.search(key) and key.lower() not in release.secrets
+    yield from (key for service in new.values() for key in service.environment if _secret(key))
+    yield from (
+        key for keys in added.values() for key, value in keys.items() if value and _secret(key)
     )
+
+
+def _secret(key: str) -> bool:
+    return SECRET.search(key) is not None
+
+
+def _holders(source: Source, held: Set[str]) -> dict[str, str]:
+    """Each key that is like a password → the variable for its value.
+
+    That is one held already, else the one it comes from there: two keys of one origin are one
+    password.
+    """
+    keys = {
+        key: service.origins.get(key, key)
+        for service in source.services.values()
+        for key in service.environment
+    }
+    known = {origin: key for key, origin in keys.items() if key in held}
+    known |= {origin: origin for origin in keys.values() if origin in held}
+    return {key: known.get(origin, origin) for key, origin in keys.items() if _secret(key)}
 
 
 def _unknown(source: Source, release: Release) -> tuple[str, ...]:

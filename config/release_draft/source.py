@@ -14,20 +14,27 @@ COMPOSE, NGINX = "docker-compose.yaml", "nginx/conf.d/default.conf.template"
 READ = (COMPOSE, NGINX, "*.env.example", "api/migrations/versions/*.py", "api/docker/entrypoint.sh")
 
 _LOCATION = re.compile(r"location\s+(?:[=~^]+\s+)?(?P<path>/\S*)\s*\{(?P<body>[^}]*)\}")
-_PEER = re.compile(r"http://(?P<service>[a-z_]+):\d+")
+_PEER = re.compile(r"http://(?P<service>[a-z_]+):(?P<port>\d+)")
 _REVISION = re.compile(r"^revision\s*(?::\s*str)?\s*=\s*['\"](\w+)['\"]", re.MULTILINE)
 _DOWN = re.compile(r"^down_revision\s*(?::[^=]*)?=\s*(.*)$", re.MULTILINE)
 _ID = re.compile(r"['\"](\w+)['\"]")
 _QUEUES = re.compile(r"QUEUES=\"([a-z_,]+)\"")
+_VARIABLE = re.compile(r"\$\{([A-Za-z0-9_]+)")
 _REFERENCE = re.compile(r"\$\{[A-Za-z0-9_]+(?::?-(?P<default>[^${}]*))?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One service of the compose file; the values of its variables are the defaults there."""
+    """One service of the compose file; the values of its variables are the defaults there.
+
+    `origins`: key → the variable its value comes from, the last one asked. `port`: the one others
+    call it at, 0 without.
+    """
 
     image: str
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    origins: dict[str, str] = field(default_factory=dict[str, str])
+    port: int = 0
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
@@ -54,7 +61,9 @@ def read(files: Mapping[str, str]) -> Source:
     compose = next(text for path, text in sorted(files.items()) if path.endswith(COMPOSE))
     document = _document(compose)
     shared = _shared(document)
-    services = {name: _described(body, shared) for name, body in document["services"].items()}
+    bodies: dict[str, Any] = document["services"]
+    ports = {peer["service"]: int(peer["port"]) for peer in _PEER.finditer(default(compose))}
+    services = {name: _described(body, shared, ports.get(name, 0)) for name, body in bodies.items()}
     examples = [text for path, text in files.items() if path.endswith(".env.example")]
     given = {key for service in services.values() for key in service.environment}
     named = {key for text in examples for key in parse(text)}
@@ -83,10 +92,9 @@ def _shared(document: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _described(body: Mapping[str, Any], shared: Mapping[str, Any]) -> Described:
+def _described(body: Mapping[str, Any], shared: Mapping[str, Any], port: int) -> Described:
     """`environment` is the service's own: what is shared is an example's, as in an env file."""
-    given: Any = body.get("environment") or {}
-    pairs = _pairs(given)
+    given = dict(_pairs(body.get("environment") or {}))
     health: dict[str, Any] = body.get("healthcheck") or {}
     test: list[Any] = health.get("test") or []
     networks: Any = body.get("networks") or ()
@@ -94,9 +102,15 @@ def _described(body: Mapping[str, Any], shared: Mapping[str, Any]) -> Described:
         image=str(body.get("image", "")),
         environment={
             str(key): default(str(value))
-            for key, value in pairs
+            for key, value in given.items()
             if key not in shared or shared[key] != value
         },
+        origins={
+            str(key): variables[-1]
+            for key, value in given.items()
+            if (variables := _VARIABLE.findall(str(value)))
+        },
+        port=port,
         volumes=tuple(str(volume).split(":")[1] for volume in body.get("volumes") or ()),
         networks=tuple(map(str, networks)),
         health=tuple(map(str, test[1:])) if test and test[0] == "CMD" else (),

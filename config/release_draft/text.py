@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from config.release_draft.differences import SECRET, Differences
+from config.release_draft.differences import Differences
 from config.release_draft.source import Described
 
 MARK = "# DECIDE:"
@@ -29,7 +29,7 @@ def draft(version: str, nearest: str, text: str, found: Differences) -> str:
         text = _into(text, "secrets", [_secret(key) for key in found.secrets])
     if found.head:
         text = re.sub(r"^head = .*$", f'head = "{found.head}"', text, count=1, flags=re.M)
-    return text.rstrip("\n") + "\n\n" + "\n".join(_rest(found)) + "\n"
+    return text.rstrip("\n") + "\n\n" + "\n".join(_rest(nearest, found)) + "\n"
 
 
 def _head_lines(version: str, nearest: str) -> str:
@@ -47,7 +47,8 @@ def _secret(key: str) -> str:
     )
 
 
-def _rest(found: Differences) -> Iterator[str]:
+def _rest(nearest: str, found: Differences) -> Iterator[str]:
+    yield f"{MARK} [postgres] and [redis]: what it runs on is what {nearest} runs on, copied"
     yield f"{MARK} steps: what an upgrade to it takes beside its migration; none are copied"
     yield from (
         f"{MARK} no service {name} there any more; here it still runs" for name in found.removed
@@ -71,14 +72,16 @@ def _rest(found: Differences) -> Iterator[str]:
         yield "\n[env.new]"
         yield from (f'{key} = "{{{{ secret.{key.lower()} }}}}"' for key in found.secrets)
     for name, service in found.services.items():
-        yield from _service(name, found.roles[name], service)
+        yield from _service(name, found.roles[name], service, found.holders)
 
 
-def _service(name: str, role: str, service: Described) -> Iterator[str]:
+def _service(name: str, role: str, service: Described, holders: Mapping[str, str]) -> Iterator[str]:
     yield f"\n{MARK} what {name} is for, and whether it runs without being asked for"
     yield f"[services.{name}]"
     yield f'image = "{role}"'
     yield f'switch = "{name}"'
+    if service.port:
+        yield f"port = {service.port}"
     yield f"memory_mb = 1024  {MARK} not measured"
     if service.networks:
         yield f"{MARK} networks there: {', '.join(service.networks)}"
@@ -89,7 +92,7 @@ def _service(name: str, role: str, service: Described) -> Iterator[str]:
     if service.environment:
         yield f"[services.{name}.environment]"
     for key, value in service.environment.items():
-        said = f"${{{key}}}" if SECRET.search(key) else value
+        said = f"${{{holders[key]}}}" if key in holders else value
         open_point = f"  {MARK} a password in it" if LOGIN.search(said) else ""
         yield f"{key} = {json.dumps(said)}{open_point}"
 

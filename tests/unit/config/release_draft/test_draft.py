@@ -26,9 +26,11 @@ services:
       <<: *shared-env
       MODE: api
       PLUGIN_DAEMON_KEY: ${PLUGIN_DAEMON_KEY:-public}
+      INNER_API_KEY_FOR_PLUGIN: ${PLUGIN_DIFY_INNER_API_KEY:-public}
       SENTRY_DSN: ${API_SENTRY_DSN:-}
       AGENT_BACKEND_BASE_URL: ${AGENT_BACKEND_BASE_URL:-http://agent_backend:5050}
       AGENT_BACKEND_API_TOKEN: ${DIFY_AGENT_API_TOKEN:-for-dev-only}
+      AGENT_SHELL: ${AGENT_SHELL:-http://local_sandbox:5004}
   worker: { image: "langgenius/dify-api:1.16.0", environment: { MODE: worker } }
   worker_beat: { image: "langgenius/dify-api:1.16.0" }
   web: { image: "langgenius/dify-web:1.16.0" }
@@ -41,6 +43,9 @@ services:
     image: langgenius/dify-agent-local-sandbox:1.16.0
     environment:
       - SHELLCTL_AUTH_TOKEN=${DIFY_AGENT_SHELLCTL_AUTH_TOKEN:-}
+      - DAEMON_API_KEY=${AGENT_DAEMON_KEY:-${PLUGIN_DAEMON_KEY:-public}}
+      - INNER_API_KEY=${PLUGIN_DIFY_INNER_API_KEY:-public}
+      - AGENT_TOKEN=${DIFY_AGENT_API_TOKEN:-for-dev-only}
       - NO_PROXY=localhost,127.0.0.1
       - REDIS_URL=redis://:${REDIS_PASSWORD:-public}@redis:6379/2
     volumes: [ "./volumes/agent:/workspace" ]
@@ -104,9 +109,12 @@ def test_services_that_are_new_wait_for_a_word(written: str) -> None:
     release = Release.model_validate(tomllib.loads(written))
     new = {name: release.services[name] for name in ("local_sandbox", "agent_ssrf_proxy")}
     assert [service.switch for service in new.values()] == list(new)
-    assert new["local_sandbox"].health
+    assert new["local_sandbox"].health and new["local_sandbox"].port == 5004
     assert new["local_sandbox"].environment == {
-        "SHELLCTL_AUTH_TOKEN": "${SHELLCTL_AUTH_TOKEN}",
+        "SHELLCTL_AUTH_TOKEN": "${DIFY_AGENT_SHELLCTL_AUTH_TOKEN}",
+        "DAEMON_API_KEY": "${PLUGIN_DAEMON_KEY}",
+        "INNER_API_KEY": "${INNER_API_KEY_FOR_PLUGIN}",
+        "AGENT_TOKEN": "${DIFY_AGENT_API_TOKEN}",
         "NO_PROXY": "localhost,127.0.0.1",
         "REDIS_URL": "redis://:public@redis:6379/2",
     }
@@ -117,17 +125,17 @@ def test_services_that_are_new_wait_for_a_word(written: str) -> None:
 
 def test_what_looks_like_a_password_is_generated_and_marked(written: str) -> None:
     release = Release.model_validate(tomllib.loads(written))
-    assert {"agent_backend_api_token", "shellctl_auth_token"} <= set(release.secrets)
+    assert {"dify_agent_api_token", "dify_agent_shellctl_auth_token"} <= set(release.secrets)
     assert "for-dev-only" not in written.replace('AGENT_BACKEND_API_TOKEN = "for-dev-only"', "")
 
 
 def test_settings_that_every_service_shares_are_no_news(base: Release, written: str) -> None:
     found = differences(read(TREE), base)
     assert set(found.added["api"]) == {
-        "SENTRY_DSN", "AGENT_BACKEND_BASE_URL", "AGENT_BACKEND_API_TOKEN",
+        "SENTRY_DSN", "AGENT_BACKEND_BASE_URL", "AGENT_BACKEND_API_TOKEN", "AGENT_SHELL",
     }  # fmt: skip
     assert not {"PLUGIN_DAEMON_URL", "PLUGIN_DAEMON_KEY"} & set(found.unknown)
-    assert found.secrets == ("AGENT_BACKEND_API_TOKEN", "SHELLCTL_AUTH_TOKEN")
+    assert found.secrets == ("DIFY_AGENT_API_TOKEN", "DIFY_AGENT_SHELLCTL_AUTH_TOKEN")
     assert "qdrant" not in written
 
 
@@ -152,6 +160,7 @@ def test_a_draft_begins_with_the_release_fewest_versions_away(version: str, want
 @pytest.mark.parametrize(
     "point",
     [
+        "[postgres] and [redis]: what it runs on is what 1.15.0 runs on, copied",
         "steps: what an upgrade to it takes beside its migration; none are copied",
         "api is given these, too, with their defaults there:",
         "no service api_websocket there any more; here it still runs",
@@ -191,6 +200,15 @@ def test_the_same_tree_as_the_release_asks_for_nothing_new() -> None:
         "web": "langgenius/dify-web:1.16.0",
         "local_sandbox": "langgenius/dify-agent-local-sandbox:1.16.0",
     }
+
+
+def test_a_service_of_another_name_here_is_no_news() -> None:
+    """1.16.1 calls local_sandbox agent_sandbox."""
+    found = differences(read(TREE), load_release("1.16.1"))
+    assert not {"local_sandbox", "agent_sandbox"} & {*found.services, *found.removed}
+    assert found.added["agent_sandbox"].keys() == {
+        "DAEMON_API_KEY", "INNER_API_KEY", "AGENT_TOKEN", "REDIS_URL",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
