@@ -6,7 +6,7 @@ tried is what `make matrix` wrote.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,20 @@ and from 1.13.3 on upgraded to the newest and gone back from; and what was only 
 STATE = """\
 ## The state
 
-`make matrix` runs what depends on an engine on machines of several times, with their own programs:
-how many tests of each subject passed, failed or were skipped, and when. PostgreSQL is the one named
-in tests of single steps, with stand-ins of several releases; a sandbox that is deployed by command
-has 18 in each cell, and a Dify before 1.16 has 16 where the cell has 18.
+`make matrix` runs what depends on an engine on machines of several times, with their own programs.
 
-{cells}
+{engines}
+
+PostgreSQL is the one that tests of single steps use, with stand-ins of several releases; a sandbox
+that is deployed by command has 18 on each machine, and a Dify before 1.16 has 16 where this says
+18. What the tests of each subject came to there, and when; skipped is what asks for two versions of
+PostgreSQL at once, where one was chosen:
+
+{subjects}
+
+Of PostgreSQL, a release's own bounds hold: a plan refuses what is outside, and names the release
+that takes it. Of Compose, 2.20 is the oldest that is taken. No version of Docker Engine, Redis,
+restic or nginx is refused: these were run, and of others nothing is known.
 
 Run besides, by `make test`: PostgreSQL 16 for releases that do not take 18, bundles between
 engines with either image store, and each day a few tests on one of the cells after Debian 12, in
@@ -79,7 +87,10 @@ def page() -> str:
             *table(("Dify", "PostgreSQL", "Redis", "schema", "run", "read"), map(_row, releases)),
             "",
             *_images(releases),
-            STATE.format(cells="\n".join(_cells(matrix))),
+            STATE.format(
+                engines="\n".join(_of_cells(matrix, "engines", "machine", _version)),
+                subjects="\n".join(_of_cells(matrix, "subjects", "tests of", _came_to)),
+            ),
             DISTRIBUTIONS,
             *table(("", "run", "on"), _distributions(matrix)),
             "",
@@ -109,18 +120,12 @@ def _row(release: Release) -> list[str]:
     ]
 
 
-def _cells(matrix: Any) -> Iterator[str]:
-    found = matrix["cells"]
-    engines = list(dict.fromkeys(name for cell in found.values() for name in cell["engines"]))
-    subjects = list(dict.fromkeys(name for cell in found.values() for name in cell["subjects"]))
-    rows = [
-        *([name, *(cell["engines"].get(name, "–") for cell in found.values())] for name in engines),
-        *(
-            [name, *(_came_to(cell["subjects"].get(name, {})) for cell in found.values())]
-            for name in subjects
-        ),
-    ]
-    yield from table(("", *found), rows)
+def _of_cells(matrix: Any, kind: str, head: str, said: Callable[[Any], str]) -> Iterator[str]:
+    """A row for each engine or subject, a column for each cell."""
+    cells = matrix["cells"]
+    names = list(dict.fromkeys(name for cell in cells.values() for name in cell[kind]))
+    rows = [[name, *(said(cell[kind].get(name)) for cell in cells.values())] for name in names]
+    yield from table((head, *cells), rows)
 
 
 def _distributions(matrix: Any) -> Iterator[list[str]]:
@@ -131,9 +136,15 @@ def _distributions(matrix: Any) -> Iterator[list[str]]:
         yield [name, f"nothing: {why}", "–"]
 
 
-def _came_to(result: Mapping[str, Any]) -> str:
+def _version(known: str | None) -> str:
+    return known or "–"
+
+
+def _came_to(result: Mapping[str, Any] | None) -> str:
+    if not result:
+        return "not run"
     counts = (f"{count} {outcome}" for outcome, count in result.items() if outcome != "on")
-    return f"{', '.join(counts)} ({result['on']})" if result else "not run"
+    return f"{', '.join(counts)} ({result['on']})"
 
 
 def _images(releases: Sequence[Release]) -> Iterator[str]:
