@@ -291,3 +291,10 @@ def test_code_of_agents_is_in_no_network_of_the_state(environment, changed, vers
     }
     plain = compose.render(environment, release, mounted_files(environment, release))
     assert set(YAML(typ="safe").load(plain)["networks"]) == {"default", "ssrf"}
+
+
+@pytest.mark.parametrize("version", release_names())
+def test_gunicorn_ends_by_itself_before_docker_kills_it(version):
+    services = load_release(version).services
+    ends = [services[name].stop_s for name in ("api", "api_websocket") if name in services]
+    assert min(ends) > 30  # what gunicorn gives requests where nothing else is said
