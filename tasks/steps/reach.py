@@ -4,6 +4,7 @@ A server may let this machine in, and not the network of its containers. An upgr
 runs before it stops anything, and before it migrates from the new release and its settings.
 """
 
+import errno
 import json
 import socket
 
@@ -17,7 +18,7 @@ from config.hand_steps import Run
 from config.pigsty import migration_variables
 from tasks.core.masking import masked
 from tasks.core.site import Site
-from tasks.core.transient import transient
+from tasks.core.transient import STATUSES, transient
 from tasks.steps.job import JobFailed, run_job
 from tasks.tools import reach
 from tasks.tools.reach import Trouble
@@ -25,6 +26,11 @@ from tasks.tools.reach import Trouble
 # Longer trouble is for the step's retries.
 ANSWER_WITHIN_S = 15.0
 _NOT_ADMITTED = {"28000"}
+_GATES = {
+    "PostgreSQL": "listen_addresses, firewall, pg_hba.conf",
+    "Redis": "`bind` of redis.conf, firewall",
+    "the object store": "its address, firewall",
+}
 
 
 def require_reached(site: Site) -> None:
@@ -85,15 +91,13 @@ def _advice(site: Site, found: Trouble) -> str:
         )
     if found.kind == "name":
         return f"let containers find the name {found.at.rpartition(':')[0]}, or give its address"
-    if found.server == "PostgreSQL":
-        return f"let {subnet} through to {found.at} (listen_addresses, firewall, pg_hba.conf)"
-    if found.server == "Redis":
-        return f"let {subnet} through to {found.at} (`bind` of redis.conf, firewall)"
-    if found.code is None:
+    if found.kind == "http":
+        return f"mend storage.endpoint, or what stands before the store at {found.at}"
+    if found.server == "the object store" and found.code is None:
         return (
             "name the authority that signed for it in storage.ca, or its name in storage.endpoint"
         )
-    return f"let {subnet} through to {found.at} (its address, firewall)"
+    return f"let {subnet} through to {found.at} ({_GATES[found.server]})"
 
 
 def _error(found: Trouble) -> Exception:
@@ -102,6 +106,8 @@ def _error(found: Trouble) -> Exception:
         return getattr(exceptions, str(found.code), redis.RedisError)(found.said)
     if found.kind == "name":
         return socket.gaierror(found.code, found.said)
+    if found.kind == "http":  # a proxy that does not get to the store
+        return OSError(errno.EHOSTUNREACH if found.code in STATUSES else None, found.said)
     if found.kind == "os":
         return OSError(found.code, found.said)
     try:

@@ -4,8 +4,9 @@ They are PostgreSQL, Redis and, where files are kept there, the object store.
 """
 
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 # The store is trusted as boto3 does, and asked without keys: those were tried from the machine.
@@ -14,9 +15,10 @@ from typing import Any, Literal
 # is asked for it by its protocol (SSLRequest, StartupMessage).
 _PROGRAM = r"""
 import errno, json, os, socket, ssl, struct, sys
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, build_opener
 import psycopg2, redis
 from redis.sentinel import Sentinel
 
@@ -85,7 +87,7 @@ def address():
     region, bucket = given.get("S3_REGION", ""), given["S3_BUCKET_NAME"]
     base = urlsplit(given.get("S3_ENDPOINT") or f"https://s3.{region}.amazonaws.com")
     own = f"{bucket}." if given.get("S3_ADDRESS_STYLE") == "virtual" else ""
-    return base._replace(netloc=own + base.netloc)
+    return base._replace(netloc=own + base.netloc, path="/" if own else f"/{bucket}")
 
 def authorities():
     if given.get("AWS_CA_BUNDLE"):
@@ -96,12 +98,23 @@ def authorities():
         return None
     return certifi.where()
 
+class NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
 def store(*_):
     context = ssl.create_default_context(cafile=authorities())
+    opener = build_opener(HTTPSHandler(context=context), NoRedirect())
     try:
-        urlopen(address().geturl(), timeout=WITHIN_S, context=context).close()
-    except HTTPError:
-        return None  # it is there, and answers who shows no keys
+        try:
+            answer = opener.open(address().geturl(), timeout=WITHIN_S)
+        except HTTPError as error:
+            answer = error  # it answers who shows no keys
+        with answer:
+            text = f"{answer.headers}{answer.read(2000).decode(errors='replace')}"
+        return {"said": text, "kind": "http", "code": answer.status}
+    except HTTPException as error:
+        return {"said": f"it answers without HTTP: {error!r}"[:200], "kind": "http", "code": None}
     except OSError as error:
         trouble = error.reason if isinstance(error, URLError) else error
         return {"said": str(trouble)[:200], **code_of(trouble)}
@@ -127,20 +140,23 @@ found = [(server, host, port, ask(host, port)) for server, host, port, ask in as
 print(json.dumps([answer(*each) for each in found if each[-1]]))
 """
 
+# Its errors are XML, and most such services have a header of Amazon's on every answer.
+_S3 = re.compile(r"(?im)^x-amz-(request-id|id-2):|<Error\b[^>]*>\s*<Code>")
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why a container does not get into a server.
 
     `own`: the container's address. `code`: by its `kind` a SQLSTATE, the name of redis-py's
-    exception, an errno, or that of a name that is not found; None where nobody says.
+    exception, an errno, that of a name that is not found, an HTTP status; None where nobody says.
     """
 
     server: Literal["PostgreSQL", "Redis", "the object store"]
     at: str
     own: str
     said: str
-    kind: Literal["sqlstate", "redis", "os", "name"]
+    kind: Literal["sqlstate", "redis", "os", "name", "http"]
     code: Any
 
 
@@ -150,10 +166,22 @@ def ask(ports: Iterable[int]) -> list[str]:
 
 
 def parse(output: str) -> list[Trouble]:
-    """What the program printed last.
+    """What the program printed last, but for answers of an S3 service.
 
     Raises:
         ValueError: nothing that it would print.
     """
     lines = output.strip().splitlines()
-    return [Trouble(**each) for each in json.loads(lines[-1] if lines else "")]
+    found = [Trouble(**each) for each in json.loads(lines[-1] if lines else "")]
+    return [_told(each) for each in found if not _of_s3(each)]
+
+
+def _of_s3(found: Trouble) -> bool:
+    """Whether a service answered that speaks S3, and not a proxy before it."""
+    return found.kind == "http" and _S3.search(found.said) is not None
+
+
+def _told(found: Trouble) -> Trouble:
+    if found.kind != "http" or found.code is None:
+        return found
+    return replace(found, said=f"what answers there (HTTP {found.code}) is no S3 service")

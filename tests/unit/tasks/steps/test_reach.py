@@ -34,6 +34,9 @@ LET = f"let {SUBNET} through to 10.0.0.1:5432"
         ("Redis", "redis", "AuthenticationError", False, LET),
         ("Redis", "redis", "NoErrorOfThisVersion", False, LET),
         ("the object store", "os", errno.ECONNREFUSED, True, LET),
+        ("the object store", "http", 502, True, "what stands before the store at 10.0.0.1:5432"),
+        ("the object store", "http", 200, False, "mend storage.endpoint"),
+        ("the object store", "http", None, False, "mend storage.endpoint"),
         ("the object store", "os", None, False, "authority that signed for it in storage.ca"),
     ],
 )
