@@ -47,11 +47,11 @@ engines with either image store, and each day a few tests on one of the cells af
 turn; by `make test-long`: Redis 8 and Valkey as the sandbox's, and points of the oldest and the
 newest restic read by one another. PostgreSQL 15 was run by hand, under Pigsty; 13 and 14 were read.
 
-KeyDB, built from its newest source, was asked by hand as an external Redis, on 2026-11-28. It answers
-as Redis does, by INFO and the second protocol: the step of Redis, its connections, the checks and
-what health reads pass, also as one of two active replicas and with an ACL user. A replica, a
-cluster, another eviction policy, no password and a command that was renamed are refused by the
-same sentences. No Dify was deployed on it. Its versions are its own.
+KeyDB, built from its newest source, was asked by hand as an external Redis on 2026-11-28. It
+answers as Redis does, by INFO and the second protocol: the step of Redis, its connections, the
+checks and what health reads pass, also as one of two active replicas and with an ACL user. A
+replica, a cluster, another eviction policy, no password and a command that was renamed are
+refused by the same sentences. No Dify was deployed on it. Its versions are its own.
 
 PostgreSQL 18 has two functions `uuidv7` of its own. The schema of Dify before 1.16 names one
 without saying which, and fails there half-way; Pigsty's own app of 1.15 replaces that file of the

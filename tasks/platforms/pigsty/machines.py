@@ -113,8 +113,13 @@ class Machine:
 
 
 def lines(done: Completed) -> list[str]:
-    """What it printed; Ansible writes the end of a line as two characters."""
-    printed = done.stdout.replace("\\n", "\n").splitlines()
+    """What it printed."""
+    return text_lines(done.stdout)
+
+
+def text_lines(text: str) -> list[str]:
+    """Those that are not empty; Ansible writes the end of a line as two characters."""
+    printed = text.replace("\\n", "\n").splitlines()
     return [line for each in printed if (line := each.strip())]
 
 

@@ -8,7 +8,7 @@ from clients.command import Completed
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty.facts import nodes_of
-from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.machines import Machine, text_lines
 from tasks.platforms.pigsty.tree import askable
 from tasks.steps.pgsql_role import DATABASES_OF
 from tasks.tools import pgbackrest
@@ -88,7 +88,7 @@ class Member:
     def back_up(self) -> str:
         """Take an incremental backup; why it failed, empty if it did not."""
         done = self.run(pgbackrest.INCREMENTAL, timeout_s=BACKUP_S)
-        said = (done.stderr or done.stdout).strip().replace("\\n", "\n").splitlines()
+        said = text_lines(done.stderr or done.stdout)
         return "" if done.status == 0 else f"pg-backup: {said[-1] if said else 'it says nothing'}"
 
     def archive_now(self) -> str:

@@ -15,7 +15,7 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.platforms.pigsty.facts import desired, instances_of, is_known
-from tasks.platforms.pigsty.machines import Machine
+from tasks.platforms.pigsty.machines import Machine, lines
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import askable, require_tree
 from tasks.tools import redis_files
@@ -144,8 +144,7 @@ class Instances:
                 f"{done.stderr.strip()}",
                 advice="Pigsty needs sudo without password there; nothing was changed",
             )
-        listed = done.stdout.replace("\\n", "\n")
-        return redis_files.parse(listed, self.cluster, port)
+        return redis_files.parse("\n".join(lines(done)), self.cluster, port)
 
 
 @dataclass(frozen=True, slots=True)
