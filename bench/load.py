@@ -1,9 +1,11 @@
 """Users of an address, counted at the client: `python -m bench.load ADDRESS USERS PATH…`.
 
 Each user asks for the paths in turn, on a new connection each, with a pause between. With the key
-of an app in BENCH_KEY some of them upload files instead, and some run the app and read the stream
-of its events to the end. It is over when stdin ends: what was begun is waited for. Prints a JSON
-array of [when it ended, seconds, its status or what went wrong, "short", "upload" or "stream"].
+of an app in BENCH_KEY some of them upload files instead, some run the app and read the stream of
+its events to the end, and some hold a web socket and send a packet each second; when it ends they
+open another one at once, as a browser does. After the first line of stdin no stream is begun. It is
+over when stdin ends: what was begun is waited for. Prints a JSON array of [when it ended, seconds,
+its status or what went wrong, "short", "upload", "stream", "socket" (opened) or "packet"].
 """
 
 import argparse
@@ -18,10 +20,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
 LONGEST_S, LONGEST_STREAM_S = 30.0, 120.0
 PAUSE_S = (0.5, 1.5)
 STREAMS_S = (1, 60)
-UPLOADERS, STREAMERS = 0.05, 0.03  # of the users
+UPLOADERS, STREAMERS, SOCKETS = 0.05, 0.03, 0.05  # of the users
+SOCKET = "/socket.io/?EIO=4&transport=websocket"
+PACKET_S, ANSWER_S = 1.0, 10.0
 UPLOAD_BYTES = 200_000
 Row = tuple[float, float, str, str]
 
@@ -34,6 +41,7 @@ class Load:
     port: int
     paths: list[str]
     key: str
+    no_streams: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     rows: list[Row] = field(default_factory=list[Row])
     number: int = 0
@@ -82,23 +90,68 @@ class Load:
 
     async def user(self, work: Callable[[], Awaitable[str]], kind: str) -> None:
         longest_s = LONGEST_STREAM_S if kind == "stream" else LONGEST_S
+        over = self.no_streams if kind == "stream" else self.over
         await asyncio.sleep(random.uniform(0, PAUSE_S[1]))  # noqa: S311
-        while not self.over.is_set():
+        while not over.is_set():
             began = time.monotonic()
             try:
                 end = await asyncio.wait_for(work(), longest_s)
             except (OSError, TimeoutError) as error:
                 end = type(error).__name__
-            self.rows.append((time.time(), time.monotonic() - began, end, kind))
+            self.note(began, end, kind)
             await asyncio.sleep(random.uniform(*PAUSE_S))  # noqa: S311
+
+    async def socket(self) -> None:
+        """A page with a web socket."""
+        await asyncio.sleep(random.uniform(0, PAUSE_S[1]))  # noqa: S311
+        while not self.over.is_set():
+            began = time.monotonic()
+            try:
+                held = await connect(
+                    f"ws://{self.host}:{self.port}{SOCKET}",
+                    proxy=None,
+                    ping_interval=None,
+                    close_timeout=1,
+                    open_timeout=ANSWER_S,
+                )
+            except (OSError, TimeoutError, WebSocketException) as error:
+                self.note(began, type(error).__name__, "socket")
+                await asyncio.sleep(PACKET_S)
+                continue
+            async with held:
+                await self.speak(held, began)
+
+    async def speak(self, held: ClientConnection, began: float) -> None:
+        """Packets, each with its answer, until the web socket ends."""
+        try:
+            await asyncio.wait_for(held.recv(), ANSWER_S)
+            self.note(began, "200", "socket")
+            while not self.over.is_set():
+                began = time.monotonic()
+                await held.send("2")
+                await asyncio.wait_for(held.recv(), ANSWER_S)
+                self.note(began, "200", "packet")
+                await asyncio.sleep(PACKET_S)
+        except TimeoutError:
+            self.note(began, "no answer", "packet")
+        except (
+            ConnectionClosed
+        ):  # its service was replaced, or is away: the next opening says which
+            return
+
+    def note(self, began: float, end: str, kind: str) -> None:
+        self.rows.append((time.time(), time.monotonic() - began, end, kind))
 
     def users(self, count: int) -> list[Awaitable[None]]:
         uploaders = round(UPLOADERS * count) if self.key else 0
         streamers = round(STREAMERS * count) if self.key else 0
+        sockets = round(SOCKETS * count) if self.key else 0
+        rest = count - uploaders - streamers - sockets
         return [
             *(self.user(self.upload, "upload") for _ in range(uploaders)),
             *(self.user(self.stream, "stream") for _ in range(streamers)),
-            *(self.user(self.short, "short") for _ in range(count - uploaders - streamers)),
+            *(self.socket() for _ in range(sockets)),
+            *(self.user(self.short, "short") for _ in range(rest)),
         ]
 
 
@@ -125,6 +178,8 @@ async def main() -> None:
         place.hostname or "", place.port or 80, given.paths, os.environ.get("BENCH_KEY", "")
     )
     asking = asyncio.gather(*load.users(given.users))
+    await asyncio.to_thread(sys.stdin.readline)
+    load.no_streams.set()
     await asyncio.to_thread(sys.stdin.read)
     load.over.set()
     await asking

@@ -38,6 +38,7 @@ def given(ports: Sequence[int]) -> dict[str, str]:
         "ROLLOUT__DIFY__SUBNET": free_subnet(),
         "ROLLOUT__DIFY__PORT": stack,
         "ROLLOUT__DIFY__CELERY_WORKERS": "16",
+        "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
         "ROLLOUT__POSTGRES__PORT": postgres,
         "ROLLOUT__REDIS__PORT": redis,
         "ROLLOUT__PORTAL__HTTP_PORT": http,

@@ -1,10 +1,11 @@
 """Measures changes under load, beside what people do without this project.
 
-`uv run python -m bench.switch` makes a sandbox of its own, of stand-ins. 200 users ask the stack's
-nginx all the while: short requests, uploads, streams of 1 to 60 s. `rollout deploy` changes a
-setting, an image and the routes, nginx is reloaded twice in a row, and new containers are gone back
-from. The same change of the setting is made by `docker compose up -d` alone, and as docker-rollout
-does it: each service is scaled to two, the new container is waited for, the old one removed.
+`uv run python -m bench.switch` makes a sandbox of its own, of stand-ins; it takes twelve minutes.
+200 users ask the stack's nginx all the while: short requests, uploads, streams of 1 to 60 s, web
+sockets. `rollout deploy` changes a setting, an image and the routes (nginx is reloaded twice in a
+row then), and new containers are gone back from. The same change of the setting is made by `docker
+compose up -d` alone, and as docker-rollout does it: each service is scaled to two, the new one is
+waited for, the old one removed.
 """
 
 import argparse
@@ -27,11 +28,11 @@ from clients.docker import Docker
 from config.load import ROOT
 from tests.ports import free_ports
 
-USERS, BEFORE_S, LEAST = 200, 20.0, 10_000
+USERS, BEFORE_S, AFTER_S, LEAST = 200, 20.0, 10.0, 10_000
 # Users pause for a second, and get their answer in some milliseconds.
 EACH_S = 1.5
 PATHS = ("/console/api/setup", "/install")
-SERVICES = ("api", "worker", "web")
+SERVICES = ("api", "api_websocket", "worker", "web")
 
 
 class Peers:
@@ -68,8 +69,10 @@ class Peers:
         return [c.id for c in self.docker.containers(self.project) if c.defined == name]
 
 
-def measured(sandbox: Sandbox, app: App, change: Callable[[], object]) -> dict[str, Any]:
-    """What users, memory and nginx say of a change."""
+def measured(
+    sandbox: Sandbox, app: App, change: Callable[[], object], least: int
+) -> dict[str, Any]:
+    """What users, memory and nginx say of a change; so many requests at least."""
     words = [sys.executable, "-m", "bench.load", sandbox.address, str(USERS), *PATHS]
     kept = app.runs()
     with (
@@ -87,8 +90,10 @@ def measured(sandbox: Sandbox, app: App, change: Callable[[], object]) -> dict[s
         before, began = watching.most, time.time()
         change()
         seconds = time.time() - began
-        # As many requests are counted however quick the change was.
-        time.sleep(max(5.0, LEAST / (USERS / EACH_S) - BEFORE_S - seconds))
+        time.sleep(AFTER_S)
+        assert load.stdin
+        print(file=load.stdin, flush=True)
+        time.sleep(max(0.0, least / (USERS / EACH_S) - BEFORE_S - seconds - AFTER_S))
         most = watching.most
         rows = json.loads(load.communicate()[0])
     found = summary(rows, began, began + seconds)
@@ -108,6 +113,7 @@ def summary(rows: list[Any], began: float, ended: float) -> dict[str, Any]:
     """Of [when it ended, seconds, status, kind] of each request; p99 are of the short ones."""
     bad = [row for row in rows if row[2] != "200"]
     short = [row for row in rows if row[3] == "short"]
+    anew = [row for row in rows if row[2:] == ["200", "socket"] and row[0] >= began]
     return {
         "requests": len(rows),
         "failed": len(bad),
@@ -116,6 +122,9 @@ def summary(rows: list[Any], began: float, ended: float) -> dict[str, Any]:
         "uploads": sum(row[3] == "upload" for row in rows),
         "streams": sum(row[3] == "stream" for row in rows),
         "streams_cut": sum(row[3] == "stream" for row in bad),
+        "packets": sum(row[3] == "packet" for row in rows),
+        "sockets_opened_anew": len(anew),
+        "anew_within_ms": round(1000 * max((row[1] for row in anew), default=0)),
         "p99_before_ms": _p99([row for row in short if row[0] < began]),
         "p99_during_ms": _p99([row for row in short if began <= row[0] <= ended + 5]),
     }
@@ -140,17 +149,21 @@ def back(sandbox: Sandbox) -> None:
     del os.environ["ROLLOUT__SWITCH__WATCH_S"]
 
 
-def ways(sandbox: Sandbox) -> dict[str, Callable[[], object]]:
-    """What is measured, in this order."""
+def routes(sandbox: Sandbox) -> None:
+    sandbox.deploy(BODY_SIZE_MB="77")
+    sandbox.reload_twice()
+
+
+def ways(sandbox: Sandbox) -> dict[str, tuple[Callable[[], object], int]]:
+    """What is measured, in this order, and how many requests at least."""
     peers = Peers(sandbox)
     return {
-        "a setting, rollout deploy": lambda: sandbox.deploy(LOG_LEVEL="DEBUG"),
-        "an image, rollout deploy": sandbox.another_image,
-        "routes, rollout deploy": lambda: sandbox.deploy(BODY_SIZE_MB="77"),
-        "nginx reloaded twice": sandbox.reload_twice,
-        "there and back": lambda: back(sandbox),
-        "a setting, docker compose up -d": lambda: peers.up("WARNING"),
-        "a setting; scale up, wait, remove": lambda: peers.scale("INFO"),
+        "a setting, rollout deploy": (lambda: sandbox.deploy(LOG_LEVEL="DEBUG"), LEAST),
+        "an image, rollout deploy": (sandbox.another_image, LEAST),
+        "routes, rollout deploy, nginx reloaded twice": (lambda: routes(sandbox), LEAST),
+        "there and back": (lambda: back(sandbox), 0),
+        "a setting, docker compose up -d": (lambda: peers.up("WARNING"), 0),
+        "a setting; scale up, wait, remove": (lambda: peers.scale("INFO"), 0),
     }
 
 
@@ -160,17 +173,20 @@ def main() -> None:
     )
     parser.add_argument("--only", action="append", default=[], help="one of these, by its name")
     asked = parser.parse_args()
+    began = time.monotonic()
     os.environ |= given(free_ports(5))
     sandbox = Sandbox()
     sandbox.rollout("deploy", "sandbox")
     try:
         app = App(sandbox)
-        for name, change in ways(sandbox).items():
+        for name, (change, least) in ways(sandbox).items():
             if not asked.only or name in asked.only:
-                print(json.dumps({name: measured(sandbox, app, change)}, indent=2), flush=True)
+                found = measured(sandbox, app, change, least)
+                print(json.dumps({name: found}, indent=2), flush=True)
     finally:
         sandbox.rollout("down", "sandbox", "--purge", "--yes")
         shutil.rmtree(Path(sandbox.environment.sandbox.home), ignore_errors=True)
+    print(f"{time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -40,7 +39,6 @@ from tasks.steps.stack_nginx import reload
 from tasks.steps.switch import switch_back
 from tasks.steps.written import routed
 from tasks.tools import celery
-from tests.integration import web_socket_service
 from tests.integration.load import load
 from tests.integration.stack import deploy, deployed
 from tests.integration.test_backup import die, in_child
@@ -406,12 +404,7 @@ def spoken(held: ClientConnection) -> int:
 def test_an_open_web_socket_is_answered_until_the_new_service_is_led_to_and_opens_anew_at_once(
     stack: Site,
 ) -> None:
-    program = Path(web_socket_service.__file__).read_text(encoding="utf-8")
-    service = stack.release.services["api_websocket"]
-    service = service.model_copy(update={"entrypoint": ["python3", "-c", program]})
-    services = stack.release.services | {"api_websocket": service}
-    release = stack.release.model_copy(update={"services": services})
-    site = changed(stack.replace(release=release), services=["api_websocket"])
+    site = changed(stack, services=["api_websocket"])
     switch(site)
     before = routed(site)["api_websocket"]
     place = address(site).replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
