@@ -181,12 +181,7 @@ def test_what_a_killed_run_left_is_removed(stack: Site, dify: Dify):
     indexing = dify.knowledge.index(file)
     # A worker that is still at it when the dataset is removed makes its table of vectors again.
     dify.knowledge.wait(indexing, 60)
-    lone = dify.knowledge.upload(f"{PREFIX}lone0000.txt", "left behind, in no dataset")
-    with dify_database(stack).connect() as connection:
-        connection.execute(
-            "UPDATE upload_files SET created_at = created_at - interval '1 hour' WHERE id = %s",
-            [lone],
-        )
+    dify.knowledge.upload(f"{PREFIX}lone0000.txt", "left behind a moment ago, in no dataset")
     assert wrong(verify(stack, deep=True)) == {}
     assert app not in dify.workflows.named("")
     assert indexing.dataset not in dify.knowledge.named("")
