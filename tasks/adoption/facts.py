@@ -126,7 +126,7 @@ def _packages(there: Site, state: Mapping[str, str]) -> str:
 
 def entries(site: Site, origin: Origin) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Files by which the portal serves the environment's domain: to this Dify, and elsewhere."""
-    hosts = (*_HERE, *dify_addresses(site.environment))
+    hosts = (*_HERE, site.environment.dify.bind, *dify_addresses(site.environment))
     own = {f"{host}:{port}" for host in hosts for port in origin.ports}
     found = {name: set(to) for name, to in site.platform.serving(site).items()}
     leading = {name for name, to in found.items() if to and to <= own}

@@ -25,7 +25,7 @@ def fill_database(site: Site, choice: Choice, target: Postgres, twin: Twin) -> N
     programs = clients(site, target)
     filling = [programs.restore(target)]
     if not databases.administered(site):
-        filling = [programs.script(), programs.replace(target)]
+        filling = [programs.script(), programs.replace(target, twin.extensions)]
     _piped(choice, twin.part, [read, *filling])
 
 

@@ -1,6 +1,7 @@
 """pg_dump, pg_restore and psql: argv out, parsed facts in."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from clients.command import Command, Secret
 from clients.postgres import Postgres
 
 DAY_S = 86_400
+# Dify has nothing elsewhere. A server's own template may: Pigsty's has a schema that only its
+# monitoring may read, and that every new database has already.
+SCHEMA = "--schema=public"
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 # Where distributions and Pigsty put the programs of one major version.
 FOLDERS = (Path("/usr/pgsql/bin"), *(Path(f"/usr/pgsql-{n}/bin") for n in range(13, 20)),
@@ -31,7 +35,7 @@ class Clients:
         """
         return self._command(
             "pg_dump", database, "--format=custom", "--compress=0", "--no-owner", "--no-acl",
-            f"--snapshot={snapshot}", changes=False,
+            SCHEMA, f"--snapshot={snapshot}", changes=False,
         )  # fmt: skip
 
     def contents(self) -> Command:
@@ -45,23 +49,25 @@ class Clients:
         """
         return self._command(
             "pg_restore", database, "--format=custom", "--single-transaction", "--exit-on-error",
-            "--no-owner", "--no-acl", "--no-comments", f"--dbname={database.database}",
+            "--no-owner", "--no-acl", "--no-comments", SCHEMA, f"--dbname={database.database}",
         )  # fmt: skip
 
     def script(self) -> Command:
         """The archive that comes in as the SQL that fills an empty database."""
-        words = ("--format=custom", "--file=-", "--no-owner", "--no-acl", "--no-comments")
+        words = ("--format=custom", "--file=-", "--no-owner", "--no-acl", "--no-comments", SCHEMA)
         return Command((str(self.folder / "pg_restore"), *words), tied=True, timeout_s=DAY_S)
 
-    def replace(self, database: Postgres) -> Command:
+    def replace(self, database: Postgres, extensions: Sequence[str]) -> Command:
         """Put the SQL that comes in for all that the role owns in the database, or change nothing.
 
-        Without an administrator this is how a database is exchanged: in one transaction.
+        Without an administrator this is how a database is exchanged: in one transaction. Of the
+        extensions the role may own some.
         """
+        made = (f'--command=CREATE EXTENSION IF NOT EXISTS "{name}"' for name in extensions)
         return self._command(
             "psql", database, "--no-psqlrc", "--quiet", "--output=/dev/null",
             "--single-transaction", "--set=ON_ERROR_STOP=1",
-            "--command=DROP OWNED BY CURRENT_USER", "--file=-",
+            "--command=DROP OWNED BY CURRENT_USER", *made, "--file=-",
         )  # fmt: skip
 
     def _command(

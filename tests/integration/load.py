@@ -3,13 +3,14 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 
 LONGEST_S = 10.0
+Opened = Callable[[], httpx.Client]
 
 
 @dataclass
@@ -28,11 +29,17 @@ class Counted:
         return self.ends.total()
 
 
+def _plain() -> httpx.Client:
+    return httpx.Client(timeout=LONGEST_S, trust_env=False)
+
+
 @contextmanager
-def load(address: str, paths: Sequence[str], *, threads: int = 4) -> Generator[Counted]:
+def load(
+    address: str, paths: Sequence[str], *, threads: int = 4, opened: Opened = _plain
+) -> Generator[Counted]:
     """Short requests to these paths in turn, a new connection each, until the body has ended."""
     counted, over = Counted(), threading.Event()
-    users = [threading.Thread(target=_ask, args=(address, paths, counted, over))
+    users = [threading.Thread(target=_ask, args=(address, paths, counted, over, opened))
              for _ in range(threads)]  # fmt: skip
     for user in users:
         user.start()
@@ -44,14 +51,16 @@ def load(address: str, paths: Sequence[str], *, threads: int = 4) -> Generator[C
             user.join(2 * LONGEST_S)
 
 
-def _ask(address: str, paths: Sequence[str], counted: Counted, over: threading.Event) -> None:
+def _ask(
+    address: str, paths: Sequence[str], counted: Counted, over: threading.Event, opened: Opened
+) -> None:
     number = 0
     while not over.is_set():
         path = paths[number % len(paths)]
         number += 1
         began = time.monotonic()
         try:
-            with httpx.Client(timeout=LONGEST_S, trust_env=False) as client:
+            with opened() as client:
                 end = str(client.get(address + path).status_code)
         except httpx.HTTPError as error:
             end = type(error).__name__

@@ -202,12 +202,31 @@ def test_a_dump_and_what_reads_it_back_verify_the_certificate_too(server: Site) 
             dump = programs.dump(database, view.snapshot)
             site.node.pipe([dump, programs.restore(plugin)])
             assert saved(plugin) == 7
-            site.node.pipe([dump, programs.script(), programs.replace(plugin)])
+            site.node.pipe([dump, programs.script(), programs.replace(plugin, [])])
             assert saved(plugin) == 7
             deceived = replace(programs, authority=other)
-            for command in (deceived.dump(database, view.snapshot), deceived.replace(plugin)):
+            for command in (deceived.dump(database, view.snapshot), deceived.replace(plugin, [])):
                 with pytest.raises(CommandFailed, match="certificate verify failed"):
                     site.node.run(command)
+
+
+def test_what_a_servers_own_template_brings_is_neither_saved_nor_in_the_way(server: Site) -> None:
+    """As Pigsty's does: a schema of its monitoring in every database, and a foreign server."""
+    with tls_postgres.presenting("localhost") as (port, its, _):
+        site = given(server, host="localhost", port=port, sslmode="verify-full", ca=str(its))
+        database, plugin = dify_database(site), dify_database(site, plugin=True)
+        both = database.database, plugin.database
+        tls_postgres.made(its.parent, port, database.user, *both)
+        tls_postgres.templated(its.parent, port, *both)
+        with database.connect() as connection:
+            connection.execute("CREATE TABLE saved AS SELECT 7 AS n")
+        programs, needs = clients(site, database), ("uuid-ossp",)
+        with database.frozen() as view:
+            dump = programs.dump(database, view.snapshot)
+            site.node.pipe([dump, programs.restore(plugin)])
+            assert saved(plugin) == 7
+            site.node.pipe([dump, programs.script(), programs.replace(plugin, needs)])
+            assert saved(plugin) == 7
 
 
 def saved(database: Postgres) -> int:

@@ -57,6 +57,16 @@ def made(folder: Path, port: int, role: str, *databases: str) -> None:
             boss.execute(f'CREATE DATABASE "{database}" OWNER "{role}"')
 
 
+def templated(folder: Path, port: int, *databases: str) -> None:
+    """Each database has what Pigsty's template brings, which nobody else may read."""
+    for name in databases:
+        where = {"host": str(folder), "port": port, "user": "postgres", "dbname": name}
+        with psycopg.connect(**where, autocommit=True) as boss:
+            boss.execute("CREATE SCHEMA monitor CREATE TABLE heartbeat (n int)")
+            boss.execute("CREATE FOREIGN DATA WRAPPER files")
+            boss.execute("CREATE SERVER fs FOREIGN DATA WRAPPER files")
+
+
 def _wait(folder: Path, port: int) -> None:
     deadline = time.monotonic() + 30
     while True:

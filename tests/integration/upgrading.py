@@ -51,7 +51,7 @@ def in_use(make_site: Any, repository: Path, release: str = OLD, **more: Any) ->
     places = {"repository": str(repository)}
     with stack.deployed(make_site, release, backup=places, upgrade={"watch_s": 0}, **more) as site:
         assert failed(verify(site, deep=True)) is None
-        _fill(site)
+        fill(site)
         yield site
         hosts.remove(site)
 
@@ -62,7 +62,8 @@ def dify(module_sandbox_site: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         yield site
 
 
-def _fill(site: Site) -> None:
+def fill(site: Site) -> None:
+    """Uploads, a knowledge base and something encrypted, of a Dify that is set up."""
     with open_dify(site) as dify:
         dify.login(site.environment.dify.admin_email, site.secret("admin_password"))
         files = [dify.knowledge.upload(f"mine-{n}.txt", f"The lamp {n} is lit.") for n in range(3)]
