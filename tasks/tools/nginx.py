@@ -1,7 +1,7 @@
 """nginx's command line: argv out, complaints in."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,17 @@ _CUT = re.compile(
 )
 _ADDRESS = re.compile(r"(?:\bserver\s+|\bproxy_pass\s+https?://)([^\s;/{]+:\d+)")
 _PLACE = re.compile(r"(.+?) in (/.+):(\d+)$")
+_NAMES = re.compile(r"(?:^|[;{\s])server_name\s+([^;]+);")
+# Words: file of the master's id, a folder and an ending in it, files. The workers that are
+# shutting down have another title.
+_ASK_UNREAD = (
+    'master=$(cat "$1") && folder=$2 && ending=$3 && shift 3 || exit; '
+    'echo "$(cut -d" " -f1 /proc/uptime) $(date +%s.%N) $(getconf CLK_TCK)"; '
+    'ps -o pid=,args= --ppid "$master" | while read -r pid title; do '
+    '[ "$title" != "nginx: worker process" ] || '
+    'echo "worker $(cut -d" " -f22 "/proc/$pid/stat")"; done; '
+    'stat -c "%.Z %n" "$@" "$folder"/*"$ending" 2>/dev/null || true'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,33 @@ def cut(lines: Iterable[str], addresses: Collection[str]) -> list[str]:
     """Method and path of each request whose answer one of these addresses did not end."""
     found = (_CUT.search(line) for line in lines)
     return [each[1] for each in found if each and each[2] in addresses]
+
+
+def names(text: str) -> set[str]:
+    """The domains of every server in a file."""
+    plain = re.sub(r"#.*", "", text)
+    return {name for found in _NAMES.findall(plain) for name in found.split()} - {"_"}
+
+
+def ask_unread(pid_file: Path, folder: Path, ending: str, files: Iterable[Path]) -> tuple[str, ...]:
+    """Ask when nginx has read its files, and when these and those with the ending came there."""
+    given = (pid_file, folder, ending, *files)
+    return ("sh", "-c", _ASK_UNREAD, "unread", *map(str, given))
+
+
+def unread(answer: Sequence[str]) -> list[str]:
+    """Names of the files that came to their place after its oldest worker had started.
+
+    A time in the future says that the clock was set back: then it tells nothing.
+    """
+    first, *rest = answer or [""]
+    began = [int(line.split()[1]) for line in rest if line.startswith("worker ")]
+    files = [line.split(" ", 1) for line in rest if not line.startswith("worker ")]
+    if not began:
+        return []
+    up, now, ticks = map(float, first.split())
+    since = now - up + min(began) / ticks
+    return sorted(Path(path).name for moment, path in files if since < float(moment) <= now)
 
 
 def addresses(text: str) -> list[str]:

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from tests.integration.kept_out import kept_out
 from tests.integration.store import storing, with_store
 from tests.integration.tls_front import presenting
 from tests.ports import free_ports
+from tests.serving import serving
 
 NEW, OLD = "1.15.0", "0.6.11"
 HEAD, OLDER = "5eed00001150", "5eed00000611"
@@ -225,7 +227,27 @@ def test_an_object_store_that_containers_do_not_reach_or_trust_is_named(
     with pytest.raises(StepError, match=r"the object store at .* refused") as refused:
         require_reached(site)
     assert refused.value.passes
+    with broken_proxy(tmp_path, host, nobody) as endpoint:
+        write(site := with_store(newer, endpoint, ""))
+        with pytest.raises(StepError, match=r"HTTP 502.* is no S3 service") as refused:
+            require_reached(site)
+        assert refused.value.passes
     write(newer)
+
+
+@contextmanager
+def broken_proxy(folder: Path, host: str, nobody: int) -> Generator[str]:
+    """An nginx before a store that does not run; its URL."""
+    [port] = free_ports(1)
+    server = (
+        f"server {{ listen {host}:{port}; location / {{ proxy_pass http://{host}:{nobody}; }} }}"
+    )
+    (configuration := folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/nginx.pid; error_log {folder}/log; events {{}}\n"
+        f"http {{ access_log off; {server} }}\n"
+    )
+    with serving(["nginx", "-c", configuration, "-p", folder], stderr=subprocess.DEVNULL):
+        yield f"http://{host}:{port}"
 
 
 def write(site: Site) -> None:

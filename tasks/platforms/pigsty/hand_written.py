@@ -13,7 +13,15 @@ from config.desired.portal import portal_file
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind
-from tasks.platforms.pigsty.nginx import CONF, SETTLE_S, conf_path, machine, require_sound, unserved
+from tasks.platforms.pigsty.nginx import (
+    CONF,
+    SETTLE_S,
+    conf_path,
+    load,
+    machine,
+    require_sound,
+    unserved,
+)
 from tasks.platforms.pigsty.playbook import carry_out
 from tasks.platforms.pigsty.tree import askable, require_tree, tree
 from tasks.tools import certificate
@@ -78,7 +86,8 @@ class HandWritten:
         if askable(self.site) is None:
             return list(wanted), "no Pigsty"
         there = machine(self.site).look(list(wanted))
-        return [path for path in wanted if there[path] != wanted[path]], unserved(self.site)
+        differ = [path for path in wanted if there[path] != wanted[path]]
+        return differ, unserved(self.site, wanted)
 
     def plan(self, actual: tuple[list[Path], str]) -> Sequence[Change]:
         differ, not_served = actual
@@ -112,7 +121,7 @@ class HandWritten:
             else:
                 there.write(path, before, 0o644)
             raise
-        there.run(("nginx", "-s", "reload"))
+        load(self.site)
 
     def _files(self) -> dict[Path, bytes]:
         environment = self.site.environment

@@ -4,8 +4,8 @@ By an entry of infra_portal that is made a comment, and by a file of nginx that 
 nginx does not read: both stay as they are, for the way back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clients.files import File
@@ -17,9 +17,17 @@ from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty.facts import desired
 from tasks.platforms.pigsty.machines import lines
-from tasks.platforms.pigsty.nginx import CONF, conf_path, machine, require_sound, serving
+from tasks.platforms.pigsty.nginx import (
+    CONF,
+    conf_path,
+    files_serving,
+    load,
+    machine,
+    set_aside_suffix,
+)
 from tasks.platforms.pigsty.tree import askable, inventory, inventory_path
 from tasks.platforms.pigsty.variables import variables
+from tasks.tools import nginx
 
 MODE = 0o600
 
@@ -121,16 +129,15 @@ class RemovedEntry(_Entry):
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """nginx's files by name: those that serve the domain, those set aside; whether ours exists."""
+    """nginx's files: those that serve the domain, with their other names; those set aside."""
 
-    serving: tuple[str, ...] = ()
+    serving: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     aside: tuple[str, ...] = ()
-    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """nginx reads the files of who has the domain."""
+    """The files of who has the domain have names that nginx reads."""
 
     site: Site
     name: str = "portal"
@@ -139,48 +146,44 @@ class _Files:
     def observe(self) -> Files:
         if askable(self.site) is None:
             return Files()
-        own = conf_path(self.site).name
-        found = machine(self.site).run(("ls", "-1", str(CONF)))
-        names = lines(found)
+        own, domain = conf_path(self.site).name, self.site.environment.portal.domain
+        names = lines(machine(self.site).run(("ls", "-1", str(CONF))))
         aside = tuple(sorted(name for name in names if name.endswith(self._suffix)))
-        others = tuple(sorted(name for name in serving(self.site) if name != own))
-        return Files(others, aside, own in names)
+        others = {
+            name: tuple(sorted(nginx.names(text) - {domain}))
+            for name, text in sorted(files_serving(self.site).items())
+            if name != own
+        }
+        return Files(others, aside)
 
     @property
     def _suffix(self) -> str:
-        return f".set-aside-by-{self.site.name}"
+        return set_aside_suffix(self.site)
 
     def _run(self, *words: str) -> None:
         done = machine(self.site).run(words)
         if done.status != 0:
             raise StepError(self.name, f"{' '.join(words)}: {done.stderr.strip()}")
 
-    def _reload(self) -> None:
-        require_sound(self.site)
-        self._run("nginx", "-s", "reload")
-
 
 @dataclass(frozen=True, slots=True)
 class TakenFiles(_Files):
-    """The other Dify's file is set aside; nginx serves on with it until it reads ours.
+    """The other Dify's file is set aside; nginx serves on with it until it is told to read.
 
-    Where ours is there already, no later step sees that nginx has to read it.
+    The entry, or the file of ours, that comes next sees what nginx has not read.
     """
 
     def plan(self, actual: Files) -> Sequence[Change]:
-        together = actual.serving, actual.own
-        return [self._change(name, together) for name in actual.serving]
+        return [self._change(name, also) for name, also in actual.serving.items()]
 
-    def _change(self, name: str, together: tuple[tuple[str, ...], bool]) -> Change:
-        what, aside = f"set aside {name} of the portal", f"{name}{self._suffix}"
-        return Change(Kind.CHANGE, name, what, name, aside, together)
+    def _change(self, name: str, also: tuple[str, ...]) -> Change:
+        ends = f"; no longer served: {', '.join(also)}" if also else ""
+        what, aside = f"set aside {name} of the portal{ends}", f"{name}{self._suffix}"
+        return Change(Kind.CHANGE, name, what, name, aside)
 
     def apply(self, change: Change) -> None:
-        names, own = change.action
-        for place in (CONF / name for name in names):
-            self._run("mv", "-f", str(place), f"{place}{self._suffix}")
-        if own:
-            self._reload()
+        place = CONF / change.target
+        self._run("mv", "-f", str(place), f"{place}{self._suffix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ class ReturnedFiles(_Files):
         for place in places:
             self._run("cp", "-p", str(place), str(place).removesuffix(self._suffix))
         machine(self.site).remove(conf_path(self.site))
-        self._reload()
+        load(self.site)
         for place in places:
             machine(self.site).remove(place)
 

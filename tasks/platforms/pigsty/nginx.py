@@ -1,7 +1,7 @@
 """The portal's nginx: tried before it reads anything, and only ever told to reload."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tasks.platforms.pigsty.tree import askable, require_tree
 from tasks.tools import nginx
 
 CONF = Path("/etc/nginx/conf.d")
+PID = Path("/run/nginx.pid")
 SETTLE_S = 10.0
 
 
@@ -42,19 +43,53 @@ def require_sound(site: Site, rewritten: Path | None = None) -> None:
 def reload(site: Site) -> None:
     """Have nginx read its files: trees before 3.0 have no task for it."""
     if not require_tree(site, "portal").reloads_nginx:
-        machine(site).run(("nginx", "-s", "reload"))
+        load(site)
 
 
-def unserved(site: Site) -> str:
-    """Why the domain does not lead to Dify; empty: it does."""
+def load(site: Site) -> None:
+    """Have nginx read its files.
+
+    Raises:
+        StepError: it does not take them, or does not read them; in its own words.
+    """
+    require_sound(site)
+    done = machine(site).run(("nginx", "-s", "reload"))
+    if done.status != 0:
+        where = site.environment.pigsty.admin_ip
+        said = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        raise StepError(
+            "portal",
+            f"nginx of {where} does not read its files: {said}",
+            tried="nginx -s reload",
+            advice=f"look at systemctl status nginx on {where}, start it; then deploy again",
+        )
+
+
+def unserved(site: Site, files: Iterable[Path] = ()) -> str:
+    """Why the domain does not lead to Dify as these files say, and its own; empty: it does."""
     try:
-        return "" if answers.serves_dify(site) else "the portal answers with another site"
+        if not answers.serves_dify(site):
+            return "the portal answers with another site"
     except Silent as error:
         return str(error)
+    own = {conf_path(site), *files}
+    done = machine(site).run(nginx.ask_unread(PID, CONF, set_aside_suffix(site), sorted(own)))
+    late = nginx.unread(lines(done)) if done.status == 0 else []
+    return f"nginx has not read it since a change of {', '.join(late)}" if late else ""
+
+
+def set_aside_suffix(site: Site) -> str:
+    """The end of the name that a file gets while its domain is this environment's."""
+    return f".set-aside-by-{site.name}"
 
 
 def serving(site: Site) -> dict[str, list[str]]:
     """File whose servers have the domain as a name → where they lead; none if nobody is asked."""
+    return {name: nginx.addresses(text) for name, text in files_serving(site).items()}
+
+
+def files_serving(site: Site) -> dict[str, str]:
+    """The same files → what they say."""
     if askable(site) is None:
         return {}
     domain = re.escape(site.environment.portal.domain)
@@ -69,10 +104,7 @@ def serving(site: Site) -> dict[str, list[str]]:
     if not names:
         return {}
     found = machine(site).look([CONF / name for name in names])
-    texts = {
-        path.name: (content or b"").decode(errors="replace") for path, content in found.items()
-    }
-    return {name: nginx.addresses(text) for name, text in texts.items()}
+    return {path.name: (content or b"").decode(errors="replace") for path, content in found.items()}
 
 
 def conf_path(site: Site) -> Path:
@@ -112,5 +144,4 @@ class Beside:
             machine(self.site).write(included_path(self.site), content, 0o644)
 
     def load(self) -> None:
-        require_sound(self.site)
-        machine(self.site).run(("nginx", "-s", "reload"))
+        load(self.site)

@@ -1,9 +1,13 @@
 """The domain that another Dify has at Pigsty's portal: taken at the switch, given back, kept."""
 
+import multiprocessing
+import os
+import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +17,10 @@ from config.errors import ConfigError, StepError
 from tasks.core.first_use import require_unused
 from tasks.core.site import Site
 from tasks.core.step import converge
-from tasks.platforms.pigsty import handover
+from tasks.platforms.pigsty import handover, nginx
 from tasks.platforms.pigsty.inventory import inventory_steps
 from tasks.platforms.pigsty.nginx import serving
+from tasks.platforms.pigsty.portal import entry_steps
 from tests.conftest import PigstyDouble
 
 DOMAIN = "ai.pigsty"
@@ -49,6 +54,14 @@ class Portal:
         done = subprocess.run([*words, "--write-out", "%{http_code}", url], capture_output=True,
                               text=True, check=False)  # fmt: skip
         return done.stdout[-3:]
+
+    def is_ours(self) -> bool:
+        """Whether the answer of the domain has the headers of the environment's own server."""
+        place = f"{DOMAIN}:{self.double.http_port}:{self.double.addresses[0]}"
+        words = ["curl", "--silent", "--head", "--resolve", place, "--max-time", "5"]
+        url = f"http://{DOMAIN}:{self.double.http_port}/"
+        done = subprocess.run([*words, url], capture_output=True, text=True, check=True)
+        return "x-content-type-options" in done.stdout.lower()
 
 
 def adopting(double: PigstyDouble) -> Site:
@@ -168,3 +181,68 @@ def test_a_file_nginx_refuses_is_found_again_by_the_next_run(portal: Portal) -> 
         bad.unlink()
         assert done(handover.back_steps(site)) == ["put back ai.conf of the portal"]
         assert list(serving(site)) == ["ai.conf"]
+
+
+def killed(work: Callable[[], object]) -> None:
+    """The work is done in a process that ends by SIGKILL right after it."""
+
+    def until_the_end() -> None:
+        work()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=until_the_end)
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("way", [by_entry, by_file])
+def test_what_nginx_has_not_read_is_seen_by_the_run_after_a_kill(way: Any, portal: Portal) -> None:
+    """Killed between the new names of files and nginx's reload: all files are as they should be."""
+    site = adopting(portal.double)
+
+    def renamed() -> None:
+        done(inventory_steps(site))
+        done(handover.taken_steps(site))
+        rendered = portal.double.run("./infra.yml", "-t", "nginx_config,nginx_cert")
+        assert rendered.returncode == 0, rendered.stdout + rendered.stderr
+
+    with way(portal):
+        killed(renamed)
+        assert list(serving(site)) == ["own.conf"] and not portal.is_ours()
+        assert done(entry_steps(site)) == [f"serve {DOMAIN}"]
+        assert portal.is_ours() and done(entry_steps(site)) == []
+
+        aside = next(name for name in portal.files if "set-aside" in name)
+        place = portal.double.path("/etc/nginx/conf.d")
+        (place / aside).rename(place / "ai.conf")
+        portal.rendered()
+        assert not portal.is_ours()
+        killed(lambda: done(handover.taken_steps(site)))  # ours was there already
+        assert not portal.is_ours()
+        assert done(entry_steps(site)) == [f"serve {DOMAIN}"]
+        assert portal.is_ours() and done(entry_steps(site)) == []
+
+
+def test_other_names_of_what_is_set_aside_are_told(portal: Portal) -> None:
+    site = adopting(portal.double)
+    with by_file(portal):
+        file = portal.double.path("/etc/nginx/conf.d/ai.conf")
+        names = f"server_name www.{DOMAIN} {DOMAIN} a.pigsty;"
+        file.write_text(file.read_text().replace(f"server_name {DOMAIN};", names))
+        (change,) = handover.TakenFiles(site).plan(handover.TakenFiles(site).observe())
+        assert change.what == (
+            f"set aside ai.conf of the portal; no longer served: a.pigsty, www.{DOMAIN}"
+        )
+
+
+def test_a_reload_that_nginx_does_not_do_is_told_in_its_own_words(portal: Portal) -> None:
+    site = adopting(portal.double)
+    pid = portal.double.path("/run/nginx.pid")
+    kept = pid.rename(pid.with_suffix(".kept"))
+    try:
+        for reload in (nginx.Beside(site).load, partial(nginx.load, site)):
+            with pytest.raises(StepError, match=r"does not read its files: .*nginx\.pid"):
+                reload()
+    finally:
+        kept.rename(pid)

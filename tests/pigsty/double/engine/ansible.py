@@ -13,7 +13,7 @@ from engine.ansible_playbook import find_inventory, warn
 from engine.world import Host, NoSudo, Unreachable, as_user, load_world
 
 OURS = ("/pg", "/etc/nginx", "/etc/redis", "/etc/docker", "/etc/pgbouncer", "/etc/dnsmasq.d",
-        "/data", "/etc/systemd/system", "/var/log/nginx", "/www")  # fmt: skip
+        "/data", "/etc/systemd/system", "/var/log/nginx", "/www", "/run/nginx.pid")  # fmt: skip
 
 
 def main() -> int:

@@ -100,3 +100,29 @@ def test_requests_that_an_end_has_cut_are_named_without_their_query() -> None:
 )  # fmt: skip
 def test_where_a_file_leads(text: str, addresses: list[str]) -> None:
     assert nginx.addresses(text) == addresses
+
+
+# A machine that is up for 100 s.
+UP = "100.00 1760000100.500 100"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["worker 4000", "1760000040.600 /etc/nginx/conf.d/own.conf"], ["own.conf"]),
+        (["worker 4000", "1760000040.400 /etc/nginx/conf.d/own.conf"], []),
+        (["worker 7000", "worker 4000", "1760000060.1 /c/a b.conf"], ["a b.conf"]),
+        (["worker 4000", "1760000200.0 /c/own.conf"], []),
+        (["1760000040.600 /c/own.conf"], []),
+    ],
+)
+def test_a_file_that_came_after_the_oldest_worker_is_unread(
+    lines: list[str], expected: list[str]
+) -> None:
+    assert nginx.unread([UP, *lines]) == expected
+    assert nginx.unread([]) == []
+
+
+def test_the_names_of_servers() -> None:
+    text = "server { server_name a.b c.d; # server_name no;\n}\nserver{server_name\n _ e.f;}"
+    assert nginx.names(text) == {"a.b", "c.d", "e.f"}
