@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from clients.waiting import until
 from config.errors import ConfigError, StepError
 from tasks.core.first_use import require_unused
 from tasks.core.site import Site
@@ -217,7 +218,7 @@ def test_what_nginx_has_not_read_is_seen_by_the_run_after_a_kill(way: Any, porta
         place = portal.double.path("/etc/nginx/conf.d")
         (place / aside).rename(place / "ai.conf")
         portal.rendered()
-        assert not portal.is_ours()
+        until(portal.is_ours, lambda answer: not answer, within_s=10, every_s=0.1)
         killed(lambda: done(handover.taken_steps(site)))  # ours was there already
         assert not portal.is_ours()
         assert done(entry_steps(site)) == [f"serve {DOMAIN}"]
