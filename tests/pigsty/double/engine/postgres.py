@@ -31,6 +31,13 @@ INIT_SQL = (
     "CREATE ROLE dbuser_monitor LOGIN PASSWORD 'DBUser.Monitor' IN ROLE dbrole_readonly",
     "CREATE ROLE dbuser_dba LOGIN SUPERUSER PASSWORD 'DBUser.DBA'",
 )
+# Each database begins as a copy of it: Dify's role may not read what the monitoring has in there.
+TEMPLATE_SQL = (
+    "CREATE SCHEMA monitor",
+    "CREATE TABLE monitor.heartbeat (id text PRIMARY KEY, ts timestamptz)",
+    "CREATE FOREIGN DATA WRAPPER file_fdw",
+    "CREATE SERVER fs FOREIGN DATA WRAPPER file_fdw",
+)
 
 
 def data(host: Host):
@@ -88,6 +95,8 @@ def launch(host: Host) -> Done:
 def init(host: Host) -> Done:
     for statement in INIT_SQL:
         sql(host, statement)
+    for statement in TEMPLATE_SQL:
+        sql(host, statement, "template1")
     return CHANGED
 
 
