@@ -7,6 +7,7 @@ from clients.command import Command
 from clients.docker import NotRunning
 from clients.docker_objects import Container
 from clients.files import File
+from clients.waiting import until
 from config.desired.colours import Colour
 from config.desired.stack import ROUTES, routed_colours, routes_digest, routes_file
 from config.errors import StepError
@@ -23,6 +24,7 @@ from tasks.tools import nginx
 
 TRIED = "next.conf"
 ANSWERS_WITHIN_S = 15.0
+READ_WITHIN_S = 6.0
 ADDRESS = "http://127.0.0.1/nginx-health"
 
 
@@ -105,8 +107,15 @@ def _shown(one: Led) -> str:
 
 
 def _read(site: Site, container: Container) -> str:
+    """What nginx says that it has read; on a busy machine it may be late, and is asked again."""
+    words = ["curl", "-fsS", "-m", "4", ADDRESS]
+
+    def asked() -> str:
+        status, said = site.docker.execute(container.id, words)
+        return "" if status else said
+
     try:
-        return site.docker.execute(container.id, ["curl", "-fsS", "-m", "4", ADDRESS])[1]
+        return until(asked, within_s=site.within(READ_WITHIN_S), every_s=0.5)
     except NotRunning:
         return ""
 

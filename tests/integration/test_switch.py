@@ -1,7 +1,10 @@
 """A new container takes over from an old one beside it, and nobody notices."""
 
+import os
 import re
 import signal
+import subprocess
+import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -267,6 +270,28 @@ def test_other_routes_are_read_without_a_failed_request(stack: Site) -> None:
             reload(site)
         switch(stack)
     assert counted.failed == {}
+
+
+def test_an_nginx_that_answers_late_has_read_what_it_has_read(stack: Site) -> None:
+    switch(stack)
+    nginx = next(c for c in stack.docker.containers(stack.environment.dify.project)
+                 if c.service == "nginx")  # fmt: skip
+    words = ["docker", "top", nginx.id, "-eo", "pid,args"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    workers = [int(line.split()[0]) for line in shown.splitlines() if "nginx: worker" in line]
+    assert workers
+
+    def to_all(signal_: signal.Signals) -> None:
+        for worker in workers:
+            os.kill(worker, signal_)
+
+    goes_on = threading.Timer(5, to_all, [signal.SIGCONT])
+    to_all(signal.SIGSTOP)
+    goes_on.start()
+    try:
+        assert switch(stack) == []
+    finally:
+        goes_on.join()
 
 
 @pytest.mark.parametrize("name", ["api", pytest.param("nginx", marks=pytest.mark.long)])

@@ -61,7 +61,7 @@ def load(site: Site) -> None:
             "portal",
             f"nginx of {where} does not read its files: {said}",
             tried="nginx -s reload",
-            advice=f"look at systemctl status nginx on {where}, start it; then deploy again",
+            advice=f"start nginx on {where}, or look at why it ended; then deploy again",
         )
 
 
