@@ -14,7 +14,7 @@ from config.desired.maintenance import MARK, maintenance_file
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome, converge
-from tasks.platforms.base import Included
+from tasks.platforms.base import Address, Included
 
 ANSWER_S = 5.0
 SETTLE_S = 10.0
@@ -66,11 +66,12 @@ class Maintenance:
     def _content(self) -> bytes | None:
         if not self.up:
             return None
-        return maintenance_file(self.site.environment, self.included.passing).encode()
+        passing = dict.fromkeys((*self.included.passing, *_own_address(self.site)))
+        return maintenance_file(self.site.environment, tuple(passing)).encode()
 
 
 def close(site: Site) -> Outcome:
-    """People get the page; requests from the portal's own machine still get to Dify."""
+    """People get the page; requests of the portal's own machine and of this one get to Dify."""
     return _carried_out(site, up=True)
 
 
@@ -93,10 +94,8 @@ def _carried_out(site: Site, *, up: bool) -> Outcome:
 
 
 def is_read(site: Site) -> bool | None:
-    """Whether nginx has the page, asked from its own machine; None where it is silent."""
-    portal = site.environment.portal
-    port = portal.https_port if portal.tls else portal.http_port
-    place = site.platform.portal(site, port) or (portal.domain, port)
+    """Whether nginx has the page, asked as who gets past it; None where it is silent."""
+    portal, place = site.environment.portal, _place(site)
     connection = http.client.HTTPConnection(*place, timeout=site.within(ANSWER_S))
     try:
         if portal.tls:
@@ -108,6 +107,21 @@ def is_read(site: Site) -> bool | None:
         return None
     finally:
         connection.close()
+
+
+def _own_address(site: Site) -> Sequence[str]:
+    """Where the portal sees requests of this machine come from; none where nothing listens."""
+    try:
+        with socket.create_connection(_place(site), timeout=site.within(ANSWER_S)) as connection:
+            return (str(connection.getsockname()[0]),)
+    except OSError:
+        return ()
+
+
+def _place(site: Site) -> Address:
+    portal = site.environment.portal
+    port = portal.https_port if portal.tls else portal.http_port
+    return site.platform.portal(site, port) or (portal.domain, port)
 
 
 def _unverified() -> ssl.SSLContext:

@@ -1,6 +1,8 @@
 """The page of maintenance on a real nginx: up, down, refused, and left by a run that was killed."""
 
 import signal
+import subprocess
+from collections.abc import Generator
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from tests.integration.test_portal import client, deploy, go_on, make_site, site
 __all__ = ["go_on", "make_site", "site"]
 # An address of this machine that is none of loopback's: what comes from it is people's.
 PEOPLE = "172.17.0.1"
+ELSEWHERE = "192.0.2.80"
 
 
 def asked(site: Site, method: str = "GET") -> httpx.Response:
@@ -50,6 +53,29 @@ def test_people_get_the_page_and_the_machine_itself_gets_dify(site: Site):
     assert len(reopen(site).changes) == 1
     assert reopen(site).changes == ()
     assert asked(site).status_code == 200
+
+
+@pytest.fixture
+def elsewhere() -> Generator[str]:
+    """An address of this machine which no rule of Docker's replaces on the way."""
+    words = (ELSEWHERE + "/32", "dev", "lo")
+    subprocess.run(["ip", "address", "add", *words], check=True)
+    try:
+        yield ELSEWHERE
+    finally:
+        subprocess.run(["ip", "address", "delete", *words], check=True)
+
+
+def test_a_machine_that_is_not_the_portals_gets_past_the_page_it_has_shown(
+    site: Site, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Else no gate is ever passed where Dify and Pigsty are on machines of their own."""
+    deploy(site)
+    place = elsewhere, site.environment.portal.https_port
+    monkeypatch.setattr(type(site.platform), "portal", lambda *_: place)
+    assert len(close(site).changes) == 1 and is_read(site)
+    assert close(site).changes == ()
+    reopen(site)
 
 
 @pytest.mark.parametrize("where", ["write", "load"])
