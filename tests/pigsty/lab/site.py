@@ -105,12 +105,25 @@ class LabSite:
         self.secrets = self.secrets or generate(release, {})
         return Site(environment, release, self.secrets)
 
-    def rollout(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def deployed(self) -> Site:
+        """The environment with the secrets that its deploys have given it."""
+        site = self.opened()
+        names = ("admin_password", "postgres_password", "redis_password")
+        asked = {name: self.rollout("secrets", ENVIRONMENT, name).stdout.strip() for name in names}
+        return site.replace(secrets={**site.secrets, **{n: SecretStr(t) for n, t in asked.items()}})
+
+    def json(self, *words: str) -> dict[str, Any]:
+        """What a command reports, which has ended well."""
+        done = self.rollout(*words, "--json")
+        assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+        return json.loads(done.stdout)
+
+    def rollout(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(str(ROLLOUT), *words),
             cwd=ROOT,
             env={**os.environ, **self.variables},
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             timeout=WITHIN_S,

@@ -1,0 +1,113 @@
+"""Pigsty's own app is taken over with all it has, given back, and taken over for good."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.waiting import until
+from tasks.core.site import Site
+from tests.integration.adopting import contents, logs_in, members, people_see
+from tests.pigsty.lab.foreign import DOMAIN, set_up
+from tests.pigsty.lab.pigstys_app import pigstys_app
+from tests.pigsty.lab.site import ENVIRONMENT, LabSite, lab_site
+from tests.ports import free_ports
+
+ADOPT = ("adopt", ENVIRONMENT, "--yes")
+DATABASES = ("dify_own", "dify_own_plugin")
+
+
+@dataclass(frozen=True)
+class Both:
+    """The Dify that is there, and the environment that is to take it over."""
+
+    there: Site
+    own: LabSite
+
+    @property
+    def named(self) -> tuple[str, str]:
+        return "--project", self.there.environment.dify.project
+
+    def running(self) -> set[str]:
+        """Its services that run; one of Pigsty's app ends by itself."""
+        return {each.service for each in members(self.there) if each.runs}
+
+    def adopted(self, *words: str) -> dict[str, Any]:
+        done = self.own.json(*ADOPT, *self.named, *words)
+        print(done["work"], done["proved"], done["downtime_s"], done["parts"])
+        return done
+
+    def served(self) -> bool:
+        """Whether one of both answers at the domain; nginx reloads after it has said so."""
+        return bool(until(lambda: set_up(self.there), within_s=30, every_s=0.5))
+
+
+@pytest.fixture(scope="module")
+def both() -> Generator[Both]:
+    with lab_site() as other, pigstys_app(other, home(other)) as there, lab_site() as own:
+        try:
+            prepare(own, there)
+            yield Both(there, own)
+        finally:
+            own.rollout("down", ENVIRONMENT, "--yes")
+            for name in (f"{each}{drill}" for each in DATABASES for drill in ("", "_drill")):
+                own.lab.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            own.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
+
+
+def home(site: LabSite) -> Path:
+    return Path(site.variables["ROLLOUT__DIFY__HOME"]).parent
+
+
+def prepare(own: LabSite, there: Site) -> None:
+    dify, [drill] = there.environment.dify, free_ports(1)
+    own.set({"RELEASE": dify.release, "ADMIN_EMAIL": dify.admin_email}, "DIFY")
+    own.set(dict(zip(("DATABASE", "PLUGIN_DATABASE"), DATABASES, strict=True)), "POSTGRES")
+    own.set({"DOMAIN": DOMAIN}, "PORTAL")
+    own.set({"REPOSITORY": str(home(own) / "points"), "DRILL__PORT": str(drill)}, "BACKUP")
+    words = ("secrets", ENVIRONMENT, "admin_password", "--set")
+    done = own.rollout(*words, text=there.secret("admin_password"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_plan_names_it_and_what_is_in_the_way(both: Both) -> None:
+    ran = both.running()
+    plan = both.own.rollout("adopt", ENVIRONMENT, *both.named, "--dry-run")
+    assert plan.returncode == 2, plan.stdout + plan.stderr
+    assert f"dify.conf of the portal leads {DOMAIN} to it" in plan.stdout
+    assert "set aside dify.conf of the portal" in plan.stdout
+    assert both.running() == ran and both.served()
+
+
+def test_it_is_taken_over_with_all_it_has_and_given_back(both: Both) -> None:
+    before, folder = people_see(both.there), contents(both.there.environment.dify.home)
+    inventory, ran = both.own.lab.tree / "pigsty.yml", both.running()
+    done = both.adopted()
+    assert done["work"] == "taken over" and done["proved"].startswith("proved by a drill in")
+    assert both.running() == set() and both.served()
+    assert people_see(both.own.deployed()) == before
+    assert both.own.rollout("verify", ENVIRONMENT).returncode == 0
+    assert both.own.json("deploy", ENVIRONMENT, "--yes")["changes"] == 0
+    again = both.adopted()
+    assert again["work"] == "was taken over already" and not again["parts"]
+    assert f"# set aside, {ENVIRONMENT} has its domain" in inventory.read_text()
+
+    assert both.adopted("--back")["work"] == "started again"
+    assert both.running() == ran and both.served()
+    assert people_see(both.there) == before and logs_in(both.there, both.named[1])
+    assert contents(both.there.environment.dify.home) == folder
+    assert f"{ENVIRONMENT} has its domain" not in inventory.read_text()
+
+
+def test_it_is_taken_over_once_more_and_its_containers_removed(both: Both) -> None:
+    before = people_see(both.there)
+    both.adopted("--without-drill", "--keep-days", "0")
+    assert people_see(both.own.deployed()) == before
+    both.adopted("--finish")
+    assert members(both.there) == () and both.served()
+    assert both.own.lab.inside("ls /etc/nginx/conf.d | grep set-aside").stdout == ""
+    assert people_see(both.own.deployed()) == before
+    assert both.own.rollout("verify", ENVIRONMENT).returncode == 0
+    assert both.own.json("deploy", ENVIRONMENT, "--yes")["changes"] == 0
