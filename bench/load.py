@@ -134,10 +134,8 @@ class Load:
                 await asyncio.sleep(PACKET_S)
         except TimeoutError:
             self.note(began, "no answer", "packet")
-        except (
-            ConnectionClosed
-        ):  # its service was replaced, or is away: the next opening says which
-            return
+        except ConnectionClosed:
+            return  # its service was replaced, or is away: the next opening says which
 
     def note(self, began: float, end: str, kind: str) -> None:
         self.rows.append((time.time(), time.monotonic() - began, end, kind))

@@ -168,9 +168,10 @@ class _Files:
 
 @dataclass(frozen=True, slots=True)
 class TakenFiles(_Files):
-    """The other Dify's file is set aside; nginx serves on with it until it is told to read.
+    """The other Dify's file is set aside; until its reload, nginx serves what it has read before.
 
-    The entry, or the file of ours, that comes next sees what nginx has not read.
+    The portal's next step (the entry of infra_portal, or the environment's own file) sees that
+    nginx has not read this change, and reloads it.
     """
 
     def plan(self, actual: Files) -> Sequence[Change]:

@@ -1,6 +1,7 @@
 """Pigsty's own app of Dify, set up by its `app.yml` from its `conf/app/dify.yml`.
 
-Its compose file is kept; of its images there are stand-ins, which lack some programs of theirs.
+The compose file is Pigsty's; the images are stand-ins. Where a stand-in lacks the program that the
+file starts, the service is given another one.
 """
 
 from collections.abc import Generator, Mapping
