@@ -202,7 +202,8 @@ def test_asking_changes_nothing(quiet: Site):
 
     def state() -> tuple[object, ...]:
         with dify_redis(quiet, broker=True).client() as client:
-            keys = sorted(client.scan_iter())
+            # What a worker holds of the beat's jobs comes and goes by itself.
+            keys = sorted(key for key in client.scan_iter() if not key.startswith("unacked"))
         containers = quiet.docker.containers(quiet.environment.dify.project)
         ids = [(one.id, one.state, one.restarts) for one in containers]
         files = {p: p.read_bytes() for p in quiet.environment.dify.home.iterdir() if p.is_file()}
