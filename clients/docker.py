@@ -381,10 +381,10 @@ class Docker(Engine):
         return done.status, done.stderr + done.stdout
 
     def memory(self, container: str) -> int:
-        """Bytes that it uses, without what the kernel would give back."""
+        """Bytes that it uses, without what the kernel would give back; 0 of one that ends."""
         with self._asked():
             answer = self._get(f"/containers/{container}/stats", **{"stream": 0, "one-shot": 1})
-        memory = cast(dict[str, Any], json.loads(answer).get("memory_stats", {}))
+        memory = cast(dict[str, Any], json.loads(answer or "{}").get("memory_stats", {}))
         return int(memory.get("usage", 0)) - int(memory.get("stats", {}).get("inactive_file", 0))
 
     def remove(self, container: str) -> None:
