@@ -8,12 +8,12 @@ from pathlib import Path
 from clients.command import Command
 from clients.dify import Dify, DifyError
 from clients.postgres import Connection, DatabaseMissing
-from config.environment import Postgres, Redis
 from config.errors import RolloutError
 from config.load import release_names
 from config.pigsty import dify_addresses
 from config.rules.adoptable import Found, Store
 from tasks.adoption.origin import Origin
+from tasks.adoption.same_server import is_one_postgres, is_one_redis
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.points.buckets import buckets, service
@@ -73,7 +73,13 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         closed=_closed(site) if store and here and here.is_that_of(store) else "",
         packages=_packages(there, state) if store and not store.plugins else "",
         plugins=_without_plugins(there),
-        shared=shared(site, origin, there),
+        shared=shared(
+            site,
+            origin,
+            there,
+            one_postgres=is_one_postgres(site, there),
+            one_redis=is_one_redis(site, there),
+        ),
         unmounted=tuple(n for n in site.release.state if n not in state and not _in(store, n)),
         vector_store=given.get("VECTOR_STORE", ""),
         beside=vectors_at == (given.get("DB_HOST"), postgres.database),
@@ -136,31 +142,30 @@ def entries(site: Site, origin: Origin) -> tuple[tuple[str, ...], tuple[str, ...
     return tuple(sorted(leading)), tuple(sorted(elsewhere))
 
 
-def shared(site: Site, origin: Origin, there: Site) -> tuple[str, ...]:
-    """Keys of the environment that name a place of the other Dify."""
+def shared(
+    site: Site, origin: Origin, there: Site, *, one_postgres: bool, one_redis: bool
+) -> tuple[str, ...]:
+    """Keys of the environment that name a place of the other Dify, on one server or two."""
     data, state = site.environment.dify.data, origin.state(site.release).values()
     own, other = site.environment.postgres, there.environment.postgres
     redis, queues = site.environment.redis, there.environment.redis
-    one_server, one_redis = _place(own) == _place(other), _place(redis) == _place(queues)
+    names = other.database, other.plugin_database
+    numbers = queues.database, queues.broker_database
     inside = [Path(place) for place in state if _overlap(Path(place), data)]
     found = {
         "dify.home": origin.folder == str(site.environment.dify.home),
         "dify.data": bool(inside),
-        "postgres.user": one_server and own.user == other.user,
-        "postgres.database": one_server and own.database == other.database,
-        "postgres.plugin_database": one_server and own.plugin_database == other.plugin_database,
-        "redis.database": one_redis and redis.database == queues.database,
-        "redis.broker_database": one_redis and redis.broker_database == queues.broker_database,
+        "postgres.user": one_postgres and own.user == other.user,
+        "postgres.database": one_postgres and own.database in names,
+        "postgres.plugin_database": one_postgres and own.plugin_database in names,
+        "redis.database": one_redis and redis.database in numbers,
+        "redis.broker_database": one_redis and redis.broker_database in numbers,
     }
     return tuple(key for key, same in found.items() if same)
 
 
 def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
-
-
-def _place(server: Postgres | Redis) -> tuple[str, int]:
-    return server.host, server.port
 
 
 def _account(connection: Connection, email: str) -> bool:

@@ -33,17 +33,19 @@ def there(site: Site, origin: Origin) -> Site:
 
 def test_places_that_the_environment_has_in_common_are_named(site: Site) -> None:
     origin = Origin("dify", pigsty_app())
-    assert shared(site, origin, there(site, origin)) == ("dify.home", "dify.data")
+    apart = {"one_postgres": False, "one_redis": False}
+    assert shared(site, origin, there(site, origin), **apart) == ("dify.home", "dify.data")
     tree = site.environment.model_dump()
     tree["dify"] |= {"home": "/opt/own", "data": "/data/own"}
-    tree["postgres"] |= {"host": "10.10.10.10", "user": "dify"}
-    tree["redis"] |= {"host": "172.18.0.2", "port": 6379, "database": 0, "broker_database": 1}
+    tree["postgres"] |= {"user": "dify"}
+    tree["redis"] |= {"database": 0, "broker_database": 1}
     own = site.replace(environment=Environment.model_validate(tree))
-    found = shared(own, origin, there(own, origin))
+    found = shared(own, origin, there(own, origin), one_postgres=True, one_redis=True)
     assert found == (
         *("postgres.user", "postgres.database", "postgres.plugin_database"),
         *("redis.database", "redis.broker_database"),
     )
+    assert shared(own, origin, there(own, origin), **apart) == ()
 
 
 @pytest.mark.parametrize(
