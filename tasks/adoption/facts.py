@@ -73,13 +73,7 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         closed=_closed(site) if store and here and here.is_that_of(store) else "",
         packages=_packages(there, state) if store and not store.plugins else "",
         plugins=_without_plugins(there),
-        shared=shared(
-            site,
-            origin,
-            there,
-            one_postgres=is_one_postgres(site, there),
-            one_redis=is_one_redis(site, there),
-        ),
+        shared=_shared(site, origin, there),
         unmounted=tuple(n for n in site.release.state if n not in state and not _in(store, n)),
         vector_store=given.get("VECTOR_STORE", ""),
         beside=vectors_at == (given.get("DB_HOST"), postgres.database),
@@ -140,6 +134,12 @@ def entries(site: Site, origin: Origin) -> tuple[tuple[str, ...], tuple[str, ...
     if release_file.read(site.environment, site.node).version:
         elsewhere.discard(f"{site.environment.dify.project}.conf")  # what it has deployed itself
     return tuple(sorted(leading)), tuple(sorted(elsewhere))
+
+
+def _shared(site: Site, origin: Origin, there: Site) -> tuple[str, ...]:
+    """Its servers are asked which they are."""
+    one_postgres, one_redis = is_one_postgres(site, there), is_one_redis(site, there)
+    return shared(site, origin, there, one_postgres=one_postgres, one_redis=one_redis)
 
 
 def shared(

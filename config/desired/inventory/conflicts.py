@@ -140,7 +140,7 @@ def _redis(tree: Tree, fragment: Fragment) -> Iterator[Conflict]:
             yield (
                 (*group.at, "vars", "redis_password"),
                 "is not the secret redis_password; expected the same: give its value to the "
-                "environment's secrets, or name another pigsty.redis_cluster",
+                "environment's secrets, or name a pigsty.redis_cluster of other machines",
             )
         ports = [port for host in group.hosts.values() for port in _instances(host)]
         if cluster is fragment.redis and fragment.redis_port not in ports:

@@ -59,8 +59,8 @@ class Instances:
                 raise StepError(
                     "redis",
                     f"{error}: the cluster {self.cluster} has another password",
-                    advice=f"rollout secrets {self.site.name} redis_password --set, or another "
-                    "pigsty.redis_cluster",
+                    advice=f"rollout secrets {self.site.name} redis_password --set, or a "
+                    "pigsty.redis_cluster of other machines",
                 ) from None
         return found
 

@@ -79,7 +79,7 @@ REFUSED = [
     ),
     (
         "  vars:\n    admin", f"{REDIS} }} }}\n  vars:\n    admin",
-        "13: all.children.redis-dify.vars.redis_password: is not the secret redis_password; expected the same: give its value to the environment's secrets, or name another pigsty.redis_cluster",
+        "13: all.children.redis-dify.vars.redis_password: is not the secret redis_password; expected the same: give its value to the environment's secrets, or name a pigsty.redis_cluster of other machines",
     ),
     (
         "  vars:\n    admin", f"{REDIS}, redis_mode: cluster, redis_password: PASSWORD }} }}\n  vars:\n    admin",
