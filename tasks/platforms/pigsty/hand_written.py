@@ -114,14 +114,13 @@ class HandWritten:
         for target, content in self._files().items():
             there.write(target, content, 0o644 if target == path else 0o600)
         try:
-            require_sound(self.site)
+            load(self.site)
         except StepError:
             if before is None:
                 there.remove(path)
             else:
                 there.write(path, before, 0o644)
             raise
-        load(self.site)
 
     def _files(self) -> dict[Path, bytes]:
         environment = self.site.environment
