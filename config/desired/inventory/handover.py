@@ -40,8 +40,12 @@ def set_aside(text: str, domain: str, environment: str, own: str, file: str = FI
     return _checked(document, applied(text, edits), domain, own, file)
 
 
-def put_back(text: str, domain: str, environment: str, own: str, file: str = FILE) -> str:
+def put_back(
+    text: str, domain: str, environment: str, own: str, file: str = FILE, *, by_file: bool = False
+) -> str:
     """The text in which the entries that were set aside serve again, and not the environment's own.
+
+    `by_file`: the domain is served by a file that no entry is rendered to.
 
     Raises:
         ConfigError: the environment's own does not stand on lines of its own.
@@ -49,7 +53,8 @@ def put_back(text: str, domain: str, environment: str, own: str, file: str = FIL
     mark = _mark(environment)
     back = "".join(line.removeprefix(mark) for line in text.splitlines(True))
     document = read(back, file)
-    if not entries_of(_portal(document), domain, own) or own not in _portal(document):
+    others = by_file or entries_of(_portal(document), domain, own)
+    if not others or own not in _portal(document):
         return back
     edits = [Edit(begin, end, "") for begin, end in _spans(document, [own])]
     result = applied(back, edits)

@@ -109,8 +109,11 @@ class ReturnedEntry(_Entry):
     """The other Dify's entry is there again, and this environment's is not."""
 
     def _wanted(self, text: str) -> str:
-        path = str(inventory_path(self.site))
-        return handover.put_back(text, self._domain, self.site.name, self._own, path)
+        """Pigsty would render an entry of ours that stays to a file beside the other Dify's."""
+        path, files = str(inventory_path(self.site)), ReturnedFiles(self.site).observe()
+        others = bool(files.serving or files.aside)
+        words = text, self._domain, self.site.name, self._own, path
+        return handover.put_back(*words, by_file=others)
 
     def _what(self) -> str:
         return f"put back the entry that served {self._domain}"

@@ -46,6 +46,8 @@ def test_it_comes_back_as_it_was_and_ours_is_gone(entry: str, first: bool) -> No
 def test_ours_stays_where_nothing_was_set_aside() -> None:
     text = GOOD.replace(HOME, HOME + OURS)
     assert put_back(text, DOMAIN, "staging", OWN) == text
+    assert put_back(text, DOMAIN, "staging", OWN, by_file=True) == GOOD
+    assert put_back(GOOD, DOMAIN, "staging", OWN, by_file=True) == GOOD
 
 
 @pytest.mark.parametrize(
