@@ -13,8 +13,8 @@ from tasks.core.adoption_mark import Adoption
 class AdoptReport:
     """The Dify of a compose project in a folder, taken over; or `work` says what else was done.
 
-    `parts`: how many seconds each took, in order. `away_s`: from its stop until this environment
-    had passed its checks.
+    `parts`: how many seconds each took, in order. `away_s`: from its stop, some
+    seconds after the page of maintenance came up, until this environment had passed its checks.
     """
 
     environment: str

@@ -13,6 +13,7 @@ from flows.parts.drilled import proof
 from flows.parts.graph import Graph
 from flows.parts.point import take_point
 from flows.parts.progress import progress
+from flows.parts.restored import close
 from flows.parts.transfers import transfers
 from flows.parts.upgrade_report import Laps
 from tasks.adoption import tasks
@@ -24,7 +25,7 @@ from tasks.core.site import Site
 from tasks.points import tasks as points
 from tasks.points.repository import Repository
 from tasks.steps.table import STATE
-from tasks.steps.tasks import reopen_portal
+from tasks.steps.tasks import STEPS, prepare_page, reopen_portal
 
 log = logging.getLogger("rollout")
 
@@ -95,6 +96,8 @@ class Adopting:
     def forward(self, origin: Origin, there: Site, repository: Repository) -> Adoption:
         """Read top to bottom. What an earlier run has done is found done."""
         run = self.graph.run
+        with self.laps.lap("domain"):
+            self.take_domain()
         with self.laps.lap("stop"):
             run(tasks.stop_writers, origin=origin, there=there)
         with self.laps.lap("last copy"):
@@ -104,6 +107,15 @@ class Adopting:
             done, self.checks = bring_back(self.graph, self.site, choice, serve)
             self.notes += done.notes
         return run(tasks.end_adoption, origin=origin)
+
+    def take_domain(self) -> None:
+        """The domain leads to this environment, where people get the page of maintenance.
+
+        Pigsty's playbooks take their time: the other Dify serves until nginx reads what they wrote.
+        """
+        self.graph.run(prepare_page)
+        self.graph.run(STEPS["portal"], closed=True)
+        close(self.graph)
 
     def saved(self, origin: Origin, there: Site, repository: Repository) -> str:
         """The name of a new restore point of the other Dify, in the environment's repository."""

@@ -31,11 +31,11 @@ def restored(graph: Graph, restoring: Restoring) -> Restored:
 
 
 def close(graph: Graph) -> None:
-    """People get the page of maintenance; a restore does not wait for a portal that is broken."""
+    """People get the page of maintenance; no run waits for a portal that is broken."""
     try:
         graph.run(close_portal)
     except StepError as error:
-        log.warning("restore: people see no page of maintenance: %s", error.cause)
+        log.warning("portal: people see no page of maintenance: %s", error.cause)
 
 
 @contextmanager

@@ -165,7 +165,7 @@ def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
     if facts and facts.portal:
         found.append(
             f"{', '.join(facts.portal)} of the portal leads {site.environment.portal.domain} to "
-            f"it; from its stop on that leads to {name}"
+            f"it; just before its stop {name} takes that over, and people get a page of maintenance"
         )
     if seen.deployed:
         found.append(

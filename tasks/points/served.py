@@ -40,9 +40,8 @@ class Served:
 
     def start(self) -> None:
         """The containers that were stopped run again: nothing else was changed."""
-        if self.services:
-            log.info("restore: starting %s again", ", ".join(self.services))
-            start_services(self.site, self.services)
+        log.info("restore: starting %s again", ", ".join(self.services))
+        start_services(self.site, self.services)
 
     def put_back(self) -> None:
         """The stack's files are as they were, and what they describe runs, is healthy and answers.

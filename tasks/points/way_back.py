@@ -70,8 +70,9 @@ class WayBack:
                 landing.clear()
                 if not self.earlier:
                     interrupted_restore.end(landing.site)
-                self.served.start()
-                reopen(landing.site)
+                if self.served.services:
+                    self.served.start()
+                    reopen(landing.site)
                 return error
             if not self.served.services:
                 return error

@@ -21,11 +21,19 @@ SETTLE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether nginx has read the page, and the address from which it was asked here."""
+
+    read: bool
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actual:
-    """The file's content, None without one; whether nginx has read it, None where it is silent."""
+    """The file's content, None without one; what nginx answers, None where it is silent."""
 
     content: bytes | None
-    read: bool | None
+    answer: Answer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +47,14 @@ class Maintenance:
     settle_s: float = SETTLE_S
 
     def observe(self) -> Actual:
-        return Actual(self.included.read(), is_read(self.site))
+        return Actual(self.included.read(), _asked(self.site))
 
     def plan(self, actual: Actual) -> Sequence[Change]:
-        wanted = self._content()
-        domain = self.site.environment.portal.domain
-        if self.up and actual.read is None:
+        answer, domain = actual.answer, self.site.environment.portal.domain
+        if self.up and answer is None:
             return []  # nobody comes to Dify that way
-        if actual.content == wanted and actual.read in (self.up, None):
+        wanted = _page(self.site, self.included, answer) if self.up else None
+        if actual.content == wanted and (answer is None or answer.read == self.up):
             return []
         if self.up:
             what = f"show the page of maintenance at {domain}"
@@ -63,11 +71,14 @@ class Maintenance:
             self.included.write(before)
             raise
 
-    def _content(self) -> bytes | None:
-        if not self.up:
-            return None
-        passing = dict.fromkeys((*self.included.passing, *_own_address(self.site)))
-        return maintenance_file(self.site.environment, tuple(passing)).encode()
+
+def prepare(site: Site) -> None:
+    """The page lies where the domain's server includes it, and nginx is not told to read it.
+
+    Where the domain has no server of ours yet, people never see that one without its page.
+    """
+    if included := site.platform.included(site):
+        included.write(_page(site, included, _asked(site)))
 
 
 def close(site: Site) -> Outcome:
@@ -93,29 +104,35 @@ def _carried_out(site: Site, *, up: bool) -> Outcome:
     return converge(Maintenance(site, included, up), patience=site.within(1))
 
 
-def is_read(site: Site) -> bool | None:
-    """Whether nginx has the page, asked as who gets past it; None where it is silent."""
-    portal, place = site.environment.portal, _place(site)
-    connection = http.client.HTTPConnection(*place, timeout=site.within(ANSWER_S))
+def _page(site: Site, included: Included, answer: Answer | None) -> bytes:
+    """The file; requests of the portal's machine and of this one get past what it says."""
+    senders = [answer.sender] if answer else []
+    passing = tuple(dict.fromkeys([*included.passing, *senders]))
+    return maintenance_file(site.environment, passing).encode()
+
+
+def is_read(site: Site) -> bool:
+    """Whether nginx has the page, asked as who gets past it."""
+    answer = _asked(site)
+    return answer is not None and answer.read
+
+
+def _asked(site: Site) -> Answer | None:
+    portal, place, within_s = site.environment.portal, _place(site), site.within(ANSWER_S)
+    connection = http.client.HTTPConnection(*place)
     try:
-        if portal.tls:
-            plain = socket.create_connection(place, timeout=site.within(ANSWER_S))
-            connection.sock = _unverified().wrap_socket(plain, server_hostname=portal.domain)
-        connection.request("GET", MARK, headers={"Host": portal.domain})
-        return connection.getresponse().status == http.HTTPStatus.NO_CONTENT
+        plain = socket.create_connection(place, timeout=within_s)
+        sender, name = str(plain.getsockname()[0]), portal.domain
+        connection.sock = (
+            _unverified().wrap_socket(plain, server_hostname=name) if portal.tls else plain
+        )
+        connection.request("GET", MARK, headers={"Host": name})
+        read = connection.getresponse().status == http.HTTPStatus.NO_CONTENT
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
-
-
-def _own_address(site: Site) -> Sequence[str]:
-    """Where the portal sees requests of this machine come from; none where nothing listens."""
-    try:
-        with socket.create_connection(_place(site), timeout=site.within(ANSWER_S)) as connection:
-            return (str(connection.getsockname()[0]),)
-    except OSError:
-        return ()
+    return Answer(read, sender)
 
 
 def _place(site: Site) -> Address:

@@ -17,7 +17,7 @@ from tasks.probes.preflight.checks import require, schema
 from tasks.steps import rollout as work
 from tasks.steps import switch
 from tasks.steps.compose import compose_steps, switch_steps
-from tasks.steps.maintenance import close, reopen
+from tasks.steps.maintenance import close, prepare, reopen
 from tasks.steps.table import MINUTE_S, portal_steps, row, served
 
 log = logging.getLogger("rollout")
@@ -120,6 +120,12 @@ def verify(site: Site, *, changed: bool) -> list[Finding]:
     checks = prove(site, changed=changed)
     log.info("verify: %d of %d checks passed", len(checks), len(checks))
     return checks
+
+
+@task("prepare page", within_s=MINUTE_S, retries=True)
+def prepare_page(site: Site) -> None:
+    """Lay the page of maintenance beside the domain's server, which may still be to come."""
+    prepare(site)
 
 
 @task("close portal", within_s=row("portal").within_s, retries=True)

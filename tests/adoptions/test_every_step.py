@@ -55,6 +55,13 @@ def broken(monkeypatch: pytest.MonkeyPatch, at: str, trouble: Trouble) -> None:
     monkeypatch.setattr(place, name, step)
 
 
+def page(own: Site) -> bytes | None:
+    """The page of maintenance that the portal's server includes."""
+    included = own.platform.included(own)
+    assert included
+    return included.read()
+
+
 def killed(own: Site, there: Site, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     with monkeypatch.context() as patch:
         broken(patch, at, dies)
@@ -74,6 +81,7 @@ def test_whatever_fails_the_other_dify_serves_with_all_its_data(
             adoption(own, project).carry_out(drilled=False, keep_days=7)
     assert set(states(there).values()) == {"running"}
     assert people_see(there) == was and adoption_mark.read(own) is None
+    assert not page(own)
 
 
 def test_a_job_that_no_worker_takes_is_not_lost(
@@ -99,7 +107,7 @@ def test_a_killed_adoption_is_gone_on_with(
     killed(own, there, monkeypatch, at)
     adoption(own, there.environment.dify.project).carry_out(drilled=False, keep_days=7)
     assert people_see(own) == was and failed(verify(own, deep=True)) is None
-    assert set(states(there).values()) == {"exited"}
+    assert set(states(there).values()) == {"exited"} and not page(own)
     way_back.go_back(own)
     assert people_see(there) == was
 
@@ -114,4 +122,4 @@ def test_a_killed_adoption_is_gone_back_from(
         adoption_mark.require_none(own)
     way_back.go_back(own)
     assert set(states(there).values()) == {"running"}
-    assert people_see(there) == was
+    assert people_see(there) == was and not page(own)

@@ -1,7 +1,6 @@
 """The page of maintenance on a real nginx: up, down, refused, and left by a run that was killed."""
 
 import signal
-import subprocess
 from collections.abc import Generator
 
 import httpx
@@ -11,14 +10,14 @@ from config.desired.maintenance import RETRY_AFTER_S, TEXTS
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.sandbox import nginx
-from tasks.steps.maintenance import Maintenance, close, is_read, reopen
+from tasks.steps.maintenance import close, is_read, reopen
+from tests.addresses import elsewhere
 from tests.integration.test_backup import die, in_child
 from tests.integration.test_portal import client, deploy, go_on, make_site, site
 
 __all__ = ["go_on", "make_site", "site"]
 # An address of this machine that is none of loopback's: what comes from it is people's.
 PEOPLE = "172.17.0.1"
-ELSEWHERE = "192.0.2.80"
 
 
 def asked(site: Site, method: str = "GET") -> httpx.Response:
@@ -56,22 +55,17 @@ def test_people_get_the_page_and_the_machine_itself_gets_dify(site: Site):
 
 
 @pytest.fixture
-def elsewhere() -> Generator[str]:
-    """An address of this machine which no rule of Docker's replaces on the way."""
-    words = (ELSEWHERE + "/32", "dev", "lo")
-    subprocess.run(["ip", "address", "add", *words], check=True)
-    try:
-        yield ELSEWHERE
-    finally:
-        subprocess.run(["ip", "address", "delete", *words], check=True)
+def other_place() -> Generator[str]:
+    with elsewhere() as address:
+        yield address
 
 
 def test_a_machine_that_is_not_the_portals_gets_past_the_page_it_has_shown(
-    site: Site, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+    site: Site, other_place: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Else no gate is ever passed where Dify and Pigsty are on machines of their own."""
     deploy(site)
-    place = elsewhere, site.environment.portal.https_port
+    place = other_place, site.environment.portal.https_port
     monkeypatch.setattr(type(site.platform), "portal", lambda *_: place)
     assert len(close(site).changes) == 1 and is_read(site)
     assert close(site).changes == ()
@@ -99,7 +93,7 @@ def test_a_rollout_takes_away_what_a_killed_run_has_left(
 
 def test_what_nginx_refuses_is_taken_back(site: Site, monkeypatch: pytest.MonkeyPatch):
     deploy(site)
-    monkeypatch.setattr(Maintenance, "_content", lambda _: b"no directive")
+    monkeypatch.setattr("tasks.steps.maintenance.maintenance_file", lambda *_: "no directive")
     with pytest.raises(StepError, match=r"nginx refuses .*maintenance"):
         close(site)
     assert asked(site).status_code == 200 and is_read(site) is False

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from clients.waiting import until
+from config.desired.maintenance import RETRY_AFTER_S
 from config.errors import ConfigError, StepError
 from tasks.core.first_use import require_unused
 from tasks.core.site import Site
@@ -22,6 +23,8 @@ from tasks.platforms.pigsty import handover, nginx
 from tasks.platforms.pigsty.inventory import inventory_steps
 from tasks.platforms.pigsty.nginx import serving
 from tasks.platforms.pigsty.portal import entry_steps
+from tasks.steps.maintenance import close, prepare, reopen
+from tests.addresses import ELSEWHERE, elsewhere
 from tests.conftest import PigstyDouble
 
 DOMAIN = "ai.pigsty"
@@ -55,6 +58,25 @@ class Portal:
         done = subprocess.run([*words, "--write-out", "%{http_code}", url], capture_output=True,
                               text=True, check=False)  # fmt: skip
         return done.stdout[-3:]
+
+    def people(self) -> tuple[str, str]:
+        """Status and Retry-After of what they get."""
+        place = f"{DOMAIN}:{self.double.http_port}:{self.double.addresses[0]}"
+        words = [
+            "curl",
+            "--silent",
+            "--interface",
+            ELSEWHERE,
+            "--resolve",
+            place,
+            "--max-time",
+            "5",
+        ]
+        shown = ("--output", os.devnull, "--write-out", "%{http_code} %header{retry-after}")
+        url = f"http://{DOMAIN}:{self.double.http_port}/"
+        done = subprocess.run([*words, *shown, url], capture_output=True, text=True, check=True)
+        status, _, after = done.stdout.partition(" ")
+        return status, after
 
     def is_ours(self) -> bool:
         """Whether the answer of the domain has the headers of the environment's own server."""
@@ -145,6 +167,7 @@ def test_it_is_taken_given_back_and_taken_for_good(way: Any, portal: Portal) -> 
         assert done(handover.back_steps(site)) == []
         assert portal.files == files and portal.asked() == "502"
         assert portal.inventory == asked or way is by_file
+        assert "own:" not in portal.inventory.partition("infra_portal")[2]
 
         done(inventory_steps(site))
         done(handover.taken_steps(site))
@@ -153,6 +176,33 @@ def test_it_is_taken_given_back_and_taken_for_good(way: Any, portal: Portal) -> 
         assert "set-aside" not in " ".join(portal.files) and "ai:" not in portal.inventory
         assert "set aside" not in portal.inventory and "own:" in portal.inventory
         assert was != portal.inventory
+
+
+@pytest.mark.parametrize("way", [by_entry, by_file])
+def test_people_get_the_page_with_the_handover_and_none_once_it_is_given_back(
+    way: Any, portal: Portal
+) -> None:
+    site = adopting(portal.double)
+    with elsewhere(), way(portal):
+        done(inventory_steps(site))
+        files = portal.files
+        prepare(site)
+        assert portal.people() == ("502", "") and not portal.is_ours()
+
+        done(entry_steps(site))
+        page = ("503", str(RETRY_AFTER_S))
+        assert until(portal.people, page.__eq__, within_s=10, every_s=0.1) == page
+        assert close(site).changes == ()
+        assert portal.asked() == "502"  # the machine itself gets past it: nothing runs there yet
+
+        done(handover.back_steps(site))
+        reopen(site)
+        there = ("502", "")
+        assert until(portal.people, there.__eq__, within_s=10, every_s=0.1) == there
+        assert portal.files == files and not portal.is_ours()
+        assert reopen(site).changes == ()
+        portal.rendered()  # by whoever has Pigsty render its entries
+        assert portal.files == files and list(serving(site)) == ["ai.conf"]
 
 
 def test_a_first_deploy_still_refuses_it(portal: Portal) -> None:
