@@ -83,6 +83,7 @@ class Container:
     `restarts` are those by the engine since it was made, `oom` that its last end was for memory.
     `folder`: the project's, as Compose was started; empty where Compose did not make it.
     `networks`: the engine's names of those it is in, `addresses` its own in them while it runs.
+    `shares`: its weight where processors are busy; 0 is the engine's own.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Container:
     created: str = ""
     networks: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
+    shares: int = 0
 
     @classmethod
     def of(cls, seen: dict[str, Any]) -> "Container":
@@ -124,6 +126,7 @@ class Container:
             created=str(seen.get("Created", "")),
             networks=frozenset(seen["NetworkSettings"]["Networks"]),
             addresses=frozenset(own_addresses(seen)),
+            shares=int(seen["HostConfig"].get("CpuShares") or 0),
         )
 
     @property

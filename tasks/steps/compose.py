@@ -28,6 +28,7 @@ from tasks.steps.firewall_unit import RulesAtStart
 from tasks.steps.networks import Networks, Unused
 from tasks.steps.outage import announced
 from tasks.steps.routes import Routes
+from tasks.steps.share import gently
 from tasks.steps.stack_actual import Actual
 from tasks.steps.stack_changes import by_up, of_service
 from tasks.steps.stack_look import Looks, image_ids, images_here
@@ -77,7 +78,7 @@ class Stack:
         began = time.monotonic()
         try:
             with announced(self.site, seen.away()):
-                self._up()
+                self._up(seen.beside())
         except StepError:
             self._take_back(seen)
             raise
@@ -123,7 +124,7 @@ class Stack:
             # It is nobody's secret, and is read by nginx's own user.
             node.run(Command(("chmod", "755", str(path.parent))))
 
-    def _up(self) -> None:
+    def _up(self, beside: list[str]) -> None:
         environment = self.site.environment
         command = compose.up(
             compose_prefix(self.site.node),
@@ -132,7 +133,8 @@ class Stack:
             orphans=True,
         )
         try:
-            done = self.site.node.attempt(command)
+            with gently(self.site, beside):
+                done = self.site.node.attempt(command)
         except CommandFailed as error:
             raise self._trouble(str(error)) from None
         if done.status != 0 or self._unmade():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clients.docker_objects import Container
-from config.desired.colours import Colour, Colours
+from config.desired.colours import Colour, Colours, named
 from config.release import Service
 from config.rules.colours import Side, current, wanted
 from tasks.steps.stack_nginx import NGINX
@@ -78,6 +78,16 @@ class Actual:
             if service.overlap and not any(side.fits for side in self._sides(name))
         }
         return {name: containers[0] for name, containers in found.items() if containers}
+
+    def beside(self) -> list[str]:
+        """What compose.yaml calls those that start while the one of the other colour serves."""
+        return [
+            named(name, colour)
+            for name, colour in self.wanted().items()
+            if colour != self.serving(name)
+            and self.of(name, self.serving(name))
+            and not any(one.state == "running" for one in self.of(name, colour))
+        ]
 
     def away(self) -> list[str]:
         """Services that run, and are replaced where they are: nobody answers meanwhile."""

@@ -3,6 +3,7 @@
 from clients.docker_objects import Container
 from config.desired.colours import Colour, named
 from tasks.core.step import Change, Kind
+from tasks.steps.share import held_back
 from tasks.steps.stack_actual import Actual
 
 
@@ -37,7 +38,10 @@ def _seconds(words: str, actual: Actual) -> str:
 def _gap(name: str, containers: list[Container], actual: Actual, outage: str) -> list[Change]:
     if not containers:
         return [by_up(Kind.START, name, f"start {name}", "absent", "running")]
-    found = containers[0]
+    return _replacement(name, containers[0], actual, outage) or _repair(name, containers)
+
+
+def _replacement(name: str, found: Container, actual: Actual, outage: str) -> list[Change]:
     image = actual.images.get(found.service)
     if image is not None and found.image != image:
         before, after = found.image[7:19], image[7:19] + outage
@@ -46,10 +50,18 @@ def _gap(name: str, containers: list[Container], actual: Actual, outage: str) ->
         outside, after = ", ".join(actual.outside(found)), f"as config says{outage}"
         before = f"not in {outside}" if outside else "other settings"
         return [by_up(Kind.CHANGE, name, f"recreate {name}", before, after)]
+    return []
+
+
+def _repair(name: str, containers: list[Container]) -> list[Change]:
+    found = containers[0]
     if not found.ready:
         return [
             by_up(Kind.RESTART, name, f"recover {name}", found.health or found.state, "running")
         ]
+    if held_back(found):
+        what = f"give {name} its whole part of the processors"
+        return [by_up(Kind.CHANGE, f"part of {name}", what, "that of a start", "whole")]
     if len(containers) > 1:
         return [
             by_up(

@@ -1,6 +1,6 @@
 """Docker Compose v2: argv out, parsed facts in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clients.command import Command, Secret
@@ -51,6 +51,13 @@ def up(prefix: Prefix, home: Path, *, wait_s: int, orphans: bool = False) -> Com
         "--wait", "--wait-timeout", str(wait_s),
         timeout_s=wait_s + 60, limited_by="dify.start_within_s",
     )  # fmt: skip
+
+
+def create(prefix: Prefix, home: Path, services: Sequence[str]) -> Command:
+    """Containers of these services alone are made, as `up` would make them, and not started."""
+    return _compose(
+        prefix, home, "up", "--no-start", "--no-deps", "--no-build", *services, timeout_s=180
+    )
 
 
 def down(prefix: Prefix, home: Path) -> Command:

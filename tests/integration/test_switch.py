@@ -38,6 +38,7 @@ from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
 from tasks.steps.routes import Routes
 from tasks.steps.settings import settings_steps
+from tasks.steps.share import STARTING, WHOLE
 from tasks.steps.stack_nginx import reload
 from tasks.steps.switch import switch_back
 from tasks.steps.written import routed
@@ -114,6 +115,42 @@ def test_a_setting_changes_and_no_request_fails(stack: Site) -> None:
     ]
     assert names(stack) | {"api": "api-green", "worker": "worker-green"} == names(stack)
     assert switch(changed(stack, log_level="DEBUG")) == []
+
+
+def shares(site: Site) -> dict[str, int]:
+    """What compose.yaml calls a container → its part of busy processors, 0 for the engine's own."""
+    return {c.defined: c.shares for c in site.docker.containers(site.environment.dify.project)}
+
+
+def test_a_new_one_starts_with_a_part_of_the_processors_and_has_all_of_it_then(
+    stack: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch(stack)
+    before = set(shares(stack))
+    real = Docker.share
+
+    def ended(docker: Docker, container: str, weight: int) -> None:
+        if weight == WHOLE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(docker, container, weight)
+
+    site = changed(stack, log_level="CRITICAL")
+    with monkeypatch.context() as patched:
+        patched.setattr(Docker, "share", ended)
+        assert in_child(lambda: switch(site)) == -signal.SIGKILL
+        begun = shares(stack)
+    new = set(begun) - before
+    assert {name for name, weight in begun.items() if weight == STARTING} == new
+    assert len(new) > 1
+    parts = {what for what in planned(site) if "whole part" in what}
+    assert parts == {f"give {split(name)[0]} its whole part of the processors" for name in new}
+    with load(address(stack), PATHS) as counted:
+        switch(site)
+    assert counted.failed == {}
+    found = shares(stack)
+    assert {name: found[name] for name in new} == dict.fromkeys(new, WHOLE)
+    assert STARTING not in found.values()
+    assert switch(site) == []
 
 
 def test_a_deploy_with_nothing_to_do_looks_at_the_containers_once(

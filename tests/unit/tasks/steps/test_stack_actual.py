@@ -47,6 +47,16 @@ def test_what_is_outside_a_network_does_not_fit() -> None:
     assert seen.fits(joined)
 
 
+def test_beside_what_serves_starts_what_is_made_anew_alone() -> None:
+    old = container("api", made="old")
+    assert actual(old, container("worker", made="w")).beside() == ["api-green"]
+    stopped = container("api", colour=GREEN, made="A", state="exited")
+    assert actual(old, stopped).beside() == ["api-green"]
+    assert actual(old, container("api", colour=GREEN, made="A")).beside() == []
+    assert actual(old, obstacles={"api": "no memory"}).beside() == []
+    assert Actual(SERVICES).beside() == []
+
+
 def test_what_fits_stays_in_its_colour() -> None:
     found = actual(
         container("api", colour=GREEN, made="A"),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from config.desired.colours import Colour
+from tasks.steps.share import STARTING, WHOLE
 from tasks.steps.stack_changes import of_service
 from tests.unit.tasks.steps.test_stack_actual import actual, container
 
@@ -25,3 +26,12 @@ def test_an_outage_is_told_with_its_reason_and_its_seconds() -> None:
 
 def test_nothing_is_told_of_what_fits() -> None:
     assert of_service("api", Colour.BLUE, actual(container("api", made="a"))) == []
+
+
+def test_what_a_killed_start_held_back_is_given_its_whole_part() -> None:
+    held = replace(container("api", made="a"), shares=STARTING)
+    (change,) = of_service("api", Colour.BLUE, actual(held))
+    assert change.what == "give api its whole part of the processors"
+    assert of_service("api", Colour.BLUE, actual(replace(held, shares=WHOLE))) == []
+    (ill,) = of_service("api", Colour.BLUE, actual(replace(held, health="unhealthy")))
+    assert ill.what == "recover api"

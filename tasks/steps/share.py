@@ -1,0 +1,41 @@
+"""The part of busy processors that new containers have until they have started."""
+
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+
+from clients.docker_objects import Container
+from tasks.core.site import Site
+from tasks.steps.containers import containers
+from tasks.steps.docker import compose_prefix
+from tasks.tools import compose
+
+# Docker's own weight of a container. Idle processors are everybody's whatever the weights are.
+WHOLE = 1024
+STARTING = 256
+
+
+def held_back(one: Container) -> bool:
+    """Whether it still has the part of one that starts."""
+    return one.shares == STARTING
+
+
+@contextmanager
+def gently(site: Site, beside: Collection[str]) -> Generator[None]:
+    """These, as compose.yaml names them, start with a quarter of what those have that serve.
+
+    An application takes its start's whole time to load its code, and people wait for the answers
+    of the old one meanwhile. In the end nothing of the stack is held back, whoever began it.
+    """
+    if beside:
+        # Where it fails, the start that follows makes them and says why.
+        site.node.attempt(
+            compose.create(compose_prefix(site.node), site.environment.dify.home, sorted(beside))
+        )
+        for one in containers(site):
+            if one.defined in beside and one.state != "running":
+                site.docker.share(one.id, STARTING)
+    try:
+        yield
+    finally:
+        for one in filter(held_back, containers(site)):
+            site.docker.share(one.id, WHOLE)
