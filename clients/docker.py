@@ -16,7 +16,16 @@ from clients.command import Command
 from clients.credentials import Credentials
 from clients.docker_engine import Engine
 from clients.docker_frames import unframed
-from clients.docker_objects import ONE_OFF, PROJECT, Container, Image, Network, Running, Subnet
+from clients.docker_objects import (
+    ASIDE,
+    ONE_OFF,
+    PROJECT,
+    Container,
+    Image,
+    Network,
+    Running,
+    Subnet,
+)
 from clients.waiting import until
 from config.errors import RolloutError
 
@@ -297,8 +306,9 @@ class Docker(Engine):
             self.remove(str(made["Id"]))
 
     def _alone(self, mounts: Mapping[str, str]) -> dict[str, Any]:
-        """Of a container without a network."""
+        """Of a container without a network, beside those that people wait for."""
         return self.client.api.create_host_config(
+            cpu_shares=ASIDE,
             network_mode="none",
             log_config=LogConfig(type=LogConfig.types.JSON),
             binds=[f"{here}:{there}" for here, there in mounts.items()],

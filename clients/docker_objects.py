@@ -7,6 +7,8 @@ from config.desired.colours import Colour, named, split
 
 ONE_OFF = "com.docker.compose.oneoff"
 PROJECT = "com.docker.compose.project"
+# Weights where processors are busy: the engine's own, and that of what nobody waits for yet.
+WHOLE, ASIDE = 1024, 256
 KEPT = "-kept"  # the end of the name of an old container that only its files are asked for
 
 

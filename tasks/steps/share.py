@@ -3,20 +3,16 @@
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 
-from clients.docker_objects import Container
+from clients.docker_objects import ASIDE, WHOLE, Container
 from tasks.core.site import Site
 from tasks.steps.containers import containers
 from tasks.steps.docker import compose_prefix
 from tasks.tools import compose
 
-# Docker's own weight of a container. Idle processors are everybody's whatever the weights are.
-WHOLE = 1024
-STARTING = 256
-
 
 def held_back(one: Container) -> bool:
     """Whether it still has the part of one that starts."""
-    return one.shares == STARTING
+    return one.shares == ASIDE
 
 
 @contextmanager
@@ -33,7 +29,7 @@ def gently(site: Site, beside: Collection[str]) -> Generator[None]:
         )
         for one in containers(site):
             if one.defined in beside and one.state != "running":
-                site.docker.share(one.id, STARTING)
+                site.docker.share(one.id, ASIDE)
     try:
         yield
     finally:

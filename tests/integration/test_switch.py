@@ -20,7 +20,7 @@ from clients.dify import Dify
 from clients.dify.graphs import Graph, reverse
 from clients.dify.workflow import finished
 from clients.docker import Docker
-from clients.docker_objects import Container
+from clients.docker_objects import ASIDE, WHOLE, Container
 from clients.waiting import until
 from config.desired.colours import other, split
 from config.desired.stack import ROUTES
@@ -38,7 +38,6 @@ from tasks.steps.maintenance import is_read
 from tasks.steps.pairs import pairs
 from tasks.steps.routes import Routes
 from tasks.steps.settings import settings_steps
-from tasks.steps.share import STARTING, WHOLE
 from tasks.steps.stack_nginx import reload
 from tasks.steps.switch import switch_back
 from tasks.steps.written import routed
@@ -140,16 +139,16 @@ def test_a_new_one_starts_with_a_part_of_the_processors_and_has_all_of_it_then(
         assert in_child(lambda: switch(site)) == -signal.SIGKILL
         begun = shares(stack)
     new = set(begun) - before
-    assert {name for name, weight in begun.items() if weight == STARTING} == new
+    assert {name for name, weight in begun.items() if weight == ASIDE} == new
     assert len(new) > 1
     parts = {what for what in planned(site) if "whole part" in what}
-    assert parts == {f"give {split(name)[0]} its whole part of the processors" for name in new}
+    assert parts == {f"give {name} its whole part of the processors" for name in new}
     with load(address(stack), PATHS) as counted:
         switch(site)
     assert counted.failed == {}
     found = shares(stack)
     assert {name: found[name] for name in new} == dict.fromkeys(new, WHOLE)
-    assert STARTING not in found.values()
+    assert ASIDE not in found.values()
     assert switch(site) == []
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from clients.docker_objects import ASIDE, WHOLE
 from config.desired.colours import Colour
-from tasks.steps.share import STARTING, WHOLE
 from tasks.steps.stack_changes import of_service
 from tests.unit.tasks.steps.test_stack_actual import actual, container
 
@@ -29,7 +29,7 @@ def test_nothing_is_told_of_what_fits() -> None:
 
 
 def test_what_a_killed_start_held_back_is_given_its_whole_part() -> None:
-    held = replace(container("api", made="a"), shares=STARTING)
+    held = replace(container("api", made="a"), shares=ASIDE)
     (change,) = of_service("api", Colour.BLUE, actual(held))
     assert change.what == "give api its whole part of the processors"
     assert of_service("api", Colour.BLUE, actual(replace(held, shares=WHOLE))) == []
