@@ -7,11 +7,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import IO, Any, cast
 
-from docker import auth
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig
 from requests import RequestException
 
+from clients import docker_login
 from clients.command import Command
 from clients.credentials import Credentials
 from clients.docker_engine import Engine
@@ -28,9 +28,6 @@ from clients.docker_objects import (
 )
 from clients.waiting import until
 from config.errors import RolloutError
-
-# Untyped as it is shipped.
-_auth = cast(Any, auth)
 
 _RUNS = 3
 _FEW = 200
@@ -103,13 +100,10 @@ class Docker(Engine):
             requests.RequestException, RolloutError: the engine's or the registry's refusal.
         """
         api = self.client.api
-        header = (
-            _login_header(login) if login else _auth.get_config_header(api, _registry(reference))
-        )
         with api.post(
             self._url("/images/create"),
             params={"fromImage": reference},
-            headers={"X-Registry-Auth": header} if header else {},
+            headers=docker_login.headers(api, reference, login),
             stream=True,
             timeout=(quiet_s, quiet_s),
         ) as response:
@@ -406,13 +400,3 @@ class Docker(Engine):
         """No container of that name or id is left."""
         with self._asked(), suppress(NotFound):
             self.client.api.remove_container(container, force=True, v=True)
-
-
-def _login_header(login: Credentials) -> Any:
-    return _auth.encode_header(
-        {"username": login.username, "password": login.password.get_secret_value()}
-    )
-
-
-def _registry(reference: str) -> str:
-    return str(_auth.resolve_repository_name(reference.partition("@")[0])[0])
