@@ -153,9 +153,9 @@ class OneMachine(LabSite):
 
 
 def forget(site: LabSite) -> None:
-    """Neither Dify's containers nor its databases are left."""
+    """Neither Dify's containers nor its databases are left, nor those of its drills."""
     site.rollout("down", ENVIRONMENT, "--yes")
-    for database in ("dify", "dify_plugin"):
+    for database in ("dify", "dify_plugin", "dify_drill", "dify_plugin_drill"):
         site.lab.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
     if site.lab.sql("SELECT 1 FROM pg_roles WHERE rolname = 'dbuser_dify'"):
         site.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
