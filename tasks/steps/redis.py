@@ -23,12 +23,13 @@ def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
 class RedisRequirements:
     """Redis lets Dify in where Dify will ask, and forgets nothing when memory is short.
 
-    `pending`: whether the parts before this one have still to make it; what is missing is theirs
-    to say then. `within_s`: how long one that does not answer is asked again.
+    `pending`, `unset`: whether the parts before this one have still to make it, or to set it; what
+    is missing is theirs to say then. `within_s`: how long one that does not answer is asked again.
     """
 
     site: Site
     pending: Callable[[], bool] = lambda: False
+    unset: Callable[[], bool] = lambda: False
     within_s: float = CONNECT_WITHIN_S
     name: str = "redis"
     settle_s: float = 0
@@ -49,7 +50,7 @@ class RedisRequirements:
                 advice = "start it, or mend redis.host and redis.port in the environment's file"
                 return [StepError("redis", str(error), advice=advice, passes=True)]
             policy = facts.get("maxmemory_policy", "noeviction")
-            if policy != "noeviction":
+            if policy != "noeviction" and not self.unset():
                 cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
                 advice = "as administrator: CONFIG SET maxmemory-policy noeviction"
                 return [StepError("redis", cause, advice=advice)]

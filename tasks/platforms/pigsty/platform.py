@@ -126,9 +126,14 @@ def _pgsql(site: Site) -> list[Step[Any]]:
 
 
 def _redis(site: Site) -> list[Step[Any]]:
-    servers = redis.Instances(site, site.environment.pigsty.redis_cluster)
-    unmade = RedisRequirements(site, pending=lambda: bool(servers.observe()), within_s=0)
-    return [*redis.redis_steps(site), unmade]
+    parts = redis.redis_steps(site)
+    required = RedisRequirements(
+        site,
+        pending=lambda: bool(parts[0].observe()),
+        unset=lambda: any(part.plan(part.observe()) for part in parts),
+        within_s=0,
+    )
+    return [*parts, required]
 
 
 PLATFORM: Platform = Pigsty()

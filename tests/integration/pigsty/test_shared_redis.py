@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.core.site import Site
+from tasks.core.step import Change
 from tasks.points.landing import forget_jobs
 from tasks.steps.redis import dify_redis
 from tasks.steps.table import PARTS
@@ -51,6 +52,15 @@ def there(double: PigstyDouble) -> Generator[Site]:
             client.mset(values)
     yield made
     path.write_text(before)
+
+
+def test_that_it_may_evict_is_a_change_of_a_plan_and_not_in_its_way(
+    there: Site, double: PigstyDouble
+) -> None:
+    own = site(double, database=2, broker_database=3)
+    planned = [each for part in PARTS["redis"](own) for each in part.plan(part.observe())]
+    assert [type(each) for each in planned] == [Change]
+    assert "maxmemory-policy" in planned[0].what
 
 
 def test_the_other_databases_are_taken_and_these_left_alone(
