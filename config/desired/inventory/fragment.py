@@ -148,20 +148,19 @@ def _user(environment: Environment, password: str) -> Entry:
 
 
 def _databases(environment: Environment, release: Release) -> Iterable[Entry]:
+    """That of plugins stays empty before 1.0; a restore point has both of every release."""
     postgres, needs = environment.postgres, release.postgres
-    plugins = "plugin_daemon" in release.services
     for name, extensions, comment in (
         (postgres.database, needs.extensions, "Dify"),
         (postgres.plugin_database, needs.plugin_extensions, "plugins of Dify"),
     ):
-        if name == postgres.database or plugins:
-            yield {
-                "name": name,
-                "owner": postgres.user,
-                "revokeconn": True,
-                "extensions": [{"name": extension} for extension in extensions],
-                "comment": comment,
-            }
+        yield {
+            "name": name,
+            "owner": postgres.user,
+            "revokeconn": True,
+            "extensions": [{"name": extension} for extension in extensions],
+            "comment": comment,
+        }
 
 
 def _drill_databases(environment: Environment, databases: Iterable[Entry]) -> Iterable[Entry]:

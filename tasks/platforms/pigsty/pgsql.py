@@ -314,9 +314,7 @@ def pgsql_steps(site: Site, main: Postgres, plugin: Postgres) -> list[Step[Any]]
         Files(site, main),
         Role(site, main),
     ]
-    logins = [(main, needs.extensions)]
-    if "plugin_daemon" in site.release.services:
-        logins.append((plugin, needs.plugin_extensions))
+    logins = [(main, needs.extensions), (plugin, needs.plugin_extensions)]
     drilled = (DRILL,) if site.environment.backup.repository else ()
     for suffix in ("", *drilled):
         steps += [

@@ -77,6 +77,14 @@ def test_databases_have_an_owner_and_extensions_by_their_sql_names(said):
     assert all("state" not in database for database in databases)
 
 
+def test_a_release_without_plugins_has_their_database_too_as_its_points_do(ours_of):
+    databases = ours_of("0.6.11").databases
+    assert [(d["name"], d["extensions"]) for d in databases] == [
+        ("dify", [{"name": "uuid-ossp"}, {"name": "vector"}]),
+        ("dify_plugin", []),
+    ]
+
+
 def test_nobody_but_dify_is_let_in(said):
     rules = said(pigsty={"pg_senders": ["10.7.0.0/16"]})["children"]["pg-dify"]["vars"]
     rules = rules["pg_hba_rules"]
