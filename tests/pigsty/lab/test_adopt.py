@@ -1,7 +1,9 @@
-"""Pigsty's own app is taken over with all it has, given back, and taken over for good."""
+"""Difys on real Pigsty are taken over with all they have, given back, and taken over for good."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from difflib import ndiff
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,16 @@ from tasks.core.site import Site
 from tests.integration.adopting import contents, logs_in, members, people_see
 from tests.pigsty.lab.foreign import DOMAIN, set_up
 from tests.pigsty.lab.pigstys_app import pigstys_app
+from tests.pigsty.lab.recipes_dify import REDIS_PASSWORD, ROLE, recipes_dify
 from tests.pigsty.lab.site import ENVIRONMENT, LabSite, lab_site
 from tests.ports import free_ports
 
 ADOPT = ("adopt", ENVIRONMENT, "--yes")
 DATABASES = ("dify_own", "dify_own_plugin")
+# The machine has one Redis cluster of Pigsty's, the recipe's: there are other databases in it.
+BESIDE = {"DATABASE": "2", "BROKER_DATABASE": "3"}
+WITHOUT_PLUGINS = f"CREATE DATABASE dify_plugin OWNER {ROLE}"
+Made = Callable[[LabSite, Path], AbstractContextManager[Site]]
 
 
 @dataclass(frozen=True)
@@ -44,9 +51,10 @@ class Both:
         return bool(until(lambda: set_up(self.there), within_s=30, every_s=0.5))
 
 
-@pytest.fixture(scope="module")
-def both() -> Generator[Both]:
-    with lab_site() as other, pigstys_app(other, home(other)) as there, lab_site() as own:
+@pytest.fixture(scope="module", params=[pigstys_app, recipes_dify])
+def both(request: pytest.FixtureRequest) -> Generator[Both]:
+    made: Made = request.param
+    with lab_site() as other, made(other, home(other)) as there, lab_site() as own:
         try:
             prepare(own, there)
             yield Both(there, own)
@@ -67,14 +75,30 @@ def prepare(own: LabSite, there: Site) -> None:
     own.set(dict(zip(("DATABASE", "PLUGIN_DATABASE"), DATABASES, strict=True)), "POSTGRES")
     own.set({"DOMAIN": DOMAIN}, "PORTAL")
     own.set({"REPOSITORY": str(home(own) / "points"), "DRILL__PORT": str(drill)}, "BACKUP")
-    words = ("secrets", ENVIRONMENT, "admin_password", "--set")
-    done = own.rollout(*words, text=there.secret("admin_password"))
+    give(own, "admin_password", there.secret("admin_password"))
+    if dify.project == "dify-recipe":
+        own.set(BESIDE, "REDIS")
+        give(own, "redis_password", REDIS_PASSWORD)
+
+
+def give(site: LabSite, secret: str, value: str) -> None:
+    done = site.rollout("secrets", ENVIRONMENT, secret, "--set", text=value)
     assert done.returncode == 0, done.stderr
+
+
+def lost(before: str, after: str) -> list[str]:
+    """Lines of pigsty.yml that are no longer where they were; what the environment has stays."""
+    compared = ndiff(before.splitlines(), after.splitlines())
+    return [line for line in compared if line.startswith("- ")]
 
 
 def test_a_plan_names_it_and_what_is_in_the_way(both: Both) -> None:
     ran = both.running()
     plan = both.own.rollout("adopt", ENVIRONMENT, *both.named, "--dry-run")
+    if both.there.environment.dify.project == "dify-recipe":
+        assert plan.returncode == 1 and "it has no database of plugins" in plan.stdout + plan.stderr
+        both.own.lab.sql(WITHOUT_PLUGINS)
+        plan = both.own.rollout("adopt", ENVIRONMENT, *both.named, "--dry-run")
     assert plan.returncode == 2, plan.stdout + plan.stderr
     assert f"dify.conf of the portal leads {DOMAIN} to it" in plan.stdout
     assert "set aside dify.conf of the portal" in plan.stdout
@@ -84,6 +108,7 @@ def test_a_plan_names_it_and_what_is_in_the_way(both: Both) -> None:
 def test_it_is_taken_over_with_all_it_has_and_given_back(both: Both) -> None:
     before, folder = people_see(both.there), contents(both.there.environment.dify.home)
     inventory, ran = both.own.lab.tree / "pigsty.yml", both.running()
+    text = inventory.read_text()
     done = both.adopted()
     assert done["work"] == "taken over" and done["proved"].startswith("proved by a drill in")
     assert both.running() == set() and both.served()
@@ -99,6 +124,7 @@ def test_it_is_taken_over_with_all_it_has_and_given_back(both: Both) -> None:
     assert people_see(both.there) == before and logs_in(both.there, both.named[1])
     assert contents(both.there.environment.dify.home) == folder
     assert f"{ENVIRONMENT} has its domain" not in inventory.read_text()
+    assert not lost(text, inventory.read_text())
 
 
 def test_it_is_taken_over_once_more_and_its_containers_removed(both: Both) -> None:
