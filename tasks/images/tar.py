@@ -56,7 +56,7 @@ def entries(file: IO[bytes]) -> Iterator[Entry]:
 
 
 def content(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
-    """The entry's bytes."""
+    """The entry's bytes; what fills its last block must be nothing."""
     file.seek(entry.offset)
     left = entry.size
     while left:
@@ -65,6 +65,9 @@ def content(file: IO[bytes], entry: Entry) -> Iterator[bytes]:
             raise Damaged(f"truncated inside {entry.name}")
         left -= len(data)
         yield data
+    fill = padding(entry.size)
+    if file.read(len(fill)) != fill:
+        raise Damaged(f"damaged part: {entry.name} (its last block)")
 
 
 class Section:
@@ -82,13 +85,10 @@ class Section:
 
 
 def digest(file: IO[bytes], entry: Entry) -> str:
-    """The sha256 of the entry's bytes; what fills its last block must be nothing."""
+    """The sha256 of the entry's bytes."""
     total = hashlib.sha256()
     for data in content(file, entry):
         total.update(data)
-    fill = padding(entry.size)
-    if file.read(len(fill)) != fill:
-        raise Damaged(f"damaged part: {entry.name} (its last block)")
     return total.hexdigest()
 
 

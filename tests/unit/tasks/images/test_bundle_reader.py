@@ -47,6 +47,11 @@ def test_a_whole_one_is_taken(folder) -> None:
     assert (folder / "extra/some.whl").read_bytes() == b"added"
 
 
+def test_what_fills_the_last_block_of_the_sums_is_nothing(folder) -> None:
+    at = len(WHOLE) - len(END) - 1
+    assert "SHA256SUMS (its last block)" in refusal(folder, WHOLE[:at] + b"\1" + WHOLE[at + 1 :])
+
+
 @given(st.data())
 def test_any_damage_is_one_sentence(folder, data) -> None:
     at = data.draw(st.integers(0, len(WHOLE) - 1))
