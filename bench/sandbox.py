@@ -37,6 +37,7 @@ def given(ports: Sequence[int]) -> dict[str, str]:
         "ROLLOUT__DIFY__PROJECT": "dify-bench-switch",
         "ROLLOUT__DIFY__SUBNET": free_subnet(),
         "ROLLOUT__DIFY__PORT": stack,
+        "ROLLOUT__DIFY__API_WORKERS": "2",  # one is near its end with so many streams
         "ROLLOUT__DIFY__CELERY_WORKERS": "16",
         "ROLLOUT__DIFY__SERVICES": '["api_websocket"]',
         "ROLLOUT__POSTGRES__PORT": postgres,

@@ -12,6 +12,9 @@ from config.environment import Environment
 from tasks.steps.routes import ADDRESS
 from tasks.steps.stack_nginx import among
 
+# Asking takes the engine's time, which those who are measured want.
+SELDOM_S = 5
+
 
 class Watching:
     """`most`: bytes that all containers used at most. `switch_s`: from each time that other routes
@@ -36,7 +39,7 @@ class Watching:
 
     def _memory(self) -> None:
         docker = Docker()
-        while not self._over.wait(1):
+        while not self._over.wait(SELDOM_S):
             found = docker.running(self.environment.dify.project)
             with suppress(DockerUnusable):  # one has ended meanwhile
                 self.most = max(self.most, sum(docker.memory(one.id) for one in found))
