@@ -12,22 +12,22 @@ from tests.integration.load import LONGEST_S, Opened, load
 from tests.pigsty.lab.site import ENVIRONMENT, PROJECT, LabSite, forget, lab_site
 
 PATHS = ("/console/api/setup", "/install")
-DOMAIN = "dify-colours.pigsty"
 DEPLOY = ("deploy", ENVIRONMENT, "--yes")
-CERTIFICATES = f"rm -f /etc/nginx/conf.d/cert/{DOMAIN}.*"
 
 
-@pytest.fixture(scope="module")
-def site() -> Generator[LabSite]:
+@pytest.fixture(scope="module", params=["stack", "services"])
+def site(request: pytest.FixtureRequest) -> Generator[LabSite]:
+    """The portal leads to the stack's nginx, or to each service; a domain of its own each."""
+    domain = f"dify-{request.param}.pigsty"
     with lab_site() as made:
-        made.set({"DOMAIN": DOMAIN}, "PORTAL")
+        made.set({"DOMAIN": domain, "ROUTE": request.param}, "PORTAL")
         try:
             made.json(*DEPLOY)
             yield made
         finally:
             forget(made)
-            made.lab.inside(CERTIFICATES)
-            for left in made.lab.tree.glob(f"files/pki/*/{DOMAIN}.*"):
+            made.lab.inside(f"rm -f /etc/nginx/conf.d/cert/{domain}.*")
+            for left in made.lab.tree.glob(f"files/pki/*/{domain}.*"):
                 left.unlink()
 
 
@@ -45,8 +45,9 @@ def services(site: LabSite) -> dict[str, str]:
 
 def deployed_unnoticed(site: LabSite, what: str) -> None:
     """A deploy changes something while people ask at the portal."""
-    began = time.monotonic()
-    with load(f"https://{DOMAIN}", PATHS, opened=people(site)) as counted:
+    portal, began = site.opened().environment.portal, time.monotonic()
+    what = f"{portal.route}, {what}"
+    with load(f"https://{portal.domain}", PATHS, opened=people(site)) as counted:
         assert site.json(*DEPLOY)["changes"] > 0
     seconds, slowest = time.monotonic() - began, max(counted.seconds)
     print(f"{what}: {counted.total} requests in {seconds:.0f} s, the slowest {slowest:.2f} s")
