@@ -392,8 +392,11 @@ class Docker(Engine):
         return int(memory.get("usage", 0)) - int(memory.get("stats", {}).get("inactive_file", 0))
 
     def share(self, container: str, weight: int) -> None:
-        """It has this part of busy processors, where others have 1024 each."""
-        with self._asked():
+        """The container has this part of busy processors, where others have 1024 each.
+
+        One that ends at this moment keeps its part: the engine refuses to change it.
+        """
+        with self._asked(), suppress(APIError):
             self.client.api.update_container(container, cpu_shares=weight)
 
     def remove(self, container: str) -> None:

@@ -1,17 +1,14 @@
 """The phases of a restore as tasks, and the way back from each of them."""
 
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from config.errors import StepError
 from flows.parts.graph import Graph
 from tasks.points import tasks
 from tasks.points.restore import Restored, Restoring
 from tasks.points.way_back import WayBack
+from tasks.steps.maintenance import dispensable
 from tasks.steps.tasks import close_portal
-
-log = logging.getLogger("rollout")
 
 
 def restored(graph: Graph, restoring: Restoring) -> Restored:
@@ -32,10 +29,8 @@ def restored(graph: Graph, restoring: Restoring) -> Restored:
 
 def close(graph: Graph) -> None:
     """People get the page of maintenance; no run waits for a portal that is broken."""
-    try:
+    with dispensable():
         graph.run(close_portal)
-    except StepError as error:
-        log.warning("portal: people see no page of maintenance: %s", error.cause)
 
 
 @contextmanager

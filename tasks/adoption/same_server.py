@@ -25,23 +25,25 @@ _BEGAN = "SELECT pg_catalog.pg_postmaster_start_time()"
 
 def is_one_postgres(site: Site, there: Site) -> bool:
     """Whether PostgreSQL of the site is that of the other Dify."""
-    theirs, ours = session_database(there), dify_database(site)
-    login = replace(ours, user=theirs.user, password=theirs.password, database=theirs.database)
+    other = session_database(there)
+    own = replace(
+        dify_database(site), user=other.user, password=other.password, database=other.database
+    )
     try:
-        with theirs.connect() as one, login.connect() as other:
-            return _began(one) == _began(other)
+        with other.connect() as at_other, own.connect() as at_own:
+            return _began(at_other) == _began(at_own)
     except (NotKnown, psycopg.Error):
         return _one_address(site.environment.postgres, there.environment.postgres)
 
 
 def is_one_redis(site: Site, there: Site) -> bool:
     """Whether Redis of the site is that of the other Dify."""
-    theirs, ours = dify_redis(there), site.environment.redis
-    login = replace(theirs, host=ours.host, port=ours.port)
+    other, redis = dify_redis(there), site.environment.redis
+    own = replace(other, host=redis.host, port=redis.port)
     try:
-        return _run_id(theirs) == _run_id(login)
+        return _run_id(other) == _run_id(own)
     except (NotKnown, KeyError):
-        return _one_address(ours, there.environment.redis)
+        return _one_address(redis, there.environment.redis)
 
 
 def _began(connection: Connection) -> Any:

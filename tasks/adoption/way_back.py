@@ -1,7 +1,5 @@
 """The way back of an adoption: the other Dify is started again, as it ran."""
 
-import logging
-
 from clients.docker_stacks import Stacks
 from clients.waiting import until
 from config.errors import StepError
@@ -15,9 +13,7 @@ from tasks.core.adoption_mark import Adoption
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.steps.containers import down
-from tasks.steps.maintenance import close, reopen
-
-log = logging.getLogger("rollout")
+from tasks.steps.maintenance import close, dispensable, reopen
 
 START_S, POLL_S = 300.0, 0.5
 
@@ -29,8 +25,9 @@ def go_back(site: Site) -> Adoption:
         StepError: there is no way back, or the other Dify does not answer.
     """
     mark, stacks = current(site), Stacks(site.node)
-    if not mark.pending:
-        _close(site)
+    if not mark.pending:  # else the adoption has shown it, or does not have the domain yet
+        with dispensable():
+            close(site)
     down(site)
     origin = Origin(mark.project, tuple(stacks.members(mark.project)))
     keepers = {each.id for each in origin.keepers}
@@ -45,17 +42,6 @@ def go_back(site: Site) -> Adoption:
     files.remove(site)
     adoption_mark.forget(site)
     return mark
-
-
-def _close(site: Site) -> None:
-    """People get the page of maintenance; the way back does not wait for a portal that is broken.
-
-    An adoption that goes on has shown it already, or not yet got the domain.
-    """
-    try:
-        close(site)
-    except StepError as error:
-        log.warning("portal: people see no page of maintenance: %s", error.cause)
 
 
 def _require_answer(site: Site, project: str) -> None:

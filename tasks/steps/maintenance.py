@@ -5,9 +5,11 @@ next rollout takes away.
 """
 
 import http.client
+import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from config.desired.maintenance import MARK, maintenance_file
@@ -15,6 +17,8 @@ from config.errors import StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome, converge
 from tasks.platforms.base import Address, Included
+
+log = logging.getLogger("rollout")
 
 ANSWER_S = 5.0
 SETTLE_S = 10.0
@@ -72,10 +76,19 @@ class Maintenance:
             raise
 
 
-def prepare(site: Site) -> None:
-    """The page lies where the domain's server includes it, and nginx is not told to read it.
+@contextmanager
+def dispensable() -> Generator[None]:
+    """A page that cannot be shown is a warning: nothing waits for a portal that is broken."""
+    try:
+        yield
+    except StepError as error:
+        log.warning("portal: people see no page of maintenance: %s", error.cause)
 
-    Where the domain has no server of ours yet, people never see that one without its page.
+
+def prepare(site: Site) -> None:
+    """The page's file is where the domain's server includes it; nginx is not reloaded.
+
+    A server of this environment that is written afterwards has the page from its first reload on.
     """
     if included := site.platform.included(site):
         included.write(_page(site, included, _asked(site)))

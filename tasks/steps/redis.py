@@ -23,8 +23,9 @@ def dify_redis(site: Site, *, broker: bool = False) -> RedisServer:
 class RedisRequirements:
     """Redis lets Dify in where Dify will ask, and forgets nothing when memory is short.
 
-    `pending`, `unset`: whether the parts before this one have still to make it, or to set it; what
-    is missing is theirs to say then. `within_s`: how long one that does not answer is asked again.
+    `pending`, `unset`: whether earlier parts of the step will make the server, or change its
+    settings; their plans name what is missing, so this one does not. `within_s`: how long a
+    server that does not answer is asked again.
     """
 
     site: Site

@@ -17,10 +17,11 @@ def held_back(one: Container) -> bool:
 
 @contextmanager
 def gently(site: Site, beside: Collection[str]) -> Generator[None]:
-    """These, as compose.yaml names them, start with a quarter of what those have that serve.
+    """Services, by their names in compose.yaml, start with a quarter of the weight of the others.
 
-    An application takes its start's whole time to load its code, and people wait for the answers
-    of the old one meanwhile. In the end nothing of the stack is held back, whoever began it.
+    Loading an application takes a processor's whole time, while people wait for the answers of the
+    old container. At the end every container of the stack has its whole weight, also one that an
+    earlier, killed run has started.
     """
     if beside:
         # Where it fails, the start that follows makes them and says why.

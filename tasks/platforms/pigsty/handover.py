@@ -109,7 +109,10 @@ class ReturnedEntry(_Entry):
     """The other Dify's entry is there again, and this environment's is not."""
 
     def _wanted(self, text: str) -> str:
-        """Pigsty would render an entry of ours that stays to a file beside the other Dify's."""
+        """This environment's entry goes, too, where a file serves the other Dify.
+
+        From an entry that stays, Pigsty would render a second file for the same domain.
+        """
         path, files = str(inventory_path(self.site)), ReturnedFiles(self.site).observe()
         others = bool(files.serving or files.aside)
         words = text, self._domain, self.site.name, self._own, path

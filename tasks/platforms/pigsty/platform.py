@@ -127,9 +127,10 @@ def _pgsql(site: Site) -> list[Step[Any]]:
 
 def _redis(site: Site) -> list[Step[Any]]:
     parts = redis.redis_steps(site)
+    instances = parts[0]
     required = RedisRequirements(
         site,
-        pending=lambda: bool(parts[0].observe()),
+        pending=lambda: bool(instances.observe()),
         unset=lambda: any(part.plan(part.observe()) for part in parts),
         within_s=0,
     )

@@ -201,7 +201,7 @@ def test_people_get_the_page_with_the_handover_and_none_once_it_is_given_back(
         assert until(portal.people, there.__eq__, within_s=10, every_s=0.1) == there
         assert portal.files == files and not portal.is_ours()
         assert reopen(site).changes == ()
-        portal.rendered()  # by whoever has Pigsty render its entries
+        portal.rendered()  # Pigsty's own playbook renders its entries anew
         assert portal.files == files and list(serving(site)) == ["ai.conf"]
 
 

@@ -20,7 +20,7 @@ from tests.integration.upgrading import fill
 from tests.pigsty.lab.site import LabSite
 
 DOMAIN = "dify.pigsty"
-# Releases before 1.0 have no such table: what is encrypted there is as good as in theirs.
+# Releases before 1.0 have no such table; the test's encrypted credential needs one.
 SEALED = (
     b"CREATE TABLE IF NOT EXISTS provider_credentials"
     b" (tenant_id uuid, provider_name text, encrypted_config text)"
