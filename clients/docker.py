@@ -218,7 +218,7 @@ class Docker(Engine):
         """
         said: list[str] = []
         for most in (min(_FEW, lines), lines):
-            said = self._said(container, since=int(at), tail=most).splitlines()
+            said = self._said(container, since=f"{at:.6f}", tail=most).splitlines()
             if len(said) < most:
                 break
         return said
@@ -228,7 +228,7 @@ class Docker(Engine):
         at = self._said(container, tail=1, timestamps=1).partition(" ")[0]
         return datetime.fromisoformat(at).timestamp() if at else None
 
-    def _said(self, container: str, **asked: int) -> str:
+    def _said(self, container: str, **asked: int | str) -> str:
         """Its log by one request; the library's own first asks whether it has a terminal."""
         answer = self._get(f"/containers/{container}/logs", stdout=1, stderr=1, **asked)
         return unframed(answer).decode(errors="replace")

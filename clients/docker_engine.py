@@ -72,7 +72,7 @@ class Engine:
         """What the engine says of itself and its settings."""
         return cast(dict[str, Any], self.client.info())
 
-    def _get(self, path: str, **asked: int) -> bytes:
+    def _get(self, path: str, **asked: int | str) -> bytes:
         """The engine's answer, by a session that looks for no proxy, cookie or login each time."""
         api = self.client.api
         request = Request("GET", self._url(path), params=asked)

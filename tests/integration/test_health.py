@@ -304,6 +304,17 @@ def test_all_that_was_logged_since_then_is_read(quiet: Site):
     assert len(quiet.docker.logs_since(web.id, since, 300)) == 300
 
 
+def test_a_line_of_the_same_second_counts_for_one_run_only(quiet: Site):
+    """An error that the last run saw is not seen again."""
+    found = quiet.docker.running(quiet.environment.dify.project)
+    web = next(each for each in found if each.service == "web").id
+    docker("exec", web, "sh", "-c", "echo seen already >/proc/1/fd/1")
+    at = quiet.docker.spoke(web)
+    assert at
+    assert "seen already" in quiet.docker.logs_since(web, at - 0.001, 2000)
+    assert "seen already" not in quiet.docker.logs_since(web, at + 0.001, 2000)
+
+
 @pytest.mark.long
 def test_watching_draws_again_and_again_and_ends_quietly(quiet: Site):
     """On a terminal of 80 columns, until Ctrl-C; the exit status is how it was at last."""
