@@ -273,6 +273,9 @@ def adopt(
     without_drill: Annotated[
         bool, typer.Option("--without-drill", help="Do not prove the restore point first")
     ] = False,
+    re_embed: Annotated[
+        bool, typer.Option("--re-embed", help="Let its models embed what it keeps no embedding of")
+    ] = False,
     keep_days: Annotated[
         int, typer.Option("--keep-days", min=0, help="Refuse --finish for so many days")
     ] = 7,
@@ -292,6 +295,7 @@ def adopt(
         project=project,
         dry_run=dry_run,
         without_drill=without_drill,
+        re_embed=re_embed,
         keep_days=keep_days,
         back=back,
         finish=finish,

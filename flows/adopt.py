@@ -36,6 +36,7 @@ def adopt(
     project: str = "",
     dry_run: bool = False,
     without_drill: bool = False,
+    re_embed: bool = False,
     keep_days: Days = 7,
     back: bool = False,
     finish: bool = False,
@@ -53,6 +54,8 @@ def adopt(
         project: The compose project of that Dify; empty for the only other one on the machine.
         dry_run: Only show what would change, and what is in the way.
         without_drill: Do not prove the restore point before anything is stopped.
+        re_embed: Let models of its workspaces embed what Dify keeps no embedding of, where vectors
+            move from another store.
         keep_days: For so many days `finish` is refused, and there is a way back.
         back: Start the other Dify again, and stop this environment's stack.
         finish: Remove the containers of the other Dify: there is no way back from then on.
@@ -66,11 +69,13 @@ def adopt(
     with locked(environment, run=run, dry_run=dry_run, half_adopted=True) as site:
         graph = Graph(site)
         if dry_run:
-            return planned(graph, site, find(graph, project), run=run, drilled=drilled)
+            return planned(
+                graph, site, find(graph, project, re_embed=re_embed), run=run, drilled=drilled
+            )
         history.begin(site, reason=reason)
         if back or finish:
             return ended(graph, site, back=back, confirm=confirm)
-        seen = find(graph, project)
+        seen = find(graph, project, re_embed=re_embed)
         if site.environment.protected and not seen.mark:
             plan = planned(graph, site, seen, run=run, drilled=drilled)
             history.approve(approval(plan, site, given=approved_plan, reason=reason, work="adopt"))
@@ -78,8 +83,8 @@ def adopt(
         return kept(report)
 
 
-def find(graph: Graph, project: str) -> Seen:
-    return graph.run(tasks.find_origin, project=project)
+def find(graph: Graph, project: str, *, re_embed: bool) -> Seen:
+    return graph.run(tasks.find_origin, project=project, re_embed=re_embed)
 
 
 def planned(graph: Graph, site: Site, seen: Seen, *, run: str, drilled: bool) -> Report:

@@ -1,18 +1,18 @@
 """What stands in the way of taking over somebody else's Dify, and how long it is away."""
 
 from config.rules import adoption_files as files
-from config.rules.adoptable import Found
+from config.rules.adoptable import OWN, Found
 from config.rules.upgrade import Obstacle
 
-# As measured on two cores: saved, read back and loaded; a differential copy of files, and a start.
-DATABASE_BYTES_PER_S, FILES_BYTES_PER_S, START_S = 8e6, 100e6, 60
+# As measured on two cores: saved, read back and loaded; a differential copy of files, and a start;
+# texts whose embedding is kept, moved by Dify's own command.
+DATABASE_BYTES_PER_S, FILES_BYTES_PER_S, START_S, TEXTS_PER_S = 8e6, 100e6, 60, 400
 
 
 def obstacles(found: Found) -> list[Obstacle]:
     """Everything that a person has to settle before this Dify can be taken over."""
     asked = (
-        _version, _shared, _plugins, _unmounted, _vectors, _annotations, _tables, _account, _served,
-        _namesake,
+        _version, _shared, _plugins, _unmounted, _unkept, _tables, _account, _served, _namesake,
     )  # fmt: skip
     first = [each for each in (ask(found) for ask in asked) if each]
     return [*first, *files.obstacles(found)]
@@ -29,9 +29,10 @@ def stopped(project: str, services: list[str]) -> Obstacle | None:
     )
 
 
-def away_s(database: int, files: int) -> int:
-    """Seconds nobody can use Dify, for so many bytes."""
-    return round(START_S + database / DATABASE_BYTES_PER_S + files / FILES_BYTES_PER_S)
+def away_s(database: int, files: int, texts: int = 0) -> int:
+    """Seconds nobody can use Dify, for so many bytes, and texts whose vectors are moved."""
+    copied_s = database / DATABASE_BYTES_PER_S + files / FILES_BYTES_PER_S
+    return round(START_S + copied_s + texts / TEXTS_PER_S)
 
 
 def _version(found: Found) -> Obstacle | None:
@@ -73,36 +74,23 @@ def _unmounted(found: Found) -> Obstacle | None:
     )
 
 
-# Of Dify's stores the one that can be its own database.
-OWN = "pgvector"
-
-
-def _vectors(found: Found) -> Obstacle | None:
-    """Asked of each knowledge base: `.env` says only where new ones get their vectors."""
-    elsewhere = {store: count for store, count in found.vectors.items() if store != OWN}
-    if not elsewhere:
+def _unkept(found: Found) -> Obstacle | None:
+    """Nobody else's model is asked, which may cost tokens and hours, unless somebody said so."""
+    vectors = found.vectors
+    if found.re_embed or not (vectors.move and vectors.unkept):
         return None
     return Obstacle(
-        f"{sum(elsewhere.values())} knowledge bases have their vectors in "
-        f"{', '.join(sorted(elsewhere))}, and here they are in Dify's own database",
-        f"{_move(found)}, again until this is no longer said, since it ends well where it could "
-        "not move one; or delete these knowledge bases and upload their documents again afterwards",
-    )
-
-
-def _annotations(found: Found) -> Obstacle | None:
-    if not found.annotated or found.vector_store == OWN:
-        return None
-    return Obstacle(
-        f"annotation replies of {found.annotated} apps have their vectors in "
-        f"{found.vector_store or 'no store'}, and here they are in Dify's own database",
-        f"{_move(found)}; or turn these replies off, and on again afterwards",
+        f"vectors of {vectors} move into Dify's own database, and for {vectors.unkept} of "
+        f"{vectors.texts} texts it keeps no embedding: models of their workspaces would embed them",
+        "allow it, which may take hours and cost tokens: --re-embed; or delete what has them, and "
+        "upload it again afterwards",
     )
 
 
 def _tables(found: Found) -> Obstacle | None:
     """Dify's own command leaves alone what is in pgvector already."""
-    count = found.vectors.get(OWN, 0) + (found.annotated if found.vector_store == OWN else 0)
+    vectors = found.vectors
+    count = vectors.bases.get(OWN, 0) + (vectors.annotated if vectors.replies == OWN else 0)
     if found.beside or not count:
         return None
     return Obstacle(
@@ -110,14 +98,6 @@ def _tables(found: Found) -> Obstacle | None:
         "stop it, copy the tables embedding_* of that database into its own (pg_dump --no-owner "
         "--table='embedding_*' there, psql here, as Dify's role), set PGVECTOR_* in its .env to "
         "its own, and start it",
-    )
-
-
-def _move(found: Found) -> str:
-    return (
-        "move them while it runs: set VECTOR_STORE=pgvector and PGVECTOR_* to its own database in "
-        "its .env, start it with that, then: docker compose --project-name "
-        f"{found.project} exec api flask vdb-migrate"
     )
 
 

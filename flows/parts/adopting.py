@@ -104,9 +104,14 @@ class Adopting:
             point = self.saved(origin, there, repository)
         with self.laps.lap("restore and gate"):
             choice = run(points.choose, source=self.site, point=point, only=[])
-            done, self.checks = bring_back(self.graph, self.site, choice, serve)
+            done, self.checks = bring_back(self.graph, self.site, choice, self.serve)
             self.notes += done.notes
         return run(tasks.end_adoption, origin=origin)
+
+    def serve(self, graph: Graph) -> None:
+        """A run that is killed from here on does not bring the other Dify's data once more."""
+        self.notes += graph.run(tasks.move_vectors)
+        graph.run(tasks.serve)
 
     def take_domain(self) -> None:
         """The domain leads to this environment, where people get the page of maintenance.
@@ -148,8 +153,3 @@ class Adopting:
             checks=tuple(self.checks),
             notes=tuple(self.notes),
         )
-
-
-def serve(graph: Graph) -> None:
-    """A run that is killed from here on does not bring the other Dify's data once more."""
-    graph.run(tasks.serve)

@@ -14,6 +14,7 @@ from config.pigsty import dify_addresses
 from config.rules.adoptable import Found, Store
 from tasks.adoption.origin import Origin
 from tasks.adoption.same_server import is_one_postgres, is_one_redis
+from tasks.adoption.vectors import asked
 from tasks.core import release_file
 from tasks.core.site import Site
 from tasks.points.buckets import buckets, service
@@ -43,7 +44,7 @@ class Facts:
         return sum(self.folders.values())
 
 
-def ask(site: Site, origin: Origin, there: Site) -> Facts:
+def ask(site: Site, origin: Origin, there: Site, *, re_embed: bool) -> Facts:
     """Of the other Dify, as `there` reads it, for the environment of `site`.
 
     Raises:
@@ -54,7 +55,7 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         database = _number(connection, "SELECT pg_database_size(current_database())")
         superuser = _number(connection, _SUPERUSER)
         account = _account(connection, site.environment.dify.admin_email)
-        vectors, annotated = _vectors(connection), _annotated(connection)
+        vectors = asked(connection, origin)
     given = origin.settings
     vectors_at = given.get("PGVECTOR_HOST"), given.get("PGVECTOR_DATABASE")
     store, here = origin.store, own_store(site)
@@ -75,10 +76,9 @@ def ask(site: Site, origin: Origin, there: Site) -> Facts:
         plugins=_without_plugins(there),
         shared=_shared(site, origin, there),
         unmounted=tuple(n for n in site.release.state if n not in state and not _in(store, n)),
-        vector_store=given.get("VECTOR_STORE", ""),
-        beside=vectors_at == (given.get("DB_HOST"), postgres.database),
         vectors=vectors,
-        annotated=annotated,
+        beside=vectors_at == (given.get("DB_HOST"), postgres.database),
+        re_embed=re_embed,
         email=site.environment.dify.admin_email,
         account=account,
         password=account and logs_in(site, origin),
@@ -213,21 +213,6 @@ def _without_plugins(there: Site) -> str:
             return ""
     except DatabaseMissing:
         return f'CREATE DATABASE "{database.database}" OWNER "{database.user}";'
-
-
-def _vectors(connection: Connection) -> dict[str, int]:
-    """Store → knowledge bases that Dify asks there, whatever VECTOR_STORE is by now."""
-    query = (
-        "SELECT index_struct::jsonb ->> 'type', count(*) FROM datasets"
-        " WHERE indexing_technique = 'high_quality' AND index_struct::text <> '' GROUP BY 1"
-    )
-    return {str(store): int(count) for store, count in connection.execute(query).fetchall()}
-
-
-def _annotated(connection: Connection) -> int:
-    if not _number(connection, "SELECT count(to_regclass('app_annotation_settings'))"):
-        return 0
-    return _number(connection, "SELECT count(*) FROM app_annotation_settings")
 
 
 def _number(connection: Connection, query: str) -> int:

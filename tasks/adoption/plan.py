@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from config.rules import adoption as rules
+from config.rules.adoptable import Vectors
 from config.rules.upgrade import Obstacle
 from tasks.adoption import files
 from tasks.adoption.facts import Facts, ask
@@ -39,8 +40,10 @@ class Seen:
         return self.mark is not None and not self.mark.pending
 
 
-def look(site: Site, project: str) -> Seen:
+def look(site: Site, project: str, *, re_embed: bool = False) -> Seen:
     """The Dify to take over, and what it says of itself; nothing is changed.
+
+    `re_embed`: whether somebody allows that models of its workspaces are asked for embeddings.
 
     Raises:
         StepError: there is none to be found.
@@ -49,7 +52,7 @@ def look(site: Site, project: str) -> Seen:
     origin, mark = find(site, project), adoption_mark.read(site)
     deployed = release_file.read(site.environment, site.node).version
     unasked = mark or silent(origin)
-    facts = None if unasked else ask(site, origin, as_read(site, origin))
+    facts = None if unasked else ask(site, origin, as_read(site, origin), re_embed=re_embed)
     return Seen(origin, facts, mark, deployed)
 
 
@@ -115,6 +118,9 @@ def _changes(site: Site, seen: Seen, drilled: bool) -> list[Change]:
             f"{own.plugin_database} at {own.host}:{own.port}",
         ),
     ]
+    if seen.facts and (vectors := seen.facts.found.vectors).move:
+        what = f"move vectors of {vectors}"
+        found.append(Change(Kind.CHANGE, "vectors", what, "", "Dify's own database"))
     stops = [
         Change(Kind.STOP, each.name, f"stop {each.name}", "running", "stopped, not removed")
         for each in origin.members
@@ -138,6 +144,19 @@ def _sizes(facts: Facts) -> str:
     )
 
 
+def _vectors(vectors: Vectors) -> list[str]:
+    """What becomes of vectors that are in another store."""
+    if not vectors.move:
+        return []
+    unkept = f", and for {vectors.unkept} longer: models of their workspaces embed them anew"
+    left = " and ".join(f"{count} {what}" for what, count in vectors.left.items())
+    return [
+        f"vectors of {vectors}: Dify's own command moves {vectors.texts} into its own database"
+        + (unkept if vectors.unkept else ", from the embeddings that it keeps; no model is asked"),
+        *([f"{left} are not moved by it: they are found again once made anew"] if left else []),
+    ]
+
+
 def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
     """What people ask before they let an adoption begin, one sentence each."""
     origin, facts, name = seen.origin, seen.facts, site.name
@@ -155,8 +174,9 @@ def notes(site: Site, seen: Seen, *, drilled: bool) -> list[str]:
         role = as_read(site, origin).environment.postgres.user
         found.append(f"its role {role} is a superuser; {site.environment.postgres.user} is none")
     if facts:
-        away_s = rules.away_s(facts.database, facts.files)
-        found += [_sizes(facts), f"nobody can use Dify for about {away_s} s"]
+        vectors = facts.found.vectors
+        away_s = rules.away_s(facts.database, facts.files, vectors.texts if vectors.move else 0)
+        found += [_sizes(facts), f"nobody can use Dify for about {away_s} s", *_vectors(vectors)]
     if origin.store:
         found.append(
             f"its files stay in the bucket {origin.store.bucket}, which {name} uses from then on: "

@@ -1,18 +1,18 @@
 """The parts of an adoption that no rollout has, as Prefect tasks."""
 
-from tasks.adoption import plan, stages, way_back
+from tasks.adoption import plan, stages, vectors, way_back
 from tasks.adoption.origin import Origin
 from tasks.adoption.plan import Seen
 from tasks.core.adoption_mark import Adoption
 from tasks.core.site import Site
 from tasks.core.tasks import task
-from tasks.steps.table import HOUR_S, MINUTE_S
+from tasks.steps.table import DAY_S, HOUR_S, MINUTE_S
 
 
 @task("find Dify", within_s=HOUR_S)
-def find_origin(site: Site, *, project: str) -> Seen:
+def find_origin(site: Site, *, project: str, re_embed: bool) -> Seen:
     """Find the Dify to take over, and ask its engine, database and API; nothing is changed."""
-    return plan.look(site, project)
+    return plan.look(site, project, re_embed=re_embed)
 
 
 @task("nothing in the way", within_s=10 * MINUTE_S)
@@ -45,6 +45,12 @@ def begin_adoption(
 def stop_writers(site: Site, *, origin: Origin, there: Site) -> None:
     """Stop the other Dify once its queues are empty; what holds its state runs on."""
     stages.stop_writers(site, origin, there)
+
+
+@task("move vectors", within_s=DAY_S)
+def move_vectors(site: Site) -> list[str]:
+    """Move vectors that are in another store into Dify's own database; a note if some were."""
+    return vectors.move(site)
 
 
 @task("serve", within_s=10 * MINUTE_S)

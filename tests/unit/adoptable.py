@@ -1,6 +1,6 @@
 """A Dify that nothing keeps from being taken over."""
 
-from config.rules.adoptable import Found
+from config.rules.adoptable import Found, Vectors
 
 FINE = Found(
     environment="staging",
@@ -17,10 +17,9 @@ FINE = Found(
     plugins="",
     shared=(),
     unmounted=(),
-    vector_store="pgvector",
+    vectors=Vectors({"pgvector": 3}, annotated=2),
     beside=True,
-    vectors={"pgvector": 3},
-    annotated=2,
+    re_embed=False,
     email="a@b.c",
     account=True,
     password=True,

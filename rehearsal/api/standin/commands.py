@@ -4,6 +4,7 @@ import logging
 import sys
 
 from standin import schema
+from standin.embeddings import move_vectors
 from standin.settings import DATABASE, PLUGINS, REDIS, require
 from standin.state import database
 
@@ -23,6 +24,8 @@ def main(words: list[str]) -> int:
             print("\n".join(schema.history()))
         case ["db", "current"]:
             return _current()
+        case ["vdb-migrate", "--scope", "knowledge"]:
+            move_vectors()
         case _:
             print(f"Error: No such command '{' '.join(words)}'.", file=sys.stderr)
             return 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from standin import runs, storage, vector
+from standin import embeddings, runs, storage, vector
 from standin.settings import BEAT_QUEUE, BROKER, DATABASE, REDIS, require, text
 from standin.state import Cursor, cache, database, event_bus
 from standin.text import segments, words
@@ -74,6 +74,7 @@ def _index(document: str) -> None:
         stored = {str(uuid.uuid4()): part for part in parts}
         _store_segments(cursor, str(row["dataset_id"]), document, stored)
         _note_keywords(cursor, str(row["dataset_id"]), stored)
+        embeddings.keep(cursor, list(stored.values()))
     vector.store(str(row["dataset_id"]), document, stored)
     with database() as cursor:
         cursor.execute(

@@ -41,6 +41,7 @@ REVISIONS = [
         CREATE TABLE datasets (
             id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), tenant_id uuid NOT NULL,
             name text NOT NULL, indexing_technique text, index_struct jsonb, retrieval_model jsonb,
+            embedding_model text, embedding_model_provider text,
             created_at timestamp NOT NULL DEFAULT now());
         CREATE TABLE documents (
             id uuid PRIMARY KEY DEFAULT uuid_generate_v4(),
@@ -48,16 +49,23 @@ REVISIONS = [
             name text NOT NULL, upload_file_id uuid NOT NULL, process_rule jsonb NOT NULL,
             indexing_status text NOT NULL DEFAULT 'waiting', error text, word_count int,
             created_at timestamp NOT NULL DEFAULT now(), processing_started_at timestamp,
-            completed_at timestamp, stopped_at timestamp);
+            completed_at timestamp, stopped_at timestamp, enabled boolean NOT NULL DEFAULT true,
+            archived boolean NOT NULL DEFAULT false, doc_form text NOT NULL DEFAULT 'text_model');
         CREATE TABLE document_segments (
             id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), dataset_id uuid NOT NULL,
             document_id uuid NOT NULL, position int NOT NULL, content text NOT NULL,
             keywords jsonb NOT NULL, status text NOT NULL DEFAULT 'waiting',
+            enabled boolean NOT NULL DEFAULT true,
             created_at timestamp NOT NULL DEFAULT now(), completed_at timestamp);
         CREATE INDEX document_segment_dataset_idx ON document_segments (dataset_id);
         CREATE TABLE dataset_keyword_tables (
             id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), dataset_id uuid UNIQUE NOT NULL,
             keyword_table text NOT NULL);
+        CREATE TABLE embeddings (
+            id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), model_name text NOT NULL,
+            provider_name text NOT NULL, hash varchar(64) NOT NULL, embedding bytea NOT NULL,
+            created_at timestamp NOT NULL DEFAULT now(),
+            UNIQUE (model_name, hash, provider_name));
     """),
     Revision("5eed00000611", "apps and workflows", (0,), """
         CREATE TABLE apps (

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from standin import vector
+from standin import embeddings, vector
 from standin.http.errors import ApiError, not_found
 from standin.http.plugins import providers
 from standin.http.session import Account, signed_in
@@ -81,9 +81,10 @@ def _dataset(cursor: Cursor, account: Account, given: dict[str, Any], file: str)
     struct = {"type": "pgvector", "vector_store": {"class_prefix": vector.collection(dataset)}}
     cursor.execute(
         "INSERT INTO datasets (id, tenant_id, name, indexing_technique, index_struct,"
-        " retrieval_model) VALUES (%s, %s, %s, 'economy', %s, %s)",
+        " retrieval_model, embedding_model, embedding_model_provider)"
+        " VALUES (%s, %s, %s, 'economy', %s, %s, %s, %s)",
         (dataset, account.tenant, name, json.dumps(struct),
-         json.dumps(given.get("retrieval_model"))),
+         json.dumps(given.get("retrieval_model")), embeddings.MODEL, embeddings.PROVIDER),
     )  # fmt: skip
     return {
         "id": dataset,

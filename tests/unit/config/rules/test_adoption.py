@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from config.rules.adoptable import Store
+from config.rules.adoptable import Store, Vectors
 from config.rules.adoption import away_s, obstacles, stopped
 from tests.unit.adoptable import FINE
 
 STORE = Store("http://minio:9000", "r", "files", "plugins", "path")
+ELSEWHERE = Vectors({"weaviate": 3, "qdrant": 1}, annotated=2, replies="weaviate")
 IN_FOLDER = {"storage": "s3", "store": replace(STORE, plugins="")}
 WAYS: list[tuple[dict[str, Any], str, str]] = [
     ({"version": "1.14.0"}, "Dify 1.14.0 runs, and dify.release", "set dify.release in"),
@@ -49,17 +50,17 @@ WAYS: list[tuple[dict[str, Any], str, str]] = [
     ({"plugins": "CREATE DATABASE x;"}, "no database of plugins", "CREATE DATABASE x;"),
     ({"unmounted": ("storage",)}, "storage of it lies in no folder", "mount it"),
     (
-        {"vectors": {"weaviate": 3, "qdrant": 1, "pgvector": 2}},
-        "4 knowledge bases have their vectors in qdrant, weaviate",
-        "compose --project-name dify exec api flask vdb-migrate",
-    ),
-    (
-        {"vector_store": "weaviate"},
-        "annotation replies of 2 apps have their vectors in weaviate",
-        "flask vdb-migrate; or turn these replies off",
+        {"vectors": replace(ELSEWHERE, texts=90, unkept=7)},
+        "vectors of 4 knowledge bases and 2 apps with annotation replies in qdrant, weaviate move "
+        "into Dify's own database, and for 7 of 90 texts it keeps no embedding",
+        "allow it, which may take hours and cost tokens: --re-embed; or delete",
     ),
     ({"beside": False}, "vectors are in another database", "pg_dump --no-owner --table="),
-    ({"beside": False, "vectors": {}}, "vectors are in another database", "PGVECTOR_*"),
+    (
+        {"beside": False, "vectors": Vectors({}, annotated=2)},
+        "vectors are in another database",
+        "PGVECTOR_*",
+    ),
     ({"account": False}, "it has no account a@b.c", "set that key"),
     (
         {"served": ("crm.conf",)},
@@ -73,9 +74,37 @@ WAYS: list[tuple[dict[str, Any], str, str]] = [
 
 def test_nothing_is_in_the_way_of_one_that_fits() -> None:
     assert obstacles(FINE) == []
-    unused = replace(FINE, vectors={}, annotated=0, vector_store="qdrant", beside=False)
+    unused = replace(FINE, vectors=Vectors({}, replies="qdrant"), beside=False)
     assert obstacles(unused) == []
     assert stopped("dify", []) is None
+
+
+def test_vectors_elsewhere_are_not_in_the_way_where_no_model_has_to_be_asked_or_all_may_be() -> (
+    None
+):
+    assert obstacles(replace(FINE, vectors=replace(ELSEWHERE, texts=90))) == []
+    asked = replace(FINE, vectors=replace(ELSEWHERE, texts=90, unkept=90), re_embed=True)
+    assert obstacles(asked) == []
+
+
+@pytest.mark.parametrize(
+    ("vectors", "move", "said"),
+    [
+        (Vectors({"pgvector": 3}, annotated=2), False, ""),
+        (Vectors({}, annotated=0, replies="weaviate"), False, ""),
+        (Vectors({"qdrant": 1, "pgvector": 9}, 2), True, "1 knowledge bases in qdrant"),
+        (
+            Vectors({"pgvector": 9}, annotated=1, replies="weaviate"),
+            True,
+            "1 apps with annotation replies in weaviate",
+        ),
+        (Vectors({}, annotated=1, replies=""), True, "1 apps with annotation replies in no store"),
+    ],
+)
+def test_what_is_in_another_store_moves(vectors: Vectors, move: bool, said: str) -> None:
+    assert vectors.move is move
+    if move:
+        assert str(vectors) == said
 
 
 def test_nothing_is_in_the_way_of_a_bucket_that_both_name() -> None:
@@ -95,9 +124,9 @@ def test_each_obstacle_names_the_way_on(change: dict[str, Any], why: str, do: st
 
 def test_all_are_told_at_once() -> None:
     changes = {
-        name: value for change, _, _ in (*WAYS[3:5], *WAYS[10:15]) for name, value in change.items()
+        name: value for change, _, _ in (*WAYS[3:5], *WAYS[10:14]) for name, value in change.items()
     }
-    assert len(obstacles(replace(FINE, **changes, account=False))) == 8
+    assert len(obstacles(replace(FINE, **changes, account=False))) == 7
 
 
 def test_a_state_that_does_not_run_is_named() -> None:
@@ -107,3 +136,4 @@ def test_a_state_that_does_not_run_is_named() -> None:
 
 def test_more_data_takes_longer() -> None:
     assert away_s(0, 0) == 60 < away_s(10**9, 0) < away_s(10**9, 10**10)
+    assert away_s(0, 0, 4000) == 70

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from config.errors import StepError
 from config.load import load_environment, load_release
+from config.rules.adoptable import Vectors
 from config.secrets import generate
 from tasks.adoption.facts import Facts
 from tasks.adoption.origin import Origin
@@ -17,7 +18,7 @@ from tasks.core.site import Site
 from tests.unit.adoptable import FINE
 from tests.unit.tasks.adoption.members import pigsty_app
 
-FOUND = replace(FINE, vectors={"pgvector": 1})
+FOUND = replace(FINE, vectors=Vectors({"pgvector": 1}))
 FACTS = Facts(FOUND, 2_000_000_000, {"/data/dify/app/storage": 1_000_000_000}, superuser=True)
 
 MARK = Adoption(
@@ -46,6 +47,20 @@ def test_everything_is_named_and_no_secret(site: Site) -> None:
     assert sum(line.startswith("stop ") for line in said) == 5
     told = "\n".join([*said, *notes(site, seen(), drilled=True)])
     assert "difyai123456" not in told and "sk-somerandomkey" not in told
+
+
+def test_vectors_of_another_store_are_named_with_what_moving_them_takes(site: Site) -> None:
+    vectors = Vectors({"weaviate": 3}, replies="weaviate", texts=4000, left={"images": 5})
+    kept = replace(FACTS, found=replace(FOUND, vectors=vectors))
+    changes = [str(change) for change in outcome(site, seen(kept), drilled=True).changes]
+    assert "move vectors of 3 knowledge bases in weaviate" in changes
+    told = "\n".join(notes(site, seen(kept), drilled=True))
+    assert "nobody can use Dify for about 330 s" in told
+    assert "moves 4000 into its own database, from the embeddings that it keeps; no model" in told
+    assert "5 images are not moved by it" in told
+    unkept = replace(kept, found=replace(kept.found, vectors=replace(vectors, unkept=9)))
+    told = "\n".join(notes(site, seen(unkept), drilled=True))
+    assert "and for 9 longer: models of their workspaces embed them anew" in told
 
 
 def test_what_people_ask_before_is_told(site: Site) -> None:
