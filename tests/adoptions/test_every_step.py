@@ -12,7 +12,7 @@ import pytest
 
 from config.errors import StepError
 from flows.parts import adopting
-from tasks.adoption import queues, stages, way_back
+from tasks.adoption import queues, stages, vectors, way_back
 from tasks.adoption.plan import as_read
 from tasks.core import adoption_mark
 from tasks.core.site import Site
@@ -26,6 +26,7 @@ from tests.integration.test_backup import in_child
 PLACES: dict[str, Any] = {
     **dict.fromkeys(("begin", "stop_writers", "serve", "end"), stages),
     **dict.fromkeys(("take_point", "bring_back"), adopting),
+    "move": vectors,
     **dict.fromkeys(("save_current", "exchange", "adopt"), Restoring),
 }
 STEPS = ("settings", "migrate", "compose", "portal")
