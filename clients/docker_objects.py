@@ -20,19 +20,25 @@ def own_addresses(seen: dict[str, Any]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A range of addresses of a network; `project` is Compose's, empty where it made none."""
+    """A range of addresses of a network; `project` is Compose's, empty where it made none.
+
+    `gateway`: the machine's own address in it, if it has one.
+    """
 
     network: str
     project: str
     addresses: str
+    gateway: str = ""
 
     @classmethod
     def all_of(cls, seen: dict[str, Any]) -> "list[Subnet]":
         """From what the engine says of a network, which may have one of each version, or none."""
         labels = cast(dict[str, str], seen["Labels"] or {})
-        ranges = [part.get("Subnet") for part in seen["IPAM"]["Config"] or ()]
+        name, project = str(seen["Name"]), labels.get(PROJECT, "")
         return [
-            cls(str(seen["Name"]), labels.get(PROJECT, ""), str(each)) for each in ranges if each
+            cls(name, project, str(each["Subnet"]), str(each.get("Gateway") or ""))
+            for each in seen["IPAM"]["Config"] or ()
+            if each.get("Subnet")
         ]
 
 

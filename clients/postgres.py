@@ -192,6 +192,8 @@ class Postgres:
                     sslmode=self.sslmode,
                     sslrootcert=authority,
                     options=self.options or None,
+                    # One of SQL_ASCII would answer in bytes.
+                    client_encoding="UTF8",
                     connect_timeout=CONNECT_TIMEOUT_S,
                     application_name="dify-rollout",
                     autocommit=True,

@@ -55,6 +55,11 @@ _UNFIT = {
     "CONFIG SET requirepass to the secret redis_password, in its redis.conf too",
     "protected mode": "it takes nobody from other machines as long as it has no password: "
     "set requirepass to the secret redis_password in its redis.conf",
+    "misconf": "it cannot save to its disk, and takes no writes until it can: its log says why "
+    "(no space, or its directory is not its own)",
+    "good replicas": "it takes no writes without its replicas: start them, or CONFIG SET "
+    "min-replicas-to-write 0",
+    "used memory": "it is full: raise its maxmemory, or look for what grows (redis-cli --bigkeys)",
     "protocol error": "what answers there is no Redis: mend redis.host and redis.port",
 }
 
@@ -126,7 +131,7 @@ class RedisServer:
         """What it says of itself (INFO).
 
         Raises:
-            RedisUnfit: it follows another server, so that nothing can be written.
+            RedisUnfit: it follows another server, so that nothing can be written, or is a cluster.
             RedisUnreachable, RedisRefused: as `client`.
         """
         with self.client(within_s) as client:
@@ -134,11 +139,25 @@ class RedisServer:
         if follows(found):
             primary = f"{found.get('master_host')}:{found.get('master_port')}"
             raise RedisUnfit(f"Redis at {self} is a replica of {primary}", _PRIMARY)
+        if found.get("cluster_enabled"):
+            raise RedisUnfit(f"Redis at {self} is in cluster mode", _UNFIT["cluster mode"])
         return found
 
+    def require_writes(self) -> None:
+        """It takes a job, as far as can be seen without giving it one.
+
+        Raises:
+            RedisUnfit: it answers, and refuses every write.
+            RedisUnreachable, RedisRefused: as `client`.
+        """
+        with self.client() as client:
+            # Refused like any write, and without an effect on a list that is not there.
+            client.lpushx("dify-rollout-asked", "")  # pyright: ignore[reportUnknownMemberType]
+
     def check(self) -> str:
-        """Log in; what answered. Raises as `facts`."""
+        """Log in; what answered. Raises as `facts` and `require_writes`."""
         self.facts()
+        self.require_writes()
         return f"Redis lets us into its database {self.database}"
 
     def _client(self) -> "redis.Redis":

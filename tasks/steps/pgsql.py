@@ -24,6 +24,7 @@ from tasks.core.authorities import postgres_authority
 from tasks.core.site import Site
 from tasks.core.step import Blocked, Change, Kind, Planned, Step
 from tasks.steps.pgsql_limits import Workable
+from tasks.steps.pgsql_place import Suitable
 from tasks.steps.pgsql_role import Role
 
 CONNECT_WITHIN_S = 10.0
@@ -189,7 +190,7 @@ class PostgresRequirements:
                     if plugin and "plugin_daemon" in self.site.release.services:
                         found += _without_tls(connection, login)
                     if not self.pending:
-                        found += _of_database(connection, login.database, extensions)
+                        found += _of_database(connection, login, extensions)
             except (PostgresRefused, PostgresUnreachable) as error:
                 if isinstance(error, self.pending):
                     break
@@ -247,7 +248,14 @@ class PostgresRequirements:
 
 def pgsql_steps(site: Site) -> list[Step[Any]]:
     """What makes PostgreSQL ready for Dify, in order."""
-    return [*site.platform.steps["pgsql"](site), Workable(site, dify_database(site))]
+    needs, main = site.release.postgres, dify_database(site)
+    plugin = dify_database(site, plugin=True)
+    return [
+        *site.platform.steps["pgsql"](site),
+        Workable(site, main),
+        Suitable(main, tuple(needs.extensions)),
+        Suitable(plugin, tuple(needs.plugin_extensions)),
+    ]
 
 
 def owned_databases(site: Site) -> list[Step[Any]]:
@@ -303,14 +311,26 @@ def _without_tls(connection: Connection, login: Postgres) -> list[StepError]:
         return [StepError("pgsql", cause, advice='set postgres.sslmode = "require"')]
 
 
+_MAY_CREATE = """
+SELECT coalesce(has_schema_privilege(to_regnamespace('public')::oid, 'CREATE'), false)
+"""
+
+
 def _of_database(
-    connection: Connection, database: str, extensions: Sequence[str]
+    connection: Connection, login: Postgres, extensions: Sequence[str]
 ) -> list[StepError]:
+    """What only its administrator adds: extensions, and the right to make tables."""
     rows = connection.execute("SELECT extname FROM pg_catalog.pg_extension").fetchall()
     there = {name for (name,) in rows}
     missing = [extension for extension in extensions if extension not in there]
     asks = " ".join(f'CREATE EXTENSION "{extension}";' for extension in missing)
-    if not missing:
-        return []
-    cause = f"database {database} lacks {', '.join(missing)}"
-    return [StepError("pgsql", cause, advice=f"as administrator in {database}: {asks}")]
+    found: list[StepError] = []
+    ask = f"as administrator in {login.database}:"
+    if missing:
+        cause = f"database {login.database} lacks {', '.join(missing)}"
+        found.append(StepError("pgsql", cause, advice=f"{ask} {asks}"))
+    if connection.execute(_MAY_CREATE).fetchone() == (False,):
+        cause = f"role {login.user} may put no table into the schema public of {login.database}"
+        grant = f'GRANT ALL ON SCHEMA public TO "{login.user}";'
+        found.append(StepError("pgsql", cause, advice=f"{ask} {grant}"))
+    return found

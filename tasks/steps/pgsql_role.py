@@ -18,6 +18,8 @@ ATTRIBUTES = {
     "rolreplication": "NOREPLICATION",
     "rolbypassrls": "NOBYPASSRLS",
 }
+# The server calls any password of such a role a wrong one.
+_EXPIRED = "VALID UNTIL 'infinity'"
 # In one line, and of a role that is named as the environment's file may name one.
 DATABASES_OF = (
     "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE "
@@ -55,13 +57,18 @@ class Role:
             return RoleActual(exists=False)
         with self.site.platform.administrator(self.site, "postgres") as connection:
             columns = sql.SQL(", ").join(map(sql.Identifier, ATTRIBUTES))
-            query = sql.SQL("SELECT {} FROM pg_catalog.pg_roles WHERE rolname = %s")
+            query = sql.SQL(
+                "SELECT coalesce(rolvaliduntil < now(), false), {} FROM pg_catalog.pg_roles"
+                " WHERE rolname = %s"
+            )
             row = connection.execute(query.format(columns), [self.login.user]).fetchone()
             if row is None:
                 return RoleActual(exists=False)
             administered = _acts_for(connection, self.login.user)
-        wanted = zip(row, ATTRIBUTES.values(), strict=True)
+        expired, *powers = row
+        wanted = zip(powers, ATTRIBUTES.values(), strict=True)
         wrong = tuple(word for is_set, word in wanted if is_set == word.startswith("NO"))
+        wrong += (_EXPIRED,) if expired else ()
         return RoleActual(True, wrong, self._logs_in(wrong), administered)
 
     def plan(self, actual: RoleActual) -> Sequence[Change]:

@@ -1,7 +1,8 @@
 """Redis as Dify needs it, whoever runs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clients.redis import RedisRefused, RedisServer, RedisUnfit, RedisUnreachable
 from config.errors import StepError
@@ -37,8 +38,9 @@ class RedisRequirements:
 
     def observe(self) -> list[StepError]:
         for broker in (False, True):
+            server = dify_redis(self.site, broker=broker)
             try:
-                facts = dify_redis(self.site, broker=broker).facts(self.site.within(self.within_s))
+                facts = server.facts(self.site.within(self.within_s))
             except RedisUnfit as error:
                 return [StepError("redis", str(error), advice=error.advice)]
             except RedisRefused as error:
@@ -50,12 +52,23 @@ class RedisRequirements:
                     return []
                 advice = "start it, or mend redis.host and redis.port in the environment's file"
                 return [StepError("redis", str(error), advice=advice, passes=True)]
-            policy = facts.get("maxmemory_policy", "noeviction")
-            if policy != "noeviction" and not self.unset():
-                cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
-                advice = "as administrator: CONFIG SET maxmemory-policy noeviction"
-                return [StepError("redis", cause, advice=advice)]
+            if wrong := self._set_otherwise(server, facts):
+                return [wrong]
         return []
+
+    def _set_otherwise(self, server: RedisServer, facts: Mapping[str, Any]) -> StepError | None:
+        """How it would drop jobs, or take none, if that is not for an earlier part to change."""
+        policy = facts.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction" and not self.unset():
+            cause = f"maxmemory-policy is {policy}: Redis would drop queued jobs"
+            advice = "as administrator: CONFIG SET maxmemory-policy noeviction"
+            return StepError("redis", cause, advice=advice)
+        try:
+            server.require_writes()
+        except RedisUnfit as error:
+            if not self.unset():
+                return StepError("redis", str(error), advice=error.advice)
+        return None
 
     def plan(self, actual: list[StepError]) -> Sequence[Planned]:
         return [

@@ -397,7 +397,8 @@ def test_the_bridge_s_address_is_listened_on(site: Site) -> None:
     assert str(caught.value) == (
         "pgsql: this machine has no address 172.31.255.1\n"
         "  tried: listening on 172.31.255.1:0\n"
-        "  do: if it is Docker's bridge, start Docker; else mend the host in the environment's file"
+        "  do: if it is Docker's bridge, start Docker, or name the address that the bridge has "
+        "(ip -brief address show docker0) in the environment's file"
     )
     assert ask(dify_database(site), "SELECT 1") == 1
     deploy(site)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 from pydantic import SecretStr
 
 from clients.command import CommandFailed
@@ -130,6 +131,78 @@ def test_a_template_of_other_collations_is_found_before_anything_is_made(server:
             connection.execute(statement, [None])
     assert "template1 was made for version 1.0 of the machine's collations" in cause
     assert "as a superuser" in advice and "REFRESH COLLATION VERSION" in advice
+
+
+_LATIN = "CREATE DATABASE {} OWNER placed ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
+
+
+@pytest.mark.parametrize(
+    ("made", "settings", "cause", "statement"),
+    [
+        ("CREATE DATABASE {}", (), "may put no table into the schema public of", "GRANT ALL ON"),
+        (
+            _LATIN + "TEMPLATE template0",
+            (),
+            "has the encoding LATIN1",
+            "ENCODING 'UTF8' TEMPLATE template0",
+        ),
+        (
+            "CREATE DATABASE {} OWNER placed",
+            ("ALTER DATABASE {} SET search_path = app",),
+            "search_path of placed in placed_main leads to no schema",
+            'SET search_path = "public"',
+        ),
+        (
+            "CREATE DATABASE {} OWNER placed",
+            ("CREATE SCHEMA more", "ALTER EXTENSION vector SET SCHEMA more",
+             "GRANT USAGE ON SCHEMA more TO placed"),
+            "database placed_main has vector in more, where search_path of placed does not lead",
+            'SET search_path = "public", "more"',
+        ),
+    ],
+)  # fmt: skip
+def test_a_database_that_lets_dify_in_and_takes_none_of_its_tables(
+    server: Site, made: str, settings: tuple[str, ...], cause: str, statement: str
+) -> None:
+    """What a plan advises is what takes it away; before, the migration would have failed."""
+    main, plugin = "placed_main", "placed_plugin"
+    site = given(server, admin="", user="placed", database=main, plugin_database=plugin)
+    with admin(server) as boss:
+        boss.execute(sql.SQL("CREATE ROLE placed LOGIN PASSWORD {}").format(EVERY))
+        boss.execute(made.format(main).encode())
+        boss.execute(f"CREATE DATABASE {plugin} OWNER placed".encode())
+    try:
+        for database in (main, plugin):
+            with admin(server, database) as boss:
+                for name in ("vector", "uuid-ossp"):
+                    boss.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" SCHEMA public'.encode())
+        with admin(server, main) as boss:
+            for setting in settings:
+                boss.execute(setting.format(main).encode())
+        found, advice = said(site)
+        assert cause in found and statement in advice
+        _, _, wanted = advice.partition(": ")
+        if "DROP" in wanted:
+            return
+        with admin(server, main) as boss:
+            boss.execute(wanted.encode())
+        assert deploy(site) == []
+        with dify_database(site).connect() as dify:
+            dify.execute("CREATE TABLE t (a vector(3), b uuid DEFAULT uuid_generate_v4())")
+    finally:
+        with admin(server) as boss:
+            for database in (main, plugin):
+                boss.execute(f"DROP DATABASE {database} (FORCE)".encode())
+            boss.execute("DROP ROLE placed")
+
+
+def test_a_role_that_has_expired_is_no_wrong_password(server: Site) -> None:
+    site = given(server, user="expired", database="late", plugin_database="late_plugin")
+    deploy(site)
+    with admin(server) as boss:
+        boss.execute("ALTER ROLE expired VALID UNTIL '2020-01-01'")
+    assert "restrict role expired" in [change.what for change in deploy(site)]
+    assert deploy(site) == []
 
 
 def test_a_role_without_a_connection_left_keeps_its_password(server: Site) -> None:

@@ -10,7 +10,10 @@ from tasks.core.ports import taken
 from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.platforms.sandbox import nginx
+from tasks.probes.preflight.checks import preflight
 from tasks.steps.table import PARTS
+from tests.integration.conftest import MakeSite
+from tests.integration.stack import BRIDGE
 
 
 @pytest.fixture
@@ -59,3 +62,16 @@ def test_a_container_is_ours_by_its_network(site: Site, address: str, ours: bool
     finally:
         forwarder.kill()
         forwarder.communicate()
+
+
+def test_a_bridge_of_docker_that_has_another_address_is_named(sandbox_site: MakeSite) -> None:
+    """It is a setting of the engine (bip, default-address-pools), which many have."""
+    site = sandbox_site(postgres={"host": "172.31.255.1"}, redis={"host": BRIDGE})
+    [found] = [each for each in preflight(site) if each.probe == "addresses"]
+    assert found.at_fault
+    assert str(found) == (
+        "addresses: this machine has no address 172.31.255.1; set postgres.host to the address of "
+        f"Docker's bridge, {BRIDGE}, in config/environments/sandbox.toml"
+    )
+    [fine] = [each for each in preflight(sandbox_site("fine")) if each.probe == "addresses"]
+    assert fine.ok

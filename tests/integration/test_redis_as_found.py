@@ -142,6 +142,36 @@ def test_check_says_what_a_plan_says(start: Start, settings: list[str], said: st
     assert said in refused(start("--requirepass", PASSWORD, *settings))[0]
 
 
+def test_one_that_waits_for_its_replicas_takes_no_job(start: Start) -> None:
+    cause, advice = refused(start("--requirepass", PASSWORD, "--min-replicas-to-write", "1"))
+    assert "Not enough good replicas to write" in cause
+    assert "min-replicas-to-write 0" in advice
+
+
+def test_a_full_one_takes_no_job_and_is_not_asked_to_keep_one(start: Start) -> None:
+    site = start("--requirepass", PASSWORD)
+    deploy(site)
+    with dify_redis(site).client() as client:
+        assert client.keys() == []
+        client.config_set("maxmemory", 1)
+    cause, advice = refused(site)
+    assert "used memory" in cause
+    assert "raise its maxmemory" in advice
+
+
+def test_one_that_cannot_save_takes_no_job(start: Start, tmp_path: Path) -> None:
+    site = start("--requirepass", PASSWORD, "--dir", str(tmp_path), "--save", "900 1")
+    with dify_redis(site).client() as client:
+        client.set("key", "value")  # it has read what was there
+        (tmp_path / "dump.rdb").mkdir()
+        client.bgsave()
+        while client.info()["rdb_bgsave_in_progress"]:
+            time.sleep(0.02)
+    cause, advice = refused(site)
+    assert "currently unable to persist to disk" in cause or "not able to persist on disk" in cause
+    assert "no space" in advice
+
+
 def test_without_config_it_is_fit(start: Start) -> None:
     site = start("--requirepass", PASSWORD, "--rename-command", "CONFIG", "")
     deploy(site)

@@ -103,6 +103,15 @@ def require_address(step: str, addresses: Sequence[str]) -> None:
     require_free(step, addresses, 0)
 
 
+def is_here(address: str) -> bool:
+    """Whether this machine has the address, or the name leads to it."""
+    try:
+        require_address("", [address])
+    except (StepError, OSError):
+        return False
+    return True
+
+
 def listens(addresses: Sequence[str], port: int) -> bool:
     """Whether somebody listens on the port at every one of the addresses."""
     found = {listener.address for listener in listeners([port])}
@@ -115,8 +124,8 @@ def _cannot_listen(step: str, address: str, port: int, error: OSError) -> StepEr
             step,
             f"this machine has no address {address}",
             tried=f"listening on {address}:{port}",
-            advice="if it is Docker's bridge, start Docker; else mend the host in the "
-            "environment's file",
+            advice="if it is Docker's bridge, start Docker, or name the address that the bridge "
+            "has (ip -brief address show docker0) in the environment's file",
         )
     found = holders(listeners([port])).values()
     names = dict.fromkeys(f"{held.name} (pid {held.pid})" for held in found)

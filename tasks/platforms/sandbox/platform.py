@@ -16,6 +16,7 @@ from tasks.platforms.base import Address, Build, Included, Platform
 from tasks.platforms.external.platform import External
 from tasks.platforms.sandbox import nginx, portal, postgres, prefect, redis
 from tasks.platforms.sandbox.authority import Paths
+from tasks.platforms.sandbox.daemons import is_here
 from tasks.platforms.sandbox.home import prepare_home
 from tasks.platforms.sandbox.postgres_layout import layout
 from tasks.steps.docker import docker_steps
@@ -81,7 +82,7 @@ class Sandbox(External):
         return [bad("postgres", detail, advice=advice)]
 
     def preflight_on(self, node: Site) -> list[Reading]:
-        return [server.program(node).reading() for server in (redis, portal)]
+        return [_reached(node), *(server.program(node).reading() for server in (redis, portal))]
 
     @contextmanager
     def administrator(self, site: Site, database: str) -> Generator[Connection]:
@@ -118,6 +119,29 @@ class Sandbox(External):
 
     def advice(self, environment: Environment, server: str, section: str) -> str:
         return f"run: rollout deploy {environment.name}"
+
+
+BRIDGE = "bridge"
+
+
+def _reached(site: Site) -> Reading:
+    """Whether the machine has the addresses that containers reach its servers by.
+
+    Without an engine nobody knows: its bridge, whose address is a setting of the engine, comes
+    when it starts.
+    """
+    environment = site.environment
+    hosts = {"postgres.host": environment.postgres.host, "redis.host": environment.redis.host}
+    missing = {key: host for key, host in hosts.items() if not is_here(host)}
+    if not missing or site.docker.trouble():
+        return good("addresses", "of this machine")
+    found = [each.gateway for each in site.docker.subnets() if each.network == BRIDGE]
+    named = f"the address of Docker's bridge, {found[0]}" if any(found) else "one that it has"
+    return bad(
+        "addresses",
+        f"this machine has no address {', '.join(dict.fromkeys(missing.values()))}",
+        advice=f"set {' and '.join(missing)} to {named}, in config/environments/{site.name}.toml",
+    )
 
 
 def _pgsql(site: Site) -> list[Step[Any]]:
