@@ -88,9 +88,13 @@ def prepare() -> None:
         sys.exit(f"panic: {error}")
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 4096  # as Go has it; Python's five let the kernel drop connections
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     prepare()
     port = int(os.environ.get("SERVER_PORT") or "5002")
     print(f"ready on port {port}")
-    ThreadingHTTPServer(("", port), Handler).serve_forever()
+    Server(("", port), Handler).serve_forever()

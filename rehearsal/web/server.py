@@ -45,8 +45,12 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 511  # as Node.js has it; Python's five let the kernel drop connections
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     port = int(os.environ.get("PORT", "3000"))
     print(f"ready on port {port}")
-    ThreadingHTTPServer(("", port), Handler).serve_forever()
+    Server(("", port), Handler).serve_forever()
