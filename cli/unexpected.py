@@ -26,14 +26,28 @@ def told(error: BaseException) -> str:
     """The sentence; the traceback lies in a file that only this user can read."""
     text = masked("".join(traceback.format_exception(error)))
     lines = masked(str(error)).strip().splitlines() or ["no message"]
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="rollout-error-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(f"rollout {masked(' '.join(sys.argv[1:]))}\n{text}")
+    kept = _kept(f"rollout {masked(' '.join(sys.argv[1:]))}\n{text}")
     return (
         f"unexpected {type(error).__name__}: {lines[0][:_SHOWN]}; what is done is done, and the "
-        f"same command goes on from there; for a report: {file.name} has the details, no secrets"
+        f"same command goes on from there; for a report: {kept}"
     )
+
+
+def _kept(text: str) -> str:
+    """Where it is; a disk that is full may be the very error."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="rollout-error-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
+            file.write(text)
+    except OSError as error:
+        return f"its details could be written nowhere ({error.strerror}), name a TMPDIR with room"
+    return f"{file.name} has the details, no secrets"
 
 
 def masked(text: str) -> str:

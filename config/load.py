@@ -20,7 +20,7 @@ from config.cross_checks import check
 from config.environment import Environment
 from config.errors import ConfigError
 from config.hand_steps import History
-from config.messages import Complaint, complaints
+from config.messages import Complaint, complaints, foreign_at
 from config.release import Release
 from config.shared import Claims, claims, clashes
 
@@ -184,17 +184,19 @@ def _validated(model: type[M], layers: Layers) -> M | None:
 
 
 def _lay_file(layers: Layers, path: Path) -> None:
-    origin = _show(path)
+    origin, text = _show(path), ""
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
             layers.problems.append(f"{origin}: {size} bytes; expected {MOST_BYTES} at most")
             return
         # Editors of Windows put a mark before the first byte.
-        layers.lay(tomllib.loads(path.read_text(encoding="utf-8-sig")), origin)
+        text = path.read_text(encoding="utf-8-sig")
+        layers.lay(tomllib.loads(text), origin)
     except RecursionError:
         layers.problems.append(f"{origin}: sections within sections without end; expected a few")
     except tomllib.TOMLDecodeError as error:
-        layers.problems.append(f"{origin}: not TOML: {error}; expected valid TOML")
+        found = foreign_at(text, str(error))
+        layers.problems.append(f"{origin}: not TOML: {error}{found}; expected valid TOML")
     except UnicodeDecodeError as error:
         layers.problems.append(f"{origin}: byte {error.start} is not UTF-8; expected UTF-8 text")
     except OSError as error:

@@ -3,6 +3,8 @@
 Each line reads `file: path.to.key: what is wrong; what is expected`.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,6 +37,21 @@ _WANTED = {
     "literal_error": "{expected}",
     "string_pattern_mismatch": "text like {pattern}",
 }
+
+_PLACE = re.compile(r"at line (\d+), column (\d+)")
+
+
+def foreign_at(text: str, said: str) -> str:
+    """The character at the place that TOML's reader names, where TOML has only ASCII outside of
+    texts: word processors and Chinese keyboards write quotes and signs that look like its own.
+    """
+    if not (place := _PLACE.search(said)):
+        return ""
+    line, column = map(int, place.groups())
+    found = "".join(text.split("\n")[line - 1][column - 1 : column])
+    if found.isascii():
+        return ""
+    return f" at {found!r} ({unicodedata.name(found, 'a character without a name').lower()})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,13 @@ class Signed:
         )
 
 
-def sign(subject: str, by: Signed | None = None, *domains: str, days: int = 30) -> Signed:
+def sign(
+    subject: str,
+    by: Signed | None = None,
+    *domains: str,
+    days: int = 30,
+    purpose: x509.ObjectIdentifier | None = None,
+) -> Signed:
     """Without `by` an authority signs itself; with domains, or addresses, a server's."""
     private, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
@@ -49,6 +55,8 @@ def sign(subject: str, by: Signed | None = None, *domains: str, days: int = 30) 
     if domains:
         served = x509.SubjectAlternativeName(list(map(_name, domains)))
         builder = builder.add_extension(served, critical=False)
+    if purpose:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return Signed(builder.sign(by.private if by else private, hashes.SHA256()), private)
 
 

@@ -11,6 +11,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+_ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 
 
 def fault(text: bytes | None, domain: str, days: int) -> str:
@@ -56,15 +59,28 @@ def _faults(chain: Sequence[x509.Certificate], key: bytes | None, domain: str) -
     known = names(server.public_bytes(Encoding.PEM)) or []
     if not any(serves(name, domain) for name in known):
         yield f"the certificate is for {', '.join(known) or 'no name'}, not for {domain}"
-    if not server.not_valid_before_utc <= now < server.not_valid_after_utc:
-        since, until = server.not_valid_before_utc, server.not_valid_after_utc
-        yield f"the certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}"
+    if not _is_for_servers(server):
+        yield "the certificate's purpose (extendedKeyUsage) is not that of servers"
+    for each in chain:
+        since, until = each.not_valid_before_utc, each.not_valid_after_utc
+        if not since <= now < until:
+            who = "the certificate" if each is server else each.subject.rfc4514_string()
+            yield f"{who} is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}"
     for one, issuer in pairwise(chain):
         try:
             one.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature):
             by = f"{issuer.subject.rfc4514_string()}, which follows it in the file"
             yield f"{one.subject.rfc4514_string()} is not signed by {by}"
+
+
+def _is_for_servers(server: x509.Certificate) -> bool:
+    """Whether it says so, or does not say what it is for."""
+    try:
+        purposes = server.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (ValueError, x509.ExtensionNotFound):
+        return True
+    return ExtendedKeyUsageOID.SERVER_AUTH in purposes or _ANY in purposes
 
 
 def _key_faults(server: x509.Certificate, key: bytes | None) -> Iterator[str]:

@@ -85,6 +85,22 @@ def test_syntax_errors_of_all_files_are_said_with_their_lines(folder):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[portal]\ndomain = \u201cdify.test\u201d\n", "\u201c' (left double quotation mark)"),
+        ("[portal]\r\ndomain\uff1d'dify.test'\r\n", "\uff1d' (fullwidth equals sign)"),
+        ("\u3010portal\u3011\n", "\u3010' (left black lenticular bracket)"),
+        ("[portal]\n\xa0domain = 'dify.test'\n", "\\xa0' (no-break space)"),
+        ("[portal]\nhttp_port = \uff18\uff10\n", "\uff18' (fullwidth digit eight)"),
+    ],
+)
+def test_a_character_that_only_looks_like_one_of_toml_is_shown(folder, text, found):
+    (folder / "mine.toml").write_bytes(text.encode())
+    [said] = refused(folder)
+    assert f"at '{found}; expected valid TOML" in said
+
+
 def test_problems_of_several_files_name_each_file(folder, monkeypatch):
     base = folder / "base.toml"
     base.write_text(base.read_text().replace("port = 6379", "port = 0"))

@@ -1,6 +1,7 @@
 """Whether two files of the operator's can serve a domain."""
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tasks.tools.certificate import root, serves, unfit
 from tests.certificates import sign
@@ -10,6 +11,10 @@ MIDDLE = sign("middle", ROOT)
 SERVER = sign("server", MIDDLE, "dify.example.com", "www.example.com")
 WILDCARD = sign("wildcard", MIDDLE, "*.example.com")
 STALE = sign("stale", MIDDLE, "dify.example.com", days=-1)
+ENDED = sign("ended", ROOT, days=-1)
+BENEATH = sign("beneath", ENDED, "dify.example.com")
+OF_CLIENTS = sign("c", MIDDLE, "dify.example.com", purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+OF_SERVERS = sign("s", MIDDLE, "dify.example.com", purpose=ExtendedKeyUsageOID.SERVER_AUTH)
 CHAIN = SERVER.pem + MIDDLE.pem
 OTHERS = "the certificate is for dify.example.com, www.example.com, not for other.test"
 
@@ -33,8 +38,11 @@ OTHERS = "the certificate is for dify.example.com, www.example.com, not for othe
         (STALE.pem, STALE.key(), "dify.example.com", "the certificate is valid from"),
         (SERVER.pem + ROOT.pem, SERVER.key(), "dify.example.com", "CN=server is not signed by"),
         (MIDDLE.pem + SERVER.pem, SERVER.key(), "dify.example.com", "the key is another"),
+        (BENEATH.pem + ENDED.pem, BENEATH.key(), "dify.example.com", "CN=ended is valid from"),
+        (OF_CLIENTS.pem, OF_CLIENTS.key(), "dify.example.com", "the certificate's purpose"),
+        (OF_SERVERS.pem, OF_SERVERS.key(), "dify.example.com", ""),
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_what_is_wrong_with_them_is_said(
     text: bytes | None, key: bytes | None, domain: str, fault: str
