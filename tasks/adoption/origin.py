@@ -111,8 +111,13 @@ class Origin:
         }
 
     @property
+    def database(self) -> str:
+        return self.settings.get("DB_DATABASE", "dify")
+
+    @property
     def plugin_database(self) -> str:
-        return self.daemon.get("DB_DATABASE", PLUGINS)
+        """Before 1.0 there is none, and one called as usual may be another Dify's."""
+        return self.daemon.get("DB_DATABASE", PLUGINS) if self.daemon else f"{self.database}_plugin"
 
     @property
     def daemon(self) -> Mapping[str, str]:
@@ -179,7 +184,7 @@ def _postgres(origin: Origin) -> dict[str, object]:
         "admin": "",
         "ca": "",
         "sslmode": "require" if given.get("PGSSLMODE") in TLS else "prefer",
-        "database": given.get("DB_DATABASE", "dify"),
+        "database": origin.database,
         "plugin_database": origin.plugin_database,
     }
 

@@ -68,6 +68,20 @@ def test_what_has_no_api_is_no_dify(image: str) -> None:
         _ = Origin("dify", (member("api", image),)).api
 
 
+@pytest.mark.parametrize(
+    ("database", "services", "plugins"),
+    [("dify", (), "dify_plugin"), ("chat", (), "chat_plugin"), ("chat", ("daemon",), "of_daemon")],
+)
+def test_plugins_of_before_1_0_are_not_looked_for_in_another_difys_database(
+    site: Site, database: str, services: Sequence[str], plugins: str
+) -> None:
+    api = member("api", "langgenius/dify-api:0.6.11", settings={"DB_DATABASE": database})
+    given = {"DB_DATABASE": "of_daemon"}
+    daemons = [member(s, "langgenius/dify-plugin-daemon:0.6.3", settings=given) for s in services]
+    postgres = there(site, Origin("dify", (api, *daemons))).environment.postgres
+    assert (postgres.database, postgres.plugin_database) == (database, plugins)
+
+
 def test_pigstys_app_is_read_where_its_state_is(site: Site) -> None:
     origin = Origin("dify", pigsty_app())
     found = there(site, origin)
