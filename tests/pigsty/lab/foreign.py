@@ -19,7 +19,6 @@ from tests.integration.adopting import PASSWORD, compose
 from tests.integration.upgrading import fill
 from tests.pigsty.lab.site import LabSite
 
-DOMAIN = "dify.pigsty"
 # Releases before 1.0 have no such table; the test's encrypted credential needs one.
 SEALED = (
     b"CREATE TABLE IF NOT EXISTS provider_credentials"
@@ -29,13 +28,22 @@ SEALED = (
 
 @dataclass(frozen=True)
 class Place:
-    """Its compose project, folders, release and role; its databases are named as usual."""
+    """Its compose project, folders, release, role and domain.
+
+    `name`: of its database and of its entry in infra_portal.
+    """
 
     project: str
     folder: Path
     data: Path
     release: str
     role: str
+    name: str = "dify"
+    domain: str = "dify.pigsty"
+
+    @property
+    def databases(self) -> dict[str, str]:
+        return {"DATABASE": self.name, "PLUGIN_DATABASE": f"{self.name}_plugin"}
 
 
 def ran(site: LabSite, *words: str) -> None:
@@ -64,8 +72,8 @@ def running(site: LabSite, place: Place) -> Generator[Site]:
     """It runs and has data of people. The site is that of its places, as the test knows them."""
     names = {"PROJECT": place.project, "HOME": str(place.folder), "DATA": str(place.data)}
     site.set({**names, "RELEASE": place.release}, "DIFY")
-    site.set({"USER": place.role, "PORT": "5432"}, "POSTGRES")
-    site.set({"DOMAIN": DOMAIN}, "PORTAL")
+    site.set({"USER": place.role, "PORT": "5432", **place.databases}, "POSTGRES")
+    site.set({"DOMAIN": place.domain}, "PORTAL")
     opened = site.opened()
     there = opened.replace(secrets={**opened.secrets, "postgres_password": SecretStr(PASSWORD)})
     try:
@@ -80,7 +88,7 @@ def running(site: LabSite, place: Place) -> Generator[Site]:
     finally:
         compose(there, "down", "--volumes")
         shutil.rmtree(place.data, ignore_errors=True)
-        _forget(site, place.role)
+        _forget(site, place)
 
 
 def set_up(there: Site) -> bool | None:
@@ -92,8 +100,8 @@ def set_up(there: Site) -> bool | None:
         return None
 
 
-def _forget(site: LabSite, role: str) -> None:
-    for database in ("dify", "dify_plugin"):
+def _forget(site: LabSite, place: Place) -> None:
+    for database in place.databases.values():
         site.lab.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-    site.lab.sql(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
-    site.lab.inside("rm -f /etc/nginx/conf.d/dify.conf*; systemctl reload nginx")
+    site.lab.sql(f"DROP OWNED BY {place.role} CASCADE; DROP ROLE {place.role}")
+    site.lab.inside(f"rm -f /etc/nginx/conf.d/{place.name}.conf*; systemctl reload nginx")

@@ -152,11 +152,11 @@ class OneMachine(LabSite):
         return ["docker", "exec", *where, *words]
 
 
-def forget(site: LabSite) -> None:
+def forget(site: LabSite, databases: Sequence[str] = ("dify", "dify_plugin")) -> None:
     """Neither Dify's containers nor its databases are left, nor those of its drills."""
     site.rollout("down", ENVIRONMENT, "--yes")
-    for database in ("dify", "dify_plugin", "dify_drill", "dify_plugin_drill"):
-        site.lab.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    for name in (f"{database}{drill}" for database in databases for drill in ("", "_drill")):
+        site.lab.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     if site.lab.sql("SELECT 1 FROM pg_roles WHERE rolname = 'dbuser_dify'"):
         site.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
 

@@ -8,21 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from clients.waiting import until
 from tasks.core.site import Site
 from tests.integration.adopting import contents, logs_in, members, people_see
-from tests.pigsty.lab.foreign import DOMAIN, set_up
+from tests.pigsty.lab.foreign import set_up
 from tests.pigsty.lab.pigstys_app import pigstys_app
-from tests.pigsty.lab.recipes_dify import REDIS_PASSWORD, ROLE, recipes_dify
-from tests.pigsty.lab.site import ENVIRONMENT, LabSite, lab_site
+from tests.pigsty.lab.recipes_dify import (
+    CHANGED,
+    PUBLISHED,
+    ROLE,
+    change_redis_password,
+    recipes_dify,
+)
+from tests.pigsty.lab.site import ENVIRONMENT, REDIS, LabSite, forget, lab_site
 from tests.ports import free_ports
 
 ADOPT = ("adopt", ENVIRONMENT, "--yes")
 DATABASES = ("dify_own", "dify_own_plugin")
 # The machine has one Redis cluster of Pigsty's, the recipe's: there are other databases in it.
 BESIDE = {"DATABASE": "2", "BROKER_DATABASE": "3"}
-WITHOUT_PLUGINS = f"CREATE DATABASE dify_plugin OWNER {ROLE}"
+WITHOUT_PLUGINS = f"CREATE DATABASE assistant_plugin OWNER {ROLE}"
 Made = Callable[[LabSite, Path], AbstractContextManager[Site]]
 
 
@@ -59,10 +66,7 @@ def both(request: pytest.FixtureRequest) -> Generator[Both]:
             prepare(own, there)
             yield Both(there, own)
         finally:
-            own.rollout("down", ENVIRONMENT, "--yes")
-            for name in (f"{each}{drill}" for each in DATABASES for drill in ("", "_drill")):
-                own.lab.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            own.lab.sql("DROP OWNED BY dbuser_dify CASCADE; DROP ROLE dbuser_dify")
+            forget(own, DATABASES)
 
 
 def home(site: LabSite) -> Path:
@@ -73,16 +77,16 @@ def prepare(own: LabSite, there: Site) -> None:
     dify, [drill] = there.environment.dify, free_ports(1)
     own.set({"RELEASE": dify.release, "ADMIN_EMAIL": dify.admin_email}, "DIFY")
     own.set(dict(zip(("DATABASE", "PLUGIN_DATABASE"), DATABASES, strict=True)), "POSTGRES")
-    own.set({"DOMAIN": DOMAIN}, "PORTAL")
+    own.set({"DOMAIN": there.environment.portal.domain}, "PORTAL")
     own.set({"REPOSITORY": str(home(own) / "points"), "DRILL__PORT": str(drill)}, "BACKUP")
     give(own, "admin_password", there.secret("admin_password"))
     if dify.project == "dify-recipe":
         own.set(BESIDE, "REDIS")
-        give(own, "redis_password", REDIS_PASSWORD)
+        give(own, "redis_password", PUBLISHED)
 
 
 def give(site: LabSite, secret: str, value: str) -> None:
-    done = site.rollout("secrets", ENVIRONMENT, secret, "--set", text=value)
+    done = site.rollout("secrets", ENVIRONMENT, secret, "--set", "--yes", text=value)
     assert done.returncode == 0, done.stderr
 
 
@@ -92,16 +96,47 @@ def lost(before: str, after: str) -> list[str]:
     return [line for line in compared if line.startswith("- ")]
 
 
+def require_another_redis_password(both: Both) -> None:
+    """The published one is refused; Redis runs on while it gets another, which a restart keeps."""
+    own, lab = both.own, both.own.lab
+    plan = own.rollout("adopt", ENVIRONMENT, *both.named, "--dry-run")
+    assert plan.returncode == 1 and "redis_password" in plan.stdout + plan.stderr
+    ran, connected = own.running(), lab.redis(6379, PUBLISHED)
+    assert connected.ping()
+    change_redis_password(own, both.there)
+    assert own.running() == ran and connected.ping()
+    with pytest.raises(redis.AuthenticationError):
+        lab.redis(6379, PUBLISHED).ping()
+    assert f"REDIS_PASSWORD={CHANGED}" in (lab.read("/etc/default/redis_exporter") or "")
+    assert both.served() and logs_in(both.there, both.named[1])
+    lab.inside(f"systemctl restart {REDIS}")
+    assert until(lambda: answers(lab.redis(6379, CHANGED)), within_s=30, every_s=0.5)
+    assert both.served() and logs_in(both.there, both.named[1])
+    give(own, "redis_password", CHANGED)
+
+
+def answers(server: redis.Redis) -> bool:
+    try:
+        return bool(server.ping())
+    except redis.ConnectionError:
+        return False
+
+
 def test_a_plan_names_it_and_what_is_in_the_way(both: Both) -> None:
+    recipes = both.there.environment.dify.project == "dify-recipe"
+    if recipes:
+        require_another_redis_password(both)
     ran = both.running()
     plan = both.own.rollout("adopt", ENVIRONMENT, *both.named, "--dry-run")
-    if both.there.environment.dify.project == "dify-recipe":
+    if recipes:
         assert plan.returncode == 1 and "it has no database of plugins" in plan.stdout + plan.stderr
         both.own.lab.sql(WITHOUT_PLUGINS)
         plan = both.own.rollout("adopt", ENVIRONMENT, *both.named, "--dry-run")
     assert plan.returncode == 2, plan.stdout + plan.stderr
-    assert f"dify.conf of the portal leads {DOMAIN} to it" in plan.stdout
-    assert "set aside dify.conf of the portal" in plan.stdout
+    name = both.there.environment.postgres.database
+    domain, file = both.there.environment.portal.domain, f"{name}.conf"
+    assert f"{file} of the portal leads {domain} to it" in plan.stdout
+    assert f"set aside {file} of the portal" in plan.stdout
     assert both.running() == ran and both.served()
 
 
