@@ -5,7 +5,7 @@ new one.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from pydantic import SecretStr
@@ -69,9 +69,18 @@ def require_private(
             "secrets",
             f"{', '.join(found)} of {environment.name}: the default of a file that anybody can "
             "read; expected a value of its own",
-            advice=f"rollout secrets {environment.name} {found[0]} --set. What was signed or "
-            "encrypted with the published secret_key has to be entered anew after that",
+            advice=f"rollout secrets {environment.name} {found[0]} --set" + _lost(found),
         )
+
+
+def _lost(found: Sequence[str]) -> str:
+    """What goes with the published ones, as the end of an advice."""
+    if "secret_key" not in found:
+        return ""
+    return (
+        "; what was signed or encrypted with the published secret_key has to be entered anew "
+        "after that"
+    )
 
 
 def _unsaved(known: Known, own: Mapping[str, SecretStr]) -> bool:
