@@ -53,7 +53,8 @@ def private_text(said: str, path: Path) -> str:
 def _text(said: str, path: Path) -> tuple[str, int]:
     """What stands in it, and its mode."""
     try:
-        with path.open(encoding="utf-8") as file:
+        # Editors of Windows put a mark before the first byte.
+        with path.open(encoding="utf-8-sig") as file:
             return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except UnicodeDecodeError:
         raise RolloutError(f"{said}: expected UTF-8 text") from None

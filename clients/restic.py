@@ -260,6 +260,12 @@ def locked_by(output: str) -> str:
     return found[1] if found else ""
 
 
+def full_of_temporary(output: str) -> str:
+    """The folder in which restic had no room for a pack that it had not sent yet; empty: it had."""
+    found = re.search(r"(/\S+)/restic-temp-\S+: (?:no space left|disk quota)", output)
+    return found[1] if found else ""
+
+
 def why(output: str) -> str:
     """The words of restic that tell what is wrong, and of the ssh it has started."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]

@@ -156,6 +156,8 @@ class Repository:
             )
         if "no space left on device" in text or "disk quota exceeded" in text:
             restores = "restore" in error.command.words
+            if folder := restic.full_of_temporary(text):
+                return self.full(f"restic's own files in {folder} (TMPDIR), not in the repository")
             return self.full("what is restored" if restores else self.name)
         if holder := restic.locked_by(text):
             return StepError(

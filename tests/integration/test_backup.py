@@ -796,6 +796,21 @@ def test_a_full_disk_costs_nothing_but_the_new_point(
         subprocess.run(["umount", small], check=True)
 
 
+def test_a_full_tmpdir_is_not_taken_for_a_full_repository(
+    site: Site, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", full], check=True)
+    try:
+        (full / "file").write_bytes(bytes(4096))
+        monkeypatch.setenv("TMPDIR", str(full))
+        with pytest.raises(StepError, match=rf"no space left for restic's own files in {full} "):
+            backup(site, made(repository_at(site, str(tmp_path / "repository"))))
+    finally:
+        subprocess.run(["umount", full], check=True)
+
+
 def test_a_disk_full_of_a_restore_changes_nothing(
     site: Site,
     state: State,

@@ -29,9 +29,11 @@ def test_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_file_only_its_owner_reads(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize(("before", "end"), [(b"", b"\n"), (b"\xef\xbb\xbf", b"\r\n")])
+def test_a_file_only_its_owner_reads(tmp_path: Path, mode: int, before: bytes, end: bytes) -> None:
+    """As editors of Windows write it, too."""
     file = tmp_path / "secret"
-    file.write_text(f"{SECRET}\n")
+    file.write_bytes(before + SECRET.encode() + end)
     file.chmod(mode)
     assert read("key", f"file:{file}").get_secret_value() == SECRET
 

@@ -152,6 +152,15 @@ def test_the_fatal_line_says_why() -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "folder"),
+    [("/t/restic-temp-pack-1", "/t"), ("/r/data/00/1-tmp-2", "")],
+)
+def test_which_disk_is_full_is_told_apart(where: str, folder: str) -> None:
+    said = f"Fatal: unable to save snapshot: Write: write {where}: no space left on device"
+    assert restic.full_of_temporary(said) == folder
+
+
+@pytest.mark.parametrize(
     ("repository", "login", "address"),
     [
         ("rest:http://h:8000/dify", ("me", "p@ss/w"), "rest:http://me:p%40ss%2Fw@h:8000/dify"),
