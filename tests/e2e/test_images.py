@@ -40,7 +40,7 @@ def test_a_bundle_whose_images_are_there_needs_no_run(deployed, bundle) -> None:
 def test_extra_files_of_a_bundle_whose_images_are_there(deployed, bundle, tmp_path) -> None:
     done = deployed.json("images", "load", str(bundle), "--extra-to", str(tmp_path))
     assert (done["environment"], done["rows"]) == ("sandbox", [])
-    assert done["seconds"] < 5
+    assert done["seconds"] < 20
     assert (tmp_path / "README.md").is_file()
 
 

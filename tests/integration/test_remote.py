@@ -96,7 +96,7 @@ def test_the_stack_runs_there(remote: Site, first: list[Outcome]) -> None:
 def test_a_second_rollout_changes_nothing_and_is_quick(remote: Site, first: list[Outcome]) -> None:
     began = time.monotonic()
     assert changes(rollout(remote)) == []
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
 
 
 def test_the_preflight_knows_its_own_containers_there(remote: Site, first: list[Outcome]) -> None:

@@ -175,13 +175,13 @@ def test_a_cancelled_command_is_asked_to_end_before_it_is_killed(
     work = (
         "import pathlib, signal, time, sys\n"
         "def tidy(*_):\n"
-        f"    time.sleep(0.7); pathlib.Path({str(tidy)!r}).touch(); sys.exit(0)\n"
+        f"    time.sleep(0.4); pathlib.Path({str(tidy)!r}).touch(); sys.exit(0)\n"
         "signal.signal(signal.SIGINT, tidy)\n"
         f"pathlib.Path({str(begun)!r}).touch(); time.sleep(60)\n"
     )
     took = cancelled(node, Command((sys.executable, "-c", work)), begun)
     assert tidy.exists()
-    assert took < 2
+    assert took < 2.8
     assert node.run(Command(("echo", "again"))) == "again\n"
 
 
@@ -189,7 +189,7 @@ def test_a_cancelled_command_that_does_not_end_is_killed(node: SshNode, tmp_path
     begun, mark = tmp_path / "begun", f"sleep 62.{os.getpid()}"
     command = sh(f"trap '' INT TERM; touch {begun}; {mark} & {mark}; wait")
     took = cancelled(node, command, begun)
-    assert 2.5 < took < 5
+    assert 2.5 < took < 12
     assert not running(mark)
 
 

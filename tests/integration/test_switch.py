@@ -477,7 +477,7 @@ def test_an_open_web_socket_is_answered_until_the_new_service_is_led_to_and_open
         began = time.monotonic()
         with connect(place, ping_interval=None) as anew:
             assert str(anew.recv()).startswith('0{"sid"')
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 3
             assert routed(site)["api_websocket"] == other(before)
             assert "start a new api_websocket beside the old one" in run.result()
             anew.send("2still")

@@ -94,7 +94,7 @@ def test_the_second_load_moves_nothing_and_takes_no_time(written, images, empty)
     began = time.monotonic()
     assert load.is_loaded(bundle_reader.opened(written), empty)
     assert sent(written, empty) == 0
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_a_lost_name_is_given_again_without_sending_anything(written, images, empty) -> None:
