@@ -378,19 +378,10 @@ def main() -> None:
     """Run the command; what a user can mend is one sentence on stderr and exit status 1."""
     gc.disable()  # importing makes a million objects and no garbage
     try:
-        _require_text(sys.argv[1:])
         _run_app()
     except SystemExit as end:
         _end_in_time(end.code if isinstance(end.code, int) else FAILED if end.code else FINE)
         raise
-
-
-def _require_text(words: list[str]) -> None:
-    """A terminal of another encoding gives words that nothing can keep, send or print."""
-    for word in words:
-        if any("\ud800" <= character <= "\udfff" for character in word):
-            typer.echo(f"error: {word!r} is not UTF-8; expected a terminal that is", err=True)
-            sys.exit(FAILED)
 
 
 def _run_app() -> None:

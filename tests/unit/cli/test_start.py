@@ -1,11 +1,14 @@
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from cli.start import main
+from config.load import ROOT
 
 
 class Interrupting(MetaPathFinder):
@@ -27,3 +30,13 @@ def test_an_interrupt_while_the_command_is_loaded_is_one_sentence(
         main()
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted: nothing was begun\n"
+
+
+def test_words_that_are_no_text_are_refused_before_anything_is_begun() -> None:
+    """As a terminal of GBK gives them."""
+    rollout = Path(sys.executable).with_name("rollout")
+    words = [rollout, "deploy", "sandbox", "--reason", b"\xc9\xfd\xbc\xb6"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.endswith("is not UTF-8; expected a terminal that is")

@@ -53,15 +53,6 @@ def test_a_disk_that_takes_no_file_costs_the_details_and_not_the_sentence() -> N
     assert "sesame-open-up" not in line
 
 
-def test_words_that_are_no_text_are_refused_before_anything_is_begun() -> None:
-    words = [sys.executable, "-m", "cli.main", "deploy", "sandbox", "--reason", b"\xc9\xfd\xbc\xb6"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    [line] = done.stderr.splitlines()
-    assert line.endswith("is not UTF-8; expected a terminal that is")
-
-
 def test_what_this_process_knows_is_masked(monkeypatch) -> None:
     known = SecretStr("of-a-secret-field")
     monkeypatch.setenv("RESTIC_PASSWORD", "of-a-variable")
