@@ -61,7 +61,7 @@ def _for_a_while(begin: tuple[str, ...], end: tuple[str, ...]) -> None:
 
 def kill_playbook() -> None:
     """SIGKILL to every process of the playbook that this process runs."""
-    for pid in _below(os.getpid()):
+    for pid in below(os.getpid()):
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
@@ -70,9 +70,9 @@ def kill_playbook() -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _below(pid: int) -> Iterator[int]:
+def below(pid: int) -> Iterator[int]:
     """All processes that this one, or one of them, has started."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, task.read_text().split()):
-            yield from _below(child)
+            yield from below(child)
             yield child

@@ -1,13 +1,21 @@
 """An upgrade on real Pigsty, and its way back with the whole cluster by the archive."""
 
+import os
+import re
+import signal
+import subprocess
+import time
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config.load import ROOT
 from tests.integration.upgrading import fill, state
-from tests.pigsty.lab.site import ENVIRONMENT, LabSite, forget, lab_site
+from tests.pigsty.lab.outage import below
+from tests.pigsty.lab.site import ENVIRONMENT, ROLLOUT, LabSite, forget, lab_site
 from tests.ports import free_ports
 
 OLD, NEW = "1.16.1", "1.17.1"
@@ -15,6 +23,13 @@ HEADS = {OLD: "5eed00001161", NEW: "5eed00001171"}
 DEPLOY = ("deploy", ENVIRONMENT, "--yes")
 UPGRADE = ("upgrade", ENVIRONMENT, "--yes", "--without-drill")
 ROLLBACK = ("rollback", ENVIRONMENT, "--yes")
+# Tasks of Pigsty's playbook, from the stop of the cluster to its start.
+MOMENTS = (
+    "force stop postgres if still running",
+    "run .* restore",
+    "wait for wal replay to recovery target",
+    "launch patroni primary",
+)
 
 
 def runs(site: LabSite, release: str) -> None:
@@ -72,3 +87,36 @@ def test_an_upgrade_is_undone_with_all_of_its_cluster(site: LabSite) -> None:
     assert any("its cluster is as it was at upgrade-" in note for note in back["notes"])
     assert site.lab.sql("SELECT count(*) FROM pg_database WHERE datname = 'came_later'") == "0"
     require_as_before(site, before)
+
+
+@pytest.mark.timeout(2400)
+def test_a_rollback_that_is_killed_while_its_cluster_is_down_is_finished_by_the_next(
+    site: LabSite, tmp_path: Path
+) -> None:
+    before = upgraded(site)
+    for number, task in enumerate(MOMENTS):
+        killed_at(site, task, tmp_path / str(number))
+    assert site.json(*ROLLBACK)["to"] == OLD
+    require_as_before(site, before)
+
+
+def killed_at(site: LabSite, task: str, log: Path) -> None:
+    """A rollback and all it has started get no further than that, nor does a restore."""
+    begun = re.compile(rf"task \d+: .*{task}")
+    with log.open("w") as said:
+        run = subprocess.Popen(
+            [str(ROLLOUT), *ROLLBACK],
+            cwd=ROOT,
+            env={**os.environ, **site.variables},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+        while not begun.search(log.read_text()):
+            assert run.poll() is None, log.read_text()
+            time.sleep(0.1)
+        for pid in (*below(run.pid), run.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        site.lab.inside("pkill -KILL -x pgbackrest")
+        run.wait()
