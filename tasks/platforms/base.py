@@ -30,6 +30,10 @@ class Included(Protocol):
         """Addresses that requests of the portal's own machine come from."""
         ...
 
+    def is_included(self) -> bool:
+        """Whether there is a server of the domain that includes it."""
+        ...
+
     def read(self) -> bytes | None: ...
     def write(self, content: bytes | None) -> None:
         """The file has this content; None: there is none."""

@@ -12,8 +12,10 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from clients.node import LockLost
+from clients.running import Cancelled
 from config.desired.maintenance import MARK, maintenance_file
-from config.errors import StepError
+from config.errors import RolloutError, StepError
 from tasks.core.site import Site
 from tasks.core.step import Change, Kind, Outcome, converge
 from tasks.platforms.base import Address, Included
@@ -34,10 +36,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """The file's content, None without one; what nginx answers, None where it is silent."""
+    """The file's content, None without one; what nginx answers, None where it is silent.
+
+    `included`: whether a server of the domain includes the file; asked before it is shown only.
+    """
 
     content: bytes | None
     answer: Answer | None
+    included: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,12 @@ class Maintenance:
     settle_s: float = SETTLE_S
 
     def observe(self) -> Actual:
-        return Actual(self.included.read(), _asked(self.site))
+        included = not self.up or self.included.is_included()
+        return Actual(self.included.read(), _asked(self.site), included)
 
     def plan(self, actual: Actual) -> Sequence[Change]:
         answer, domain = actual.answer, self.site.environment.portal.domain
-        if self.up and answer is None:
+        if self.up and (answer is None or not actual.included):
             return []  # nobody comes to Dify that way
         wanted = _page(self.site, self.included, answer) if self.up else None
         if actual.content == wanted and (answer is None or answer.read == self.up):
@@ -81,8 +88,11 @@ def dispensable() -> Generator[None]:
     """A page that cannot be shown is a warning: nothing waits for a portal that is broken."""
     try:
         yield
-    except StepError as error:
-        log.warning("portal: people see no page of maintenance: %s", error.cause)
+    except (Cancelled, LockLost):
+        raise
+    except RolloutError as error:
+        cause = error.cause if isinstance(error, StepError) else error
+        log.warning("portal: people see no page of maintenance: %s", cause)
 
 
 def prepare(site: Site) -> None:

@@ -1,16 +1,12 @@
 """The page that people get while a service they use is replaced where it is."""
 
-import logging
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from config.desired.services import routes
-from config.errors import RolloutError
 from tasks.core.site import Site
-from tasks.steps.maintenance import close, is_read, reopen
+from tasks.steps.maintenance import close, dispensable, is_read, reopen
 from tasks.steps.stack_nginx import NGINX
-
-log = logging.getLogger("rollout")
 
 
 @contextmanager
@@ -25,10 +21,8 @@ def announced(site: Site, replaced: Iterable[str]) -> Generator[None]:
     if several or not answering & set(replaced) or is_read(site):
         yield
         return
-    try:
+    with dispensable():
         close(site)
-    except RolloutError as error:
-        log.warning("compose: people get no page of maintenance: %s", error)
     try:
         yield
     finally:

@@ -89,6 +89,11 @@ def names(text: str) -> set[str]:
     return {name for found in _NAMES.findall(plain) for name in found.split()} - {"_"}
 
 
+def has(text: str, name: str, directive: str) -> bool:
+    """Whether a file serves that domain and has that directive."""
+    return name in names(text) and directive in text
+
+
 def ask_unread(pid_file: Path, folder: Path, ending: str, files: Iterable[Path]) -> tuple[str, ...]:
     """Ask when nginx has read its files, and when these and those with the ending came there."""
     given = (pid_file, folder, ending, *files)

@@ -106,6 +106,16 @@ def test_a_portal_that_is_not_ours_is_left_alone(site: Site):
     assert close(given).changes == reopen(given).changes == ()
 
 
+def test_no_page_is_waited_for_at_a_domain_that_nginx_does_not_serve_yet(site: Site):
+    deploy(site)
+    files = sorted((nginx.folder(site) / "conf.d").iterdir())
+    portal = site.environment.portal.model_copy(update={"domain": "new.test"})
+    moved = site.replace(environment=site.environment.model_copy(update={"portal": portal}))
+    assert close(moved).changes == ()
+    assert sorted((nginx.folder(site) / "conf.d").iterdir()) == files
+    assert asked(site).status_code == 200
+
+
 def test_a_portal_that_does_not_run_is_closed_already(site: Site):
     deploy(site)
     close(site)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.desired.maintenance import included_name
+from config.desired.maintenance import include, included_name
 from config.errors import StepError
 from tasks.core.site import Site
 from tasks.platforms.pigsty import answers
@@ -90,8 +90,17 @@ def serving(site: Site) -> dict[str, list[str]]:
 
 def files_serving(site: Site) -> dict[str, str]:
     """The same files → what they say."""
-    if askable(site) is None:
+    names = names_serving(site)
+    if not names:
         return {}
+    found = machine(site).look([CONF / name for name in names])
+    return {path.name: (content or b"").decode(errors="replace") for path, content in found.items()}
+
+
+def names_serving(site: Site) -> list[str]:
+    """The same files."""
+    if askable(site) is None:
+        return []
     domain = re.escape(site.environment.portal.domain)
     start = "^([^#]*[;{[:space:]])?server_name[[:space:]]"
     name = rf"{start}([^;#]*[[:space:]])?{domain}[[:space:];]"
@@ -99,12 +108,8 @@ def files_serving(site: Site) -> dict[str, str]:
     try:
         done = machine(site).run((*words, "--extended-regexp", name, str(CONF)))
     except StepError:
-        return {}
-    names = [Path(line).name for line in lines(done)]
-    if not names:
-        return {}
-    found = machine(site).look([CONF / name for name in names])
-    return {path.name: (content or b"").decode(errors="replace") for path, content in found.items()}
+        return []
+    return sorted(Path(line).name for line in lines(done))
 
 
 def conf_path(site: Site) -> Path:
@@ -130,6 +135,13 @@ class Beside:
     @property
     def passing(self) -> Sequence[str]:
         return ("127.0.0.1", "::1", self.site.environment.pigsty.admin_ip)
+
+    def is_included(self) -> bool:
+        if askable(self.site) is None:
+            return False
+        path, environment = conf_path(self.site), self.site.environment
+        text = (machine(self.site).look([path])[path] or b"").decode(errors="replace")
+        return nginx.has(text, environment.portal.domain, include(environment))
 
     def read(self) -> bytes | None:
         if askable(self.site) is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.files import File
-from config.desired.maintenance import included_name
+from config.desired.maintenance import include, included_name
 from config.desired.portal import server_block
 from config.desired.sandbox import nginx_conf
 from config.errors import StepError
@@ -25,7 +25,7 @@ from tasks.platforms.sandbox.home import prepare_home
 from tasks.platforms.sandbox.nginx import Processes
 from tasks.platforms.sandbox.package import Program
 from tasks.steps.given_certificate import GivenCertificate
-from tasks.tools.nginx import Complaint
+from tasks.tools.nginx import Complaint, has
 
 FOLDERS = ("conf.d", "logs", "temp")
 
@@ -150,6 +150,12 @@ class Beside:
 
     site: Site
     passing: Sequence[str] = ("127.0.0.1", "::1")
+
+    def is_included(self) -> bool:
+        environment = self.site.environment
+        text = self.site.node.read(self._path.with_name("dify.conf")) or b""
+        directive = include(environment)
+        return has(text.decode(errors="replace"), environment.portal.domain, directive)
 
     def read(self) -> bytes | None:
         return self.site.node.read(self._path)

@@ -205,6 +205,16 @@ def test_people_get_the_page_with_the_handover_and_none_once_it_is_given_back(
         assert portal.files == files and list(serving(site)) == ["ai.conf"]
 
 
+@pytest.mark.parametrize("way", [by_entry, by_file])
+def test_no_page_is_waited_for_where_no_server_includes_it(way: Any, portal: Portal) -> None:
+    """As in a restore into an environment of which the portal has nothing yet."""
+    site = adopting(portal.double)
+    with way(portal):
+        files = portal.files
+        assert close(site).changes == () and reopen(site).changes == ()
+        assert portal.files == files
+
+
 def test_a_first_deploy_still_refuses_it(portal: Portal) -> None:
     site = adopting(portal.double)
     with by_file(portal):

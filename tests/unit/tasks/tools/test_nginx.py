@@ -126,3 +126,10 @@ def test_a_file_that_came_after_the_oldest_worker_is_unread(
 def test_the_names_of_servers() -> None:
     text = "server { server_name a.b c.d; # server_name no;\n}\nserver{server_name\n _ e.f;}"
     assert nginx.names(text) == {"a.b", "c.d", "e.f"}
+
+
+def test_a_server_that_includes_a_file_is_of_the_domain() -> None:
+    text = "server {\n  server_name ai.pigsty www.ai.pigsty;\n  include conf.d/dify.x[e];\n}\n"
+    assert nginx.has(text, "ai.pigsty", "include conf.d/dify.x[e];")
+    assert not nginx.has(text, "pigsty", "include conf.d/dify.x[e];")
+    assert not nginx.has(text, "ai.pigsty", "include conf.d/other.x[e];")
