@@ -18,6 +18,7 @@ from tasks.core.step import Change, Kind, Step
 from tasks.platforms.pigsty import answers
 from tasks.platforms.pigsty.answers import Silent
 from tasks.platforms.pigsty.certbot import Certbot, presents_issued
+from tasks.platforms.pigsty.domain import FreeDomain
 from tasks.platforms.pigsty.facts import desired, portal_config
 from tasks.platforms.pigsty.hand_written import HandWritten, OwnCertificate
 from tasks.platforms.pigsty.handover import taken_steps
@@ -169,7 +170,7 @@ class Entry:
 def entry_steps(site: Site) -> list[Step[Any]]:
     """Through infra_portal, or by a file of ours where an entry cannot say it."""
     tls, given = site.environment.portal.tls, site.environment.portal.certificate
-    taken = taken_steps(site)
+    taken = [FreeDomain(site), *taken_steps(site)]
     if by_hand(site.environment):
         own = GivenCertificate(site) if given else OwnCertificate(site)
         return [*([own] if tls else []), *taken, HandWritten(site)]

@@ -11,6 +11,7 @@ from config.desired.inventory.merge import merge
 from config.errors import ConfigError, RolloutError, StepError
 from config.rules.finding import Reading, Status, bad, good
 from tasks.core.site import Site
+from tasks.platforms.pigsty.domain import FreeDomain
 from tasks.platforms.pigsty.facts import cluster, desired, instances_of, nodes_of
 from tasks.platforms.pigsty.leader import require_leader
 from tasks.platforms.pigsty.machines import Machine
@@ -103,6 +104,7 @@ def _inventory(site: Site) -> Iterator[Reading]:
 def _beyond(site: Site) -> Iterator[Reading]:
     yield from _leader(site)
     yield from _foreign_redis(site)
+    yield from _domain(site)
     yield from _machines(site)
 
 
@@ -139,6 +141,13 @@ def _is_free_or_ours(site: Site, address: str, port: int) -> bool:
         return bool(site.admin.knock(address, port, KNOCK_S))
     except RedisRefused:
         return False
+
+
+def _domain(site: Site) -> Iterator[Reading]:
+    """The step of the portal would refuse it, once the rest is done."""
+    step = FreeDomain(site)
+    for each in step.plan(step.observe()):
+        yield bad("portal.domain", each.why, advice=each.do)
 
 
 def _machines(site: Site) -> Iterator[Reading]:

@@ -21,8 +21,12 @@ from config.rules.finding import Status
 from flows.deploy import deploy
 from tasks.core.first_use import require_unused
 from tasks.core.site import Site
+from tasks.core.step import converge
+from tasks.platforms.pigsty.domain import FreeDomain
 from tasks.platforms.pigsty.members import primary
+from tasks.platforms.pigsty.portal import entry_steps
 from tasks.platforms.pigsty.preflight import readings
+from tasks.steps.rollout import carry_out
 from tests.conftest import PigstyDouble
 from tests.integration.pigsty.conftest import login
 from tests.integration.sshd import SshServer
@@ -233,6 +237,66 @@ def test_a_file_of_somebody_for_the_domain_is_named(double: PigstyDouble) -> Non
         require_unused(double.site(portal={"domain": "m.pigsty"}))
     finally:
         path.unlink()
+
+
+FILE_OF_SOMEBODY = "server {{ listen 1; {} }}\n"
+
+
+@contextmanager
+def file_in_nginx(double: PigstyDouble, name: str, line: str) -> Generator[Path]:
+    path = double.path(f"/etc/nginx/conf.d/{name}")
+    path.write_text(FILE_OF_SOMEBODY.format(line))
+    try:
+        yield path
+    finally:
+        path.unlink()
+
+
+def domain_refused(site: Site) -> list[tuple[str, str]]:
+    found = [each for each in readings(site) if each.probe == "portal.domain"]
+    return [(each.said, each.advice) for each in found]
+
+
+def test_a_domain_that_a_file_of_somebody_serves_is_refused_at_any_deploy(
+    double: PigstyDouble,
+) -> None:
+    """Also once the environment has been used, as after a way back from an adoption."""
+    site = double.site(portal={"domain": "crm.pigsty"})
+    said = f"crm.pigsty is served by by-hand.conf of the portal, which {site.name} has not written"
+    with file_in_nginx(double, "by-hand.conf", "server_name crm.pigsty;") as path:
+        [(why, do)] = domain_refused(site)
+        assert why == said
+        assert f"set portal.domain in config/environments/{site.name}.toml to another" in do
+        assert do.endswith(f"rollout adopt {site.name}")
+        assert [each.why for each in carry_out(site, "portal", dry_run=True).blocked] == [said]
+        before = path.read_bytes(), double.journal()
+        [step] = [each for each in entry_steps(site) if isinstance(each, FreeDomain)]
+        with pytest.raises(StepError, match=r"by-hand\.conf"):
+            converge(step)
+        assert (path.read_bytes(), double.journal()) == before
+        adopting = Site(
+            site.environment, site.release, site.secrets, site.node, adopting=True
+        )  # it asks itself whose the file is
+        assert domain_refused(adopting) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("by-hand.conf", "server_name wiki.pigsty;"),
+        ("by-hand.conf", "server_name _;"),
+        ("by-hand.conf", "server_name not-crm.pigsty crm.pigsty.org;"),
+        ("by-hand.conf.bak", "server_name crm.pigsty;"),
+        ("dify.conf", "server_name crm.pigsty;"),
+    ],
+    ids=["another domain", "default server", "longer names", "not read", "its own"],
+)
+def test_other_files_of_the_portal_are_in_no_way(
+    double: PigstyDouble, name: str, line: str
+) -> None:
+    site = double.site(portal={"domain": "crm.pigsty"}, dify={"project": "dify"})
+    with file_in_nginx(double, name, line):
+        assert domain_refused(site) == []
 
 
 def test_a_role_that_other_databases_belong_to_is_named(double: PigstyDouble) -> None:
