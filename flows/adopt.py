@@ -8,6 +8,7 @@ from prefect import flow
 from config.errors import StepError
 from config.rules.restore_point import Reason as PointReason
 from flows.parts import history
+from flows.parts.adopt_back import go_back
 from flows.parts.adopt_report import AdoptReport, publish, report_of
 from flows.parts.adopting import Adopting
 from flows.parts.approval import approval
@@ -121,7 +122,8 @@ def kept(report: AdoptReport) -> AdoptReport:
 
 def gone_back(graph: Graph, site: Site) -> AdoptReport:
     point = saved(graph, site)
-    report = report_of(site.name, graph.run(tasks.back_to_origin), "started again")
+    mark, own = go_back(graph, site)
+    report = report_of(site.name, mark, "started again", notes=(own,) if own else ())
     return replace(report, point=point, proved=SINCE) if point else report
 
 

@@ -7,6 +7,7 @@ from clients.running import Cancelled
 from config.errors import RolloutError, StepError
 from config.rules.finding import Finding
 from config.rules.restore_point import BEFORE_ADOPTION
+from flows.parts.adopt_back import go_back
 from flows.parts.adopt_report import AdoptReport, report_of
 from flows.parts.bring_back import bring_back
 from flows.parts.drilled import proof
@@ -133,15 +134,15 @@ class Adopting:
         known = error if isinstance(error, StepError) else StepError("adopt", str(error))
         failed = f"it failed at {known.step}: {known.cause}"
         try:
-            mark = self.graph.run(tasks.back_to_origin)
+            mark, own = go_back(self.graph, self.site)
         except RolloutError as trouble:
             return StepError(
                 "adopt",
                 f"{failed}\n  and the way back stopped: {trouble}",
                 advice=f"rollout adopt {self.site.name} --back goes on with the way back",
             )
-        serves = f"the Dify in {mark.folder} serves again"
-        return StepError("adopt", f"{failed}\n  {serves}", advice=known.advice)
+        lines = [failed, f"the Dify in {mark.folder} serves again", *([own] if own else [])]
+        return StepError("adopt", "\n  ".join(lines), advice=known.advice)
 
     def report(self, mark: Adoption, work: str) -> AdoptReport:
         return report_of(

@@ -17,6 +17,7 @@ from tasks.core.site import Site
 from tasks.core.step import converge
 from tasks.points.what_ran import Ran
 from tasks.steps import revisions
+from tasks.steps.containers import running_services
 
 # They bring work in: without them the queues run empty.
 ENTRIES = ("nginx", "web", "worker_beat")
@@ -67,6 +68,7 @@ def begin(site: Site, origin: Origin, *, point: str, proved: str, keep_days: int
         proved=proved,
         restarts={each.name: each.restart for each in origin.members if each.runs},
         keep_days=keep_days,
+        own=tuple(running_services(site)),
     )
     return adoption_mark.write(site, mark)
 

@@ -77,6 +77,12 @@ def back_to_origin(site: Site) -> Adoption:
     return way_back.go_back(site)
 
 
+@task("end way back", within_s=10 * MINUTE_S)
+def end_way_back(site: Site) -> None:
+    """Forget the adoption: the other Dify serves again, and so does the environment's own."""
+    way_back.end(site)
+
+
 @task("remove origin", within_s=HOUR_S)
 def remove_origin(site: Site) -> tuple[Adoption, list[str]]:
     """Remove the containers and networks of the Dify that was taken over; what stays of it."""

@@ -1,4 +1,7 @@
-"""The way back of an adoption: the other Dify is started again, as it ran."""
+"""The way back of an adoption: the other Dify is started again, as it ran.
+
+So is the environment's own, where the adoption was to replace one and has not.
+"""
 
 from clients.docker_stacks import Stacks
 from clients.waiting import until
@@ -12,6 +15,7 @@ from tasks.core import adoption_mark
 from tasks.core.adoption_mark import Adoption
 from tasks.core.site import Site
 from tasks.core.step import converge
+from tasks.points.served import Served
 from tasks.steps.containers import down
 from tasks.steps.maintenance import close, dispensable, reopen
 
@@ -19,16 +23,21 @@ START_S, POLL_S = 300.0, 0.5
 
 
 def go_back(site: Site) -> Adoption:
-    """The other Dify runs again as it did, at its domain, and this environment's stack does not.
+    """The other Dify runs again as it did, at its domain, and not what was taken over from it.
+
+    Where the data of the environment's own Dify was replaced, it comes back from its point next,
+    and the mark stays until then: `end`.
 
     Raises:
-        StepError: there is no way back, or the other Dify does not answer.
+        StepError: there is no way back, or a Dify does not answer.
     """
     mark, stacks = current(site), Stacks(site.node)
     if not mark.pending:  # else the adoption has shown it, or does not have the domain yet
         with dispensable():
             close(site)
-    down(site)
+    own = Served(site, mark.own) if mark.pending and mark.own and not mark.own_point else None
+    if own is None:
+        down(site)
     origin = Origin(mark.project, tuple(stacks.members(mark.project)))
     keepers = {each.id for each in origin.keepers}
     for each in sorted(origin.members, key=lambda member: member.id not in keepers):
@@ -38,10 +47,19 @@ def go_back(site: Site) -> Adoption:
     _require_answer(site, mark.project)
     for step in site.platform.domain_back(site):
         converge(step, patience=site.within(1))
+    if mark.pending and mark.own_point:
+        return mark
+    if own:
+        own.put_back()
     reopen(site)
+    end(site)
+    return mark
+
+
+def end(site: Site) -> None:
+    """Nothing of the adoption is left."""
     files.remove(site)
     adoption_mark.forget(site)
-    return mark
 
 
 def _require_answer(site: Site, project: str) -> None:

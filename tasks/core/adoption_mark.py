@@ -27,7 +27,9 @@ class Adoption(mark.Mark):
 
     `point`: the restore point of it as it was, `proved` a sentence on its drill. `restarts`: name
     of each container that ran → the policy by which its engine started it again. `keep_days`: how
-    long the way back is kept at least.
+    long the way back is kept at least. `own`: services of the Dify that the environment had itself
+    and that served until then. `own_point`: the restore point of that one, from when its data is
+    replaced until it is back.
     """
 
     project: str
@@ -37,6 +39,8 @@ class Adoption(mark.Mark):
     proved: str
     restarts: dict[str, str]
     keep_days: int
+    own: tuple[str, ...] = ()
+    own_point: str = ""
     stage: Stage = Stage.BEGUN
 
     @property
@@ -70,6 +74,23 @@ def write(site: Site, adoption: Adoption, **values: object) -> Adoption:
 
 def forget(site: Site) -> None:
     mark.forget(site, _path(site))
+
+
+def own_replaced(site: Site, point: str) -> None:
+    """From now on only this point is what the environment's own Dify had, if it had one.
+
+    A run that goes on with the adoption replaces what is somebody else's already.
+    """
+    found = read(site)
+    if found and found.pending and found.own and not found.own_point:
+        write(site, found, own_point=point)
+
+
+def own_is_back(site: Site, point: str) -> None:
+    """What serves is the state of this point again."""
+    found = read(site)
+    if found and found.own_point == point:
+        write(site, found, own_point="")
 
 
 def require_none(site: Site) -> None:

@@ -1,6 +1,7 @@
 """What served before a restore, so that it can serve again where the restore fails."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from clients.command import Command
@@ -22,16 +23,16 @@ log = logging.getLogger("rollout")
 
 
 class Served:
-    """The services that ran, and the stack's files on each node.
+    """The services that ran, by default those that run now, and the stack's files on each node.
 
     A plain class for the reason `Site` is one.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, services: Sequence[str] | None = None) -> None:
         self.site = site
         self.release = release_file.read(site.environment, site.node).version
         self.files = [_files(each) for each in site.on_each()]
-        self.services = running_services(site)
+        self.services = running_services(site) if services is None else list(services)
 
     def stop(self) -> None:
         stop_services(

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from clients import running
 from config.errors import RolloutError
+from tasks.core import adoption_mark
 from tasks.core.site import Site
 from tasks.points import interrupted_restore
 from tasks.points.choice import again, choose
@@ -50,6 +51,7 @@ class WayBack:
         choice, site = self.landing.choice, self.landing.site
         command = again(site, choice, choice.options)
         begun = Exchange(choice.point.id, choice.parts, self.safety, command)
+        adoption_mark.own_replaced(site, self.safety)
         interrupted_restore.begin(site, begun)
 
     def take_over(self, secrets: Mapping[str, SecretStr]) -> None:
@@ -70,6 +72,7 @@ class WayBack:
                 landing.clear()
                 if not self.earlier:
                     interrupted_restore.end(landing.site)
+                    adoption_mark.own_is_back(landing.site, self.safety)
                 if self.served.services:
                     self.served.start()
                     reopen(landing.site)
@@ -95,6 +98,7 @@ class WayBack:
             self.keep(site, old)
         interrupted_restore.end(site)
         self.served.put_back()
+        adoption_mark.own_is_back(site, self.safety)
         reopen(site)
 
     def _refill(self, twin: Twin) -> None:
