@@ -19,6 +19,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from clients.node import LocalNode, Node
+from clients.redis_advice import PLAIN, PRIMARY, UNFIT
 from clients.trust import greets_with_tls
 from clients.waiting import despite
 from config.errors import NotKnown, Unfit, Unreachable
@@ -36,32 +37,6 @@ class RedisRefused(NotKnown):
 
 class RedisUnfit(RedisRefused, Unfit):
     """The server answered and cannot be Dify's."""
-
-
-_PLAIN = "Dify is given its Redis without TLS: name a port that speaks plainly, or a tunnel to it"
-_PRIMARY = (
-    "nothing can be written there: name the primary in redis.host and redis.port, or "
-    "let this one be it (REPLICAOF NO ONE)"
-)
-# What a server says, and what to do about it.
-_UNFIT = {
-    "cluster mode": "Dify needs a Redis that is no cluster: give it one of its own",
-    "db index": "set redis.database and redis.broker_database to numbers it has, "
-    "or raise `databases` in its redis.conf",
-    "unknown command": "the server has renamed or switched off a command: give it back to Dify",
-    "no permissions": "let the user of redis.user do so: ACL SETUSER NAME ~* &* +@all -@admin "
-    "(Dify works with all keys and channels; INFO says how the server is set)",
-    "without any password": "it lets everybody in, and refuses the password that Dify sends: "
-    "CONFIG SET requirepass to the secret redis_password, in its redis.conf too",
-    "protected mode": "it takes nobody from other machines as long as it has no password: "
-    "set requirepass to the secret redis_password in its redis.conf",
-    "misconf": "it cannot save to its disk, and takes no writes until it can: its log says why "
-    "(no space, or its directory is not its own)",
-    "good replicas": "it takes no writes without its replicas: start them, or CONFIG SET "
-    "min-replicas-to-write 0",
-    "used memory": "it is full: raise its maxmemory, or look for what grows (redis-cli --bigkeys)",
-    "protocol error": "what answers there is no Redis: mend redis.host and redis.port",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +83,13 @@ class RedisServer:
     def _translated(self, error: RedisError) -> NotKnown:
         """A sentence; asking whether TLS is spoken there is left to the end, it takes time."""
         said = str(error).partition(". ")[0].rstrip()
-        advice = next((way for words, way in _UNFIT.items() if words in said.casefold()), "")
+        advice = next((way for words, way in UNFIT.items() if words in said.casefold()), "")
         if isinstance(error, AuthenticationError) and not advice:
             return RedisRefused(f"Redis refuses {self}: {said}")
         if "DB index" in said and self._is_cluster():
-            said, advice = f"{said} (it is in cluster mode)", _UNFIT["cluster mode"]
+            said, advice = f"{said} (it is in cluster mode)", UNFIT["cluster mode"]
         if _is_cut_off(error) and greets_with_tls(*self.node.reach(self.host, self.port)):
-            return RedisUnfit(f"Redis at {self} speaks TLS", _PLAIN)
+            return RedisUnfit(f"Redis at {self} speaks TLS", PLAIN)
         if isinstance(error, (ConnectionError, TimeoutError)) and not advice:
             return RedisUnreachable(f"Redis at {self} does not answer: {said}")
         return RedisUnfit(
@@ -138,9 +113,9 @@ class RedisServer:
             found: dict[str, Any] = client.info()  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
         if follows(found):
             primary = f"{found.get('master_host')}:{found.get('master_port')}"
-            raise RedisUnfit(f"Redis at {self} is a replica of {primary}", _PRIMARY)
+            raise RedisUnfit(f"Redis at {self} is a replica of {primary}", PRIMARY)
         if found.get("cluster_enabled"):
-            raise RedisUnfit(f"Redis at {self} is in cluster mode", _UNFIT["cluster mode"])
+            raise RedisUnfit(f"Redis at {self} is in cluster mode", UNFIT["cluster mode"])
         return found
 
     def require_writes(self) -> None:
