@@ -11,8 +11,9 @@ import pytest
 
 from tests.e2e.conftest import Machine, machine
 
-# Of processor: how long it takes on top of that says how busy the machine is.
-PLAN_S, DEPLOY_S = 4.0, 7.0
+# Of processor: how long it takes on top of that says how busy the machine is. With four
+# others on two processors the first took 4.0 s, alone 2.6 to 3.7 s.
+PLAN_S, DEPLOY_S = 7.0, 12.0
 
 
 @pytest.fixture(scope="module")
