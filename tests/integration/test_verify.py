@@ -34,7 +34,10 @@ from tasks.steps.table import PARTS
 from tests.integration.stack import deployed
 
 UPLOADS = "SELECT count(*) FROM upload_files WHERE name LIKE 'rollout-verify-%'"
-VECTORS = "SELECT count(*) FROM pg_class WHERE relname LIKE 'embedding_vector_index_%_node'"
+# PostgreSQL cuts a name at 63 letters.
+VECTORS = (
+    "SELECT count(*) FROM pg_class WHERE relname LIKE 'embedding_vector_index_%' AND relkind = 'r'"
+)
 
 
 @pytest.fixture(scope="module")
