@@ -111,7 +111,7 @@ class Adopting:
 
     def serve(self, graph: Graph) -> None:
         """A run that is killed from here on does not bring the other Dify's data once more."""
-        self.notes += graph.run(tasks.move_vectors)
+        self.notes += graph.run(tasks.move_vectors, origin=self.seen.origin)
         graph.run(tasks.serve)
 
     def take_domain(self) -> None:

@@ -48,9 +48,9 @@ def stop_writers(site: Site, *, origin: Origin, there: Site) -> None:
 
 
 @task("move vectors", within_s=DAY_S)
-def move_vectors(site: Site) -> list[str]:
+def move_vectors(site: Site, *, origin: Origin) -> list[str]:
     """Move vectors that are in another store into Dify's own database; a note if some were."""
-    return vectors.move(site)
+    return vectors.move(site, origin)
 
 
 @task("serve", within_s=10 * MINUTE_S)

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from clients.postgres import Connection
 from config.hand_steps import Done, HandStep, Run
-from config.rules.adoptable import Vectors
+from config.rules.adoptable import OWN, Vectors
 from config.rules.revisions import number
 from tasks.adoption.origin import Origin
 from tasks.core.site import Site
@@ -20,39 +20,36 @@ from tasks.steps.pgsql import dify_database
 from tasks.upgrades.hand_steps import carry_out
 
 _PLUGINS = 1, 0, 0
-_SHELL = ["/bin/sh", "-ec"]
 _REPLIES = "app_annotation_settings"
-# The command ends well even where it could not move one, and leaves out what has moved.
-KNOWLEDGE = HandStep(
-    name="vdb-migrate",
-    why="vectors of knowledge bases move into Dify's own database",
-    when="after",
-    run=Run(service="api", entrypoint=_SHELL, command=["flask vdb-migrate --scope knowledge"]),
-    done=Done(
-        query="""
+
+
+def _moving(name: str, whose: str, scope: str, left: str) -> HandStep:
+    """Dify's command, which ends well even where it could not move one, and leaves out the moved.
+
+    `left`: a query for how many are still elsewhere.
+    """
+    command = [f"flask vdb-migrate --scope {scope}"]
+    return HandStep(
+        name=name,
+        why=f"vectors of {whose} move into Dify's own database",
+        when="after",
+        run=Run(service="api", entrypoint=["/bin/sh", "-ec"], command=command),
+        done=Done(query=left, wanted="0"),
+    )
+
+
+KNOWLEDGE = _moving("vdb-migrate", "knowledge bases", "knowledge", """
 SELECT count(*) FROM datasets WHERE indexing_technique = 'high_quality'
    AND nullif(index_struct::text, '')::jsonb ->> 'type' <> 'pgvector'
-""",
-        wanted="0",
-    ),
-)
+""")  # fmt: skip
 # Dify names the table of an app's replies as that of a knowledge base with its id.
-REPLIES = HandStep(
-    name="vdb-migrate-annotations",
-    why="vectors of annotation replies move into Dify's own database",
-    when="after",
-    run=Run(service="api", entrypoint=_SHELL, command=["flask vdb-migrate --scope annotation"]),
-    done=Done(
-        query="""
+REPLIES = _moving("vdb-migrate-annotations", "annotation replies", "annotation", """
 SELECT count(DISTINCT a.id) FROM app_annotation_settings t
   JOIN apps a ON a.id = t.app_id AND a.status = 'normal'
   JOIN dataset_collection_bindings b ON b.id = t.collection_binding_id
   JOIN message_annotations m ON m.app_id = a.id
  WHERE to_regclass('embedding_vector_index_' || replace(a.id::text, '-', '_') || '_node') IS NULL
-""",
-        wanted="0",
-    ),
-)
+""")  # fmt: skip
 
 _BASES = """
 SELECT index_struct::jsonb ->> 'type', count(*) FROM datasets
@@ -115,24 +112,30 @@ def asked(connection: Connection, origin: Origin) -> Vectors:
     annotated = 0
     if _exists(connection, _REPLIES):
         [annotated] = _numbers(connection, "SELECT count(*) FROM app_annotation_settings")
-    found = Vectors(bases, annotated, origin.settings.get("VECTOR_STORE", ""))
+    found = Vectors(bases, annotated, _store(origin))
     if not found.move:
         return found
     texts, unkept = _texts(connection, found, plugins=number(origin.version) >= _PLUGINS)
     return replace(found, texts=texts, unkept=unkept, left=_left(connection))
 
 
-def move(site: Site) -> list[str]:
-    """A note if vectors were moved; all are in Dify's own database.
+def move(site: Site, origin: Origin) -> list[str]:
+    """A note if vectors were moved; all that the other Dify had elsewhere are in Dify's database.
 
     Raises:
         StepError: Dify's command left some where they were, with its last words.
     """
     with dify_database(site).connect() as connection:
-        replies = _exists(connection, _REPLIES)
+        # Where they were in pgvector already nothing of them was planned, nor may a model be asked.
+        replies = _store(origin) != OWN and _exists(connection, _REPLIES)
         [bases] = _numbers(connection, KNOWLEDGE.done.query.encode())
     carry_out(site, [KNOWLEDGE, *([REPLIES] if replies else [])])
     return [f"vectors of {bases} knowledge bases are in Dify's own database now"] if bases else []
+
+
+def _store(origin: Origin) -> str:
+    """Where that Dify has the vectors of annotation replies, and of new knowledge bases."""
+    return origin.settings.get("VECTOR_STORE", "")
 
 
 def _texts(connection: Connection, found: Vectors, *, plugins: bool) -> list[int]:
